@@ -1,0 +1,17 @@
+package dev.troupe.protocol.data;
+
+/**
+ * AdamW (Loshchilov and Hutter 2019) and what surrounds it.
+ *
+ * @param maxGradientNorm global L2 norm to clip to, 0 for no clipping
+ * @param microBatchTokens tokens, padding included, that go through the model at once; 0 lets the
+ *     engine choose
+ */
+public record OptimizerSettings(
+    LearningRateSchedule learningRate,
+    double beta1,
+    double beta2,
+    double epsilon,
+    double weightDecay,
+    double maxGradientNorm,
+    int microBatchTokens) {}

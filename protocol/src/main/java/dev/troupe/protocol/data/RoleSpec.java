@@ -1,0 +1,26 @@
+package dev.troupe.protocol.data;
+
+import java.util.Optional;
+
+/**
+ * A role: a base, an adapter and a head.
+ *
+ * @param name policy, critic, reward or reference
+ * @param model directory of the base checkpoint, the same on every node
+ * @param adapter directory of a PEFT adapter (and head) to start from
+ * @param optimizer absent for a frozen role
+ * @param temperature at which log-probabilities and entropies are taken, that of sampling
+ * @param emaDecay when present, an exponential moving average of the trained parameters is kept and
+ *     saved under ema/
+ * @param seed of the adapter's and head's initial values
+ */
+public record RoleSpec(
+    String name,
+    String model,
+    Optional<String> adapter,
+    Tuning tuning,
+    Head head,
+    Optional<OptimizerSettings> optimizer,
+    double temperature,
+    Optional<Double> emaDecay,
+    long seed) {}

@@ -1,0 +1,20 @@
+package dev.troupe.protocol.data;
+
+import java.util.Map;
+
+/**
+ * What one optimiser step did.
+ *
+ * @param loss over the whole step
+ * @param gradientNorm before clipping
+ * @param applied false when the gradient was not finite and the step was skipped
+ * @param adapterVersion after the step
+ * @param metrics of the objective, summed over micro-batches
+ */
+public record UpdateResult(
+    double loss,
+    double gradientNorm,
+    double learningRate,
+    boolean applied,
+    long adapterVersion,
+    Map<String, Double> metrics) {}

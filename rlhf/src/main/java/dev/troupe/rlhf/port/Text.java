@@ -1,0 +1,37 @@
+package dev.troupe.rlhf.port;
+
+import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.protocol.data.TokenIds;
+import java.util.List;
+import java.util.OptionalInt;
+
+/** The model's tokenizer and chat template. */
+public interface Text {
+  /**
+   * User text: special tokens spelled out in it stay text. No beginning-of-sequence token is added.
+   */
+  TokenIds encode(String text);
+
+  /** Text made by {@link #render}: special tokens spelled out in it become special tokens. */
+  TokenIds encodeRendered(String text);
+
+  /** Text without special tokens. */
+  String decode(TokenIds tokens);
+
+  /** Each token as a person may see it, special tokens spelled out. */
+  List<String> pieces(TokenIds tokens);
+
+  /** True when the checkpoint brings a chat template. */
+  boolean hasChatTemplate();
+
+  /** The chat template applied. */
+  String render(List<ChatMessage> messages, boolean addGenerationPrompt);
+
+  /** Put before every plain-text sequence, if the tokenizer does so. */
+  OptionalInt beginOfSequence();
+
+  int endOfSequence();
+
+  /** Longest sequence the model takes. */
+  int contextLength();
+}
