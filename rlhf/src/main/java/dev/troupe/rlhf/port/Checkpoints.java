@@ -1,0 +1,57 @@
+package dev.troupe.rlhf.port;
+
+import java.util.Optional;
+
+/**
+ * Where a stage's progress is kept, so that a later run goes on from it. A recipe asks at each step
+ * boundary whether a checkpoint is {@linkplain #due due}, has its roles write into the directory of
+ * {@link #begin}, and {@linkplain #commit commits} with a state record; what was begun and not
+ * committed does not exist for {@link #latest}.
+ */
+public interface Checkpoints {
+  /**
+   * A committed checkpoint.
+   *
+   * @param directory that the roles wrote into
+   */
+  record Saved<S>(String directory, S state) {}
+
+  /** Keeps nothing. */
+  Checkpoints NONE =
+      new Checkpoints() {
+        @Override
+        public boolean due(String stage, long step) {
+          return false;
+        }
+
+        @Override
+        public String begin(String stage, long step) {
+          throw new IllegalStateException("no checkpoint is due in stage " + stage);
+        }
+
+        @Override
+        public void commit(String stage, long step, Record state) {
+          throw new IllegalStateException("no checkpoint was begun in stage " + stage);
+        }
+
+        @Override
+        public <S extends Record> Optional<Saved<S>> latest(String stage, Class<S> type) {
+          return Optional.empty();
+        }
+      };
+
+  /** Whether to write one after this step, 1-based. */
+  boolean due(String stage, long step);
+
+  /** A fresh directory; a role named policy writes into its subdirectory policy, and so on. */
+  String begin(String stage, long step);
+
+  /**
+   * Publishes the directory of the last {@link #begin} with this state, a record of plain values
+   * that JSON can hold.
+   */
+  void commit(String stage, long step, Record state);
+
+  /** The newest committed checkpoint to go on from, if there is one. */
+  <S extends Record> Optional<Saved<S>> latest(String stage, Class<S> type);
+}

@@ -1,0 +1,148 @@
+package dev.troupe.rlhf.recipe;
+
+import java.util.Optional;
+
+/**
+ * PPO for language models (Schulman et al. 2017, Ouyang et al. 2022).
+ *
+ * @param iterations rounds of generate, score, learn
+ * @param promptsPerIteration prompts answered per round
+ * @param ppoEpochs passes over a round's experience
+ * @param minibatches optimiser steps per pass
+ */
+public record PpoConfig(
+    int iterations,
+    int promptsPerIteration,
+    int ppoEpochs,
+    int minibatches,
+    GenerationConfig generation,
+    KlConfig kl,
+    Rewards rewards,
+    Advantages advantages,
+    Policy policy,
+    Critic critic,
+    EvaluationConfig evaluation) {
+  public PpoConfig {
+    new Limits()
+        .atLeast("iterations", iterations, 1)
+        .atLeast("prompts-per-iteration", promptsPerIteration, 1)
+        .atLeast("ppo-epochs", ppoEpochs, 1)
+        .within("minibatches", minibatches, 1, Math.max(1, promptsPerIteration))
+        .condition(
+            "generation.temperature",
+            generation.temperature(),
+            generation.temperature() > 0,
+            "above 0, PPO learns from samples")
+        .verify();
+  }
+
+  /** Optimiser steps of the policy, and of the critic, when no sample is dropped. */
+  public int totalUpdates() {
+    return iterations * ppoEpochs * minibatches;
+  }
+
+  /**
+   * From a response's score to its tokens' rewards.
+   *
+   * @param placement where the score goes
+   * @param scoreClip scores are limited to ± this
+   * @param missingEosPenalty subtracted from the score of a response that did not end by itself
+   */
+  public record Rewards(
+      Placement placement, Optional<Double> scoreClip, Optional<Double> missingEosPenalty) {
+    public Rewards {
+      Limits limits = new Limits();
+      scoreClip.ifPresent(clip -> limits.above("score-clip", clip, 0));
+      missingEosPenalty.ifPresent(penalty -> limits.atLeast("missing-eos-penalty", penalty, 0));
+      limits.verify();
+    }
+  }
+
+  /** Where the score goes. */
+  public enum Placement {
+    /** On the response's last token, end of sequence included. */
+    MODERN,
+    /**
+     * As DeepSpeed-Chat: the action that emits the end of sequence is masked, the score sits on it
+     * and reaches the trained tokens through GAE.
+     */
+    DEEPSPEED_CHAT
+  }
+
+  /**
+   * Generalised advantage estimation (Schulman et al. 2016).
+   *
+   * @param whitening of the advantages over a round's tokens
+   */
+  public record Advantages(double gamma, double gaeLambda, Whitening whitening) {
+    public Advantages {
+      new Limits().within("gamma", gamma, 0, 1).within("gae-lambda", gaeLambda, 0, 1).verify();
+    }
+  }
+
+  /** Whether advantages are normalised. */
+  public enum Whitening {
+    NONE,
+    /** Mean 0, variance 1. */
+    CENTRED,
+    /** Variance 1, mean kept. */
+    SCALED
+  }
+
+  /**
+   * The policy's loss and optimiser.
+   *
+   * @param clipEpsilon of the probability ratio
+   * @param dualClip lower bound of the ratio's weight where the advantage is negative (Ye et al.
+   *     2020)
+   * @param entropyCoefficient bonus for entropy
+   * @param ptxCoefficient weight of the pre-training loss mixed in (Ouyang et al. 2022), 0 for none
+   * @param emaDecay keeps a moving average of the policy's weights, saved under ema/
+   */
+  public record Policy(
+      double clipEpsilon,
+      Optional<Double> dualClip,
+      double entropyCoefficient,
+      double ptxCoefficient,
+      Optional<Double> emaDecay,
+      TuningConfig tuning,
+      OptimizerConfig optimizer) {
+    public Policy {
+      Limits limits =
+          new Limits()
+              .above("clip-epsilon", clipEpsilon, 0)
+              .atLeast("entropy-coefficient", entropyCoefficient, 0)
+              .atLeast("ptx-coefficient", ptxCoefficient, 0);
+      dualClip.ifPresent(clip -> limits.above("dual-clip", clip, 1));
+      emaDecay.ifPresent(decay -> limits.fraction("ema-decay", decay));
+      limits.verify();
+    }
+  }
+
+  /**
+   * The critic's start, loss and optimiser.
+   *
+   * @param start what it starts from
+   * @param clipEpsilon how far a value may move from the rollout's
+   * @param warmupIterations first rounds that train the critic alone
+   */
+  public record Critic(
+      Start start,
+      double clipEpsilon,
+      int warmupIterations,
+      TuningConfig tuning,
+      OptimizerConfig optimizer) {
+    public Critic {
+      new Limits()
+          .above("clip-epsilon", clipEpsilon, 0)
+          .atLeast("warmup-iterations", warmupIterations, 0)
+          .verify();
+    }
+  }
+
+  /** What the critic starts from. */
+  public enum Start {
+    REWARD_MODEL,
+    BASE
+  }
+}

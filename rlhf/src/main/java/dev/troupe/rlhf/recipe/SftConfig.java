@@ -1,0 +1,52 @@
+package dev.troupe.rlhf.recipe;
+
+/**
+ * Supervised fine-tuning.
+ *
+ * @param epochs passes over the data
+ * @param batchSize sequences per optimiser step
+ * @param trainOn which tokens are learned
+ * @param averaging what the loss divides by
+ * @param heldOut sequences kept out of training to measure the loss on
+ * @param evaluateEvery steps between measurements of the held-out loss; it is always measured
+ *     before and after
+ */
+public record SftConfig(
+    int epochs,
+    int batchSize,
+    TrainOn trainOn,
+    Averaging averaging,
+    TuningConfig tuning,
+    OptimizerConfig optimizer,
+    int heldOut,
+    int evaluateEvery) {
+  /** Which tokens of a sequence are learned. */
+  public enum TrainOn {
+    /** The answer's tokens and its end-of-sequence token. */
+    COMPLETION,
+    /** Every token, prompt included. */
+    ALL
+  }
+
+  /** What the loss divides by. */
+  public enum Averaging {
+    /** The trained tokens of the whole optimiser step. */
+    GLOBAL_TOKEN,
+    /** Each micro-batch's own trained tokens, then the number of micro-batches. */
+    MICRO_BATCH
+  }
+
+  public SftConfig {
+    new Limits()
+        .atLeast("epochs", epochs, 1)
+        .atLeast("batch-size", batchSize, 1)
+        .atLeast("held-out", heldOut, 0)
+        .atLeast("evaluate-every", evaluateEvery, 1)
+        .verify();
+  }
+
+  /** Optimiser steps over {@code examples} training sequences; a last short batch counts. */
+  public int totalSteps(int examples) {
+    return epochs * ((examples + batchSize - 1) / batchSize);
+  }
+}
