@@ -1,0 +1,119 @@
+package dev.troupe.rlhf.loss;
+
+import dev.troupe.protocol.data.BatchTotals;
+import dev.troupe.protocol.data.LossGradient;
+import dev.troupe.protocol.data.Objective;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.TokenGradients;
+import dev.troupe.protocol.data.TokenOutputs;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Direct preference optimisation: {@link DpoLoss} averaged over the pairs of the step.
+ *
+ * @param beta β above 0, usually 0.1
+ * @param labelSmoothing ε in [0, 0.5), for SIGMOID and ROBUST; 0 for the others
+ */
+public record DpoObjective(DpoLoss.Variant variant, double beta, double labelSmoothing)
+    implements Objective<DpoPair> {
+
+  public DpoObjective {
+    if (!(beta > 0)) {
+      throw new IllegalArgumentException("beta is " + beta + ", must be above 0");
+    }
+    if (!(labelSmoothing >= 0 && labelSmoothing < 0.5)) {
+      throw new IllegalArgumentException(
+          "labelSmoothing is " + labelSmoothing + ", must be in [0, 0.5)");
+    }
+    boolean smooths = variant == DpoLoss.Variant.SIGMOID || variant == DpoLoss.Variant.ROBUST;
+    if (labelSmoothing != 0 && !smooths) {
+      throw new IllegalArgumentException(
+          "labelSmoothing is "
+              + labelSmoothing
+              + " and the variant "
+              + variant
+              + " does not read it; set it to 0 or choose SIGMOID or ROBUST");
+    }
+  }
+
+  @Override
+  public Set<Output> needs() {
+    return Set.of(Output.LOGPROBS);
+  }
+
+  @Override
+  public LossGradient evaluate(
+      List<DpoPair> examples, List<List<TokenOutputs>> outputs, BatchTotals totals) {
+    Shapes.outputs(examples.size(), outputs.size());
+    double perPair = 1.0 / totals.examples();
+    double loss = 0;
+    double accuracy = 0;
+    double chosenReward = 0;
+    double rejectedReward = 0;
+    double chosenLogprob = 0;
+    double rejectedLogprob = 0;
+    List<List<TokenGradients>> gradients = new ArrayList<>(examples.size());
+    for (int i = 0; i < examples.size(); i++) {
+      DpoPair pair = examples.get(i);
+      float[] chosen = outputs.get(i).get(0).logprobs().values();
+      float[] rejected = outputs.get(i).get(1).logprobs().values();
+      Shapes.same("chosen reads", pair.chosen().reads().size(), "logprobs", chosen.length);
+      Shapes.same("rejected reads", pair.rejected().reads().size(), "logprobs", rejected.length);
+      double chosenSum = sum(chosen);
+      double rejectedSum = sum(rejected);
+      double chosenRatio = chosenSum - pair.refChosenLogprob();
+      double rejectedRatio = rejectedSum - pair.refRejectedLogprob();
+      double chosenWeight = sideWeight(chosen.length);
+      double rejectedWeight = sideWeight(rejected.length);
+      DpoLoss.Pair result =
+          DpoLoss.of(
+              variant,
+              chosenRatio * chosenWeight - rejectedRatio * rejectedWeight,
+              beta,
+              labelSmoothing);
+      loss += perPair * result.loss();
+      accuracy += chosenRatio > rejectedRatio ? perPair : 0;
+      chosenReward += perPair * beta * chosenRatio;
+      rejectedReward += perPair * beta * rejectedRatio;
+      chosenLogprob += perPair * chosenSum;
+      rejectedLogprob += perPair * rejectedSum;
+      double slope = perPair * result.gradient();
+      gradients.add(
+          List.of(
+              constant(chosen.length, slope * chosenWeight),
+              constant(rejected.length, -slope * rejectedWeight)));
+    }
+    Map<String, Double> metrics = new HashMap<>();
+    metrics.put("accuracy", accuracy);
+    metrics.put("margin", chosenReward - rejectedReward);
+    metrics.put("chosenReward", chosenReward);
+    metrics.put("rejectedReward", rejectedReward);
+    metrics.put("chosenLogprob", chosenLogprob);
+    metrics.put("rejectedLogprob", rejectedLogprob);
+    return new LossGradient(loss, gradients, metrics);
+  }
+
+  /** 1, or 1/N where a side's log-ratio is averaged; an empty side weighs nothing either way. */
+  private double sideWeight(int tokens) {
+    return variant == DpoLoss.Variant.IPO ? 1.0 / Math.max(1, tokens) : 1;
+  }
+
+  private static double sum(float[] values) {
+    double sum = 0;
+    for (float value : values) {
+      sum += value;
+    }
+    return sum;
+  }
+
+  private static TokenGradients constant(int size, double value) {
+    float[] gradient = new float[size];
+    Arrays.fill(gradient, (float) value);
+    return TokenGradients.ofLogprobs(gradient);
+  }
+}
