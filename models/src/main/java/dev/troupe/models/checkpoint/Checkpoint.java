@@ -1,0 +1,312 @@
+package dev.troupe.models.checkpoint;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * The weights of a Hugging Face directory, memory-mapped: {@code config.json} with {@code
+ * model.safetensors}, or with shards and {@code model.safetensors.index.json}.
+ *
+ * <p>Opening accounts for every tensor: one that is missing, one that the model does not know and
+ * one of another shape are errors that name it. Two things are let through on purpose: old
+ * checkpoints' rotary {@code inv_freq} buffers, which are recomputed, and an {@code lm_head.weight}
+ * equal to the embedding that it is tied to.
+ */
+public final class Checkpoint implements AutoCloseable {
+  private static final String SINGLE = "model.safetensors";
+  private static final String INDEX = "model.safetensors.index.json";
+  private static final String EMBEDDING = "model.embed_tokens.weight";
+  private static final String HEAD = "lm_head.weight";
+  private static final Pattern RECOMPUTED =
+      Pattern.compile("model\\.(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq");
+  private static final Pattern PICKLE = Pattern.compile(".*\\.(bin|pt|pth|ckpt|pkl)");
+
+  private final Path directory;
+  private final ModelConfig config;
+  private final List<SafetensorsFile> files;
+  private final Map<String, SafetensorsFile> tensors;
+
+  private Checkpoint(
+      Path directory,
+      ModelConfig config,
+      List<SafetensorsFile> files,
+      Map<String, SafetensorsFile> tensors) {
+    this.directory = directory;
+    this.config = config;
+    this.files = files;
+    this.tensors = tensors;
+  }
+
+  /**
+   * Opens and checks a directory.
+   *
+   * @throws CheckpointException when anything is missing, malformed or does not fit together
+   */
+  public static Checkpoint open(Path directory) {
+    if (!Files.isDirectory(directory)) {
+      throw new CheckpointException(
+          directory
+              + " is not a directory. Expected a Hugging Face model: config.json, safetensors and tokenizer.json.");
+    }
+    List<SafetensorsFile> files = new ArrayList<>();
+    boolean opened = false;
+    try {
+      ModelConfig config = ModelConfig.read(directory.resolve("config.json"));
+      Map<String, SafetensorsFile> found = locate(directory, files);
+      Map<String, SafetensorsFile> tensors = account(directory, config, found);
+      opened = true;
+      return new Checkpoint(directory, config, files, tensors);
+    } finally {
+      if (!opened) {
+        files.forEach(SafetensorsFile::close);
+      }
+    }
+  }
+
+  private static Map<String, SafetensorsFile> locate(Path directory, List<SafetensorsFile> files) {
+    Path single = directory.resolve(SINGLE);
+    Path index = directory.resolve(INDEX);
+    Map<String, SafetensorsFile> found = new LinkedHashMap<>();
+    if (Files.exists(single)) {
+      SafetensorsFile file = SafetensorsFile.open(single);
+      files.add(file);
+      file.names().forEach(name -> found.put(name, file));
+    } else if (Files.exists(index)) {
+      locateShards(directory, index, files, found);
+    } else {
+      throw noWeights(directory);
+    }
+    return found;
+  }
+
+  private static void locateShards(
+      Path directory, Path index, List<SafetensorsFile> files, Map<String, SafetensorsFile> found) {
+    JsonNode weightMap = JsonFile.read(index).path("weight_map");
+    if (!weightMap.isObject() || weightMap.isEmpty()) {
+      throw new CheckpointException(
+          index + ": expected an object 'weight_map' of tensor name to file, found none.");
+    }
+    Map<String, String> shardOf = new LinkedHashMap<>();
+    weightMap.properties().forEach(entry -> shardOf.put(entry.getKey(), entry.getValue().asText()));
+    for (String shard : new TreeSet<>(shardOf.values())) {
+      // The index comes with the download: it must not point out of the directory.
+      if (shard.isEmpty() || shard.contains("/") || shard.contains("\\") || shard.contains("\0")) {
+        throw new CheckpointException(
+            index + ": '" + shard + "' is not the name of a file in this directory.");
+      }
+      Path path = directory.resolve(shard);
+      if (!Files.isRegularFile(path)) {
+        throw new CheckpointException(
+            index
+                + " names the shard "
+                + shard
+                + ", which does not exist in "
+                + directory
+                + ". Download it again.");
+      }
+      SafetensorsFile file = SafetensorsFile.open(path);
+      files.add(file);
+      for (String name : file.names()) {
+        if (!shard.equals(shardOf.get(name))) {
+          throw new CheckpointException(
+              path
+                  + " has the tensor '"
+                  + name
+                  + "', but "
+                  + INDEX
+                  + (shardOf.containsKey(name)
+                      ? " places it in " + shardOf.get(name)
+                      : " does not list it")
+                  + ".");
+        }
+        found.put(name, file);
+      }
+    }
+    for (Map.Entry<String, String> entry : shardOf.entrySet()) {
+      if (!found.containsKey(entry.getKey())) {
+        throw new CheckpointException(
+            index
+                + " places the tensor '"
+                + entry.getKey()
+                + "' in "
+                + entry.getValue()
+                + ", which does not have it.");
+      }
+    }
+  }
+
+  private static CheckpointException noWeights(Path directory) {
+    List<String> pickles;
+    try (Stream<Path> entries = Files.list(directory)) {
+      pickles =
+          entries
+              .map(path -> path.getFileName().toString())
+              .filter(PICKLE.asMatchPredicate())
+              .sorted()
+              .toList();
+    } catch (IOException e) {
+      return new CheckpointException(directory + " cannot be listed: " + e, e);
+    }
+    if (pickles.isEmpty()) {
+      return new CheckpointException(
+          directory + " has no weights: expected " + SINGLE + " or " + INDEX + ".");
+    }
+    return new CheckpointException(
+        directory
+            + " has its weights only as pickle ("
+            + String.join(", ", pickles)
+            + "), which is never opened: unpickling a file runs any code that it contains. Convert it where you trust it, for"
+            + " example with transformers: model.save_pretrained(directory, safe_serialization=True).");
+  }
+
+  private static Map<String, SafetensorsFile> account(
+      Path directory, ModelConfig config, Map<String, SafetensorsFile> found) {
+    Map<String, SafetensorsFile> tensors = new LinkedHashMap<>();
+    List<String> problems = new ArrayList<>();
+    config
+        .tensors()
+        .forEach(
+            (name, shape) -> {
+              SafetensorsFile file = found.get(name);
+              if (file == null) {
+                problems.add(
+                    "tensor '" + name + "' of shape " + shape + " is missing" + hint(name));
+              } else if (!file.shape(name).equals(shape)) {
+                problems.add(
+                    "tensor '"
+                        + name
+                        + "' in "
+                        + file.path().getFileName()
+                        + " has shape "
+                        + file.shape(name)
+                        + ", expected "
+                        + shape
+                        + " from config.json");
+              } else {
+                tensors.put(name, file);
+              }
+            });
+    Set<String> extra = new LinkedHashSet<>(found.keySet());
+    extra.removeAll(config.tensors().keySet());
+    extra.removeIf(name -> RECOMPUTED.matcher(name).matches());
+    if (config.tiedEmbeddings() && extra.remove(HEAD) && tensors.containsKey(EMBEDDING)) {
+      checkTied(found.get(HEAD), tensors.get(EMBEDDING), problems);
+    }
+    for (String name : extra) {
+      problems.add(
+          "tensor '"
+              + name
+              + "' in "
+              + found.get(name).path().getFileName()
+              + " does not belong to "
+              + config.architecture());
+    }
+    if (!problems.isEmpty()) {
+      int shown = Math.min(8, problems.size());
+      throw new CheckpointException(
+          directory
+              + ": "
+              + String.join("; ", problems.subList(0, shown))
+              + (shown < problems.size() ? "; and " + (problems.size() - shown) + " more" : "")
+              + ".");
+    }
+    return tensors;
+  }
+
+  private static String hint(String name) {
+    return name.equals(HEAD)
+        ? " (it may be absent only when config.json says tie_word_embeddings: true)"
+        : "";
+  }
+
+  private static void checkTied(
+      SafetensorsFile head, SafetensorsFile embedding, List<String> problems) {
+    boolean same =
+        head.shape(HEAD).equals(embedding.shape(EMBEDDING))
+            && head.dtype(HEAD) == embedding.dtype(EMBEDDING)
+            && head.bytes(HEAD).equals(embedding.bytes(EMBEDDING));
+    if (!same) {
+      problems.add(
+          "config.json says tie_word_embeddings: true, but tensor '"
+              + HEAD
+              + "' in "
+              + head.path().getFileName()
+              + " differs from '"
+              + EMBEDDING
+              + "'");
+    }
+  }
+
+  public Path directory() {
+    return directory;
+  }
+
+  public ModelConfig config() {
+    return config;
+  }
+
+  /** The whole {@code config.json}, for copying on: keys that are not understood stay. */
+  public ObjectNode configJson() {
+    return JsonFile.read(directory.resolve("config.json"));
+  }
+
+  /**
+   * The tensors' Hugging Face names in the order of the network; without {@code lm_head.weight}
+   * when it is tied.
+   */
+  public Set<String> names() {
+    return Collections.unmodifiableSet(tensors.keySet());
+  }
+
+  public Shape shape(String name) {
+    return file(name).shape(name);
+  }
+
+  public DType dtype(String name) {
+    return file(name).dtype(name);
+  }
+
+  /** The tensor's bytes, mapped read-only, little-endian, from position 0. */
+  public ByteBuffer bytes(String name) {
+    return file(name).bytes(name);
+  }
+
+  /** The tensor's numbers, widened to float, row by row. */
+  public float[] floats(String name) {
+    return file(name).floats(name);
+  }
+
+  /** Puts the tensor's numbers, widened to float, at the target's position and moves it on. */
+  public void read(String name, FloatBuffer target) {
+    file(name).read(name, target);
+  }
+
+  private SafetensorsFile file(String name) {
+    SafetensorsFile file = tensors.get(name);
+    if (file == null) {
+      throw new CheckpointException(directory + " has no tensor '" + name + "'.");
+    }
+    return file;
+  }
+
+  /** Closes the files; buffers handed out stay readable until they are collected. */
+  @Override
+  public void close() {
+    files.forEach(SafetensorsFile::close);
+  }
+}

@@ -1,0 +1,347 @@
+package dev.troupe.models.checkpoint;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.ShortBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * One safetensors file, opened for reading and mapped into memory tensor by tensor when asked for.
+ *
+ * <p>The format: 8 bytes little-endian length of the header, the header as JSON (name → dtype,
+ * shape and byte range), then the tensors' bytes without holes. The whole header is checked against
+ * the file when it is opened, so that a wrong file fails here and not while a model runs; what is
+ * allocated is never more than the header's true size.
+ *
+ * <p>Buffers handed out stay valid after {@link #close()} for as long as they are referenced.
+ */
+public final class SafetensorsFile implements AutoCloseable {
+  /** The format's own limit for the header. */
+  private static final long MAX_HEADER = 100_000_000;
+
+  /**
+   * What is known of a tensor without reading it; {@code begin} and {@code end} count from the
+   * start of the data.
+   */
+  private record Entry(DType dtype, Shape shape, long begin, long end) {}
+
+  private final Path path;
+  private final FileChannel channel;
+  private final long dataStart;
+  private final Map<String, Entry> entries;
+  private final Map<String, String> metadata;
+
+  private SafetensorsFile(
+      Path path,
+      FileChannel channel,
+      long dataStart,
+      Map<String, Entry> entries,
+      Map<String, String> metadata) {
+    this.path = path;
+    this.channel = channel;
+    this.dataStart = dataStart;
+    this.entries = entries;
+    this.metadata = metadata;
+  }
+
+  /**
+   * Opens a file and checks its header.
+   *
+   * @throws CheckpointException when the file is missing, truncated or not what its header says
+   */
+  public static SafetensorsFile open(Path path) {
+    FileChannel channel;
+    try {
+      channel = FileChannel.open(path, StandardOpenOption.READ);
+    } catch (NoSuchFileException e) {
+      throw new CheckpointException(path + " does not exist.", e);
+    } catch (IOException e) {
+      throw new CheckpointException(path + " cannot be opened: " + e, e);
+    }
+    boolean opened = false;
+    try {
+      SafetensorsFile file = parse(path, channel);
+      opened = true;
+      return file;
+    } catch (IOException e) {
+      throw new CheckpointException(path + " cannot be read: " + e, e);
+    } finally {
+      if (!opened) {
+        closeQuietly(channel);
+      }
+    }
+  }
+
+  private static SafetensorsFile parse(Path path, FileChannel channel) throws IOException {
+    long size = channel.size();
+    if (size < 8) {
+      throw new CheckpointException(
+          path
+              + " is truncated: a safetensors file starts with 8 bytes of header length, but it has "
+              + size
+              + " bytes.");
+    }
+    long headerLength =
+        ByteBuffer.wrap(read(path, channel, 0, 8)).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    if (headerLength < 2 || headerLength > MAX_HEADER || headerLength > size - 8) {
+      throw new CheckpointException(
+          path
+              + " is truncated or not a safetensors file: it says that its header has "
+              + Long.toUnsignedString(headerLength)
+              + " bytes, but "
+              + (size - 8)
+              + " bytes follow (and at most "
+              + MAX_HEADER
+              + " are allowed). Download or copy it again.");
+    }
+    byte[] header = read(path, channel, 8, (int) headerLength);
+    long dataSize = size - 8 - headerLength;
+    ObjectNode json = JsonFile.parse(header, path + ", header");
+    Map<String, String> metadata = new LinkedHashMap<>();
+    Map<String, Entry> entries = new LinkedHashMap<>();
+    json.properties()
+        .forEach(
+            field -> {
+              if (field.getKey().equals("__metadata__")) {
+                field
+                    .getValue()
+                    .properties()
+                    .forEach(m -> metadata.put(m.getKey(), m.getValue().asText()));
+              } else {
+                entries.put(
+                    field.getKey(), entry(path, field.getKey(), field.getValue(), dataSize));
+              }
+            });
+    checkNoHoles(path, entries, dataSize);
+    return new SafetensorsFile(path, channel, 8 + headerLength, entries, metadata);
+  }
+
+  private static Entry entry(Path path, String name, JsonNode json, long dataSize) {
+    String where = path + ", tensor '" + name + "': ";
+    DType dtype =
+        Arrays.stream(DType.values())
+            .filter(known -> known.name().equals(json.path("dtype").asText()))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    new CheckpointException(
+                        where
+                            + "expected dtype F32, F16 or BF16, found "
+                            + json.path("dtype").asText("none")
+                            + "."));
+    List<Long> dimensions = longs(json.path("shape"), where + "shape");
+    List<Long> offsets = longs(json.path("data_offsets"), where + "data_offsets");
+    if (offsets.size() != 2 || offsets.get(0) > offsets.get(1)) {
+      throw new CheckpointException(
+          where + "data_offsets must be [begin, end], found " + json.path("data_offsets") + ".");
+    }
+    long begin = offsets.get(0);
+    long end = offsets.get(1);
+    if (end > dataSize) {
+      throw new CheckpointException(
+          where
+              + "its bytes end at "
+              + end
+              + " of the data, but the file has only "
+              + dataSize
+              + ": it is truncated. Download or copy it again.");
+    }
+    Shape shape = new Shape(dimensions);
+    long expected;
+    try {
+      expected = Math.multiplyExact(shape.elements(), dtype.bytes());
+    } catch (ArithmeticException e) {
+      throw new CheckpointException(where + "shape " + shape + " is larger than any file.", e);
+    }
+    if (expected != end - begin) {
+      throw new CheckpointException(
+          where
+              + "shape "
+              + shape
+              + " of "
+              + dtype
+              + " needs "
+              + expected
+              + " bytes, found "
+              + (end - begin)
+              + ".");
+    }
+    return new Entry(dtype, shape, begin, end);
+  }
+
+  private static List<Long> longs(JsonNode array, String where) {
+    if (!array.isArray()) {
+      throw new CheckpointException(
+          where + " must be a list of whole numbers, found " + array + ".");
+    }
+    List<Long> longs = new ArrayList<>();
+    for (JsonNode number : array) {
+      if (!number.isIntegralNumber() || !number.canConvertToLong() || number.longValue() < 0) {
+        throw new CheckpointException(
+            where + " must be a list of whole numbers, found " + array + ".");
+      }
+      longs.add(number.longValue());
+    }
+    return longs;
+  }
+
+  private static void checkNoHoles(Path path, Map<String, Entry> entries, long dataSize) {
+    List<Map.Entry<String, Entry>> inOrder = new ArrayList<>(entries.entrySet());
+    inOrder.sort(
+        Comparator.<Map.Entry<String, Entry>>comparingLong(e -> e.getValue().begin())
+            .thenComparingLong(e -> e.getValue().end()));
+    long at = 0;
+    for (Map.Entry<String, Entry> next : inOrder) {
+      if (next.getValue().begin() != at) {
+        throw new CheckpointException(
+            path
+                + ", tensor '"
+                + next.getKey()
+                + "': its bytes start at "
+                + next.getValue().begin()
+                + " of the data, expected "
+                + at
+                + ": tensors must follow one another without overlap or hole.");
+      }
+      at = next.getValue().end();
+    }
+    if (at != dataSize) {
+      throw new CheckpointException(
+          path
+              + ": its tensors end at "
+              + at
+              + " of the data, but the file has "
+              + dataSize
+              + " bytes of data.");
+    }
+  }
+
+  private static byte[] read(Path path, FileChannel channel, long position, int length)
+      throws IOException {
+    byte[] bytes = new byte[length];
+    ByteBuffer buffer = ByteBuffer.wrap(bytes);
+    while (buffer.hasRemaining()) {
+      if (channel.read(buffer, position + buffer.position()) < 0) {
+        throw new CheckpointException(path + " became shorter while it was read.");
+      }
+    }
+    return bytes;
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  /** The tensors' names in the header's order. */
+  public Set<String> names() {
+    return Collections.unmodifiableSet(entries.keySet());
+  }
+
+  /** The free-form entries of the header, for example {@code format → pt}. */
+  public Map<String, String> metadata() {
+    return Collections.unmodifiableMap(metadata);
+  }
+
+  public Shape shape(String name) {
+    return entry(name).shape();
+  }
+
+  public DType dtype(String name) {
+    return entry(name).dtype();
+  }
+
+  /** The tensor's bytes, mapped read-only, little-endian, from position 0; never write into it. */
+  public ByteBuffer bytes(String name) {
+    Entry entry = entry(name);
+    long length = entry.end() - entry.begin();
+    if (length > Integer.MAX_VALUE) {
+      throw new CheckpointException(
+          path
+              + ", tensor '"
+              + name
+              + "' has "
+              + length
+              + " bytes; more than 2 GiB in one tensor cannot be mapped.");
+    }
+    try {
+      if (length == 0) {
+        return ByteBuffer.allocate(0);
+      }
+      return channel
+          .map(FileChannel.MapMode.READ_ONLY, dataStart + entry.begin(), length)
+          .order(ByteOrder.LITTLE_ENDIAN);
+    } catch (IOException e) {
+      throw new CheckpointException(path + ", tensor '" + name + "' cannot be mapped: " + e, e);
+    }
+  }
+
+  /** Puts the tensor's numbers, widened to float, at the target's position and moves it on. */
+  public void read(String name, FloatBuffer target) {
+    ByteBuffer bytes = bytes(name);
+    switch (dtype(name)) {
+      case F32 -> target.put(bytes.asFloatBuffer());
+      case BF16 -> {
+        ShortBuffer halves = bytes.asShortBuffer();
+        while (halves.hasRemaining()) {
+          target.put(DType.fromBf16(halves.get()));
+        }
+      }
+      case F16 -> {
+        ShortBuffer halves = bytes.asShortBuffer();
+        while (halves.hasRemaining()) {
+          target.put(DType.fromF16(halves.get()));
+        }
+      }
+    }
+  }
+
+  /** The tensor's numbers, widened to float, row by row. */
+  public float[] floats(String name) {
+    Entry entry = entry(name);
+    long elements = (entry.end() - entry.begin()) / entry.dtype().bytes();
+    if (elements > Integer.MAX_VALUE - 8) {
+      throw new CheckpointException(
+          path + ", tensor '" + name + "' has " + elements + " numbers: too many for an array.");
+    }
+    float[] values = new float[(int) elements];
+    read(name, FloatBuffer.wrap(values));
+    return values;
+  }
+
+  private Entry entry(String name) {
+    Entry entry = entries.get(name);
+    if (entry == null) {
+      throw new CheckpointException(path + " has no tensor '" + name + "'.");
+    }
+    return entry;
+  }
+
+  /** Closes the file; mapped buffers stay readable until they are collected. */
+  @Override
+  public void close() {
+    closeQuietly(channel);
+  }
+
+  private static void closeQuietly(FileChannel channel) {
+    try {
+      channel.close();
+    } catch (IOException e) {
+      // Only read from: nothing can be lost.
+    }
+  }
+}

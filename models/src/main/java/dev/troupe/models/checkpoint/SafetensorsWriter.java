@@ -1,0 +1,112 @@
+package dev.troupe.models.checkpoint;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.Map;
+
+/** Writes safetensors files that Hugging Face libraries load. */
+public final class SafetensorsWriter {
+  private static final int BLOCK = 1 << 16;
+
+  private SafetensorsWriter() {}
+
+  /**
+   * Writes the tensors in the map's order, by way of a temporary file beside the target.
+   *
+   * @param file replaced when it exists
+   * @param tensors name → numbers
+   * @param dtype how every number is stored
+   */
+  public static void write(Path file, Map<String, TensorData> tensors, DType dtype) {
+    byte[] header = header(tensors, dtype);
+    Path part = file.resolveSibling(file.getFileName() + ".part");
+    try {
+      try (FileChannel channel =
+          FileChannel.open(
+              part,
+              StandardOpenOption.CREATE,
+              StandardOpenOption.TRUNCATE_EXISTING,
+              StandardOpenOption.WRITE)) {
+        ByteBuffer length =
+            ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).flip();
+        drain(length, channel);
+        drain(ByteBuffer.wrap(header), channel);
+        ByteBuffer block = ByteBuffer.allocate(BLOCK).order(ByteOrder.LITTLE_ENDIAN);
+        for (Map.Entry<String, TensorData> tensor : tensors.entrySet()) {
+          FloatBuffer values = tensor.getValue().values().duplicate();
+          while (values.hasRemaining()) {
+            block.clear();
+            int count = Math.min(values.remaining(), BLOCK / dtype.bytes());
+            for (int i = 0; i < count; i++) {
+              put(block, values.get(), dtype, file, tensor.getKey());
+            }
+            drain(block.flip(), channel);
+          }
+        }
+        channel.force(true);
+      }
+      Files.move(part, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      throw new CheckpointException(file + " cannot be written: " + e, e);
+    }
+  }
+
+  private static byte[] header(Map<String, TensorData> tensors, DType dtype) {
+    ObjectNode json = JsonFile.object();
+    // transformers refuses a file that does not say which framework wrote it.
+    json.putObject("__metadata__").put("format", "pt");
+    long at = 0;
+    for (Map.Entry<String, TensorData> tensor : tensors.entrySet()) {
+      Shape shape = tensor.getValue().shape();
+      ObjectNode entry = json.putObject(tensor.getKey());
+      entry.put("dtype", dtype.name());
+      ArrayNode dimensions = entry.putArray("shape");
+      shape.dimensions().forEach(dimensions::add);
+      long end = at + shape.elements() * dtype.bytes();
+      entry.putArray("data_offsets").add(at).add(end);
+      at = end;
+    }
+    byte[] text = json.toString().getBytes(StandardCharsets.UTF_8);
+    // Blanks up to a multiple of 8, so that mapped numbers are aligned.
+    byte[] header = Arrays.copyOf(text, (text.length + 7) / 8 * 8);
+    Arrays.fill(header, text.length, header.length, (byte) ' ');
+    return header;
+  }
+
+  private static void put(ByteBuffer block, float value, DType dtype, Path file, String name) {
+    switch (dtype) {
+      case F32 -> block.putFloat(value);
+      case BF16 -> block.putShort(DType.toBf16(value));
+      case F16 -> {
+        short half = DType.toF16(value);
+        if ((half & 0x7fff) == 0x7c00 && !Float.isInfinite(value)) {
+          throw new CheckpointException(
+              file
+                  + ", tensor '"
+                  + name
+                  + "': "
+                  + value
+                  + " does not fit F16 (largest 65504); write BF16 or F32 instead.");
+        }
+        block.putShort(half);
+      }
+    }
+  }
+
+  private static void drain(ByteBuffer buffer, FileChannel channel) throws IOException {
+    while (buffer.hasRemaining()) {
+      channel.write(buffer);
+    }
+  }
+}
