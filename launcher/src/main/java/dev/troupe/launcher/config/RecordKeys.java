@@ -1,0 +1,164 @@
+package dev.troupe.launcher.config;
+
+import java.lang.reflect.ParameterizedType;
+import java.lang.reflect.RecordComponent;
+import java.lang.reflect.Type;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.stream.Collectors;
+
+/** The keys that a tree of records reads, in the records' order. */
+final class RecordKeys {
+  private RecordKeys() {}
+
+  /**
+   * One key.
+   *
+   * @param path from the root, such as {@code ppo.epochs}; records in lists, maps and sealed
+   *     interfaces are listed under {@code template.NAME}
+   * @param type what it holds
+   */
+  record Key(String path, Type type) {
+    /** Whether the key holds a record, whose own keys follow. */
+    boolean isSection() {
+      return recordOf(type).isPresent();
+    }
+  }
+
+  /** All keys of a record and of the records in it, sections included. */
+  static List<Key> of(Class<?> root) {
+    List<Key> keys = new ArrayList<>();
+    Map<String, Class<?>> templates = new LinkedHashMap<>();
+    collect(root, "", keys, templates);
+    List<String> done = new ArrayList<>();
+    while (done.size() < templates.size()) {
+      for (Map.Entry<String, Class<?>> template : List.copyOf(templates.entrySet())) {
+        if (!done.contains(template.getKey())) {
+          done.add(template.getKey());
+          String path = Templates.KEY + "." + template.getKey();
+          keys.add(new Key(path, template.getValue()));
+          collect(template.getValue(), path, keys, templates);
+        }
+      }
+    }
+    return keys;
+  }
+
+  private static void collect(
+      Class<?> record, String path, List<Key> keys, Map<String, Class<?>> templates) {
+    for (RecordComponent component : record.getRecordComponents()) {
+      String name = Names.kebab(component.getName());
+      String key = path.isEmpty() ? name : path + "." + name;
+      Type type = component.getGenericType();
+      keys.add(new Key(key, type));
+      Optional<Class<?>> section = recordOf(type);
+      if (section.isPresent()) {
+        collect(section.get(), key, keys, templates);
+      } else {
+        elementRecords(type).forEach(it -> templates.put(Templates.name(it), it));
+      }
+    }
+  }
+
+  /** The record that a key holds itself, or optionally. */
+  private static Optional<Class<?>> recordOf(Type type) {
+    Class<?> raw = RecordBinder.raw(type);
+    if (raw == Optional.class) {
+      return recordOf(RecordBinder.argument(type, 0));
+    }
+    return raw.isRecord() ? Optional.of(raw) : Optional.empty();
+  }
+
+  /** The records with keys of their own that a list, map or sealed interface may hold. */
+  private static List<Class<?>> elementRecords(Type type) {
+    Class<?> raw = RecordBinder.raw(type);
+    if (type instanceof ParameterizedType generic) {
+      List<Class<?>> records = new ArrayList<>();
+      for (Type argument : generic.getActualTypeArguments()) {
+        Class<?> element = RecordBinder.raw(argument);
+        if (element.isRecord()) {
+          records.add(element);
+        } else {
+          records.addAll(elementRecords(argument));
+        }
+      }
+      return records;
+    }
+    return raw.isSealed()
+        ? choices(raw).values().stream()
+            .filter(it -> it.getRecordComponents().length > 0)
+            .collect(Collectors.toList())
+        : List.of();
+  }
+
+  /** The records of a sealed interface by the value of {@code type} that chooses them. */
+  static Map<String, Class<?>> choices(Class<?> sealed) {
+    Map<String, Class<?>> choices = new LinkedHashMap<>();
+    for (Class<?> permitted : sealed.getPermittedSubclasses()) {
+      choices.put(Names.kebab(permitted.getSimpleName()), permitted);
+    }
+    return choices;
+  }
+
+  /** Whether a record is one choice of a sealed interface. */
+  static boolean isChoice(Class<?> record) {
+    return Arrays.stream(record.getInterfaces()).anyMatch(Class::isSealed);
+  }
+
+  /** What a key of this type expects, in words. */
+  static String describe(Type type) {
+    Class<?> raw = RecordBinder.raw(type);
+    if (raw == Optional.class) {
+      return describe(RecordBinder.argument(type, 0)) + " or null";
+    }
+    if (raw == OptionalInt.class || raw == OptionalLong.class) {
+      return "a whole number or null";
+    }
+    if (raw == OptionalDouble.class) {
+      return "a number or null";
+    }
+    if (raw == List.class) {
+      return "a list, each element " + describe(RecordBinder.argument(type, 0));
+    }
+    if (raw == Map.class) {
+      return "a section, each value " + describe(RecordBinder.argument(type, 1));
+    }
+    if (raw == int.class || raw == long.class || raw == Integer.class || raw == Long.class) {
+      return "a whole number";
+    }
+    if (raw == double.class || raw == Double.class) {
+      return "a number";
+    }
+    if (raw == boolean.class || raw == Boolean.class) {
+      return "true or false";
+    }
+    if (raw == String.class) {
+      return "a text";
+    }
+    if (raw == Path.class) {
+      return "a path";
+    }
+    if (raw == Duration.class) {
+      return "a duration such as 30s";
+    }
+    if (raw.isEnum()) {
+      return "one of "
+          + Arrays.stream(raw.getEnumConstants())
+              .map(constant -> Names.kebab(((Enum<?>) constant).name()))
+              .collect(Collectors.joining(", "));
+    }
+    if (raw.isSealed()) {
+      return "a type of " + String.join(", ", choices(raw).keySet());
+    }
+    return "a section { … }";
+  }
+}
