@@ -1,7 +1,7 @@
 /**
  * The command line: what a person types, what they see, and what a script may rely on. The only
- * module that wires all others. {@link dev.troupe.launcher.Troupe} is the program; one class per
- * command; configuration is read in {@code dev.troupe.launcher.config}.
+ * module that wires all others. One class per command; configuration is read in {@code
+ * dev.troupe.launcher.config}.
  */
 @NullMarked
 package dev.troupe.launcher;

@@ -7,7 +7,6 @@ import com.typesafe.config.ConfigIncluder;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigParseable;
-import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigSyntax;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValueFactory;
@@ -24,7 +23,7 @@ import java.util.Map;
  *
  * @param <T> the record that the tree is bound to
  */
-public final class ConfigurationLoader<T> {
+public final class ConfigurationLoader<T extends Record> {
   private static final String HOME = "TROUPE_HOME";
 
   private final Class<T> type;
@@ -43,7 +42,7 @@ public final class ConfigurationLoader<T> {
    *
    * @param text of the effective configuration, HOCON, every key given
    */
-  public record Loaded<T>(T value, String text) {}
+  public record Loaded<T extends Record>(T value, String text) {}
 
   /**
    * Reads and validates.
@@ -74,7 +73,8 @@ public final class ConfigurationLoader<T> {
     try {
       return bind(
           set(overrides)
-              .withFallback(ConfigFactory.parseString(text, options(true)))
+              .withFallback(
+                  ConfigFactory.parseString(text, options(true).setOriginDescription("text")))
               .withFallback(defaults()));
     } catch (com.typesafe.config.ConfigException e) {
       throw syntax(e, "text");
@@ -90,10 +90,11 @@ public final class ConfigurationLoader<T> {
   /** Resolves names; the environment comes last. */
   static Config resolve(Config config) {
     String home = System.getenv(HOME);
-    Config source =
-        config.withFallback(
-            ConfigFactory.parseMap(Map.of(HOME, home == null ? "." : home), "environment"));
-    return config.resolveWith(source);
+    return config
+        .withFallback(
+            ConfigFactory.parseMap(Map.of(HOME, home == null ? "." : home), "environment"))
+        .resolve()
+        .withoutPath(HOME);
   }
 
   private Loaded<T> bind(Config merged) {
@@ -107,13 +108,7 @@ public final class ConfigurationLoader<T> {
     T value =
         RecordBinder.bind(
             tree, type, templates, origin -> defaultsResource.equals(origin.resource()));
-    return new Loaded<>(
-        value,
-        tree.render(
-            ConfigRenderOptions.defaults()
-                .setOriginComments(false)
-                .setComments(false)
-                .setJson(false)));
+    return new Loaded<>(value, RecordWriter.write(value));
   }
 
   private static Config set(List<String> overrides) {

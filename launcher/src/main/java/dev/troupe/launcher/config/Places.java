@@ -13,7 +13,7 @@ final class Places {
     if (file == null) {
       String resource = origin.resource();
       if (resource == null) {
-        return origin.description();
+        return described(origin);
       }
       file = resource;
     }
@@ -21,5 +21,16 @@ final class Places {
     Path here = Path.of("").toAbsolutePath();
     String shown = path.startsWith(here) ? here.relativize(path).toString() : file;
     return origin.lineNumber() < 1 ? shown : shown + ":" + origin.lineNumber();
+  }
+
+  /** The library says {@code text: 3} where a person expects {@code text:3}. */
+  private static String described(ConfigOrigin origin) {
+    String line = ": " + origin.lineNumber();
+    String description = origin.description();
+    if (!description.endsWith(line)) {
+      return description;
+    }
+    String place = description.substring(0, description.length() - line.length());
+    return place.startsWith("--set") ? place : place + ":" + origin.lineNumber();
   }
 }

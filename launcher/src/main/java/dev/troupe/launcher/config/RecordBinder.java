@@ -4,6 +4,7 @@ import com.typesafe.config.ConfigList;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueFactory;
 import com.typesafe.config.ConfigValueType;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.ParameterizedType;
@@ -20,7 +21,10 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -38,6 +42,9 @@ final class RecordBinder {
   /** What could not be bound, its problem being reported already. */
   private static final Object FAILED = new Object();
 
+  private static final Pattern PARTS = Pattern.compile("; (?=\\S+ is )");
+  private static final Pattern ABOUT_KEY = Pattern.compile("([A-Za-z][\\w.-]*):? (is .*)");
+
   private final Templates templates;
   private final Predicate<ConfigOrigin> isDefault;
   private final Map<String, List<String>> knownPaths;
@@ -49,6 +56,7 @@ final class RecordBinder {
     this.knownPaths =
         RecordKeys.of(root).stream()
             .map(RecordKeys.Key::path)
+            .filter(path -> !path.startsWith(Templates.KEY + "."))
             .collect(
                 Collectors.groupingBy(
                     path -> path.substring(path.lastIndexOf('.') + 1),
@@ -96,7 +104,7 @@ final class RecordBinder {
       return constructor.newInstance(arguments);
     } catch (InvocationTargetException e) {
       if (e.getCause() instanceof IllegalArgumentException invalid) {
-        return invalid(object, components, path, String.valueOf(invalid.getMessage()));
+        return invalid(object, path, String.valueOf(invalid.getMessage()));
       }
       throw new IllegalStateException(type + " does not validate its components", e.getCause());
     } catch (ReflectiveOperationException e) {
@@ -104,29 +112,33 @@ final class RecordBinder {
     }
   }
 
-  /** A compact constructor's complaint, put at the key that its message begins with. */
-  private Object invalid(
-      ConfigObject object, RecordComponent[] components, String path, String message) {
-    for (RecordComponent component : components) {
-      String name = component.getName();
-      String key = Names.kebab(name);
-      for (String spelling : List.of(name, key)) {
-        if (message.startsWith(spelling + " ") || message.startsWith(spelling + ":")) {
-          ConfigValue value = object.get(key);
-          return problem(
-              value == null ? object.origin() : value.origin(),
-              "'" + join(path, key) + "'" + message.substring(spelling.length()));
-        }
+  /**
+   * A compact constructor's complaint, such as "top-p is 2, allowed: …; top-k is -1, allowed: …":
+   * each part is put at the key that it begins with.
+   */
+  private Object invalid(ConfigObject object, String path, String message) {
+    for (String part : PARTS.split(message, -1)) {
+      Matcher matcher = ABOUT_KEY.matcher(part);
+      String key = matcher.matches() ? Names.kebab(matcher.group(1)) : "";
+      ConfigValue value = key.isEmpty() ? null : at(object, List.of(key.split("\\.", -1)));
+      if (value == null) {
+        problem(object.origin(), path.isEmpty() ? part : "'" + path + "': " + part);
+      } else {
+        problem(value.origin(), "'" + join(path, key) + "' " + matcher.group(2));
       }
     }
-    return problem(object.origin(), path.isEmpty() ? message : "'" + path + "': " + message);
+    return FAILED;
+  }
+
+  private static @Nullable ConfigValue at(ConfigObject object, List<String> path) {
+    ConfigValue value = object.get(path.get(0));
+    return path.size() == 1 || !(value instanceof ConfigObject inner)
+        ? value
+        : at(inner, path.subList(1, path.size()));
   }
 
   private boolean reportUnknown(ConfigObject object, Class<?> type, String path) {
-    List<String> known =
-        Arrays.stream(type.getRecordComponents())
-            .map(component -> Names.kebab(component.getName()))
-            .toList();
+    List<String> known = RecordKeys.names(type);
     boolean sealedChoice = RecordKeys.isChoice(type);
     boolean found = false;
     for (String key : object.keySet().stream().sorted().toList()) {
@@ -135,12 +147,21 @@ final class RecordBinder {
         continue;
       }
       found = true;
-      problem(origin, "unknown key '" + join(path, key) + "'" + suggestion(key, known, path));
+      problem(origin, "unknown key '" + join(path, key) + "'" + suggestion(key, known, path, type));
     }
     return found;
   }
 
-  private String suggestion(String key, List<String> known, String path) {
+  private String suggestion(String key, List<String> known, String path, Class<?> type) {
+    for (Class<?> choice : RecordKeys.siblings(type)) {
+      if (RecordKeys.names(choice).contains(key)) {
+        return String.format(
+            "; it belongs to type %s, and '%s' is %s",
+            Names.kebab(choice.getSimpleName()),
+            join(path, TYPE),
+            Names.kebab(type.getSimpleName()));
+      }
+    }
     Optional<String> near = Names.nearest(key, known).map(name -> join(path, name));
     if (near.isEmpty()) {
       near = knownPaths.getOrDefault(key, List.of()).stream().findFirst();
@@ -258,7 +279,7 @@ final class RecordBinder {
     ConfigObject fields =
         value instanceof ConfigObject object
             ? object
-            : com.typesafe.config.ConfigValueFactory.fromMap(Map.of()).withOrigin(value.origin());
+            : ConfigValueFactory.fromMap(Map.of()).withOrigin(value.origin());
     return record((ConfigObject) templates.complete(fields, record), record, path);
   }
 
@@ -366,8 +387,7 @@ final class RecordBinder {
     return FAILED;
   }
 
-  private static Object mapOk(
-      Object value, java.util.function.Function<? super Object, ?> function) {
+  private static Object mapOk(Object value, Function<? super Object, ?> function) {
     return value == FAILED ? FAILED : function.apply(value);
   }
 

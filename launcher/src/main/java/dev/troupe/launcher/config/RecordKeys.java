@@ -101,9 +101,9 @@ final class RecordKeys {
   }
 
   /** The records of a sealed interface by the value of {@code type} that chooses them. */
-  static Map<String, Class<?>> choices(Class<?> sealed) {
+  static Map<String, Class<?>> choices(Class<?> type) {
     Map<String, Class<?>> choices = new LinkedHashMap<>();
-    for (Class<?> permitted : sealed.getPermittedSubclasses()) {
+    for (Class<?> permitted : type.getPermittedSubclasses()) {
       choices.put(Names.kebab(permitted.getSimpleName()), permitted);
     }
     return choices;
@@ -112,6 +112,23 @@ final class RecordKeys {
   /** Whether a record is one choice of a sealed interface. */
   static boolean isChoice(Class<?> record) {
     return Arrays.stream(record.getInterfaces()).anyMatch(Class::isSealed);
+  }
+
+  /**
+   * All records of the sealed interface that a record is one choice of; empty for another record.
+   */
+  static List<Class<?>> siblings(Class<?> record) {
+    return Arrays.stream(record.getInterfaces())
+        .filter(Class::isSealed)
+        .<Class<?>>flatMap(parent -> choices(parent).values().stream())
+        .toList();
+  }
+
+  /** The keys of one record. */
+  static List<String> names(Class<?> record) {
+    return Arrays.stream(record.getRecordComponents())
+        .map(component -> Names.kebab(component.getName()))
+        .toList();
   }
 
   /** What a key of this type expects, in words. */
