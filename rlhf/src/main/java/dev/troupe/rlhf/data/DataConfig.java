@@ -1,0 +1,89 @@
+package dev.troupe.rlhf.data;
+
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What the stages learn from. One file may serve several: SFT takes the chosen side of preferences,
+ * and prompts are taken from records of any shape.
+ *
+ * @param sft texts to imitate
+ * @param preferences pairs for the reward model and DPO
+ * @param prompts to answer in PPO
+ * @param pretraining texts mixed into PPO (PPO-ptx)
+ * @param stageSplit share of each source that SFT, reward model and PPO get, such as [2, 4, 4],
+ *     drawn as DeepSpeed-Chat does; absent when every stage sees the whole of its sources
+ * @param format how records become text
+ * @param maxTokens longest sequence, prompt and answer; 0 for the model's context
+ * @param maxPromptTokens longest prompt, 0 for no limit of its own
+ * @param tooLong what happens to longer ones; either way they are counted
+ */
+public record DataConfig(
+    List<SourceConfig> sft,
+    List<SourceConfig> preferences,
+    List<SourceConfig> prompts,
+    List<SourceConfig> pretraining,
+    Optional<List<Double>> stageSplit,
+    Format format,
+    int maxTokens,
+    int maxPromptTokens,
+    TooLong tooLong) {
+  /** How records become text. */
+  public enum Format {
+    /** Messages through the chat template, everything else as plain text. */
+    AUTO,
+    /** Plain text; messages are an error. */
+    PLAIN,
+    /** Everything through the chat template; a plain prompt becomes a user's turn. */
+    CHAT
+  }
+
+  /** What happens to a sequence over its limit. */
+  public enum TooLong {
+    /** It is left out. */
+    DROP,
+    /**
+     * A prompt loses its beginning, an answer its end (and its end-of-sequence token); what has no
+     * answer left is dropped.
+     */
+    TRUNCATE
+  }
+
+  public DataConfig {
+    sft = List.copyOf(sft);
+    preferences = List.copyOf(preferences);
+    prompts = List.copyOf(prompts);
+    pretraining = List.copyOf(pretraining);
+    stageSplit.ifPresent(parts -> DeepSpeedChatSplit.check("stage-split", parts));
+    stageSplit = stageSplit.map(List::copyOf);
+    checkWeights("sft", sft);
+    checkWeights("preferences", preferences);
+    checkWeights("prompts", prompts);
+    checkWeights("pretraining", pretraining);
+    if (maxTokens < 0 || maxTokens == 1) {
+      throw new IllegalArgumentException(
+          "max-tokens is " + maxTokens + ", allowed: at least 2, or 0 for the model's context");
+    }
+    if (maxPromptTokens < 0 || (maxTokens > 0 && maxPromptTokens >= maxTokens)) {
+      throw new IllegalArgumentException(
+          "max-prompt-tokens is "
+              + maxPromptTokens
+              + ", allowed: 0 for no limit, or below max-tokens ("
+              + maxTokens
+              + ")");
+    }
+  }
+
+  private static void checkWeights(String key, List<SourceConfig> sources) {
+    long weighted = sources.stream().filter(source -> source.weight().isPresent()).count();
+    if (weighted != 0 && weighted != sources.size()) {
+      throw new IllegalArgumentException(
+          key
+              + " has a weight on "
+              + weighted
+              + " of "
+              + sources.size()
+              + " sources, give one to all of them or to none");
+    }
+  }
+}
