@@ -20,7 +20,7 @@ public interface Checkpoints {
   Checkpoints NONE =
       new Checkpoints() {
         @Override
-        public boolean due(String stage, long step) {
+        public boolean due(String stage, long step, boolean stopping) {
           return false;
         }
 
@@ -40,8 +40,12 @@ public interface Checkpoints {
         }
       };
 
-  /** Whether to write one after this step, 1-based. */
-  boolean due(String stage, long step);
+  /**
+   * Whether to write one after this step, 1-based.
+   *
+   * @param stopping the run was cancelled and ends here
+   */
+  boolean due(String stage, long step, boolean stopping);
 
   /** A fresh directory; a role named policy writes into its subdirectory policy, and so on. */
   String begin(String stage, long step);

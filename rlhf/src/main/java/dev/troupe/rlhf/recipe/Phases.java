@@ -1,0 +1,27 @@
+package dev.troupe.rlhf.recipe;
+
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Supplier;
+
+/** Seconds of one step by phase: generate, score, train. */
+final class Phases {
+  private final TreeMap<String, Double> seconds = new TreeMap<>();
+
+  <T> T time(String phase, Supplier<T> work) {
+    long start = System.nanoTime();
+    try {
+      return work.get();
+    } finally {
+      seconds.merge(phase, (System.nanoTime() - start) / 1e9, Double::sum);
+    }
+  }
+
+  Map<String, Double> seconds() {
+    return Map.copyOf(seconds);
+  }
+
+  double of(String phase) {
+    return seconds.getOrDefault(phase, 0.0);
+  }
+}
