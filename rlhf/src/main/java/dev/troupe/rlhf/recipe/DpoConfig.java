@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.loss.DpoLoss;
+
 /**
  * Direct preference optimisation (Rafailov et al. 2023).
  *
@@ -13,21 +15,13 @@ package dev.troupe.rlhf.recipe;
 public record DpoConfig(
     int epochs,
     int batchSize,
-    Variant variant,
+    DpoLoss.Variant variant,
     double beta,
     double labelSmoothing,
     TuningConfig tuning,
     OptimizerConfig optimizer,
     int heldOut,
     EvaluationConfig evaluation) {
-  /** The loss on the margin. */
-  public enum Variant {
-    /** Logistic loss on the margin of summed log-ratios. */
-    SIGMOID,
-    /** Squared distance of the margin to 1/(2 beta) (Azar et al. 2023). */
-    IPO
-  }
-
   public DpoConfig {
     new Limits()
         .atLeast("epochs", epochs, 1)
@@ -38,6 +32,13 @@ public record DpoConfig(
             labelSmoothing,
             labelSmoothing >= 0 && labelSmoothing < 0.5,
             "from 0 up to, not including, 0.5")
+        .condition(
+            "label-smoothing",
+            labelSmoothing,
+            labelSmoothing == 0
+                || variant == DpoLoss.Variant.SIGMOID
+                || variant == DpoLoss.Variant.ROBUST,
+            "0 with the variant " + variant)
         .atLeast("held-out", heldOut, 1)
         .verify();
   }

@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.loss.Whitening;
 import java.util.Optional;
 
 /**
@@ -52,6 +53,11 @@ public record PpoConfig(
       Placement placement, Optional<Double> scoreClip, Optional<Double> missingEosPenalty) {
     public Rewards {
       Limits limits = new Limits();
+      limits.condition(
+          "score-clip",
+          "absent",
+          scoreClip.isPresent() || placement == Placement.MODERN,
+          "a number above 0 with the placement deepspeed-chat, 5 there");
       scoreClip.ifPresent(clip -> limits.above("score-clip", clip, 0));
       missingEosPenalty.ifPresent(penalty -> limits.atLeast("missing-eos-penalty", penalty, 0));
       limits.verify();
@@ -78,15 +84,6 @@ public record PpoConfig(
     public Advantages {
       new Limits().within("gamma", gamma, 0, 1).within("gae-lambda", gaeLambda, 0, 1).verify();
     }
-  }
-
-  /** Whether advantages are normalised. */
-  public enum Whitening {
-    NONE,
-    /** Mean 0, variance 1. */
-    CENTRED,
-    /** Variance 1, mean kept. */
-    SCALED
   }
 
   /**

@@ -16,7 +16,6 @@ public record Proportion(double share, double low, double high, double hits, lon
     double z2 = Z * Z / total;
     double center = (p + z2 / 2) / (1 + z2);
     double half = Z * Math.sqrt(p * (1 - p) / total + z2 / (4 * total)) / (1 + z2);
-    return new Proportion(
-        p, Math.max(0, center - half), Math.min(1, center + half), hits, total);
+    return new Proportion(p, Math.max(0, center - half), Math.min(1, center + half), hits, total);
   }
 }

@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.loss.RewardObjective;
+
 /**
  * Reward modelling from preference pairs.
  *
@@ -13,24 +15,21 @@ package dev.troupe.rlhf.recipe;
 public record RewardModelConfig(
     int epochs,
     int batchSize,
-    Loss loss,
+    RewardObjective.Kind loss,
     double centerCoefficient,
     TuningConfig tuning,
     OptimizerConfig optimizer,
     int heldOut) {
-  /** Where the two answers' scores are compared. */
-  public enum Loss {
-    /** Bradley and Terry on the score of the last token. */
-    LAST_TOKEN,
-    /** DeepSpeed-Chat: on every token from where the answers part. */
-    TOKEN_WISE
-  }
-
   public RewardModelConfig {
     new Limits()
         .atLeast("epochs", epochs, 1)
         .atLeast("batch-size", batchSize, 1)
         .atLeast("center-coefficient", centerCoefficient, 0)
+        .condition(
+            "center-coefficient",
+            centerCoefficient,
+            loss == RewardObjective.Kind.LAST_TOKEN || centerCoefficient == 0,
+            "0 with the token-wise loss")
         .atLeast("held-out", heldOut, 1)
         .verify();
   }

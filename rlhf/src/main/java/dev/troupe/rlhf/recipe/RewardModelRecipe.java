@@ -92,8 +92,7 @@ public final class RewardModelRecipe {
         Phases phases = new Phases();
         long step = state.step() + 1;
         List<RankedPair> batch = batches.at(step);
-        UpdateResult update =
-            phases.time("train", () -> Await.on(reward.update(objective, batch)));
+        UpdateResult update = phases.time("train", () -> Await.on(reward.update(objective, batch)));
 
         // 3. Enter it in the books.
         Ledger ledger = new Ledger(state.account());
@@ -115,7 +114,8 @@ public final class RewardModelRecipe {
 
         // 4. Report.
         long tokens =
-            batch.stream().mapToLong(p -> p.chosen().tokens().size() + p.rejected().tokens().size())
+            batch.stream()
+                .mapToLong(p -> p.chosen().tokens().size() + p.rejected().tokens().size())
                 .sum();
         Map<String, Double> metrics = new TreeMap<>(update.metrics());
         metrics.put("loss", update.loss());
@@ -134,7 +134,7 @@ public final class RewardModelRecipe {
       }
 
       // 6. Measure again and save.
-      HeldOut after = cancelled ? state.before() : heldOut(reward);
+      HeldOut after = heldOut(reward);
       if (!cancelled) {
         Await.on(reward.save(context.output()));
       }

@@ -8,20 +8,27 @@ final class Seeds {
 
   /** A seed of its own for each purpose and each index within it. */
   static long derive(long seed, Purpose purpose, long index) {
-    long step = new SplittableRandom(seed + purpose.ordinal()).nextLong();
+    long step = new SplittableRandom(seed + purpose.stream).nextLong();
     return new SplittableRandom(step + index).nextLong();
   }
 
   /** What a seed is for. */
   enum Purpose {
-    POLICY,
-    CRITIC,
-    REWARD,
-    REFERENCE,
-    ORDER,
-    SAMPLING,
-    EVALUATION,
-    MINIBATCHES,
-    PRETRAINING
+    POLICY(1),
+    CRITIC(2),
+    REWARD(3),
+    REFERENCE(4),
+    ORDER(5),
+    SAMPLING(6),
+    EVALUATION(7),
+    MINIBATCHES(8),
+    PRETRAINING(9);
+
+    // Part of every run's numbers: never change one, or resumed runs differ.
+    private final long stream;
+
+    Purpose(long stream) {
+      this.stream = stream;
+    }
   }
 }

@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.loss.Averaging;
+
 /**
  * Supervised fine-tuning.
  *
@@ -26,14 +28,6 @@ public record SftConfig(
     COMPLETION,
     /** Every token, prompt included. */
     ALL
-  }
-
-  /** What the loss divides by. */
-  public enum Averaging {
-    /** The trained tokens of the whole optimiser step. */
-    GLOBAL_TOKEN,
-    /** Each micro-batch's own trained tokens, then the number of micro-batches. */
-    MICRO_BATCH
   }
 
   public SftConfig {

@@ -65,8 +65,7 @@ public final class SftRecipe {
   public Result run(StageContext context) {
     int totalSteps = config.totalSteps(data.train().size());
     SftObjective objective = new SftObjective(config.averaging());
-    Batches<SftExample> batches =
-        new Batches<>(data.train(), config.batchSize(), context.seed());
+    Batches<SftExample> batches = new Batches<>(data.train(), config.batchSize(), context.seed());
     Role policy = Await.on(context.cast().open(policySpec(context.seed(), totalSteps)));
     try {
       // 1. Take up an earlier run, or measure where this one starts.
@@ -87,8 +86,7 @@ public final class SftRecipe {
         Phases phases = new Phases();
         long step = state.step() + 1;
         List<SftExample> batch = batches.at(step);
-        UpdateResult update =
-            phases.time("train", () -> Await.on(policy.update(objective, batch)));
+        UpdateResult update = phases.time("train", () -> Await.on(policy.update(objective, batch)));
 
         // 3. Enter it in the books.
         Ledger ledger = new Ledger(state.account());
@@ -131,7 +129,7 @@ public final class SftRecipe {
       }
 
       // 6. Measure again and save.
-      double after = cancelled ? state.heldOutLossBefore() : heldOutLoss(policy);
+      double after = heldOutLoss(policy);
       if (!cancelled) {
         Await.on(policy.save(context.output()));
       }

@@ -3,7 +3,6 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.port.Checkpoints;
 import dev.troupe.rlhf.port.Observer;
-import dev.troupe.rlhf.port.Text;
 
 /**
  * What surrounds a recipe.
@@ -15,7 +14,6 @@ import dev.troupe.rlhf.port.Text;
 public record StageContext(
     String stage,
     Cast cast,
-    Text text,
     Observer observer,
     Checkpoints checkpoints,
     String output,

@@ -1,0 +1,60 @@
+package dev.troupe.rlhf.recipe;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.rlhf.loss.Averaging;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class ConfigLimitsTest {
+  private static final OptimizerConfig OPTIMIZER =
+      new OptimizerConfig(1e-3, LearningRateSchedule.Shape.COSINE, 0, 0.9, 0.95, 1e-8, 0, 1, 0);
+
+  @Test
+  void sft_allProblems_areReportedAtOnce_withKeyValueAndRange() {
+    assertThatThrownBy(
+            () ->
+                new SftConfig(
+                    0,
+                    -2,
+                    SftConfig.TrainOn.ALL,
+                    Averaging.GLOBAL_TOKEN,
+                    new TuningConfig.Full(),
+                    OPTIMIZER,
+                    0,
+                    1))
+        .hasMessage("epochs is 0, allowed: at least 1; batch-size is -2, allowed: at least 1");
+  }
+
+  @Test
+  void lora_unknownTarget_listsTheKnown() {
+    assertThatThrownBy(() -> new TuningConfig.Lora(8, 16, List.of("q_proj", "query")))
+        .hasMessage(
+            "targets is [q_proj, query], allowed: one or more of q_proj, k_proj, v_proj, o_proj,"
+                + " gate_proj, up_proj, down_proj");
+  }
+
+  @Test
+  void generation_topPOutOfRange_isAnError() {
+    assertThatThrownBy(() -> new GenerationConfig(8, 1, 0, 0, List.of()))
+        .hasMessage("top-p is 0.0, allowed: above 0, at most 1");
+  }
+
+  @Test
+  void optimizer_nanLearningRate_isAnError() {
+    assertThatThrownBy(
+            () ->
+                new OptimizerConfig(
+                    Double.NaN, LearningRateSchedule.Shape.COSINE, 0, 0.9, 0.95, 1e-8, 0, 1, 0))
+        .hasMessage("learning-rate is NaN, allowed: above 0");
+  }
+
+  @Test
+  void modelInit_oddHeadWidth_isAnError() {
+    assertThatThrownBy(() -> new ModelInitConfig(30, 2, 4, 3, 64, 512, 128, 0.02))
+        .hasMessage(
+            "hidden-size is 30, allowed: a multiple of twice heads (8); kv-heads is 3, allowed: a"
+                + " divisor of heads (4)");
+  }
+}

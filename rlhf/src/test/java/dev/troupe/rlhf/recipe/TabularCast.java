@@ -1,0 +1,64 @@
+package dev.troupe.rlhf.recipe;
+
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.rlhf.port.Cast;
+import dev.troupe.rlhf.port.Role;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/** Opens {@link TabularRole}s that share a disk of their own. */
+final class TabularCast implements Cast {
+  /** What should go wrong. */
+  static final class Faults {
+    private final Set<String> empty = new HashSet<>();
+    private final Map<String, Integer> failingUpdates = new HashMap<>();
+    private int nanEveryLength = -1;
+
+    Faults emptyReply(String promptId) {
+      empty.add(promptId);
+      return this;
+    }
+
+    Faults failUpdates(String role, int count) {
+      failingUpdates.put(role, count);
+      return this;
+    }
+
+    /** The reward model gives no number for responses that make sequences of this length. */
+    Faults nanScoreAtLength(int length) {
+      nanEveryLength = length;
+      return this;
+    }
+
+    Set<String> emptyReplies() {
+      return empty;
+    }
+
+    boolean nextUpdateFails(String role) {
+      int left = failingUpdates.getOrDefault(role, 0);
+      failingUpdates.put(role, Math.max(0, left - 1));
+      return left > 0;
+    }
+
+    boolean scoresAreNaN(String role, Sequence sequence) {
+      return role.equals("reward") && sequence.tokens().size() == nanEveryLength;
+    }
+  }
+
+  final Map<String, double[]> disk = new HashMap<>();
+  final Faults faults = new Faults();
+  final List<RoleSpec> opened = new ArrayList<>();
+
+  @Override
+  public CompletionStage<Role> open(RoleSpec spec) {
+    opened.add(spec);
+    return CompletableFuture.completedFuture(new TabularRole(spec, disk, faults));
+  }
+}
