@@ -1,0 +1,287 @@
+package dev.troupe.models.tokenizer;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.JsonFile;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * The tokenizer of a Hugging Face directory: {@code tokenizer.json}, {@code tokenizer_config.json},
+ * {@code special_tokens_map.json} and the chat template.
+ *
+ * <p>Two ways in, on purpose. {@link #encode} is for text from a user or a data file: a special
+ * token spelled out in it stays ordinary text, so that nobody can end a turn or speak as the system
+ * by typing a marker. {@link #encodeRendered} is for text that the chat template made, in which the
+ * markers are meant.
+ *
+ * <p>Safe for several threads at once.
+ */
+public final class Tokenizer implements AutoCloseable {
+  private static final String REPLACEMENT = "\ufffd";
+
+  private final Path directory;
+  private final HuggingFaceTokenizer rendered;
+  private final HuggingFaceTokenizer user;
+  private final Vocabulary vocabulary;
+  private final Map<String, Integer> specials;
+  private final Optional<ChatTemplate> chatTemplate;
+
+  private Tokenizer(
+      Path directory,
+      HuggingFaceTokenizer rendered,
+      HuggingFaceTokenizer user,
+      Vocabulary vocabulary,
+      Map<String, Integer> specials,
+      Optional<ChatTemplate> chatTemplate) {
+    this.directory = directory;
+    this.rendered = rendered;
+    this.user = user;
+    this.vocabulary = vocabulary;
+    this.specials = specials;
+    this.chatTemplate = chatTemplate;
+  }
+
+  /**
+   * Loads the tokenizer's files.
+   *
+   * @throws CheckpointException when they are missing, malformed or name tokens that do not exist
+   */
+  public static Tokenizer load(Path directory) {
+    Path file = directory.resolve("tokenizer.json");
+    if (!Files.exists(file)) {
+      throw new CheckpointException(
+          directory
+              + " has no tokenizer.json."
+              + (Files.exists(directory.resolve("tokenizer.model"))
+                  ? " tokenizer.model alone is not read; let transformers write the fast tokenizer:"
+                      + " AutoTokenizer.from_pretrained(directory).save_pretrained(directory)."
+                  : " Copy it from the model that the weights come from."));
+    }
+    ObjectNode json = JsonFile.read(file);
+    Vocabulary vocabulary = Vocabulary.of(json, file.toString());
+    ObjectNode config = optional(directory.resolve("tokenizer_config.json"));
+    ObjectNode map = optional(directory.resolve("special_tokens_map.json"));
+    Map<String, String> contents = new LinkedHashMap<>();
+    Map<String, Integer> specials = new LinkedHashMap<>();
+    for (String key : List.of("bos_token", "eos_token", "pad_token", "unk_token")) {
+      JsonNode token = config.hasNonNull(key) ? config.get(key) : map.path(key);
+      String content = token.isObject() ? token.path("content").asText() : token.asText("");
+      if (content.isEmpty() || content.equals("null")) {
+        continue;
+      }
+      Integer id = vocabulary.id(content);
+      if (id == null) {
+        throw new CheckpointException(
+            directory
+                + ": "
+                + key
+                + " is '"
+                + content
+                + "', which is not a token of tokenizer.json.");
+      }
+      contents.put(key, content);
+      specials.put(key, id);
+    }
+    // What a file says of cutting and padding is for other uses; here every text is encoded whole.
+    json.putNull("truncation");
+    json.putNull("padding");
+    HuggingFaceTokenizer rendered = open(json, file);
+    HuggingFaceTokenizer user = open(vocabulary.withoutSpecials(json), file);
+    return new Tokenizer(
+        directory, rendered, user, vocabulary, specials, chatTemplate(directory, config, contents));
+  }
+
+  private static ObjectNode optional(Path file) {
+    return Files.exists(file) ? JsonFile.read(file) : JsonFile.object();
+  }
+
+  private static HuggingFaceTokenizer open(ObjectNode json, Path file) {
+    // DJL reports its use to its makers unless told not to.
+    if (System.getProperty("OPT_OUT_TRACKING") == null) {
+      System.setProperty("OPT_OUT_TRACKING", "true");
+    }
+    try {
+      return HuggingFaceTokenizer.newInstance(
+          new ByteArrayInputStream(json.toString().getBytes(StandardCharsets.UTF_8)),
+          Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "false"));
+    } catch (IOException | RuntimeException e) {
+      throw new CheckpointException(
+          file + " is not a tokenizer that can be loaded: " + e.getMessage(), e);
+    }
+  }
+
+  private static Optional<ChatTemplate> chatTemplate(
+      Path directory, ObjectNode config, Map<String, String> specialTokens) {
+    Path file = directory.resolve("chat_template.jinja");
+    if (Files.exists(file)) {
+      try {
+        return Optional.of(
+            new ChatTemplate(Files.readString(file), file.toString(), specialTokens));
+      } catch (IOException e) {
+        throw new CheckpointException(file + " cannot be read: " + e, e);
+      }
+    }
+    JsonNode template = config.path("chat_template");
+    String where = directory.resolve("tokenizer_config.json") + " (chat_template)";
+    if (template.isTextual()) {
+      return Optional.of(new ChatTemplate(template.asText(), where, specialTokens));
+    }
+    for (JsonNode named : template) {
+      if (named.path("name").asText().equals("default")) {
+        return Optional.of(new ChatTemplate(named.path("template").asText(), where, specialTokens));
+      }
+    }
+    return Optional.empty();
+  }
+
+  /**
+   * The tokens of a text in which special tokens mean nothing.
+   *
+   * @return their ids, without any that the tokenizer would put around the text
+   */
+  public int[] encode(String userText) {
+    return ints(user.encode(userText, false, false).getIds());
+  }
+
+  /**
+   * As {@link #encode}, with what the tokenizer puts around a whole document, for example a
+   * beginning-of-sequence token: what {@code tokenizer(text)} gives in {@code transformers}.
+   */
+  public int[] encodeDocument(String userText) {
+    return ints(user.encode(userText, true, false).getIds());
+  }
+
+  /**
+   * The tokens of a text that the chat template made: special tokens spelled out in it become
+   * special tokens.
+   */
+  public int[] encodeRendered(String renderedText) {
+    return ints(rendered.encode(renderedText, false, false).getIds());
+  }
+
+  /** The text of the tokens, special tokens left out. */
+  public String decode(int[] tokens) {
+    return rendered.decode(longs(tokens, 0, tokens.length), true);
+  }
+
+  /**
+   * What each token adds to the text, special tokens spelled out; together they are the whole text.
+   * Where a letter takes several tokens, it stands at the last of them and the others are empty.
+   */
+  public List<String> pieces(int[] tokens) {
+    List<String> pieces = new ArrayList<>();
+    // Decoding starts one finished token earlier, so that a decoder that treats the first token
+    // differently is not fooled.
+    int start = 0;
+    int shown = 0;
+    for (int end = 1; end <= tokens.length; end++) {
+      String before = rendered.decode(longs(tokens, start, shown), false);
+      String now = rendered.decode(longs(tokens, start, end), false);
+      boolean unfinished = now.endsWith(REPLACEMENT) && end < tokens.length;
+      if (unfinished || now.length() < before.length()) {
+        pieces.add("");
+      } else {
+        pieces.add(now.substring(before.length()));
+        start = shown;
+        shown = end;
+      }
+    }
+    return pieces;
+  }
+
+  /** The token that starts a text, if the tokenizer has one. */
+  public OptionalInt bos() {
+    return special("bos_token");
+  }
+
+  /**
+   * The token that ends a text.
+   *
+   * @throws CheckpointException when the tokenizer has none
+   */
+  public int eos() {
+    return special("eos_token")
+        .orElseThrow(
+            () ->
+                new CheckpointException(
+                    directory
+                        + ": the tokenizer has no end-of-text token; set eos_token in tokenizer_config.json."));
+  }
+
+  /** The token that fills up, if the tokenizer has one. */
+  public OptionalInt pad() {
+    return special("pad_token");
+  }
+
+  /** Whether {@link #encodeDocument} starts with {@link #bos()}. */
+  public boolean addsBos() {
+    int[] empty = encodeDocument("");
+    return bos().isPresent() && empty.length > 0 && empty[0] == bos().getAsInt();
+  }
+
+  /** The id of a token by its content, for example {@code <|im_end|>}. */
+  public OptionalInt id(String token) {
+    Integer id = vocabulary.id(token);
+    return id == null ? OptionalInt.empty() : OptionalInt.of(id);
+  }
+
+  /** One more than the largest id. */
+  public int vocabSize() {
+    return vocabulary.size();
+  }
+
+  public Optional<ChatTemplate> chatTemplate() {
+    return chatTemplate;
+  }
+
+  /**
+   * Checks that every id has a row in the model's embedding.
+   *
+   * @throws CheckpointException when the tokenizer is of another model
+   */
+  public void checkFits(int embeddingRows) {
+    if (vocabulary.size() > embeddingRows) {
+      throw new CheckpointException(
+          directory.resolve("tokenizer.json")
+              + " does not fit the model: its ids go up to "
+              + (vocabulary.size() - 1)
+              + " ('"
+              + vocabulary.last()
+              + "'), but the embedding has "
+              + embeddingRows
+              + " rows (vocab_size in config.json). Take the tokenizer that the weights came with.");
+    }
+  }
+
+  private OptionalInt special(String key) {
+    Integer id = specials.get(key);
+    return id == null ? OptionalInt.empty() : OptionalInt.of(id);
+  }
+
+  private static int[] ints(long[] ids) {
+    return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
+  }
+
+  private static long[] longs(int[] tokens, int begin, int end) {
+    return Arrays.stream(tokens, begin, end).asLongStream().toArray();
+  }
+
+  @Override
+  public void close() {
+    rendered.close();
+    user.close();
+  }
+}

@@ -1,0 +1,127 @@
+package dev.troupe.models.tokenizer;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.models.checkpoint.CheckpointException;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** The tokens that a {@code tokenizer.json} lists: the model's own and the added ones. */
+final class Vocabulary {
+  private static final Set<String> MODELS = Set.of("BPE", "Unigram", "WordPiece", "WordLevel");
+
+  private final Map<String, Integer> ids;
+  private final Set<String> specials;
+  private final int size;
+  private final String last;
+
+  private Vocabulary(Map<String, Integer> ids, Set<String> specials) {
+    this.ids = ids;
+    this.specials = specials;
+    Map.Entry<String, Integer> largest =
+        ids.entrySet().stream().max(Map.Entry.comparingByValue()).orElseThrow();
+    this.size = largest.getValue() + 1;
+    this.last = largest.getKey();
+  }
+
+  static Vocabulary of(ObjectNode json, String where) {
+    JsonNode model = json.path("model");
+    if (!MODELS.contains(model.path("type").asText("BPE"))
+        || !model.path("vocab").isContainerNode()) {
+      throw new CheckpointException(
+          where
+              + ": expected a model of type BPE, Unigram, WordPiece or WordLevel with a vocab, found "
+              + model.path("type")
+              + ".");
+    }
+    Map<String, Integer> ids = new HashMap<>();
+    JsonNode vocab = model.get("vocab");
+    if (vocab.isArray()) { // Unigram: a list of [piece, score], whose position is the id
+      for (int id = 0; id < vocab.size(); id++) {
+        ids.put(vocab.get(id).path(0).asText(), id);
+      }
+    } else {
+      vocab.properties().forEach(entry -> ids.put(entry.getKey(), entry.getValue().asInt()));
+    }
+    Set<String> specials = new HashSet<>();
+    for (JsonNode added : json.path("added_tokens")) {
+      String content = added.path("content").asText();
+      ids.put(content, added.path("id").asInt());
+      if (added.path("special").asBoolean()) {
+        specials.add(content);
+      }
+    }
+    if (ids.isEmpty()) {
+      throw new CheckpointException(where + ": the vocabulary is empty.");
+    }
+    return new Vocabulary(ids, specials);
+  }
+
+  @Nullable Integer id(String token) {
+    return ids.get(token);
+  }
+
+  /** One more than the largest id. */
+  int size() {
+    return size;
+  }
+
+  /** The token with the largest id. */
+  String last() {
+    return last;
+  }
+
+  /**
+   * A copy of the tokenizer's JSON that cannot produce a special token from text: they are no
+   * longer looked for, and the model's vocabulary has them under names that no text contains, so
+   * that neither merges nor pieces spell them. The unknown token keeps its name, since the model
+   * must be able to emit it.
+   */
+  ObjectNode withoutSpecials(ObjectNode json) {
+    ObjectNode copy = json.deepCopy();
+    Iterator<JsonNode> added = copy.withArray("added_tokens").elements();
+    while (added.hasNext()) {
+      if (added.next().path("special").asBoolean()) {
+        added.remove();
+      }
+    }
+    ObjectNode model = (ObjectNode) copy.get("model");
+    Set<String> hidden = new HashSet<>(specials);
+    hidden.remove(model.path("unk_token").asText());
+    if (model.get("vocab") instanceof ArrayNode pieces) {
+      for (JsonNode piece : pieces) {
+        if (hidden.contains(piece.path(0).asText())) {
+          ((ArrayNode) piece).set(0, concealed(piece.path(0).asText()));
+        }
+      }
+    } else if (model.get("vocab") instanceof ObjectNode entries) {
+      for (String special : List.copyOf(hidden)) {
+        JsonNode id = entries.remove(special);
+        if (id != null) {
+          entries.set(concealed(special), id);
+        }
+      }
+    }
+    Iterator<JsonNode> merges = model.path("merges").elements();
+    while (merges.hasNext()) {
+      JsonNode merge = merges.next();
+      String left = merge.isArray() ? merge.path(0).asText() : merge.asText().split(" ", 2)[0];
+      String right =
+          merge.isArray() ? merge.path(1).asText() : merge.asText().substring(left.length() + 1);
+      if (hidden.contains(left) || hidden.contains(right) || hidden.contains(left + right)) {
+        merges.remove();
+      }
+    }
+    return copy;
+  }
+
+  private static String concealed(String special) {
+    return "\u0000special\u0000" + special;
+  }
+}

@@ -1,0 +1,125 @@
+package dev.troupe.models.tokenizer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.troupe.models.Golden;
+import dev.troupe.models.checkpoint.CheckpointException;
+import java.time.LocalDate;
+import java.time.ZoneId;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class ChatTemplateTest {
+  private static final Map<String, String> TOKENS =
+      Map.of("bos_token", "<s>", "eos_token", "</s>", "pad_token", "<pad>");
+
+  static Stream<JsonNode> chats() {
+    return Golden.json("chat.json").get("chats").valueStream();
+  }
+
+  static Stream<JsonNode> snippets() {
+    return Golden.json("chat.json").get("snippets").valueStream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("chats")
+  void render_dialogue_equalsTransformers(JsonNode chat) {
+    try (Tokenizer tokenizer = Tokenizer.load(Golden.path("gqa-tied-bf16"))) {
+      String text =
+          tokenizer
+              .chatTemplate()
+              .orElseThrow()
+              .render(turns(chat.get("messages")), chat.get("add_generation_prompt").asBoolean());
+      assertThat(text).isEqualTo(chat.get("text").asText());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("snippets")
+  void render_whatPublishedTemplatesDo_equalsTransformers(JsonNode snippet) {
+    List<ChatTurn> turns = turns(Golden.json("chat.json").get("snippet_messages"));
+    ChatTemplate template = new ChatTemplate(snippet.get("source").asText(), "test", TOKENS);
+    assertThat(template.render(turns, false))
+        .as(snippet.get("source").asText())
+        .isEqualTo(snippet.get("text").asText());
+  }
+
+  @Test
+  void render_refusal_saysWhatTheTemplateSays() {
+    try (Tokenizer tokenizer = Tokenizer.load(Golden.path("gqa-tied-bf16"))) {
+      ChatTemplate template = tokenizer.chatTemplate().orElseThrow();
+      assertThatThrownBy(() -> template.render(List.of(new ChatTurn("assistant", "Hi")), false))
+          .isInstanceOf(CheckpointException.class)
+          .hasMessage(
+              "The chat template in "
+                  + Golden.path("gqa-tied-bf16").resolve("chat_template.jinja")
+                  + " refuses the dialogue: Roles must alternate user/assistant/user/assistant/...");
+    }
+  }
+
+  @Test
+  void render_brokenTemplate_namesFileAndLine() {
+    ChatTemplate template = new ChatTemplate("a\n{% if %}", "m/chat_template.jinja", TOKENS);
+    assertThatThrownBy(() -> template.render(List.of(), false))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageStartingWith(
+            "The chat template in m/chat_template.jinja cannot be rendered: line 2");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{% for m in messages if m.role %}x{% endfor %}",
+        "{%- for m in messages|list if m.role -%}x{% endfor %}",
+        "{{ messages[::-1] }}",
+        "{{ 'a' * 2 }}",
+        "{% generation %}x{% endgeneration %}",
+        "{{ unknown_function() }}",
+        "{{ 'a'.unknown_method() }}",
+        "{{ 'a' | unknown_filter }}",
+        "{{ messages.getClass().forName('java.lang.Runtime') }}",
+      })
+  void render_whatIsNotSupported_isAnErrorAndNotOtherText(String source) {
+    ChatTemplate template = new ChatTemplate(source, "test", TOKENS);
+    assertThatThrownBy(() -> template.render(List.of(new ChatTurn("user", "Hi")), false))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageStartingWith("The chat template in test cannot be rendered: ");
+  }
+
+  @Test
+  void render_bracesInContent_areData() {
+    ChatTemplate template = new ChatTemplate("{{ messages[0].content }}", "test", TOKENS);
+    String content = "{{ eos_token }}{% for x in [1] %}{{ x }}{% endfor %}{# c #}";
+    assertThat(template.render(List.of(new ChatTurn("user", content)), false)).isEqualTo(content);
+  }
+
+  @Test
+  void render_strftimeNow_isToday() {
+    ChatTemplate template = new ChatTemplate("{{ strftime_now('%Y-%m-%d %%') }}", "test", TOKENS);
+    LocalDate before = LocalDate.now(ZoneId.systemDefault());
+    String text = template.render(List.of(), false);
+    assertThat(List.of(before + " %", LocalDate.now(ZoneId.systemDefault()) + " %")).contains(text);
+  }
+
+  @Test
+  void simple_marksRoles() {
+    ChatTemplate template = new ChatTemplate(ChatTemplate.SIMPLE, "test", TOKENS);
+    assertThat(template.render(List.of(new ChatTurn("user", "Hi")), true))
+        .isEqualTo("<|user|>\nHi</s>\n<|assistant|>\n");
+  }
+
+  private static List<ChatTurn> turns(JsonNode messages) {
+    List<ChatTurn> turns = new ArrayList<>();
+    messages.forEach(
+        m -> turns.add(new ChatTurn(m.get("role").asText(), m.get("content").asText())));
+    return turns;
+  }
+}
