@@ -1,0 +1,76 @@
+package dev.troupe.rlhf.data;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Batches of shuffled epochs. A batch is a function of its number alone, so the cursor that a
+ * resume needs is the number of the next batch.
+ *
+ * @param items at least one
+ * @param batchSize at least 1
+ * @param last what the end of an epoch does
+ * @param seed each epoch has its own order, from this and the epoch's number
+ */
+public record Batches<T>(List<T> items, int batchSize, Last last, long seed) {
+  /** What becomes of the last items of an epoch when they fill no batch. */
+  public enum Last {
+    /** They are a short batch. */
+    SHORT,
+    /** The batch is filled from the next epoch, so that every batch is full. */
+    FILLED
+  }
+
+  public Batches {
+    items = List.copyOf(items);
+    if (items.isEmpty()) {
+      throw new IllegalArgumentException("no items to make batches of");
+    }
+    if (batchSize < 1) {
+      throw new IllegalArgumentException("batchSize is " + batchSize + ", must be at least 1");
+    }
+  }
+
+  /** Batches per epoch where the last may be short. */
+  public long perEpoch() {
+    return (items.size() + (long) batchSize - 1) / batchSize;
+  }
+
+  /**
+   * The batch with this number.
+   *
+   * @param number 0-based, any number of epochs on
+   */
+  public List<T> batch(long number) {
+    if (number < 0) {
+      throw new IllegalArgumentException("batch " + number + ", the first is 0");
+    }
+    long from;
+    long count;
+    if (last == Last.SHORT) {
+      long epoch = number / perEpoch();
+      long within = number % perEpoch() * batchSize;
+      from = epoch * items.size() + within;
+      count = Math.min(batchSize, items.size() - within);
+    } else {
+      from = number * batchSize;
+      count = batchSize;
+    }
+    return draws(from, count);
+  }
+
+  /** Draws {@code from} … {@code from + count − 1} of the endless row of epochs. */
+  private List<T> draws(long from, long count) {
+    List<T> batch = new ArrayList<>();
+    long epoch = -1;
+    int[] order = {};
+    for (long draw = from; draw < from + count; draw++) {
+      if (draw / items.size() != epoch) {
+        epoch = draw / items.size();
+        order = Permutation.of(items.size(), Permutation.mix(seed, epoch));
+      }
+      batch.add(items.get(order[(int) (draw % items.size())]));
+    }
+    return batch;
+  }
+}

@@ -1,0 +1,116 @@
+package dev.troupe.rlhf.data;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/** The records of one stage: its sources read, split and blended. */
+public final class StageData {
+  private StageData() {}
+
+  /** Texts to imitate. */
+  public static List<DataRecord> sft(DataConfig config, long seed) {
+    return load("data.sft", config.sft(), config, DeepSpeedChatSplit.Stage.SFT, seed);
+  }
+
+  /** Pairs for a reward model or DPO. */
+  public static List<DataRecord.Preference> preferences(DataConfig config, long seed) {
+    List<DataRecord> records =
+        load(
+            "data.preferences",
+            config.preferences(),
+            config,
+            DeepSpeedChatSplit.Stage.REWARD,
+            seed);
+    List<DataRecord.Preference> pairs = new ArrayList<>(records.size());
+    for (DataRecord record : records) {
+      if (!(record instanceof DataRecord.Preference pair)) {
+        throw DataException.at(
+            record.origin(),
+            "data.preferences needs a chosen and a rejected answer, this file has none: expected "
+                + Shape.PREFERENCE.layout()
+                + " or "
+                + Shape.HH.layout());
+      }
+      pairs.add(pair);
+    }
+    return pairs;
+  }
+
+  /** Prompts to answer. */
+  public static List<DataRecord> prompts(DataConfig config, long seed) {
+    return load("data.prompts", config.prompts(), config, DeepSpeedChatSplit.Stage.PPO, seed);
+  }
+
+  /** Texts mixed into PPO; never split. */
+  public static List<DataRecord> pretraining(DataConfig config, long seed) {
+    return blend(config.pretraining(), readAll("data.pretraining", config.pretraining()), seed);
+  }
+
+  private static List<DataRecord> load(
+      String key,
+      List<SourceConfig> sources,
+      DataConfig config,
+      DeepSpeedChatSplit.Stage stage,
+      long seed) {
+    List<List<DataRecord>> parts = readAll(key, sources);
+    for (int i = 0; i < sources.size(); i++) {
+      Optional<List<Double>> split = sources.get(i).stageSplit().or(config::stageSplit);
+      if (split.isPresent()) {
+        parts.set(i, share(sources.get(i), parts.get(i), split.get(), seed, stage));
+      }
+    }
+    List<DataRecord> blend = blend(sources, parts, seed);
+    // DeepSpeed-Chat shuffles what it has put together once more, with the same seed.
+    return config.stageSplit().isPresent()
+        ? pick(blend, DeepSpeedChatSplit.permutation(blend.size(), seed))
+        : blend;
+  }
+
+  private static List<List<DataRecord>> readAll(String key, List<SourceConfig> sources) {
+    if (sources.isEmpty()) {
+      throw new DataException(
+          key + " names no source; give it a list of files: " + key + " = [{ path = … }]");
+    }
+    List<List<DataRecord>> parts = new ArrayList<>();
+    for (SourceConfig source : sources) {
+      parts.add(RecordFile.read(source));
+    }
+    return parts;
+  }
+
+  private static List<DataRecord> share(
+      SourceConfig source,
+      List<DataRecord> records,
+      List<Double> split,
+      long seed,
+      DeepSpeedChatSplit.Stage stage) {
+    int[] indices = DeepSpeedChatSplit.indices(records.size(), split, seed, stage);
+    if (indices.length == 0) {
+      throw new DataException(
+          source.path()
+              + ": of its "
+              + records.size()
+              + " records stage-split "
+              + split
+              + " leaves none for the stage "
+              + stage
+              + "; change stage-split or leave the source out of this stage");
+    }
+    return pick(records, indices);
+  }
+
+  private static List<DataRecord> blend(
+      List<SourceConfig> sources, List<List<DataRecord>> parts, long seed) {
+    if (sources.stream().allMatch(source -> source.weight().isPresent())) {
+      List<Double> weights = sources.stream().map(source -> source.weight().orElseThrow()).toList();
+      return Blend.byWeight(parts, weights, seed);
+    }
+    return parts.stream().flatMap(List::stream).toList();
+  }
+
+  private static <T> List<T> pick(List<T> records, int[] indices) {
+    return Arrays.stream(indices).mapToObj(records::get).toList();
+  }
+}
