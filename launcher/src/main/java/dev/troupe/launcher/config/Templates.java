@@ -6,14 +6,14 @@ import com.typesafe.config.ConfigValue;
 /**
  * Default values of records that have no path of their own: elements of lists and maps, and the
  * records of sealed interfaces. They stand in the defaults under {@code template.NAME}, NAME being
- * the record's kebab-case name.
+ * the record's kebab-case name without a final "-config".
  */
 record Templates(ConfigObject byName) {
   /** The section of the templates. */
   static final String KEY = "template";
 
   static String name(Class<?> record) {
-    return Names.kebab(record.getSimpleName());
+    return Names.kebab(record.getSimpleName()).replaceFirst("-config$", "");
   }
 
   /** A section with the keys it lacks filled in; any other value as it is. */

@@ -1,0 +1,175 @@
+package dev.troupe.launcher;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code troupe doctor}: is this machine fit, and what to do where it is not. */
+@Command(
+    name = "doctor",
+    mixinStandardHelpOptions = true,
+    description =
+        "Checks Java, the native library, cores, memory, disk and ports; says what is wrong and how"
+            + " to mend it. Exit code 2 when something is.")
+final class DoctorCommand implements Callable<Integer> {
+  private static final long NEEDED_MEMORY = 2L << 30;
+  private static final long NEEDED_DISK = 1L << 30;
+
+  @Spec private CommandSpec spec;
+
+  @Option(names = "--json", description = "one JSON object instead of text")
+  private boolean json;
+
+  @Option(
+      names = "--port",
+      paramLabel = "PORT",
+      description = "also check that this port is free; repeatable")
+  private List<Integer> ports = List.of();
+
+  /**
+   * One finding.
+   *
+   * @param fix what to do; empty when all is well
+   */
+  record Check(String name, boolean ok, String found, String fix) {}
+
+  @Override
+  public Integer call() throws JsonProcessingException {
+    List<Check> checks = new ArrayList<>();
+    checks.add(java());
+    checks.add(nativeLibrary());
+    checks.add(cores());
+    checks.add(memory());
+    checks.add(disk("output", Path.of("")));
+    checks.add(disk("cache", cache()));
+    ports.forEach(port -> checks.add(port(port)));
+    boolean ok = checks.stream().allMatch(Check::ok);
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      out.println(
+          new ObjectMapper().writeValueAsString(java.util.Map.of("ok", ok, "checks", checks)));
+    } else {
+      for (Check check : checks) {
+        out.printf("%-5s %-10s %s%n", check.ok() ? "ok" : "FAIL", check.name(), check.found());
+        if (!check.fix().isEmpty()) {
+          out.printf("%-16s %s%n", "", check.fix());
+        }
+      }
+      out.println(ok ? "This machine is ready." : "Mend the lines marked FAIL.");
+    }
+    out.flush();
+    return ok ? ExitCode.OK : ExitCode.USER_ERROR;
+  }
+
+  private static Check java() {
+    int version = Runtime.version().feature();
+    String found =
+        "Java %s, %s, heap up to %s"
+            .formatted(
+                Runtime.version(),
+                System.getProperty("os.arch"),
+                MachineMemory.readable(Runtime.getRuntime().maxMemory()));
+    boolean wide = System.getProperty("os.arch", "").endsWith("64");
+    return new Check(
+        "java",
+        version >= 17 && wide,
+        found,
+        version >= 17 && wide ? "" : "install a 64-bit JDK of version 17 or newer");
+  }
+
+  private static Check nativeLibrary() {
+    try {
+      return new Check("torch", true, NativeCheck.run(), "");
+    } catch (RuntimeException | LinkageError e) {
+      return new Check(
+          "torch",
+          false,
+          "the native library does not work: " + e,
+          "Troupe ships libtorch for linux-x86_64 with glibc 2.28 or newer; on another platform"
+              + " build with -Dpytorch.platform=NAME, behind musl (Alpine) use a glibc image; a"
+              + " damaged copy goes away with: rm -r ~/.djl.ai/pytorch");
+    }
+  }
+
+  private static Check cores() {
+    int cores = Runtime.getRuntime().availableProcessors();
+    return new Check(
+        "cores", true, cores == 1 ? "1 core, a run will take its time" : cores + " cores", "");
+  }
+
+  private static Check memory() {
+    long available = MachineMemory.availableBytes();
+    return new Check(
+        "memory",
+        available >= NEEDED_MEMORY,
+        "%s available of %s"
+            .formatted(
+                MachineMemory.readable(available),
+                MachineMemory.readable(MachineMemory.totalBytes())),
+        available >= NEEDED_MEMORY
+            ? ""
+            : "the quickstart needs "
+                + MachineMemory.readable(NEEDED_MEMORY)
+                + "; stop other programs or raise the container's limit");
+  }
+
+  private static Check disk(String name, Path directory) {
+    Path existing = directory.toAbsolutePath();
+    while (!Files.isDirectory(existing)) {
+      existing = existing.getParent();
+    }
+    try {
+      long free = Files.getFileStore(existing).getUsableSpace();
+      boolean writable = Files.isWritable(existing);
+      return new Check(
+          name,
+          writable && free >= NEEDED_DISK,
+          "%s, %s free%s"
+              .formatted(
+                  directory.toAbsolutePath(),
+                  MachineMemory.readable(free),
+                  writable ? "" : ", not writable"),
+          writable && free >= NEEDED_DISK
+              ? ""
+              : "at least "
+                  + MachineMemory.readable(NEEDED_DISK)
+                  + " and the right to write are needed there");
+    } catch (IOException e) {
+      return new Check(name, false, existing + ": " + e.getMessage(), "check the file system");
+    }
+  }
+
+  /** Where DJL unpacks the native library. */
+  private static Path cache() {
+    for (String name : List.of("ENGINE_CACHE_DIR", "DJL_CACHE_DIR")) {
+      String value = System.getenv(name);
+      if (value != null && !value.isEmpty()) {
+        return Path.of(value);
+      }
+    }
+    return Path.of(System.getProperty("user.home"), ".djl.ai");
+  }
+
+  private static Check port(int port) {
+    try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+      return new Check(
+          "port", true, String.format(Locale.ROOT, "%d is free", socket.getLocalPort()), "");
+    } catch (IOException | IllegalArgumentException e) {
+      return new Check(
+          "port", false, port + " cannot be used: " + e.getMessage(), "name another port");
+    }
+  }
+}

@@ -1,0 +1,17 @@
+package dev.troupe.launcher;
+
+/** What a script may rely on. */
+final class ExitCode {
+  static final int OK = 0;
+
+  /** The work failed, through no fault of the command line. */
+  static final int FAILURE = 1;
+
+  /** Usage, configuration, data or model: something that the user can mend. */
+  static final int USER_ERROR = 2;
+
+  /** Ctrl-C. */
+  static final int INTERRUPTED = 130;
+
+  private ExitCode() {}
+}

@@ -1,0 +1,199 @@
+package dev.troupe.launcher;
+
+import dev.troupe.protocol.event.Notice;
+import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.protocol.event.StageCompleted;
+import dev.troupe.protocol.event.StepCompleted;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * A run's progress for a person: one bar per stage, redrawn in place on a terminal; elsewhere a
+ * plain line every few seconds. Reads the run's events and nothing else.
+ */
+final class Progress {
+  /** Between plain lines. */
+  static final long PLAIN_INTERVAL_MILLIS = 5000;
+
+  /** Between drawings of a bar. */
+  private static final long DRAW_INTERVAL_MILLIS = 100;
+
+  private static final int BAR = 24;
+
+  private final PrintWriter out;
+  private final boolean terminal;
+  private final int columns;
+
+  private String stage = "";
+  private long stageStartMillis;
+  private long firstStepMillis;
+  private long firstStep;
+  private long lastShownMillis = Long.MIN_VALUE;
+  private String lastLine = "";
+  private boolean barOpen;
+
+  Progress(PrintWriter out, boolean terminal, int columns) {
+    this.out = out;
+    this.terminal = terminal;
+    this.columns = columns;
+  }
+
+  /** The user's terminal, as the script that started us measured it. */
+  static Progress onStandardOutput(PrintWriter out) {
+    return new Progress(out, System.console() != null, Integer.getInteger("troupe.columns", 100));
+  }
+
+  synchronized void accept(RunEvent event) {
+    switch (event.getEventCase()) {
+      case STAGE_STARTED -> {
+        closeBar();
+        stage = event.getStageStarted().getStage();
+        stageStartMillis = event.getTimeMillis();
+        firstStep = 0;
+        lastShownMillis = Long.MIN_VALUE;
+      }
+      case STEP_COMPLETED -> step(event.getTimeMillis(), event.getStepCompleted());
+      case STAGE_COMPLETED -> completed(event.getStageCompleted());
+      case NOTICE -> notice(event.getNotice());
+      case RUN_COMPLETED -> closeBar();
+      case RUN_STARTED, ROLLOUT_RECORDED, ROLE_CHANGED, MEMBERS_CHANGED, EVENT_NOT_SET -> {}
+    }
+  }
+
+  private void step(long now, StepCompleted step) {
+    if (firstStep == 0) {
+      firstStep = step.getStep();
+      firstStepMillis = now;
+    }
+    long interval = terminal ? DRAW_INTERVAL_MILLIS : PLAIN_INTERVAL_MILLIS;
+    boolean last = step.getStep() == step.getTotalSteps();
+    lastLine = line(now, step);
+    if (!last && lastShownMillis != Long.MIN_VALUE && now - lastShownMillis < interval) {
+      return;
+    }
+    lastShownMillis = now;
+    if (terminal) {
+      out.print("\r\u001b[2K" + cut(lastLine));
+      out.flush();
+      barOpen = true;
+    } else {
+      out.println(lastLine);
+    }
+  }
+
+  private void completed(StageCompleted completed) {
+    if (terminal && barOpen && !lastLine.isEmpty()) {
+      out.print("\r\u001b[2K" + cut(lastLine));
+    }
+    closeBar();
+    StringBuilder line =
+        new StringBuilder(
+            String.format(Locale.ROOT, "%-8s done in %s", completed.getStage(), time(completed.getSeconds())));
+    completed.getResultsMap().entrySet().stream()
+        .sorted(Map.Entry.comparingByKey())
+        .limit(6)
+        .forEach(result -> line.append("  ").append(result.getKey()).append(' ').append(number(result.getValue())));
+    out.println(line);
+    out.flush();
+    lastLine = "";
+  }
+
+  private void notice(Notice notice) {
+    if (notice.getSeverity().equals("info")) {
+      return;
+    }
+    closeBar();
+    out.println(
+        notice.getSeverity()
+            + (notice.getStage().isEmpty() ? "" : " (" + notice.getStage() + ")")
+            + ": "
+            + notice.getText());
+    out.flush();
+  }
+
+  private void closeBar() {
+    if (barOpen) {
+      out.println();
+      barOpen = false;
+    }
+  }
+
+  /** {@code ppo  ━━━━━━──────  34/80  score 0.81  kl 0.032  4200 tokens/s  0:42 left}. */
+  private String line(long now, StepCompleted step) {
+    List<String> parts = new ArrayList<>();
+    long total = Math.max(1, step.getTotalSteps());
+    parts.add(String.format(Locale.ROOT, "%-8s", stage.isEmpty() ? step.getStage() : stage));
+    if (terminal) {
+      int full = (int) Math.min(BAR, BAR * step.getStep() / total);
+      parts.add("━".repeat(full) + "─".repeat(BAR - full));
+    }
+    parts.add(step.getStep() + "/" + total);
+    Map<String, Double> metrics = step.getMetricsMap();
+    for (Shown shown : Shown.values()) {
+      Double value = metrics.get(shown.metric);
+      if (value != null) {
+        parts.add(shown.label + " " + number(value));
+      }
+    }
+    Double tokens = metrics.get("tokensPerSecond");
+    if (tokens != null) {
+      parts.add(String.format(Locale.ROOT, "%.0f tokens/s", tokens));
+    }
+    parts.add(left(now, step));
+    return String.join("  ", parts);
+  }
+
+  /** By the pace since the first step seen; the very first step tells by its own time. */
+  private String left(long now, StepCompleted step) {
+    long rest = step.getTotalSteps() - step.getStep();
+    long steps = step.getStep() - firstStep;
+    double secondsPerStep =
+        steps > 0
+            ? (now - firstStepMillis) / 1000.0 / steps
+            : (now - stageStartMillis) / 1000.0 / Math.max(1, step.getStep());
+    return time(rest * secondsPerStep) + " left";
+  }
+
+  private String cut(String line) {
+    return line.length() < columns ? line : line.substring(0, Math.max(0, columns - 2)) + "…";
+  }
+
+  /** 0:42, 12:05, 1:02:03. */
+  static String time(double seconds) {
+    long whole = Math.round(seconds);
+    return whole >= 3600
+        ? String.format(Locale.ROOT, "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
+        : String.format(Locale.ROOT, "%d:%02d", whole / 60, whole % 60);
+  }
+
+  static String number(double value) {
+    double size = Math.abs(value);
+    if (value == Math.rint(value) && size < 1e6) {
+      return Long.toString((long) value);
+    }
+    return size >= 1e-3 && size < 1e5
+        ? String.format(Locale.ROOT, size >= 100 ? "%.1f" : "%.4f", value)
+        : String.format(Locale.ROOT, "%.2e", value);
+  }
+
+  /** What of a step is worth a glance, in this order. */
+  private enum Shown {
+    LOSS("loss", "loss"),
+    POLICY_LOSS("policyLoss", "loss"),
+    SCORE("score", "score"),
+    ACCURACY("accuracy", "accuracy"),
+    KL("kl", "KL"),
+    LENGTH("responseLength", "length");
+
+    private final String metric;
+    private final String label;
+
+    Shown(String metric, String label) {
+      this.metric = metric;
+      this.label = label;
+    }
+  }
+}

@@ -1,0 +1,80 @@
+package dev.troupe.launcher;
+
+import java.io.OutputStreamWriter;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The program. */
+@Command(
+    name = "troupe",
+    mixinStandardHelpOptions = true,
+    versionProvider = Troupe.Version.class,
+    description = "RLHF for the JVM: SFT, reward model, PPO and DPO.",
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:done",
+      "1:failed, through no fault of the command line",
+      "2:something to mend: usage, configuration, data, model",
+      "130:interrupted (Ctrl-C)"
+    },
+    subcommands = {
+      DoctorCommand.class,
+    })
+public final class Troupe implements Runnable {
+  @Spec private CommandSpec spec;
+
+  private Troupe() {}
+
+  public static void main(String[] arguments) {
+    System.exit(commandLine(utf8(System.out), utf8(System.err)).execute(arguments));
+  }
+
+  /** The command line with its ways of failing, printing to the writers given. */
+  static CommandLine commandLine(PrintWriter out, PrintWriter err) {
+    CommandLine line = new CommandLine(new Troupe());
+    line.setOut(out);
+    line.setErr(err);
+    line.setCaseInsensitiveEnumValuesAllowed(true);
+    line.setUsageHelpAutoWidth(true);
+    line.setParameterExceptionHandler(Troupe::misused);
+    line.setExecutionExceptionHandler(
+        (thrown, command, parsed) -> UserErrors.report(thrown, command.getErr()));
+    return line;
+  }
+
+  /** Scripts read our JSON whatever the locale. */
+  private static PrintWriter utf8(PrintStream stream) {
+    return new PrintWriter(new OutputStreamWriter(stream, StandardCharsets.UTF_8), true);
+  }
+
+  private static int misused(ParameterException thrown, String[] arguments) {
+    CommandLine command = thrown.getCommandLine();
+    PrintWriter err = command.getErr();
+    err.println("error: " + thrown.getMessage());
+    if (!CommandLine.UnmatchedArgumentException.printSuggestions(thrown, err)) {
+      err.println("see: " + command.getCommandSpec().qualifiedName() + " --help");
+    }
+    return ExitCode.USER_ERROR;
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "name a command");
+  }
+
+  /** From the jar's manifest. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version = Troupe.class.getPackage().getImplementationVersion();
+      return new String[] {"troupe " + (version == null ? "(development)" : version)};
+    }
+  }
+}

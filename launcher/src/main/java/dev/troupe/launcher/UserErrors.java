@@ -1,0 +1,92 @@
+package dev.troupe.launcher;
+
+import dev.troupe.launcher.config.ConfigException;
+import dev.troupe.models.checkpoint.CheckpointException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.net.BindException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+
+/**
+ * Tells what a person can mend from what is our fault. The first is one message and exit code 2; the
+ * second is one line, a file with the stack trace, and exit code 1.
+ */
+final class UserErrors {
+  /** Exceptions whose message is complete: what, where, found against expected, how to mend it. */
+  private static final List<Class<? extends Exception>> COMPLETE =
+      List.of(UserException.class, ConfigException.class, CheckpointException.class);
+
+  private UserErrors() {}
+
+  /** The message for the user when anything in the chain of causes is theirs to mend. */
+  static Optional<String> message(Throwable thrown) {
+    for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+      for (Class<? extends Exception> type : COMPLETE) {
+        if (type.isInstance(cause)) {
+          return Optional.of(String.valueOf(cause.getMessage()));
+        }
+      }
+      if (cause instanceof NoSuchFileException missing) {
+        return Optional.of(missing.getFile() + ": no such file or directory");
+      }
+      if (cause instanceof AccessDeniedException denied) {
+        return Optional.of(denied.getFile() + ": permission denied");
+      }
+      if (cause instanceof FileSystemException file && file.getReason() != null) {
+        return Optional.of(file.getFile() + ": " + file.getReason());
+      }
+      if (cause instanceof BindException) {
+        return Optional.of(
+            "cannot listen: "
+                + cause.getMessage()
+                + "; another program uses the port, name a free one (0 lets the system choose)");
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** Prints and chooses the exit code. */
+  static int report(Throwable thrown, PrintWriter err) {
+    Optional<String> message = message(thrown);
+    if (message.isPresent()) {
+      err.println("error: " + message.get());
+      return ExitCode.USER_ERROR;
+    }
+    Throwable cause = thrown;
+    while ((cause instanceof CompletionException || cause instanceof ExecutionException)
+        && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    err.println(
+        "internal error: "
+            + cause.getClass().getSimpleName()
+            + (cause.getMessage() == null ? "" : ": " + firstLine(cause.getMessage())));
+    err.println(written(thrown));
+    return ExitCode.FAILURE;
+  }
+
+  private static String firstLine(String text) {
+    return text.lines().findFirst().orElse("");
+  }
+
+  private static String written(Throwable thrown) {
+    StringWriter trace = new StringWriter();
+    thrown.printStackTrace(new PrintWriter(trace));
+    try {
+      Path file = Files.createTempFile("troupe-error-", ".log");
+      Files.writeString(file, trace.toString());
+      return "this is a defect of Troupe; the details are in " + file;
+    } catch (IOException e) {
+      return trace.toString();
+    }
+  }
+}
