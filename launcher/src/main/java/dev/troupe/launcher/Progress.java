@@ -41,9 +41,10 @@ final class Progress {
     this.columns = columns;
   }
 
-  /** The user's terminal, as the script that started us measured it. */
+  /** The user's terminal, as wide as the script that started us measured it, or none. */
   static Progress onStandardOutput(PrintWriter out) {
-    return new Progress(out, System.console() != null, Integer.getInteger("troupe.columns", 100));
+    int columns = Integer.getInteger("troupe.columns", 0);
+    return new Progress(out, columns > 0, columns);
   }
 
   synchronized void accept(RunEvent event) {
@@ -91,11 +92,20 @@ final class Progress {
     closeBar();
     StringBuilder line =
         new StringBuilder(
-            String.format(Locale.ROOT, "%-8s done in %s", completed.getStage(), time(completed.getSeconds())));
+            String.format(
+                Locale.ROOT,
+                "%-8s done in %s",
+                completed.getStage(),
+                time(completed.getSeconds())));
     completed.getResultsMap().entrySet().stream()
         .sorted(Map.Entry.comparingByKey())
         .limit(6)
-        .forEach(result -> line.append("  ").append(result.getKey()).append(' ').append(number(result.getValue())));
+        .forEach(
+            result ->
+                line.append("  ")
+                    .append(result.getKey())
+                    .append(' ')
+                    .append(number(result.getValue())));
     out.println(line);
     out.flush();
     lastLine = "";
@@ -121,7 +131,7 @@ final class Progress {
     }
   }
 
-  /** {@code ppo  ━━━━━━──────  34/80  score 0.81  kl 0.032  4200 tokens/s  0:42 left}. */
+  /** {@code ppo ━━━━━━────── 34/80 score 0.81 kl 0.032 4200 tokens/s 0:42 left}. */
   private String line(long now, StepCompleted step) {
     List<String> parts = new ArrayList<>();
     long total = Math.max(1, step.getTotalSteps());

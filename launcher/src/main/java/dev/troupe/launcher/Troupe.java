@@ -25,20 +25,33 @@ import picocli.CommandLine.Spec;
       "130:interrupted (Ctrl-C)"
     },
     subcommands = {
+      ChatCommand.class,
+      GenerateCommand.class,
+      LogprobsCommand.class,
       DoctorCommand.class,
     })
 public final class Troupe implements Runnable {
   @Spec private CommandSpec spec;
 
-  private Troupe() {}
+  private final OneModel.Opener models;
+
+  private Troupe(OneModel.Opener models) {
+    this.models = models;
+  }
+
+  /** How one-off commands open a model. */
+  OneModel.Opener models() {
+    return models;
+  }
 
   public static void main(String[] arguments) {
-    System.exit(commandLine(utf8(System.out), utf8(System.err)).execute(arguments));
+    System.exit(
+        commandLine(OpenedModel::open, utf8(System.out), utf8(System.err)).execute(arguments));
   }
 
   /** The command line with its ways of failing, printing to the writers given. */
-  static CommandLine commandLine(PrintWriter out, PrintWriter err) {
-    CommandLine line = new CommandLine(new Troupe());
+  static CommandLine commandLine(OneModel.Opener models, PrintWriter out, PrintWriter err) {
+    CommandLine line = new CommandLine(new Troupe(models));
     line.setOut(out);
     line.setErr(err);
     line.setCaseInsensitiveEnumValuesAllowed(true);

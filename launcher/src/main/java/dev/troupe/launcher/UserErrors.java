@@ -17,8 +17,8 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 
 /**
- * Tells what a person can mend from what is our fault. The first is one message and exit code 2; the
- * second is one line, a file with the stack trace, and exit code 1.
+ * Tells what a person can mend from what is our fault. The first is one message and exit code 2;
+ * the second is one line, a file with the stack trace, and exit code 1.
  */
 final class UserErrors {
   /** Exceptions whose message is complete: what, where, found against expected, how to mend it. */

@@ -43,7 +43,8 @@ final class RecordBinder {
   private static final Object FAILED = new Object();
 
   private static final Pattern PARTS = Pattern.compile("; (?=\\S+ is )");
-  private static final Pattern ABOUT_KEY = Pattern.compile("([A-Za-z][\\w.-]*):? ((?:is|has|must) .*)");
+  private static final Pattern ABOUT_KEY =
+      Pattern.compile("([A-Za-z][\\w.-]*):? ((?:is|has|must) .*)");
 
   private final Templates templates;
   private final Predicate<ConfigOrigin> isDefault;

@@ -1,0 +1,39 @@
+package dev.troupe.launcher;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Which model a one-off command works on. */
+final class ModelOptions {
+  @Parameters(
+      paramLabel = "MODEL",
+      description = "directory of a Llama-architecture checkpoint in Hugging Face layout")
+  private Path model = Path.of("");
+
+  @Option(
+      names = "--adapter",
+      paramLabel = "DIR",
+      description = "PEFT adapter to put on it, for example runs/NAME/policy")
+  private @Nullable Path adapter;
+
+  OneModel open(OneModel.Opener opener, double temperature) {
+    if (!Files.isDirectory(model)) {
+      throw new UserException(
+          model
+              + ": no such directory; MODEL is a directory with config.json, *.safetensors and"
+              + " tokenizer.json");
+    }
+    if (adapter != null && !Files.isDirectory(adapter)) {
+      throw new UserException(
+          "--adapter "
+              + adapter
+              + ": no such directory; expected one with adapter_config.json and"
+              + " adapter_model.safetensors");
+    }
+    return opener.open(model, Optional.ofNullable(adapter), temperature);
+  }
+}
