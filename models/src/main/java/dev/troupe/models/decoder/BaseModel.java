@@ -1,0 +1,110 @@
+package dev.troupe.models.decoder;
+
+import dev.troupe.models.checkpoint.Checkpoint;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.Shape;
+import dev.troupe.models.torch.Handle;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.Function;
+
+/**
+ * The frozen float32 weights of one checkpoint, shared by every role that stands on it. Never
+ * written to after loading.
+ */
+public final class BaseModel implements AutoCloseable {
+  private final ModelConfig config;
+  private final List<Handle> tensors;
+  private final Handle weights;
+  private final long bytes;
+
+  private BaseModel(ModelConfig config, List<FusedWeights.Weight> fused) {
+    this.config = config;
+    tensors = new ArrayList<>();
+    long count = 0;
+    for (int i = 0; i < fused.size(); i++) {
+      FusedWeights.Weight weight = fused.get(i);
+      boolean tiedHead = i == 2 && config.tiedEmbeddings();
+      tensors.add(tiedHead ? tensors.get(0) : Handle.of(weight.values(), weight.shape()));
+      count += tiedHead ? 0 : weight.values().length;
+    }
+    weights = Handle.ofTensors(tensors);
+    bytes = count * Float.BYTES;
+  }
+
+  /**
+   * Loads a Hugging Face directory.
+   *
+   * @throws dev.troupe.models.checkpoint.CheckpointException naming what is wrong with it
+   */
+  public static BaseModel load(Path directory) {
+    try (Checkpoint checkpoint = Checkpoint.open(directory)) {
+      return new BaseModel(
+          checkpoint.config(), FusedWeights.fuse(checkpoint.config(), checkpoint::floats));
+    }
+  }
+
+  /**
+   * Fresh weights: normal with deviation 0.02, projections into the residual stream divided by
+   * sqrt(2 layers) (GPT-2).
+   */
+  public static BaseModel random(ModelConfig config, long seed) {
+    Map<String, float[]> tensors = randomTensors(config, seed);
+    Function<String, float[]> byName = tensors::get;
+    return new BaseModel(config, FusedWeights.fuse(config, byName));
+  }
+
+  /** The tensors of {@link #random} by Hugging Face name. */
+  public static Map<String, float[]> randomTensors(ModelConfig config, long seed) {
+    Random random = new Random(seed);
+    Map<String, float[]> tensors = new HashMap<>();
+    for (Map.Entry<String, Shape> entry : config.tensors().entrySet()) {
+      String name = entry.getKey();
+      float[] values = new float[Math.toIntExact(entry.getValue().elements())];
+      boolean residual = name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight");
+      double deviation = residual ? 0.02 / Math.sqrt(2.0 * config.layers()) : 0.02;
+      boolean norm = name.endsWith("norm.weight");
+      for (int i = 0; i < values.length; i++) {
+        values[i] = norm ? 1 : (float) (deviation * random.nextGaussian());
+      }
+      tensors.put(name, values);
+    }
+    return tensors;
+  }
+
+  public ModelConfig config() {
+    return config;
+  }
+
+  /**
+   * The kernels' list [embed, norm, head, rope, then per layer attn_norm, qkv, o, mlp_norm,
+   * gate_up, down].
+   */
+  public Handle weights() {
+    return weights;
+  }
+
+  /** The same, one by one; the owner is this model. */
+  public List<Handle> tensors() {
+    return List.copyOf(tensors);
+  }
+
+  /** Native bytes of the weights. */
+  public long bytes() {
+    return bytes;
+  }
+
+  @Override
+  public void close() {
+    weights.close();
+    for (int i = 0; i < tensors.size(); i++) {
+      if (!(i == 2 && config.tiedEmbeddings())) {
+        tensors.get(i).close();
+      }
+    }
+  }
+}

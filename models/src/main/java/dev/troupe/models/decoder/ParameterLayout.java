@@ -1,0 +1,330 @@
+package dev.troupe.models.decoder;
+
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.TensorData;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+
+/**
+ * Where each trained parameter of a role lies in its one flat buffer. LoRA: per layer, for the
+ * groups (q k v), (o), (gate up), (down), the A matrices of the adapted ones stacked, then each
+ * one's B transposed, (rank, out). Full: the kernels' weights in order. At the end the value head,
+ * (hidden), where there is one.
+ */
+public final class ParameterLayout {
+  private static final List<List<Projection>> GROUPS =
+      List.of(
+          List.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ),
+          List.of(Projection.O_PROJ),
+          List.of(Projection.GATE_PROJ, Projection.UP_PROJ),
+          List.of(Projection.DOWN_PROJ));
+
+  /** A LoRA pair's place: A at {@code a}, (rank, in); B transposed at {@code b}, (rank, out). */
+  private record Place(int layer, Projection projection, int a, int b) {}
+
+  private final ModelConfig config;
+  private final int rank;
+  private final double alpha;
+  private final boolean full;
+  private final boolean valueHead;
+  private final long[] sizes;
+  private final List<Place> places;
+  private final int size;
+
+  private ParameterLayout(
+      ModelConfig config,
+      int rank,
+      double alpha,
+      Set<Projection> targets,
+      boolean full,
+      boolean valueHead) {
+    this.config = config;
+    this.rank = rank;
+    this.alpha = alpha;
+    this.full = full;
+    this.valueHead = valueHead;
+    List<Long> pieces = new ArrayList<>();
+    places = new ArrayList<>();
+    int at = 0;
+    if (full) {
+      for (long[] shape : shapes(config)) {
+        pieces.add(Arrays.stream(shape).reduce(1, Math::multiplyExact));
+      }
+    } else if (rank > 0) {
+      for (int layer = 0; layer < config.layers(); layer++) {
+        for (List<Projection> group : GROUPS) {
+          at = place(layer, group, targets, at, pieces);
+        }
+      }
+    }
+    long total = pieces.stream().mapToLong(Long::longValue).sum();
+    if (valueHead || pieces.isEmpty()) {
+      pieces.add(valueHead ? (long) config.hiddenSize() : 0L);
+      total += valueHead ? config.hiddenSize() : 0;
+    }
+    sizes = pieces.stream().mapToLong(Long::longValue).toArray();
+    size = Math.toIntExact(total);
+  }
+
+  private int place(
+      int layer, List<Projection> group, Set<Projection> targets, int start, List<Long> pieces) {
+    List<Projection> adapted = group.stream().filter(targets::contains).toList();
+    int inputs = group.get(0).inputs(config);
+    int a = start;
+    int at = start + adapted.size() * rank * inputs;
+    pieces.add((long) at - start);
+    for (Projection projection : group) {
+      boolean has = adapted.contains(projection);
+      int count = has ? rank * projection.outputs(config) : 0;
+      pieces.add((long) count);
+      if (has) {
+        places.add(new Place(layer, projection, a, at));
+        a += rank * inputs;
+      }
+      at += count;
+    }
+    return at;
+  }
+
+  /** A LoRA adapter on the same projections of every layer. */
+  public static ParameterLayout lora(
+      ModelConfig config, int rank, double alpha, Set<Projection> targets, boolean valueHead) {
+    return new ParameterLayout(config, rank, alpha, targets, false, valueHead);
+  }
+
+  /** Every weight. */
+  public static ParameterLayout full(ModelConfig config, boolean valueHead) {
+    return new ParameterLayout(config, 0, 0, Set.of(), true, valueHead);
+  }
+
+  /** No weight; at most a value head. */
+  public static ParameterLayout bare(ModelConfig config, boolean valueHead) {
+    return new ParameterLayout(config, 0, 0, Set.of(), false, valueHead);
+  }
+
+  public ModelConfig config() {
+    return config;
+  }
+
+  /** Number of parameters. */
+  public int size() {
+    return size;
+  }
+
+  public boolean isFull() {
+    return full;
+  }
+
+  public boolean isLora() {
+    return !places.isEmpty();
+  }
+
+  public boolean hasValueHead() {
+    return valueHead;
+  }
+
+  public int rank() {
+    return rank;
+  }
+
+  public double alpha() {
+    return alpha;
+  }
+
+  /** The adapted projections, in network order. */
+  public Set<Projection> targets() {
+    EnumMap<Projection, Boolean> found = new EnumMap<>(Projection.class);
+    places.forEach(place -> found.put(place.projection(), true));
+    return found.keySet();
+  }
+
+  /** The numbers that the kernels need to know, by attribute name. */
+  public Map<String, Object> kernelAttributes() {
+    Map<String, Object> attributes = new LinkedHashMap<>();
+    attributes.put("layers", (long) config.layers());
+    attributes.put("hidden", (long) config.hiddenSize());
+    attributes.put("heads", (long) config.heads());
+    attributes.put("kv", (long) config.kvHeads());
+    attributes.put("hd", (long) config.headDim());
+    attributes.put("ffn", (long) config.intermediateSize());
+    attributes.put("eps", config.rmsNormEps());
+    attributes.put("scale", rank == 0 ? 0.0 : alpha / rank);
+    attributes.put("tied", config.tiedEmbeddings());
+    attributes.put("lora", isLora());
+    attributes.put("full", full);
+    attributes.put("head_at", full && !config.tiedEmbeddings() ? sizes[0] + sizes[1] : 0L);
+    attributes.put("sizes", sizes.clone());
+    return attributes;
+  }
+
+  /**
+   * Values to start training from: A uniform in ±1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt
+   * 5), B zero, value head normal with deviation 1/sqrt(hidden + 1) (Stiennon et al. 2020). Not for
+   * {@link #isFull}.
+   */
+  public float[] initial(long seed) {
+    Random random = new Random(seed);
+    float[] flat = new float[size];
+    for (Place place : places) {
+      int inputs = place.projection().inputs(config);
+      double bound = 1 / Math.sqrt(inputs);
+      for (int i = 0; i < rank * inputs; i++) {
+        flat[place.a() + i] = (float) (bound * (2 * random.nextDouble() - 1));
+      }
+    }
+    if (valueHead) {
+      double deviation = 1 / Math.sqrt(config.hiddenSize() + 1.0);
+      for (int i = size - config.hiddenSize(); i < size; i++) {
+        flat[i] = (float) (deviation * random.nextGaussian());
+      }
+    }
+    return flat;
+  }
+
+  /** The value head of a buffer, (hidden). */
+  public float[] valueHead(float[] flat) {
+    return Arrays.copyOfRange(flat, size - config.hiddenSize(), size);
+  }
+
+  /** Puts a value head into a buffer. */
+  public void setValueHead(float[] flat, float[] head) {
+    System.arraycopy(head, 0, flat, size - config.hiddenSize(), config.hiddenSize());
+  }
+
+  /**
+   * The LoRA matrices by module, {@code model.layers.0.self_attn.q_proj.lora_A.weight} (rank, in)
+   * and {@code …lora_B.weight} (out, rank), in checkpoint order of rows.
+   */
+  public Map<String, TensorData> loraTensors(float[] flat) {
+    Map<String, TensorData> out = new LinkedHashMap<>();
+    for (Place place : places) {
+      Projection projection = place.projection();
+      int inputs = projection.inputs(config);
+      int outputs = projection.outputs(config);
+      String module = module(place);
+      out.put(
+          module + ".lora_A.weight",
+          TensorData.of(
+              Arrays.copyOfRange(flat, place.a(), place.a() + rank * inputs), rank, inputs));
+      float[] b = transpose(flat, place.b(), rank, outputs);
+      int heads = projection.rotaryHeads(config);
+      out.put(
+          module + ".lora_B.weight",
+          TensorData.of(
+              heads == 0 ? b : FusedWeights.deinterleave(b, heads, config.headDim()),
+              outputs,
+              rank));
+    }
+    return out;
+  }
+
+  /**
+   * The inverse of {@link #loraTensors}: writes them into a buffer. Names and shapes must be
+   * exactly this layout's.
+   */
+  public void setLoraTensors(float[] flat, Map<String, TensorData> tensors) {
+    for (Place place : places) {
+      Projection projection = place.projection();
+      int outputs = projection.outputs(config);
+      String module = module(place);
+      float[] a = floats(tensors, module + ".lora_A.weight");
+      float[] b = floats(tensors, module + ".lora_B.weight");
+      int heads = projection.rotaryHeads(config);
+      float[] rows = heads == 0 ? b : FusedWeights.interleave(b, heads, config.headDim());
+      System.arraycopy(a, 0, flat, place.a(), a.length);
+      float[] transposed = transpose(rows, 0, outputs, rank);
+      System.arraycopy(transposed, 0, flat, place.b(), transposed.length);
+    }
+  }
+
+  /** The checkpoint's tensors in a buffer of {@link #isFull}. */
+  public Map<String, TensorData> checkpointTensors(float[] flat) {
+    List<float[]> weights = new ArrayList<>();
+    int at = 0;
+    for (int i = 0; i < FusedWeights.GLOBALS + FusedWeights.PER_LAYER * config.layers(); i++) {
+      if (i == FusedWeights.ROPE) {
+        weights.add(new float[0]);
+      } else if (i == 2 && config.tiedEmbeddings()) {
+        weights.add(weights.get(0));
+      } else {
+        int piece = weights.size() - (i > FusedWeights.ROPE ? 1 : 0);
+        piece -= i > 2 && config.tiedEmbeddings() ? 1 : 0;
+        int count = Math.toIntExact(sizes[piece]);
+        weights.add(Arrays.copyOfRange(flat, at, at + count));
+        at += count;
+      }
+    }
+    return FusedWeights.split(config, weights);
+  }
+
+  /**
+   * A buffer of {@link #isFull} that holds the base's weights; the value head, if any, as in {@link
+   * #initial}.
+   */
+  public float[] copyOf(BaseModel base, long seed) {
+    float[] flat = initial(seed);
+    int at = 0;
+    for (int i = 0; i < base.tensors().size(); i++) {
+      if (i == FusedWeights.ROPE || (i == 2 && config.tiedEmbeddings())) {
+        continue;
+      }
+      float[] values = base.tensors().get(i).floats();
+      System.arraycopy(values, 0, flat, at, values.length);
+      at += values.length;
+    }
+    return flat;
+  }
+
+  private static String module(Place place) {
+    return "model.layers." + place.layer() + "." + place.projection().path();
+  }
+
+  private static float[] floats(Map<String, TensorData> tensors, String name) {
+    TensorData tensor = tensors.get(name);
+    if (tensor == null) {
+      throw new IllegalArgumentException("the adapter has no tensor '" + name + "'");
+    }
+    FloatBuffer values = tensor.values().duplicate();
+    float[] out = new float[values.remaining()];
+    values.get(out);
+    return out;
+  }
+
+  private static float[] transpose(float[] values, int at, int rows, int columns) {
+    float[] out = new float[rows * columns];
+    for (int row = 0; row < rows; row++) {
+      for (int column = 0; column < columns; column++) {
+        out[column * rows + row] = values[at + row * columns + column];
+      }
+    }
+    return out;
+  }
+
+  private static List<long[]> shapes(ModelConfig config) {
+    List<long[]> out = new ArrayList<>();
+    long d = config.hiddenSize();
+    long q = (long) config.heads() * config.headDim();
+    long kv = (long) config.kvHeads() * config.headDim();
+    out.add(new long[] {config.vocabSize(), d});
+    out.add(new long[] {d});
+    if (!config.tiedEmbeddings()) {
+      out.add(new long[] {config.vocabSize(), d});
+    }
+    for (int layer = 0; layer < config.layers(); layer++) {
+      out.add(new long[] {d});
+      out.add(new long[] {q + 2 * kv, d});
+      out.add(new long[] {d, q});
+      out.add(new long[] {d});
+      out.add(new long[] {2L * config.intermediateSize(), d});
+      out.add(new long[] {d, config.intermediateSize()});
+    }
+    return out;
+  }
+}

@@ -1,0 +1,157 @@
+package dev.troupe.models.torch;
+
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.jni.IValue;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * A native value with one owner, who closes it: a tensor, a list of tensors or a number. DJL's
+ * IValue has neither owner nor finalizer, so an unclosed one leaks; {@link #live()} counts them for
+ * the tests.
+ */
+public final class Handle implements AutoCloseable {
+  private static final AtomicLong LIVE = new AtomicLong();
+
+  private final IValue value;
+  private boolean closed;
+
+  Handle(IValue value) {
+    this.value = value;
+    LIVE.incrementAndGet();
+  }
+
+  /** Handles made and not yet closed, in this JVM. */
+  public static long live() {
+    return LIVE.get();
+  }
+
+  IValue value() {
+    if (closed) {
+      throw new IllegalStateException("this native handle is closed");
+    }
+    return value;
+  }
+
+  /** A float32 tensor; the data is copied. */
+  public static Handle of(float[] data, long... shape) {
+    return of(FloatBuffer.wrap(data), shape);
+  }
+
+  /** A float32 tensor; the data is copied. */
+  public static Handle of(FloatBuffer data, long... shape) {
+    try (NDManager scope = Torch.scope()) {
+      ByteBuffer bytes =
+          ByteBuffer.allocateDirect(Math.multiplyExact(data.remaining(), Float.BYTES))
+              .order(ByteOrder.nativeOrder());
+      bytes.asFloatBuffer().put(data.duplicate());
+      // A tensor over the buffer shares its memory; the clone owns its own.
+      try (PtNDArray view = (PtNDArray) scope.create(bytes, new Shape(shape), DataType.FLOAT32);
+          PtNDArray own = (PtNDArray) view.duplicate()) {
+        return new Handle(IValue.from(own));
+      }
+    }
+  }
+
+  /** An int64 tensor. */
+  public static Handle of(long[] data, long... shape) {
+    try (NDManager scope = Torch.scope();
+        PtNDArray view = (PtNDArray) scope.create(data, new Shape(shape));
+        PtNDArray own = (PtNDArray) view.duplicate()) {
+      return new Handle(IValue.from(own));
+    }
+  }
+
+  public static Handle of(long number) {
+    return new Handle(IValue.from(number));
+  }
+
+  public static Handle of(double number) {
+    return new Handle(IValue.from(number));
+  }
+
+  public static Handle of(boolean flag) {
+    return new Handle(IValue.from(flag));
+  }
+
+  public static Handle ofList(long... numbers) {
+    return new Handle(IValue.listFrom(numbers));
+  }
+
+  /** A list of tensors that holds its own references: the parts may be closed. */
+  public static Handle ofTensors(List<Handle> tensors) {
+    try (NDManager scope = Torch.scope()) {
+      PtNDArray[] arrays =
+          tensors.stream()
+              .map(tensor -> tensor.value().toTensor((PtNDManager) scope))
+              .toArray(PtNDArray[]::new);
+      return new Handle(IValue.listFrom(arrays));
+    }
+  }
+
+  /** The parts of a tuple or list, each owned by the caller. */
+  public Handle[] parts() {
+    IValue[] values = value().isTuple() ? value.toIValueTuple() : value.toIValueArray();
+    Handle[] parts = new Handle[values.length];
+    for (int i = 0; i < values.length; i++) {
+      parts[i] = new Handle(values[i]);
+    }
+    return parts;
+  }
+
+  /** The elements of a float32 tensor, row by row. */
+  public float[] floats() {
+    try (NDManager scope = Torch.scope()) {
+      return value().toTensor((PtNDManager) scope).toFloatArray();
+    }
+  }
+
+  /** The elements of an int64 tensor, row by row. */
+  public long[] longs() {
+    try (NDManager scope = Torch.scope()) {
+      return value().toTensor((PtNDManager) scope).toLongArray();
+    }
+  }
+
+  /** Overwrites a contiguous float32 tensor in place; views of it see the new values. */
+  public void write(float[] data) {
+    try (NDManager scope = Torch.scope()) {
+      PtNDArray array = value().toTensor((PtNDManager) scope);
+      if (array.size() != data.length) {
+        throw new IllegalArgumentException(
+            "tensor of shape " + array.getShape() + " cannot take " + data.length + " floats");
+      }
+      array.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer().put(data);
+    }
+  }
+
+  public long[] shape() {
+    try (NDManager scope = Torch.scope()) {
+      return value().toTensor((PtNDManager) scope).getShape().getShape();
+    }
+  }
+
+  public long asLong() {
+    return value().toLong();
+  }
+
+  public double asDouble() {
+    return value().toDouble();
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      value.close();
+      LIVE.decrementAndGet();
+    }
+  }
+}

@@ -1,0 +1,122 @@
+package dev.troupe.models.torch;
+
+import ai.djl.engine.EngineException;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.JniUtils;
+import ai.djl.pytorch.jni.KernelCall;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+
+/**
+ * Kernels: the methods of one readable TorchScript resource. May be called from many lanes at once.
+ *
+ * <p>A resource holds plain functions, {@code def name(self, x, y: int): …}; sizes come as
+ * attributes ({@code self.layers}). Variants of one source differ by placeholders ({@code $NAME}).
+ */
+public final class KernelModule implements AutoCloseable {
+  private final String name;
+  private final PtSymbolBlock block;
+  private final int headerLines;
+
+  private KernelModule(String name, PtSymbolBlock block, int headerLines) {
+    this.name = name;
+    this.block = block;
+    this.headerLines = headerLines;
+  }
+
+  /**
+   * Compiles a resource.
+   *
+   * @param owner the class beside whose class path the resource lies
+   * @param resource for example {@code /kernels/decoder.py}
+   * @param attributes Long, Double, Boolean or long[] by name
+   * @param placeholders text to put for {@code $NAME}
+   */
+  public static KernelModule load(
+      Class<?> owner,
+      String resource,
+      Map<String, Object> attributes,
+      Map<String, String> placeholders) {
+    String text = read(owner, resource);
+    for (Map.Entry<String, String> entry : placeholders.entrySet()) {
+      text = text.replace("$" + entry.getKey(), entry.getValue());
+    }
+    return compile(resource, text, attributes);
+  }
+
+  /** Compiles text; {@code name} stands in error messages. */
+  public static KernelModule compile(String name, String text, Map<String, Object> attributes) {
+    Torch.start();
+    byte[] archive = KernelArchive.of(text, attributes);
+    try {
+      PtSymbolBlock block =
+          JniUtils.loadModule(
+              (PtNDManager) Torch.root(), new ByteArrayInputStream(archive), false, false);
+      return new KernelModule(name, block, KernelArchive.headerLines(attributes));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (EngineException e) {
+      throw new KernelException(
+          name
+              + " does not compile (line numbers count "
+              + KernelArchive.headerLines(attributes)
+              + " generated lines first): "
+              + e.getMessage(),
+          e);
+    }
+  }
+
+  private static String read(Class<?> owner, String resource) {
+    try (InputStream stream = owner.getResourceAsStream(resource)) {
+      if (stream == null) {
+        throw new IllegalArgumentException("no kernel resource " + resource);
+      }
+      return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Calls a method under InferenceMode: the result must not enter a differentiable call. */
+  public Handle infer(String method, Handle... arguments) {
+    return call(method, false, arguments);
+  }
+
+  /**
+   * Calls a method with autograd in sight; the lane's grad mode decides whether a graph is kept.
+   */
+  public Handle train(String method, Handle... arguments) {
+    return call(method, true, arguments);
+  }
+
+  private Handle call(String method, boolean train, Handle... arguments) {
+    IValue[] values = new IValue[arguments.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = arguments[i].value();
+    }
+    try {
+      return new Handle(KernelCall.run(block.getHandle(), method, train, values));
+    } catch (EngineException e) {
+      throw new KernelException(
+          name
+              + ", "
+              + method
+              + " (line numbers count "
+              + headerLines
+              + " generated lines first): "
+              + e.getMessage(),
+          e);
+    }
+  }
+
+  @Override
+  public void close() {
+    block.close();
+  }
+}

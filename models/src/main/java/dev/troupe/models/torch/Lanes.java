@@ -1,0 +1,127 @@
+package dev.troupe.models.torch;
+
+import ai.djl.pytorch.jni.JniUtils;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.function.IntFunction;
+
+/**
+ * The threads that torch runs on: one per core, each with one intra-op thread, no graph optimiser,
+ * grad mode off. Work is given to a lane by number, so that the same work meets the same order of
+ * operations in every run.
+ */
+public final class Lanes implements AutoCloseable {
+  private static final class Shared {
+    static final Lanes LANES =
+        new Lanes(Integer.getInteger("troupe.lanes", Runtime.getRuntime().availableProcessors()));
+  }
+
+  private final List<ExecutorService> threads = new ArrayList<>();
+
+  public Lanes(int count) {
+    if (count < 1) {
+      throw new IllegalArgumentException("lanes: " + count + ", must be at least 1");
+    }
+    Torch.start();
+    for (int i = 0; i < count; i++) {
+      int number = i;
+      threads.add(
+          Executors.newSingleThreadExecutor(
+              task -> {
+                Thread thread =
+                    new Thread(
+                        () -> {
+                          JniUtils.setNumThreads(1);
+                          JniUtils.setGraphExecutorOptimize(false);
+                          JniUtils.setGradMode(false);
+                          task.run();
+                        },
+                        "torch-lane-" + number);
+                thread.setDaemon(true);
+                return thread;
+              }));
+    }
+  }
+
+  /** The lanes of this JVM: as many as cores, or the system property {@code troupe.lanes}. */
+  public static Lanes shared() {
+    return Shared.LANES;
+  }
+
+  public int count() {
+    return threads.size();
+  }
+
+  /** Runs work on lane 0 and waits. */
+  public <T> T run(Callable<T> work) {
+    return await(threads.get(0).submit(work));
+  }
+
+  /**
+   * Runs {@code items} pieces of work, piece i on lane i mod count, and waits for all.
+   *
+   * @return the results in order
+   */
+  public <T> List<T> map(int items, IntFunction<T> work) {
+    List<Future<T>> futures = new ArrayList<>();
+    for (int i = 0; i < items; i++) {
+      int item = i;
+      futures.add(threads.get(i % threads.size()).submit(() -> work.apply(item)));
+    }
+    List<T> results = new ArrayList<>();
+    RuntimeException failure = null;
+    for (Future<T> future : futures) {
+      try {
+        results.add(await(future));
+      } catch (RuntimeException e) {
+        // All pieces must end before the caller frees what they use.
+        failure = failure == null ? e : failure;
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
+    return results;
+  }
+
+  private static <T> T await(Future<T> future) {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          return future.get();
+        } catch (InterruptedException e) {
+          // Native work cannot be interrupted, and its inputs must stay alive until it ends.
+          interrupted = true;
+        } catch (ExecutionException e) {
+          if (e.getCause() instanceof RuntimeException cause) {
+            throw cause;
+          }
+          throw new IllegalStateException(e.getCause());
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    threads.forEach(ExecutorService::shutdown);
+    for (ExecutorService thread : threads) {
+      try {
+        thread.awaitTermination(10, TimeUnit.SECONDS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+}
