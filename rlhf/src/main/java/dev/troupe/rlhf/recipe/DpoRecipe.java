@@ -9,6 +9,8 @@ import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.data.UpdateResult;
+import dev.troupe.rlhf.data.Batches;
+import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.loss.DpoObjective;
 import dev.troupe.rlhf.loss.DpoPair;
 import dev.troupe.rlhf.port.Cast;
@@ -31,7 +33,7 @@ public final class DpoRecipe {
 
   private final DpoConfig config;
   private final ModelStart start;
-  private final TrainingData<Preference> data;
+  private final TrainingData<TokenPair> data;
   private final List<Prompt> heldOutPrompts;
   private final Optional<Oracle> oracle;
 
@@ -43,7 +45,7 @@ public final class DpoRecipe {
   public DpoRecipe(
       DpoConfig config,
       ModelStart start,
-      TrainingData<Preference> data,
+      TrainingData<TokenPair> data,
       List<Prompt> heldOutPrompts,
       Optional<Oracle> oracle) {
     this.config = config;
@@ -85,7 +87,12 @@ public final class DpoRecipe {
     int totalSteps = config.totalSteps(data.train().size());
     DpoObjective objective =
         new DpoObjective(config.variant(), config.beta(), config.labelSmoothing());
-    Batches<Preference> batches = new Batches<>(data.train(), config.batchSize(), context.seed());
+    Batches<TokenPair> batches =
+        new Batches<>(
+            data.train(),
+            config.batchSize(),
+            Batches.Last.SHORT,
+            Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
     CompletionStage<Role> opening = open(context.cast(), POLICY, context.seed(), totalSteps);
     Role reference = Await.on(open(context.cast(), "reference", context.seed(), totalSteps));
     Role policy = Await.on(opening);
@@ -106,7 +113,7 @@ public final class DpoRecipe {
       while (state.step() < totalSteps && !cancelled) {
         Phases phases = new Phases();
         long step = state.step() + 1;
-        List<Preference> batch = batches.at(step);
+        List<TokenPair> batch = batches.batch(step - 1);
         // 2. What the reference says of both replies.
         List<DpoPair> pairs = phases.time("score", () -> withReference(reference, batch));
         // 3. One optimiser step.
@@ -196,22 +203,22 @@ public final class DpoRecipe {
     return Optional.empty();
   }
 
-  private static List<DpoPair> withReference(Role reference, List<Preference> batch) {
+  private static List<DpoPair> withReference(Role reference, List<TokenPair> batch) {
     List<Double> sums = sums(reference, batch);
     List<DpoPair> pairs = new ArrayList<>();
     for (int i = 0; i < batch.size(); i++) {
-      Preference pair = batch.get(i);
-      pairs.add(new DpoPair(pair.chosen(), pair.rejected(), sums.get(2 * i), sums.get(2 * i + 1)));
+      TokenPair pair = batch.get(i);
+      pairs.add(pair.dpo(sums.get(2 * i), sums.get(2 * i + 1)));
     }
     return pairs;
   }
 
   /** Summed log-probabilities of chosen, rejected, chosen, rejected … */
-  private static List<Double> sums(Role role, List<Preference> pairs) {
+  private static List<Double> sums(Role role, List<TokenPair> pairs) {
     List<Sequence> sequences = new ArrayList<>();
-    for (Preference pair : pairs) {
-      sequences.add(pair.chosen());
-      sequences.add(pair.rejected());
+    for (TokenPair pair : pairs) {
+      sequences.add(pair.chosenSequence());
+      sequences.add(pair.rejectedSequence());
     }
     List<Double> sums = new ArrayList<>();
     for (TokenOutputs output : Await.on(role.evaluate(sequences, Set.of(Output.LOGPROBS)))) {

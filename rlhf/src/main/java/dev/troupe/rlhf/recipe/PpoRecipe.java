@@ -14,6 +14,7 @@ import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.data.UpdateResult;
+import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
 import dev.troupe.rlhf.loss.Gae;
@@ -157,7 +158,11 @@ public final class PpoRecipe {
       State state = begin(context, roles);
       KlController kl = controller(state.klCoefficient());
       Batches<Prompt> prompts =
-          new Batches<>(data.prompts().train(), config.promptsPerIteration(), context.seed());
+          new Batches<>(
+              data.prompts().train(),
+              config.promptsPerIteration(),
+              Batches.Last.FILLED,
+              Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
 
       boolean cancelled = context.observer().cancelled();
       while (state.iteration() < config.iterations() && !cancelled) {
@@ -169,7 +174,8 @@ public final class PpoRecipe {
 
         // 1. Answer the prompts.
         List<Rollout> rollouts =
-            phases.time("generate", () -> answer(roles, prompts.at(iteration), iteration, context));
+            phases.time(
+                "generate", () -> answer(roles, prompts.batch(iteration - 1), iteration, context));
         // 2. Score the answers; what the reference and the critic say of them, at the same time.
         // 3. Rewards per token: KL penalty, and the score where the placement wants it.
         List<Scored> scored =
@@ -438,7 +444,8 @@ public final class PpoRecipe {
   private CompletionStage<UpdateResult> ptx(
       Roles roles, int size, long step, StageContext context) {
     long seed = Seeds.derive(context.seed(), Seeds.Purpose.PRETRAINING, 0);
-    List<SftExample> texts = new Batches<>(data.pretraining(), size, seed).at(step + 1);
+    List<SftExample> texts =
+        new Batches<>(data.pretraining(), size, Batches.Last.FILLED, seed).batch(step);
     return roles
         .policy()
         .update(new SftObjective(Averaging.GLOBAL_TOKEN, config.policy().ptxCoefficient()), texts);

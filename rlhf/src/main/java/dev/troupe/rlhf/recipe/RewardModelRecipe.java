@@ -7,6 +7,7 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.UpdateResult;
+import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.RewardObjective;
 import dev.troupe.rlhf.port.Checkpoints.Saved;
@@ -71,7 +72,12 @@ public final class RewardModelRecipe {
   public Result run(StageContext context) {
     int totalSteps = config.totalSteps(data.train().size());
     RewardObjective objective = new RewardObjective(config.loss(), config.centerCoefficient());
-    Batches<RankedPair> batches = new Batches<>(data.train(), config.batchSize(), context.seed());
+    Batches<RankedPair> batches =
+        new Batches<>(
+            data.train(),
+            config.batchSize(),
+            Batches.Last.SHORT,
+            Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
     Role reward = Await.on(context.cast().open(rewardSpec(context.seed(), totalSteps)));
     try {
       // 1. Take up an earlier run, or measure where this one starts.
@@ -91,7 +97,7 @@ public final class RewardModelRecipe {
         // 2. One batch of pairs, one optimiser step.
         Phases phases = new Phases();
         long step = state.step() + 1;
-        List<RankedPair> batch = batches.at(step);
+        List<RankedPair> batch = batches.batch(step - 1);
         UpdateResult update = phases.time("train", () -> Await.on(reward.update(objective, batch)));
 
         // 3. Enter it in the books.

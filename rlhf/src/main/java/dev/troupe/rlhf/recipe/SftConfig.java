@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.Averaging;
 
 /**
@@ -16,20 +17,12 @@ import dev.troupe.rlhf.loss.Averaging;
 public record SftConfig(
     int epochs,
     int batchSize,
-    TrainOn trainOn,
+    Trained trainOn,
     Averaging averaging,
     TuningConfig tuning,
     OptimizerConfig optimizer,
     int heldOut,
     int evaluateEvery) {
-  /** Which tokens of a sequence are learned. */
-  public enum TrainOn {
-    /** The answer's tokens and its end-of-sequence token. */
-    COMPLETION,
-    /** Every token, prompt included. */
-    ALL
-  }
-
   public SftConfig {
     new Limits()
         .atLeast("epochs", epochs, 1)

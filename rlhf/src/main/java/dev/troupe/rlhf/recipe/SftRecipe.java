@@ -6,6 +6,7 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.UpdateResult;
+import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
 import dev.troupe.rlhf.port.Checkpoints.Saved;
@@ -65,7 +66,12 @@ public final class SftRecipe {
   public Result run(StageContext context) {
     int totalSteps = config.totalSteps(data.train().size());
     SftObjective objective = new SftObjective(config.averaging());
-    Batches<SftExample> batches = new Batches<>(data.train(), config.batchSize(), context.seed());
+    Batches<SftExample> batches =
+        new Batches<>(
+            data.train(),
+            config.batchSize(),
+            Batches.Last.SHORT,
+            Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
     Role policy = Await.on(context.cast().open(policySpec(context.seed(), totalSteps)));
     try {
       // 1. Take up an earlier run, or measure where this one starts.
@@ -85,7 +91,7 @@ public final class SftRecipe {
         // 2. One batch, one optimiser step.
         Phases phases = new Phases();
         long step = state.step() + 1;
-        List<SftExample> batch = batches.at(step);
+        List<SftExample> batch = batches.batch(step - 1);
         UpdateResult update = phases.time("train", () -> Await.on(policy.update(objective, batch)));
 
         // 3. Enter it in the books.

@@ -1,10 +1,8 @@
 package dev.troupe.rlhf.recipe;
 
-import java.util.ArrayList;
-import java.util.Collections;
+import dev.troupe.rlhf.data.HeldOut;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 
 /**
  * Data of one stage, ready to train on.
@@ -20,20 +18,14 @@ public record TrainingData<T>(List<T> train, List<T> heldOut, Map<String, Long> 
     dropped = Map.copyOf(dropped);
   }
 
-  /** Draws {@code heldOut} of the items at random to hold out. */
+  /**
+   * Draws {@code heldOut} of the items at random to hold out.
+   *
+   * @param what the items are, in an error's text
+   */
   public static <T> TrainingData<T> split(
-      List<T> items, int heldOut, long seed, Map<String, Long> dropped) {
-    if (items.size() <= heldOut) {
-      throw new IllegalArgumentException(
-          "held-out is "
-              + heldOut
-              + " and the stage has "
-              + items.size()
-              + " items; none would be left to train on. Lower held-out or add data");
-    }
-    List<T> shuffled = new ArrayList<>(items);
-    Collections.shuffle(shuffled, new Random(seed));
-    return new TrainingData<>(
-        shuffled.subList(heldOut, shuffled.size()), shuffled.subList(0, heldOut), dropped);
+      String what, List<T> items, int heldOut, long seed, Map<String, Long> dropped) {
+    HeldOut<T> parts = HeldOut.of(what, items, heldOut, seed);
+    return new TrainingData<>(parts.training(), parts.heldOut(), dropped);
   }
 }

@@ -3,6 +3,7 @@ package dev.troupe.rlhf.recipe;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.Averaging;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -18,7 +19,7 @@ class ConfigLimitsTest {
                 new SftConfig(
                     0,
                     -2,
-                    SftConfig.TrainOn.ALL,
+                    Trained.ALL,
                     Averaging.GLOBAL_TOKEN,
                     new TuningConfig.Full(),
                     OPTIMIZER,

@@ -10,6 +10,8 @@ import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.data.TokenPair;
+import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.DpoLoss;
 import dev.troupe.rlhf.loss.RankedPair;
@@ -18,6 +20,7 @@ import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.port.Checkpoints;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -302,14 +305,14 @@ class RecipesTest {
         new SftConfig(
             3,
             8,
-            SftConfig.TrainOn.COMPLETION,
+            Trained.COMPLETION,
             Averaging.GLOBAL_TOKEN,
             new TuningConfig.Full(),
             optimizer(1),
             8,
             100),
         BASE,
-        TrainingData.split(all, 8, 1, Map.of("long", 2L)));
+        TrainingData.split("items", all, 8, 1, Map.of("long", 2L)));
   }
 
   private static List<TokenIds[]> pairs(int count) {
@@ -335,7 +338,7 @@ class RecipesTest {
             optimizer(0.3),
             8),
         BASE,
-        TrainingData.split(all, 8, 1, Map.of()));
+        TrainingData.split("items", all, 8, 1, Map.of()));
   }
 
   private PpoRecipe ppo(PpoConfig config) {
@@ -369,9 +372,9 @@ class RecipesTest {
   }
 
   private DpoRecipe dpo() {
-    List<Preference> all =
+    List<TokenPair> all =
         pairs(40).stream()
-            .map(p -> new Preference(Sequence.ofTargets(p[0], 1), Sequence.ofTargets(p[1], 1)))
+            .map(p -> new TokenPair(head(p[0], 0, 1), head(p[0], 1, 4), head(p[1], 1, 4), 0))
             .toList();
     List<Prompt> prompts = new ArrayList<>();
     for (int i = 0; i < 48; i++) {
@@ -389,9 +392,13 @@ class RecipesTest {
             8,
             new EvaluationConfig(48, 3, new GenerationConfig(6, 1, 0, 1, List.of()))),
         BASE,
-        TrainingData.split(all, 8, 1, Map.of()),
+        TrainingData.split("items", all, 8, 1, Map.of()),
         prompts,
         Optional.of(oracle));
+  }
+
+  private static TokenIds head(TokenIds tokens, int from, int to) {
+    return new TokenIds(Arrays.copyOfRange(tokens.values(), from, to));
   }
 
   private static OptimizerConfig optimizer(double rate) {
