@@ -28,7 +28,8 @@ import java.util.zip.GZIPInputStream;
  */
 public final class RecordFile {
   private static final Pattern KNOWN = Pattern.compile(".*\\.(jsonl|ndjson|json)(\\.gz)?");
-  private static final JsonMapper MAPPER =
+  private static final JsonMapper ELEMENTS = JsonMapper.builder().build();
+  private static final JsonMapper LINES =
       JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
 
   private final SourceConfig source;
@@ -137,7 +138,7 @@ public final class RecordFile {
 
   private static JsonNode parseLine(String line, Origin origin) {
     try {
-      return MAPPER.readTree(line);
+      return LINES.readTree(line);
     } catch (JsonProcessingException e) {
       throw new DataException(
           origin
@@ -151,11 +152,16 @@ public final class RecordFile {
   }
 
   private void readArray(InputStream bytes) throws IOException {
-    try (JsonParser parser = MAPPER.createParser(bytes)) {
+    try (JsonParser parser = ELEMENTS.createParser(bytes)) {
       parser.nextToken();
       while (parser.nextToken() != JsonToken.END_ARRAY && !full()) {
         Origin origin = new Origin(source.path(), parser.currentTokenLocation().getLineNr());
-        add(MAPPER.readTree(parser), origin);
+        add(ELEMENTS.readTree(parser), origin);
+      }
+      if (!full() && parser.nextToken() != null) {
+        throw DataException.at(
+            new Origin(source.path(), parser.currentTokenLocation().getLineNr()),
+            "something follows the JSON array; expected one array of records and nothing else");
       }
     } catch (JsonProcessingException e) {
       long line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();

@@ -1,0 +1,58 @@
+package dev.troupe.rlhf.data;
+
+import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.port.Text;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.stream.Collectors;
+
+/**
+ * A tokenizer of one token per character, for tests: ids are the characters', 1 begins and 2 ends a
+ * sequence. Its template writes {@code <user>hi</s>\n}, with "</s>" the end of sequence.
+ */
+record LetterText(boolean hasChatTemplate, boolean begins, int contextLength) implements Text {
+  private static final String END = "</s>";
+
+  @Override
+  public TokenIds encode(String text) {
+    return new TokenIds(text.chars().toArray());
+  }
+
+  @Override
+  public TokenIds encodeRendered(String text) {
+    return encode(text.replace(END, "\u0002"));
+  }
+
+  @Override
+  public String decode(TokenIds tokens) {
+    StringBuilder text = new StringBuilder();
+    for (int token : tokens.values()) {
+      text.append(token > 2 ? String.valueOf((char) token) : "");
+    }
+    return text.toString();
+  }
+
+  @Override
+  public List<String> pieces(TokenIds tokens) {
+    throw new UnsupportedOperationException("not needed here");
+  }
+
+  @Override
+  public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
+    return messages.stream()
+            .map(message -> "<" + message.role() + ">" + message.content() + END + "\n")
+            .collect(Collectors.joining())
+        + (addGenerationPrompt ? "<assistant>" : "");
+  }
+
+  @Override
+  public OptionalInt beginOfSequence() {
+    return begins ? OptionalInt.of(1) : OptionalInt.empty();
+  }
+
+  @Override
+  public int endOfSequence() {
+    return 2;
+  }
+}

@@ -1,0 +1,282 @@
+package dev.troupe.rlhf.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.data.DataConfig.Format;
+import dev.troupe.rlhf.data.DataConfig.TooLong;
+import dev.troupe.rlhf.data.DataRecord.BarePrompt;
+import dev.troupe.rlhf.data.DataRecord.Completion;
+import dev.troupe.rlhf.data.DataRecord.Dialogue;
+import dev.troupe.rlhf.data.DataRecord.PlainText;
+import dev.troupe.rlhf.data.DataRecord.Preference;
+import dev.troupe.rlhf.data.PromptText.Chat;
+import dev.troupe.rlhf.data.PromptText.Instruction;
+import dev.troupe.rlhf.data.PromptText.Plain;
+import dev.troupe.rlhf.loss.RankedPair;
+import dev.troupe.rlhf.loss.SftExample;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+class TokenizationTest {
+  private static final Origin ORIGIN = new Origin("f.jsonl", 7);
+  private static final LetterText CHATTY = new LetterText(true, false, 1000);
+
+  private static Tokenization with(LetterText text, Format format, int max, int maxPrompt) {
+    return new Tokenization(text, format, new Lengths(max, maxPrompt, TooLong.TRUNCATE));
+  }
+
+  private static Tokenization dropping(int max, int maxPrompt) {
+    return new Tokenization(CHATTY, Format.AUTO, new Lengths(max, maxPrompt, TooLong.DROP));
+  }
+
+  /**
+   * Letters of the sequence: 1 as ^, 2 as $; those whose log-probability is read are upper case.
+   */
+  private static String marked(Sequence sequence) {
+    StringBuilder letters = new StringBuilder();
+    for (int token : sequence.tokens().values()) {
+      letters.append(token == 1 ? '^' : token == 2 ? '$' : (char) token);
+    }
+    for (int read : sequence.reads().values()) {
+      letters.setCharAt(read + 1, Character.toUpperCase(letters.charAt(read + 1)));
+    }
+    return letters.toString();
+  }
+
+  private static String sft(Tokenization tokenization, DataRecord record, Trained trained) {
+    List<SftExample> examples = tokenization.sft(List.of(record), trained).examples();
+    assertThat(examples).hasSize(1);
+    return marked(examples.get(0).sequence());
+  }
+
+  @Test
+  void sft_completion_trainsTheAnswerAndItsEnd() {
+    Completion record = new Completion(ORIGIN, new Plain("ask"), "say");
+    Tokenization plain = with(CHATTY, Format.AUTO, 100, 50);
+    Sequence sequence = plain.sft(List.of(record), Trained.COMPLETION).examples().get(0).sequence();
+    assertThat(marked(sequence)).isEqualTo("askSAY$");
+    // Tokens 3, 4, 5 and the end 6 are read one before.
+    assertThat(sequence.reads()).isEqualTo(TokenIds.of(2, 3, 4, 5));
+    assertThat(sft(plain, record, Trained.ALL)).isEqualTo("aSKSAY$");
+  }
+
+  @Test
+  void sft_beginningOfSequence_isNotTrained() {
+    Tokenization text = with(new LetterText(false, true, 1000), Format.AUTO, 100, 50);
+    assertThat(sft(text, new Completion(ORIGIN, new Plain("ask"), "say"), Trained.ALL))
+        .isEqualTo("^ASKSAY$");
+  }
+
+  @Test
+  void sft_preferenceAndText_giveTheirSide() {
+    Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
+    Preference pair = new Preference(ORIGIN, new Plain("ask"), "good", "bad", 0);
+    assertThat(sft(text, pair, Trained.COMPLETION)).isEqualTo("askGOOD$");
+    assertThat(sft(text, new PlainText(ORIGIN, "tale"), Trained.COMPLETION)).isEqualTo("tALE$");
+  }
+
+  @Test
+  void sft_chatFormat_goesThroughTheTemplate() {
+    Tokenization chat = with(CHATTY, Format.CHAT, 100, 50);
+    Completion record = new Completion(ORIGIN, new Plain("ask"), " say");
+    // The template's line break after the end is not part of the example.
+    assertThat(sft(chat, record, Trained.COMPLETION)).isEqualTo("<user>ask$\n<assistant>SAY$");
+  }
+
+  @Test
+  void sft_hhThroughTheTemplate_isTurns() {
+    Tokenization chat = with(CHATTY, Format.CHAT, 100, 90);
+    Preference pair =
+        new Preference(
+            ORIGIN,
+            new Plain("\n\nHuman: hi\n\nAssistant: yo\n\nHuman: so\n\nAssistant:"),
+            " ok",
+            " no",
+            0);
+    assertThat(sft(chat, pair, Trained.COMPLETION))
+        .isEqualTo("<user>hi$\n<assistant>yo$\n<user>so$\n<assistant>OK$");
+  }
+
+  @Test
+  void sft_dialogue_trainsEveryAssistantsTurnAndNothingElse() {
+    Dialogue dialogue =
+        new Dialogue(
+            ORIGIN,
+            List.of(
+                new ChatMessage("user", "hi"),
+                new ChatMessage("assistant", "yo"),
+                new ChatMessage("user", "so"),
+                new ChatMessage("assistant", "ok")));
+    assertThat(sft(with(CHATTY, Format.AUTO, 100, 50), dialogue, Trained.COMPLETION))
+        .isEqualTo("<user>hi$\n<assistant>YO$\n<user>so$\n<assistant>OK$");
+  }
+
+  @Test
+  void sft_alpaca_isWordedWithAndWithoutInput() {
+    Tokenization text = with(CHATTY, Format.AUTO, 1000, 900);
+    String with =
+        sft(text, new Completion(ORIGIN, new Instruction("i", "x"), "o"), Trained.COMPLETION);
+    assertThat(with)
+        .startsWith("Below is an instruction that describes a task, paired with an input")
+        .endsWith("### Instruction:\ni\n\n### Input:\nx\n\n### Response:O$");
+    String without =
+        sft(text, new Completion(ORIGIN, new Instruction("i", ""), "o"), Trained.COMPLETION);
+    assertThat(without)
+        .startsWith("Below is an instruction that describes a task. Write")
+        .endsWith("### Instruction:\ni\n\n### Response:O$");
+  }
+
+  @Test
+  void sft_tooLong_isDroppedOrTruncatedAndCounted() {
+    List<DataRecord> records =
+        List.of(
+            new Completion(ORIGIN, new Plain("ab"), "cd"),
+            new Completion(ORIGIN, new Plain("abcdef"), "gh"),
+            new Completion(ORIGIN, new Plain("ab"), "cdefgh"));
+    Tokenized<SftExample> dropped = dropping(6, 4).sft(records, Trained.COMPLETION);
+    assertThat(dropped.report()).isEqualTo(new LengthReport(1, 0, 2, 9));
+    Tokenized<SftExample> cut = with(CHATTY, Format.AUTO, 6, 4).sft(records, Trained.COMPLETION);
+    assertThat(cut.report()).isEqualTo(new LengthReport(3, 2, 0, 9));
+    // The prompt lost its beginning, then the answer its end.
+    assertThat(marked(cut.examples().get(1).sequence())).isEqualTo("cdefGH");
+    assertThat(marked(cut.examples().get(2).sequence())).isEqualTo("abCDEF");
+    assertThat(dropped.report().describe("texts"))
+        .isEqualTo("1 texts (2 dropped as too long, 0 truncated; the longest had 9 tokens)");
+  }
+
+  @Test
+  void prompts_truncated_keepTheEndAndTheBeginningOfSequence() {
+    Tokenization text = with(new LetterText(false, true, 1000), Format.AUTO, 10, 4);
+    Prompt prompt =
+        text.prompts(List.of(new BarePrompt(ORIGIN, new Plain("abcdef"))), 3).examples().get(0);
+    assertThat(prompt.tokens()).isEqualTo(TokenIds.of(1, 'd', 'e', 'f'));
+    assertThat(prompt.text()).isEqualTo("def");
+  }
+
+  @Test
+  void prompts_anyShape_areTakenWithUniqueIds() {
+    List<DataRecord> records =
+        List.of(
+            new BarePrompt(ORIGIN, new Plain("a")),
+            new Completion(ORIGIN, new Plain("b"), "x"),
+            new Dialogue(
+                ORIGIN, List.of(new ChatMessage("user", "c"), new ChatMessage("assistant", "x"))));
+    List<Prompt> prompts = with(CHATTY, Format.AUTO, 100, 50).prompts(records, 10).examples();
+    assertThat(prompts)
+        .extracting(Prompt::text)
+        .containsExactly("a", "b", "<user>c</s>\n<assistant>");
+    assertThat(prompts)
+        .extracting(Prompt::id)
+        .containsExactly("f.jsonl:7", "f.jsonl:7#2", "f.jsonl:7#3");
+  }
+
+  @Test
+  void prompts_roomForTheAnswer_lowersTheLimit() {
+    List<DataRecord> records =
+        List.of(
+            new BarePrompt(ORIGIN, new Plain("abcde")), new BarePrompt(ORIGIN, new Plain("ab")));
+    assertThat(dropping(10, 8).prompts(records, 6).report())
+        .isEqualTo(new LengthReport(1, 0, 1, 5));
+    assertThatThrownBy(() -> dropping(10, 8).prompts(records, 10))
+        .isInstanceOf(DataException.class)
+        .hasMessageContaining("the longest prompt is 0 tokens and the longest sequence 10");
+  }
+
+  @Test
+  void prompts_noneFits_saysTheLongestAndTheLimit() {
+    List<DataRecord> records = List.of(new BarePrompt(ORIGIN, new Plain("abcdefgh")));
+    assertThatThrownBy(() -> dropping(10, 4).prompts(records, 2))
+        .isInstanceOf(DataException.class)
+        .hasMessage(
+            "none of 1 prompts fits the length policy (prompts of at most 4 tokens, 10 in all; the"
+                + " longest has 8): raise data.max-tokens or data.max-prompt-tokens, or set"
+                + " data.too-long = truncate");
+  }
+
+  @Test
+  void pairs_bothSides_shareThePrompt() {
+    TokenPair pair =
+        with(CHATTY, Format.AUTO, 100, 50)
+            .pairs(List.of(new Preference(ORIGIN, new Plain("ask"), "yes", "no", .5)))
+            .examples()
+            .get(0);
+    assertThat(marked(pair.chosenSequence())).isEqualTo("askYES$");
+    assertThat(marked(pair.rejectedSequence())).isEqualTo("askNO$");
+    RankedPair last = pair.lastToken();
+    assertThat(last.chosen().reads()).isEqualTo(TokenIds.of(6));
+    assertThat(last.margin()).isEqualTo(.5);
+    // Without the end of sequence: "yes" against "no" and one padding token, from the first letter.
+    RankedPair tokenWise = pair.tokenWise(2);
+    assertThat(tokenWise.rejected().tokens()).isEqualTo(TokenIds.of('a', 's', 'k', 'n', 'o', 2));
+    assertThat(tokenWise.rejected().reads()).isEqualTo(TokenIds.of(3, 4, 5));
+    assertThat(tokenWise.rejectedScoreAt()).isEqualTo(1);
+    assertThat(pair.dpo(-1, -2).refRejectedLogprob()).isEqualTo(-2);
+  }
+
+  @Test
+  void anything_thatNeedsATemplate_saysSoWhenThereIsNone() {
+    Dialogue dialogue =
+        new Dialogue(
+            ORIGIN, List.of(new ChatMessage("user", "hi"), new ChatMessage("assistant", "yo")));
+    Tokenization without = with(new LetterText(false, false, 100), Format.AUTO, 100, 50);
+    assertThatThrownBy(() -> without.sft(List.of(dialogue), Trained.COMPLETION))
+        .hasMessageStartingWith("f.jsonl:7: needs a chat template and the model brings none");
+    Tokenization plain = with(CHATTY, Format.PLAIN, 100, 50);
+    assertThatThrownBy(() -> plain.sft(List.of(dialogue), Trained.COMPLETION))
+        .hasMessageContaining("f.jsonl:7: is a list of messages and data.format is plain");
+    Prompt chat =
+        with(CHATTY, Format.AUTO, 100, 50)
+            .prompts(
+                List.of(new BarePrompt(ORIGIN, new Chat(List.of(new ChatMessage("user", "c"))))), 9)
+            .examples()
+            .get(0);
+    assertThat(chat.text()).isEqualTo("<user>c</s>\n<assistant>");
+  }
+
+  @Test
+  void sft_bareOrEmptyPrompt_isAnError() {
+    Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
+    assertThatThrownBy(() -> text.sft(List.of(new BarePrompt(ORIGIN, new Plain("p"))), Trained.ALL))
+        .hasMessageStartingWith("f.jsonl:7: is a prompt without an answer and can't be imitated");
+    assertThatThrownBy(
+            () -> text.sft(List.of(new Completion(ORIGIN, new Plain(""), "x")), Trained.ALL))
+        .hasMessageContaining("f.jsonl:7: the prompt is empty");
+  }
+
+  @Test
+  void lengths_ofConfig_followTheModelsContext() {
+    DataConfig whole =
+        new DataConfig(
+            List.of(),
+            List.of(),
+            List.of(),
+            List.of(),
+            Optional.empty(),
+            Format.AUTO,
+            0,
+            0,
+            TooLong.DROP);
+    assertThat(Lengths.of(whole, CHATTY)).isEqualTo(new Lengths(1000, 999, TooLong.DROP));
+    DataConfig longer =
+        new DataConfig(
+            List.of(),
+            List.of(),
+            List.of(),
+            List.of(),
+            Optional.empty(),
+            Format.AUTO,
+            2000,
+            0,
+            TooLong.DROP);
+    assertThatThrownBy(() -> Lengths.of(longer, CHATTY))
+        .hasMessage(
+            "data.max-tokens is 2000 and the model's context is 1000 tokens: lower it, or set 0 for"
+                + " the whole context");
+  }
+}
