@@ -47,7 +47,8 @@ public final class EventLog implements AutoCloseable {
     return open(file, Clock.systemUTC());
   }
 
-  static EventLog open(Path file, Clock clock) {
+  /** As {@link #open(Path)}, with the clock that dates the events. */
+  public static EventLog open(Path file, Clock clock) {
     try {
       Path directory = file.toAbsolutePath().getParent();
       if (directory != null) {

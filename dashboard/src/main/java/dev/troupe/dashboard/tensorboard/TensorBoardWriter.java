@@ -1,0 +1,136 @@
+package dev.troupe.dashboard.tensorboard;
+
+import dev.troupe.dashboard.RunFollower;
+import dev.troupe.dashboard.tensorboard.TensorBoardProto.Event;
+import dev.troupe.dashboard.tensorboard.TensorBoardProto.Summary;
+import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.protocol.event.StageCompleted;
+import dev.troupe.protocol.event.StepCompleted;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes the scalars of a run's steps as a TensorBoard event file, tagged {@code stage/metric} and
+ * {@code stage/seconds/phase}, and a stage's results as {@code stage/result/name} at its last step.
+ * The file is a projection of the event stream: its name and bytes follow from the events, so
+ * attaching to a run again writes the same file anew.
+ */
+public final class TensorBoardWriter implements AutoCloseable {
+  private final Path directory;
+  private final Map<String, Long> lastSteps = new TreeMap<>();
+  private @Nullable OutputStream output;
+
+  /**
+   * @param directory of the event files, made when the first event comes
+   */
+  TensorBoardWriter(Path directory) {
+    this.directory = directory;
+  }
+
+  /**
+   * Follows a run directory and writes its {@code tensorboard} folder until the result is closed,
+   * which takes up all events written before.
+   */
+  public static AutoCloseable follow(Path runDirectory) {
+    TensorBoardWriter writer = new TensorBoardWriter(runDirectory.resolve("tensorboard"));
+    RunFollower follower = RunFollower.start("troupe-tensorboard", runDirectory, writer::write);
+    return () -> {
+      follower.close();
+      writer.close();
+    };
+  }
+
+  /** Takes up the next events of the run. */
+  void write(List<RunEvent> events) {
+    try {
+      for (RunEvent event : events) {
+        write(event);
+      }
+      if (output != null) {
+        output.flush();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot write TensorBoard's files in " + directory, e);
+    }
+  }
+
+  private void write(RunEvent event) throws IOException {
+    OutputStream out = output == null ? open(event) : output;
+    switch (event.getEventCase()) {
+      case STEP_COMPLETED -> {
+        StepCompleted step = event.getStepCompleted();
+        lastSteps.put(step.getStage(), step.getStep());
+        Summary.Builder summary = Summary.newBuilder();
+        add(summary, step.getStage() + "/", step.getMetricsMap());
+        add(summary, step.getStage() + "/seconds/", step.getPhaseSecondsMap());
+        write(out, event, step.getStep(), summary);
+      }
+      case STAGE_COMPLETED -> {
+        StageCompleted stage = event.getStageCompleted();
+        Summary.Builder summary = Summary.newBuilder();
+        add(summary, stage.getStage() + "/result/", stage.getResultsMap());
+        write(out, event, lastSteps.getOrDefault(stage.getStage(), 0L), summary);
+      }
+      default -> {
+        // Scalars only.
+      }
+    }
+  }
+
+  private OutputStream open(RunEvent first) throws IOException {
+    Files.createDirectories(directory);
+    long seconds = first.getTimeMillis() / 1000;
+    OutputStream opened =
+        new BufferedOutputStream(
+            Files.newOutputStream(
+                directory.resolve("events.out.tfevents.%010d.troupe".formatted(seconds))));
+    output = opened;
+    TfRecord.write(
+        opened,
+        Event.newBuilder()
+            .setWallTime(first.getTimeMillis() / 1000.0)
+            .setFileVersion("brain.Event:2")
+            .build()
+            .toByteArray());
+    return opened;
+  }
+
+  private static void add(Summary.Builder summary, String prefix, Map<String, Double> scalars) {
+    new TreeMap<>(scalars)
+        .forEach(
+            (name, value) ->
+                summary.addValue(
+                    Summary.Value.newBuilder()
+                        .setTag(prefix + name)
+                        .setSimpleValue(value.floatValue())));
+  }
+
+  private static void write(OutputStream out, RunEvent event, long step, Summary.Builder summary)
+      throws IOException {
+    if (summary.getValueCount() > 0) {
+      TfRecord.write(
+          out,
+          Event.newBuilder()
+              .setWallTime(event.getTimeMillis() / 1000.0)
+              .setStep(step)
+              .setSummary(summary)
+              .build()
+              .toByteArray());
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    if (output != null) {
+      output.close();
+    }
+  }
+}

@@ -1,0 +1,216 @@
+// The line charts. Chart.js draws; colours come from the style sheet, so both schemes fit.
+import { make, setText, whenChanged } from './dom.js';
+import { number, signed, words } from './format.js';
+
+/** The cards in their order. A card without data is not shown; the rest goes under "More metrics". */
+const CARDS = [
+  { title: 'Score', metrics: ['score'], hint: 'mean of the reward model, per response', good: 'up' },
+  { title: 'Accuracy', metrics: ['accuracy'], hint: 'pairs ranked right', percent: true },
+  { title: 'Loss', metrics: ['loss', 'policyLoss', 'valueLoss', 'heldOutLoss'] },
+  { title: 'KL to the reference', metrics: ['kl'], hint: 'per response' },
+  { title: 'Margin', metrics: ['margin'], hint: 'chosen over rejected' },
+  { title: 'Response length', metrics: ['responseLength'], hint: 'tokens' },
+  { title: 'Tokens per second', metrics: ['tokensPerSecond'] },
+  { title: 'Share of time', phases: true, hint: 'per step' },
+];
+const PHASES = ['generate', 'score', 'train', 'flip'];
+const SMOOTH_FROM = 24;
+
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colour = (index) => css(`--series-${(index % 6) + 1}`);
+const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+function points(line, scale = 1) {
+  return line.steps.map((x, i) => ({ x, y: line.values[i] === null ? null : line.values[i] * scale }));
+}
+
+/** Exponential mean that leaves gaps alone. */
+function smooth(data) {
+  const weight = Math.min(0.92, 1 - 8 / (data.length + 8));
+  let mean = null;
+  return data.map(({ x, y }) => {
+    if (y === null) return { x, y };
+    mean = mean === null ? y : weight * mean + (1 - weight) * y;
+    return { x, y: mean };
+  });
+}
+
+function line(label, data, index, extra = {}) {
+  return {
+    label, data, borderColor: colour(index), backgroundColor: colour(index), borderWidth: 2,
+    pointRadius: data.length === 1 ? 3 : 0, pointHoverRadius: 4, pointHitRadius: 8,
+    tension: 0.2, spanGaps: true, ...extra,
+  };
+}
+
+function metricDatasets(card, series) {
+  const present = card.metrics.filter((name) => series.metrics[name]);
+  if (present.length === 1) {
+    const data = points(series.metrics[present[0]], card.percent ? 100 : 1);
+    const soft = colour(0) + '38';
+    if (data.length < SMOOTH_FROM) return [line(words(present[0]), data, 0)];
+    return [
+      line('smoothed', smooth(data), 0, { order: 0 }),
+      line('value', data, 0, { borderColor: soft, backgroundColor: soft, borderWidth: 1.25, order: 1 }),
+    ];
+  }
+  return present.map((name, i) => line(words(name), points(series.metrics[name]), i));
+}
+
+function phaseDatasets(series) {
+  const names = Object.keys(series.phases).sort((a, b) => rank(a) - rank(b));
+  if (names.length === 0) return [];
+  const total = new Map();
+  for (const name of names) {
+    series.phases[name].steps.forEach((step, i) => {
+      total.set(step, (total.get(step) ?? 0) + (series.phases[name].values[i] ?? 0));
+    });
+  }
+  return names.map((name, i) => {
+    const own = new Map(series.phases[name].steps.map((step, j) => [step, series.phases[name].values[j] ?? 0]));
+    const data = [...total.keys()].sort((a, b) => a - b).map((x) => ({
+      x, y: total.get(x) > 0 ? (100 * (own.get(x) ?? 0)) / total.get(x) : 0,
+    }));
+    return line(words(name), data, phaseColour(name, i), {
+      fill: i === 0 ? 'origin' : '-1', borderWidth: 1, tension: 0,
+      backgroundColor: colour(phaseColour(name, i)) + 'b8',
+    });
+  });
+}
+
+const rank = (name) => (PHASES.includes(name) ? PHASES.indexOf(name) : PHASES.length);
+const phaseColour = (name, index) => (PHASES.includes(name) ? PHASES.indexOf(name) : index);
+
+function options(card) {
+  const percent = card.percent || card.phases;
+  const grid = { color: css('--grid'), drawTicks: false };
+  const ticks = { color: css('--muted'), maxTicksLimit: 5, padding: 6, font: { size: 11 } };
+  return {
+    responsive: true, maintainAspectRatio: false, animation: calm() ? false : { duration: 250 }, normalized: true,
+    interaction: { mode: 'index', intersect: false, axis: 'x' },
+    scales: {
+      x: { type: 'linear', grid: { display: false }, border: { color: css('--grid') }, ticks: { ...ticks, precision: 0, maxRotation: 0 } },
+      y: {
+        stacked: Boolean(card.phases), min: card.phases ? 0 : undefined, max: card.phases ? 100 : undefined,
+        grid, border: { display: false }, grace: card.phases ? 0 : '8%',
+        ticks: { ...ticks, callback: (value) => signed(value) + (percent ? ' %' : '') },
+      },
+    },
+    plugins: {
+      legend: { display: false },
+      tooltip: {
+        backgroundColor: css('--tip'), titleColor: css('--tip-text'), bodyColor: css('--tip-text'), padding: 10,
+        cornerRadius: 8, boxPadding: 4, usePointStyle: true, titleFont: { weight: '500' },
+        callbacks: {
+          title: (items) => `step ${items[0]?.parsed.x ?? ''}`,
+          label: (item) => ` ${item.dataset.label}  ${signed(item.parsed.y)}${percent ? ' %' : ''}`,
+        },
+      },
+    },
+  };
+}
+
+/** One card: title, the newest value, a chart, and words for those who do not see it. */
+class ChartCard {
+  constructor(card) {
+    this.card = card;
+    this.value = make('span', { class: 'value' });
+    this.legend = make('ul', { class: 'keys' });
+    this.canvas = make('canvas', { role: 'img' });
+    this.element = make('section', { class: 'card chart' },
+      make('header', {},
+        make('h3', {}, card.title, card.hint ? make('small', {}, card.hint) : ''),
+        this.value),
+      make('div', { class: 'plot' }, this.canvas),
+      this.legend);
+    this.drawLegend = whenChanged((keys) => this.legend.replaceChildren(...keys.map(([label, tone, value]) => {
+      const dot = make('i', { 'aria-hidden': 'true' });
+      dot.style.background = tone;
+      return make('li', {}, dot, `${label} `, make('b', {}, value));
+    })));
+  }
+
+  draw(datasets, scale) {
+    const unit = this.card.percent || this.card.phases ? ' %' : '';
+    const last = (set) => set.data.findLast((p) => p.y !== null)?.y ?? null;
+    const raw = datasets.find((set) => set.label === 'value') ?? datasets[0];
+    const several = datasets.length > 1 && !datasets.some((set) => set.label === 'value');
+    setText(this.value, several ? '' : signed(last(raw)) + unit);
+    this.drawLegend(several ? datasets.map((set) => [set.label, set.borderColor, signed(last(set)) + unit]) : []);
+    this.canvas.setAttribute('aria-label', `${this.card.title} over steps; newest: `
+      + (several ? datasets : [raw]).map((set) => `${several ? set.label + ' ' : ''}${signed(last(set))}${unit}`).join(', '));
+    if (!this.chart) {
+      this.chart = new Chart(this.canvas, { type: 'line', data: { datasets }, options: options(this.card) });
+    }
+    const chart = this.chart;
+    const same = chart.data.datasets.length === datasets.length
+      && chart.data.datasets.every((set, i) => set.label === datasets[i].label);
+    if (same) datasets.forEach((set, i) => Object.assign(chart.data.datasets[i], set));
+    else chart.data.datasets = datasets;
+    chart.options.scales.x.min = scale.min;
+    chart.options.scales.x.max = scale.max;
+    chart.update(calm() ? 'none' : undefined);
+  }
+
+  recolour() {
+    this.chart?.destroy();
+    this.chart = undefined;
+  }
+}
+
+/** All charts of the chosen stage. */
+export class Charts {
+  constructor(main, more, moreBox) {
+    [this.main, this.more, this.moreBox] = [main, more, moreBox];
+    this.cards = new Map();
+    moreBox.addEventListener('toggle', () => this.last && this.draw(this.last));
+  }
+
+  draw(series) {
+    this.last = series;
+    const scale = extent(series);
+    const main = [];
+    const known = new Set(CARDS.flatMap((card) => card.metrics ?? []));
+    for (const card of CARDS) {
+      const datasets = card.phases ? phaseDatasets(series) : metricDatasets(card, series);
+      if (datasets.length > 0) main.push([this.card(card), datasets]);
+    }
+    const others = Object.keys(series.metrics).filter((name) => !known.has(name));
+    const more = others.map((name) => {
+      const card = { title: words(name), metrics: [name] };
+      return [this.card(card), () => metricDatasets(card, series)];
+    });
+    place(this.main, main.map(([card]) => card.element));
+    place(this.more, more.map(([card]) => card.element));
+    this.moreBox.hidden = more.length === 0;
+    main.forEach(([card, datasets]) => card.draw(datasets, scale));
+    // Hidden canvases have no size to draw in.
+    if (this.moreBox.open) more.forEach(([card, datasets]) => card.draw(datasets(), scale));
+  }
+
+  card(card) {
+    if (!this.cards.has(card.title)) this.cards.set(card.title, new ChartCard(card));
+    return this.cards.get(card.title);
+  }
+
+  /** After a change of the colour scheme. */
+  recolour() {
+    this.cards.forEach((card) => card.recolour());
+    if (this.last) this.draw(this.last);
+  }
+}
+
+function extent(series) {
+  let [min, max] = [Infinity, -Infinity];
+  for (const { steps } of [...Object.values(series.metrics), ...Object.values(series.phases)]) {
+    if (steps.length === 0) continue;
+    min = Math.min(min, steps[0]);
+    max = Math.max(max, steps[steps.length - 1]);
+  }
+  return min < max ? { min, max } : { min: min - 1, max: max + 1 };
+}
+
+function place(parent, elements) {
+  if (parent.children.length === elements.length && elements.every((e, i) => parent.children[i] === e)) return;
+  parent.replaceChildren(...elements);
+}
