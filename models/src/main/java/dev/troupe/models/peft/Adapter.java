@@ -1,0 +1,130 @@
+package dev.troupe.models.peft;
+
+import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.checkpoint.JsonFile;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.SafetensorsFile;
+import dev.troupe.models.checkpoint.SafetensorsWriter;
+import dev.troupe.models.checkpoint.Shape;
+import dev.troupe.models.checkpoint.TensorData;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A LoRA adapter with its numbers, as PEFT stores it.
+ *
+ * @param config what it adapts and how
+ * @param tensors exactly those of {@link AdapterConfig#tensors}, row by row, in the base's own
+ *     order of rows
+ */
+public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
+  private static final String PREFIX = "base_model.model.";
+  private static final String WEIGHTS = "adapter_model.safetensors";
+
+  public Adapter {
+    tensors = Collections.unmodifiableMap(new LinkedHashMap<>(tensors));
+  }
+
+  /** Whether a directory holds an adapter and not a whole model. */
+  public static boolean isIn(Path directory) {
+    return Files.exists(directory.resolve("adapter_config.json"));
+  }
+
+  /**
+   * Reads a PEFT directory and checks that it belongs to the base.
+   *
+   * @param model the base's configuration
+   * @throws CheckpointException when a file is missing or malformed, an option is not supported, or
+   *     a tensor is missing, unknown or of another shape than the base asks for
+   */
+  public static Adapter read(Path directory, ModelConfig model) {
+    AdapterConfig config = AdapterConfig.read(directory);
+    Path weights = directory.resolve(WEIGHTS);
+    if (!Files.exists(weights) && Files.exists(directory.resolve("adapter_model.bin"))) {
+      throw new CheckpointException(
+          directory
+              + " has its weights only as pickle (adapter_model.bin), which is never opened: unpickling a file runs any code that"
+              + " it contains. Save it again with PEFT: model.save_pretrained(directory, safe_serialization=True).");
+    }
+    try (SafetensorsFile file = SafetensorsFile.open(weights)) {
+      return new Adapter(config, account(file, config, model));
+    }
+  }
+
+  private static Map<String, TensorData> account(
+      SafetensorsFile file, AdapterConfig config, ModelConfig model) {
+    Map<String, Shape> expected = config.tensors(model);
+    List<String> missing = new ArrayList<>();
+    Map<String, TensorData> tensors = new LinkedHashMap<>();
+    expected.forEach(
+        (name, shape) -> {
+          if (!file.names().contains(PREFIX + name)) {
+            missing.add(PREFIX + name);
+          } else if (!file.shape(PREFIX + name).equals(shape)) {
+            throw new CheckpointException(
+                file.path()
+                    + ": tensor '"
+                    + PREFIX
+                    + name
+                    + "' has shape "
+                    + file.shape(PREFIX + name)
+                    + ", expected "
+                    + shape
+                    + " for this base: the adapter was trained on another base or with another rank.");
+          } else {
+            tensors.put(name, TensorData.of(file.floats(PREFIX + name), shape.toArray()));
+          }
+        });
+    if (!missing.isEmpty()) {
+      throw new CheckpointException(
+          file.path()
+              + ": tensor '"
+              + missing.get(0)
+              + "' is missing"
+              + (missing.size() > 1 ? ", and " + (missing.size() - 1) + " more" : "")
+              + ". The base has "
+              + model.layers()
+              + " layers and adapter_config.json names "
+              + config.inOrder().stream().map(AdaptedLinear::key).toList()
+              + ".");
+    }
+    for (String name : file.names()) {
+      if (!name.startsWith(PREFIX) || !expected.containsKey(name.substring(PREFIX.length()))) {
+        throw new CheckpointException(
+            file.path()
+                + ": tensor '"
+                + name
+                + "' is not expected for this base of "
+                + model.layers()
+                + " layers and target_modules "
+                + config.inOrder().stream().map(AdaptedLinear::key).toList()
+                + ".");
+      }
+    }
+    return tensors;
+  }
+
+  /**
+   * Writes a PEFT directory in fp32.
+   *
+   * @param directory made when it does not exist
+   */
+  public void write(Path directory) {
+    try {
+      Files.createDirectories(directory);
+    } catch (IOException e) {
+      throw new CheckpointException(directory + " cannot be made: " + e, e);
+    }
+    Map<String, TensorData> named = new LinkedHashMap<>();
+    tensors.forEach((name, data) -> named.put(PREFIX + name, data));
+    SafetensorsWriter.write(directory.resolve(WEIGHTS), named, DType.F32);
+    JsonFile.write(directory.resolve("adapter_config.json"), config.toJson());
+  }
+}

@@ -1,0 +1,175 @@
+package dev.troupe.models.peft;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.models.Golden;
+import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.JsonFile;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.SafetensorsFile;
+import dev.troupe.models.checkpoint.Shape;
+import dev.troupe.models.checkpoint.TensorData;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+final class AdapterTest {
+  private static final ModelConfig BASE = ModelConfig.read(Golden.path("gqa-tied-bf16"));
+
+  @Test
+  void read_savedByPeft_hasEveryTensor() {
+    Adapter adapter = Adapter.read(Golden.path("gqa-adapter"), BASE);
+    assertThat(adapter.config())
+        .isEqualTo(
+            new AdapterConfig(4, 10, EnumSet.allOf(AdaptedLinear.class), false, "gqa-tied-bf16"));
+    assertThat(adapter.config().scale()).isEqualTo(2.5);
+    assertThat(adapter.tensors()).hasSize(3 * 7 * 2);
+    TensorData down = adapter.tensors().get("model.layers.2.mlp.down_proj.lora_A.weight");
+    assertThat(down.shape()).isEqualTo(Shape.of(4, 96));
+    TensorData key = adapter.tensors().get("model.layers.0.self_attn.k_proj.lora_B.weight");
+    assertThat(key.shape()).isEqualTo(Shape.of(16, 4));
+    assertThat(key.values().get(0)).as("B is not zero").isNotEqualTo(0f);
+  }
+
+  @Test
+  void write_whatPeftSaved_givesTheSameTensors(@TempDir Path directory) {
+    Adapter.read(Golden.path("gqa-adapter"), BASE).write(directory);
+    try (SafetensorsFile ours =
+            SafetensorsFile.open(directory.resolve("adapter_model.safetensors"));
+        SafetensorsFile theirs =
+            SafetensorsFile.open(Golden.path("gqa-adapter").resolve("adapter_model.safetensors"))) {
+      assertThat(ours.names()).containsExactlyInAnyOrderElementsOf(theirs.names());
+      assertThat(ours.metadata()).isEqualTo(theirs.metadata());
+      for (String name : theirs.names()) {
+        assertThat(ours.shape(name)).isEqualTo(theirs.shape(name));
+        assertThat(ours.bytes(name)).isEqualTo(theirs.bytes(name));
+      }
+    }
+  }
+
+  /** The keys and values that PEFT 0.17.1 was seen to load, see check_written.py. */
+  @Test
+  void write_config_hasWhatPeftReads(@TempDir Path directory) throws Exception {
+    Adapter.read(Golden.path("gqa-adapter"), BASE).write(directory);
+    ObjectNode ours = JsonFile.read(directory.resolve("adapter_config.json"));
+    ObjectNode theirs = JsonFile.read(Golden.path("gqa-adapter").resolve("adapter_config.json"));
+    ObjectMapper mapper = new ObjectMapper();
+    ours.properties()
+        .forEach(
+            entry ->
+                assertThat(mapper.valueToTree(entry.getValue()).toString())
+                    .as(entry.getKey())
+                    .isEqualTo(theirs.get(entry.getKey()).toString()));
+    assertThat(ours.fieldNames())
+        .toIterable()
+        .contains(
+            "peft_type",
+            "task_type",
+            "r",
+            "lora_alpha",
+            "target_modules",
+            "base_model_name_or_path");
+  }
+
+  @Test
+  void head_isSavedAsASequenceClassifiersScore(@TempDir Path directory) {
+    AdapterConfig config = new AdapterConfig(2, 4, Set.of(AdaptedLinear.Q_PROJ), true, "base");
+    Map<String, TensorData> tensors = new HashMap<>();
+    config
+        .tensors(BASE)
+        .forEach((name, shape) -> tensors.put(name, TensorData.of(filled(shape), shape.toArray())));
+    new Adapter(config, tensors).write(directory);
+    ObjectNode json = JsonFile.read(directory.resolve("adapter_config.json"));
+    assertThat(json.get("task_type").asText()).isEqualTo("SEQ_CLS");
+    assertThat(json.get("modules_to_save").toString()).isEqualTo("[\"classifier\",\"score\"]");
+    try (SafetensorsFile file =
+        SafetensorsFile.open(directory.resolve("adapter_model.safetensors"))) {
+      assertThat(file.names()).contains("base_model.model.score.weight");
+    }
+    Adapter again = Adapter.read(directory, BASE);
+    assertThat(again.config()).isEqualTo(config);
+    assertThat(again.tensors().keySet()).containsExactlyElementsOf(config.tensors(BASE).keySet());
+    assertThat(again.tensors().get("score.weight").values())
+        .isEqualTo(tensors.get("score.weight").values());
+  }
+
+  @Test
+  void read_adapterOfAnotherBase_namesTensorAndShapes() {
+    ModelConfig other = ModelConfig.read(Golden.path("linear-rope-fp32"));
+    assertThatThrownBy(() -> Adapter.read(Golden.path("gqa-adapter"), other))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessage(
+            Golden.path("gqa-adapter").resolve("adapter_model.safetensors")
+                + ": tensor 'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight' has shape [4, 64], expected [4, 32]"
+                + " for this base: the adapter was trained on another base or with another rank.");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "use_dora | true | use_dora is true; DoRA cannot be used.",
+        "use_rslora | true | use_rslora is true; rank-stabilised LoRA cannot be used.",
+        "rank_pattern | {\"q_proj\":8} | rank_pattern is {\"q_proj\":8}; ranks per layer cannot be used.",
+        "layers_to_transform | [0] | layers_to_transform is [0]; a choice of layers cannot be used.",
+        "bias | \"all\" | bias 'all' is not supported; expected none.",
+        "peft_type | \"IA3\" | peft_type 'IA3' is not supported; expected LORA.",
+        "modules_to_save | [\"embed_tokens\"] | modules_to_save names \"embed_tokens\"; only the head \"score\" can be used.",
+        "target_modules | [\"embed_tokens\"] | target_modules names \"embed_tokens\"; known are q_proj, k_proj, v_proj, o_proj,"
+            + " gate_proj, up_proj, down_proj.",
+        "target_modules | \".*proj\" | target_modules must be a list or \"all-linear\", found \".*proj\".",
+        "r | 0 | r must be at least 1, found 0.",
+        "r | \"4\" | r must be a whole number, found \"4\".",
+        "lora_alpha | -1 | lora_alpha must be positive, found -1.0.",
+      })
+  void read_unsupportedOption_isNamed(
+      String key, String value, String message, @TempDir Path directory) throws Exception {
+    Golden.copy("gqa-adapter", directory);
+    Path file = directory.resolve("adapter_config.json");
+    ObjectNode json = JsonFile.read(file);
+    json.set(key, new ObjectMapper().readTree(value));
+    JsonFile.write(file, json);
+    assertThatThrownBy(() -> Adapter.read(directory, BASE))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessage(file + ": " + message);
+  }
+
+  @Test
+  void read_fewerTargetsThanTensors_namesTheExtraOne(@TempDir Path directory) throws Exception {
+    Golden.copy("gqa-adapter", directory);
+    Path file = directory.resolve("adapter_config.json");
+    ObjectNode json = JsonFile.read(file);
+    json.putArray("target_modules").add("q_proj");
+    JsonFile.write(file, json);
+    assertThatThrownBy(() -> Adapter.read(directory, BASE))
+        .hasMessageContaining(
+            "is not expected for this base of 3 layers and target_modules [q_proj].");
+  }
+
+  @Test
+  void read_pickleOnly_isRefused(@TempDir Path directory) throws Exception {
+    Golden.copy("gqa-adapter", directory);
+    Files.move(
+        directory.resolve("adapter_model.safetensors"), directory.resolve("adapter_model.bin"));
+    assertThatThrownBy(() -> Adapter.read(directory, BASE))
+        .hasMessageContaining("only as pickle (adapter_model.bin), which is never opened");
+  }
+
+  private static float[] filled(Shape shape) {
+    float[] values = new float[(int) shape.elements()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (i % 7 - 3) / 8f;
+    }
+    return values;
+  }
+}
