@@ -323,7 +323,10 @@ public record ModelConfig(
       JsonNode value = rope.path(key);
       require(
           value.isNumber() && value.doubleValue() >= 1 && value.doubleValue() <= Integer.MAX_VALUE,
-          "rope_scaling: " + key + " must be a number of at least 1, found " + value);
+          "rope_scaling: "
+              + key
+              + " must be a number of at least 1, found "
+              + (value.isMissingNode() ? "nothing" : value));
       return value.doubleValue();
     }
 
