@@ -1,0 +1,91 @@
+package dev.troupe.launcher;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
+
+/**
+ * The node processes of a cluster that this process started. Each writes to a log of its own and
+ * lives no longer than we do: its standard input is a pipe from us, and a managed node ends when
+ * that closes, whatever became of us.
+ */
+final class Children implements AutoCloseable {
+  private static final long GRACE_SECONDS = 15;
+
+  private final Path logs;
+  private final List<Child> children = new ArrayList<>();
+  private volatile boolean closing;
+
+  private record Child(String name, Process process, CompletableFuture<Void> watch) {}
+
+  /**
+   * @param logs directory for NAME.log
+   */
+  Children(Path logs) {
+    this.logs = logs;
+  }
+
+  /**
+   * Starts one.
+   *
+   * @param onDeath hears the exit code and the log when it ends before {@link #close}
+   */
+  void start(String name, List<String> command, BiConsumer<Integer, Path> onDeath) {
+    Path log = logs.resolve(name + ".log");
+    try {
+      Files.createDirectories(logs);
+      Process process =
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(log.toFile())
+              .start();
+      var watch =
+          process
+              .onExit()
+              .thenAccept(
+                  ended -> {
+                    if (!closing) {
+                      onDeath.accept(ended.exitValue(), log);
+                    }
+                  });
+      children.add(new Child(name, process, watch));
+    } catch (IOException e) {
+      throw new UserException(
+          "cannot start node " + name + " with '" + command.get(0) + "': " + e.getMessage(), e);
+    }
+  }
+
+  List<Long> pids() {
+    return children.stream().map(child -> child.process().pid()).toList();
+  }
+
+  /** Asks all to end, and ends those that do not within {@value #GRACE_SECONDS} seconds. */
+  @Override
+  public void close() {
+    closing = true;
+    for (Child child : children) {
+      try {
+        child.process().getOutputStream().close();
+      } catch (IOException e) {
+        child.process().destroy();
+      }
+    }
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(GRACE_SECONDS);
+    for (Child child : children) {
+      try {
+        long left = Math.max(1, deadline - System.nanoTime());
+        if (!child.process().waitFor(left, TimeUnit.NANOSECONDS)) {
+          child.process().destroyForcibly();
+        }
+      } catch (InterruptedException e) {
+        child.process().destroyForcibly();
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+}

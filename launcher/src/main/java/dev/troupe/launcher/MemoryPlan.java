@@ -1,0 +1,208 @@
+package dev.troupe.launcher;
+
+import dev.troupe.rlhf.recipe.OptimizerConfig;
+import dev.troupe.rlhf.recipe.TuningConfig;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * An estimate of the memory that a run takes, by phase, role and purpose, in bytes. It is made from
+ * the model's config.json and the configuration alone, before any weight is read. All tensors are
+ * fp32. Within a phase everything is counted as if it were there at once.
+ *
+ * @param heapBytes the JVM's largest heap
+ */
+record MemoryPlan(List<Item> items, long heapBytes) {
+  private static final long FLOAT = 4;
+
+  /** The engine's own choice of micro-batch. */
+  private static final long DEFAULT_MICRO_BATCH_TOKENS = 2048;
+
+  /** Rows of logits that exist at once in each lane, and the copies that a loss makes of them. */
+  private static final long LOGIT_ROWS = 512 * 4;
+
+  /** libtorch itself, code and buffers. */
+  private static final long LIBRARY = 300L << 20;
+
+  /** Parameters, gradient and the two moments of AdamW. */
+  private static final long COPIES_OF_TRAINED = 4;
+
+  /**
+   * One claim on memory.
+   *
+   * @param phase such as "ppo train"
+   * @param role policy, critic, reward, reference, or all for what they share
+   * @param purpose base, adapter, optimizer, shadow, kv-cache, activations
+   */
+  record Item(String phase, String role, String purpose, long bytes) {}
+
+  /** Collects the claims of one run. */
+  static final class Builder {
+    private final List<Item> items = new ArrayList<>();
+    private final ModelSize model;
+    private final int lanes;
+
+    /**
+     * @param lanes threads that train side by side
+     */
+    Builder(ModelSize model, int lanes) {
+      this.model = model;
+      this.lanes = lanes;
+    }
+
+    /** The frozen base, once for all roles that do not have weights of their own. */
+    Builder base(String phase) {
+      return add(phase, "all", "base", model.parameters() * FLOAT);
+    }
+
+    /** A role's adapter or own weights, not trained in this phase. */
+    Builder loaded(String phase, String role, TuningConfig tuning) {
+      return add(phase, role, purpose(tuning), model.trainedParameters(tuning) * FLOAT);
+    }
+
+    /** What training needs beside the trained parameters themselves. */
+    Builder trained(String phase, String role, TuningConfig tuning, OptimizerConfig optimizer) {
+      long parameters = model.trainedParameters(tuning) + model.hiddenSize();
+      add(phase, role, purpose(tuning), parameters * FLOAT);
+      add(
+          phase,
+          role,
+          "optimizer",
+          parameters * FLOAT * (COPIES_OF_TRAINED - 1 + Math.max(0, lanes - 1)));
+      return activations(phase, role, optimizer.microBatchTokens());
+    }
+
+    /** Merged weights and the cache of keys and values. */
+    Builder generating(String phase, String role, long rows, long tokensPerRow) {
+      add(phase, role, "shadow", model.linearParameters() * FLOAT);
+      long tokens = rows * Math.min(tokensPerRow, model.contextLength());
+      return add(phase, role, "kv-cache", tokens * model.cacheNumbersPerToken() * FLOAT);
+    }
+
+    /** Forward passes without gradient keep one layer at a time. */
+    Builder scoring(String phase, String role) {
+      long tokens = DEFAULT_MICRO_BATCH_TOKENS * lanes;
+      long perToken = model.activationNumbersPerToken() / model.layers();
+      return add(
+          phase,
+          role,
+          "activations",
+          (tokens * perToken + LOGIT_ROWS * lanes * model.vocabSize()) * FLOAT);
+    }
+
+    private static String purpose(TuningConfig tuning) {
+      return tuning instanceof TuningConfig.Full ? "weights" : "adapter";
+    }
+
+    private Builder activations(String phase, String role, long microBatchTokens) {
+      long tokens = (microBatchTokens == 0 ? DEFAULT_MICRO_BATCH_TOKENS : microBatchTokens) * lanes;
+      return add(
+          phase,
+          role,
+          "activations",
+          (tokens * model.activationNumbersPerToken() + LOGIT_ROWS * lanes * model.vocabSize())
+              * FLOAT);
+    }
+
+    private Builder add(String phase, String role, String purpose, long bytes) {
+      items.add(new Item(phase, role, purpose, bytes));
+      return this;
+    }
+
+    MemoryPlan build(long heapBytes) {
+      return new MemoryPlan(List.copyOf(items), heapBytes);
+    }
+  }
+
+  /** Bytes by phase, in the run's order, the heap not counted. */
+  Map<String, Long> byPhase() {
+    Map<String, Long> phases = new LinkedHashMap<>();
+    items.forEach(item -> phases.merge(item.phase(), item.bytes(), Long::sum));
+    return phases;
+  }
+
+  /** The phase that takes the most. */
+  Optional<Map.Entry<String, Long>> peak() {
+    return byPhase().entrySet().stream().max(Map.Entry.comparingByValue());
+  }
+
+  /** What must be available. */
+  long neededBytes() {
+    return peak().map(Map.Entry::getValue).orElse(0L) + heapBytes + LIBRARY;
+  }
+
+  /** Refuses what cannot fit. */
+  void check(long availableBytes) {
+    if (neededBytes() <= availableBytes) {
+      return;
+    }
+    String phase = peak().map(Map.Entry::getKey).orElse("");
+    Item largest =
+        items.stream()
+            .filter(item -> item.phase().equals(phase))
+            .max(Comparator.comparingLong(Item::bytes))
+            .orElseThrow();
+    throw new UserException(
+        "too little memory: '%s' needs %s (%s of it the JVM's heap), %s are available. The largest item is %s of %s, %s. %s"
+            .formatted(
+                phase,
+                MachineMemory.readable(neededBytes()),
+                MachineMemory.readable(heapBytes),
+                MachineMemory.readable(availableBytes),
+                largest.purpose(),
+                largest.role().equals("all") ? "all roles" : "the " + largest.role(),
+                MachineMemory.readable(largest.bytes()),
+                advice(largest)));
+  }
+
+  private static String advice(Item largest) {
+    return switch (largest.purpose()) {
+      case "activations" ->
+          "Set optimizer.micro-batch-tokens lower (512, say), or use a smaller model.";
+      case "kv-cache" ->
+          "Lower ppo.prompts-per-iteration, ppo.generation.max-new-tokens or data.max-prompt-tokens.";
+      case "optimizer", "weights", "adapter" ->
+          "Train an adapter instead of every weight (tuning.type = lora), with a lower rank, or use a smaller model.";
+      default -> "Use a smaller model, or a machine with more memory.";
+    };
+  }
+
+  /** A table for a person: one line per phase, a column per purpose. */
+  String text(long availableBytes) {
+    List<String> purposes = items.stream().map(Item::purpose).distinct().toList();
+    StringBuilder text = new StringBuilder("memory plan (estimate)\n");
+    text.append(String.format("  %-16s", "phase"));
+    purposes.forEach(purpose -> text.append(String.format("%12s", purpose)));
+    text.append(String.format("%12s%n", "together"));
+    byPhase()
+        .forEach(
+            (phase, total) -> {
+              Map<String, Long> byPurpose = new TreeMap<>();
+              items.stream()
+                  .filter(item -> item.phase().equals(phase))
+                  .forEach(item -> byPurpose.merge(item.purpose(), item.bytes(), Long::sum));
+              text.append(String.format("  %-16s", phase));
+              purposes.forEach(
+                  purpose ->
+                      text.append(
+                          String.format(
+                              "%12s",
+                              byPurpose.containsKey(purpose)
+                                  ? MachineMemory.readable(byPurpose.get(purpose))
+                                  : "")));
+              text.append(String.format("%12s%n", MachineMemory.readable(total)));
+            });
+    text.append(
+        "  with the JVM's heap (%s) and libtorch the run needs %s; %s are available"
+            .formatted(
+                MachineMemory.readable(heapBytes),
+                MachineMemory.readable(neededBytes()),
+                MachineMemory.readable(availableBytes)));
+    return text.toString();
+  }
+}

@@ -1,0 +1,83 @@
+package dev.troupe.launcher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.rlhf.recipe.OptimizerConfig;
+import dev.troupe.rlhf.recipe.TuningConfig;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class MemoryPlanTest {
+  private static final long MIB = 1L << 20;
+
+  /** TinyLlama-1.1B's shape: 1,100,048,384 parameters as its model card counts them. */
+  private static final ModelSize TINY_LLAMA =
+      new ModelSize(32000, 2048, 5632, 22, 32, 4, 64, 2048, false);
+
+  private static final OptimizerConfig OPTIMIZER =
+      new OptimizerConfig(
+          1e-4, LearningRateSchedule.Shape.CONSTANT, 0, 0.9, 0.999, 1e-8, 0, 1, 1024);
+
+  @Test
+  void parameters_ofAKnownModel() {
+    assertThat(TINY_LLAMA.parameters()).isEqualTo(1_100_048_384L);
+  }
+
+  @Test
+  void loraParameters_byHand() {
+    // q: (2048 + 2048) * 8, v: (2048 + 256) * 8, 22 layers.
+    assertThat(
+            TINY_LLAMA.trainedParameters(new TuningConfig.Lora(8, 16, List.of("q_proj", "v_proj"))))
+        .isEqualTo(22L * 8 * (4096 + 2304));
+  }
+
+  @Test
+  void cache_ofOneToken() {
+    // 22 layers, keys and values, 4 heads of 64.
+    assertThat(TINY_LLAMA.cacheNumbersPerToken()).isEqualTo(22 * 2 * 256);
+  }
+
+  @Test
+  void fullTuning_neverFitsWhereLoraDoes() {
+    MemoryPlan lora = plan(new TuningConfig.Lora(8, 16, List.of("q_proj", "v_proj")));
+    MemoryPlan full = plan(new TuningConfig.Full());
+    assertThat(full.neededBytes()).isGreaterThan(lora.neededBytes() + 12_000 * MIB);
+    assertThatCode(() -> lora.check(16_000 * MIB)).doesNotThrowAnyException();
+    assertThatThrownBy(() -> full.check(16_000 * MIB))
+        .hasMessage(
+            "too little memory: 'sft train' needs 26.0 GiB (2.0 GiB of it the JVM's heap),"
+                + " 15.6 GiB are available. The largest item is optimizer of the policy, 12.3 GiB."
+                + " Train an adapter instead of every weight (tuning.type = lora), with a lower"
+                + " rank, or use a smaller model.");
+  }
+
+  @Test
+  void text_hasALinePerPhase() {
+    MemoryPlan plan =
+        new MemoryPlan(
+            List.of(
+                new MemoryPlan.Item("sft train", "all", "base", 100 * MIB),
+                new MemoryPlan.Item("sft train", "policy", "optimizer", 20 * MIB),
+                new MemoryPlan.Item("ppo generate", "all", "base", 100 * MIB),
+                new MemoryPlan.Item("ppo generate", "policy", "kv-cache", 2048 * MIB)),
+            512 * MIB);
+    assertThat(plan.text(8192 * MIB))
+        .isEqualTo(
+            """
+            memory plan (estimate)
+              phase                   base   optimizer    kv-cache    together
+              sft train            100 MiB      20 MiB                 120 MiB
+              ppo generate         100 MiB                 2.0 GiB     2.1 GiB
+              with the JVM's heap (512 MiB) and libtorch the run needs 2.9 GiB; 8.0 GiB are available""");
+  }
+
+  private static MemoryPlan plan(TuningConfig tuning) {
+    return new MemoryPlan.Builder(TINY_LLAMA, 1)
+        .base("sft train")
+        .trained("sft train", "policy", tuning, OPTIMIZER)
+        .build(2048 * MIB);
+  }
+}

@@ -1,0 +1,98 @@
+package dev.troupe.launcher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.troupe.protocol.event.Notice;
+import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.protocol.event.StageCompleted;
+import dev.troupe.protocol.event.StageStarted;
+import dev.troupe.protocol.event.StepCompleted;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class ProgressTest {
+  private final StringWriter out = new StringWriter();
+
+  @Test
+  void notATerminal_aLineEveryFiveSeconds_andTheLast() {
+    Progress progress = new Progress(new PrintWriter(out), false, 0);
+    progress.accept(started(0, "ppo", 10));
+    for (int step = 1; step <= 10; step++) {
+      progress.accept(step(step * 1000L, step, 10));
+    }
+    progress.accept(completed("ppo"));
+    assertThat(out.toString())
+        .isEqualTo(
+            """
+            ppo       1/10  loss 0.2500  score 1.5000  KL 0.0300  4200 tokens/s  0:09 left
+            ppo       6/10  loss 0.2500  score 1.5000  KL 0.0300  4200 tokens/s  0:04 left
+            ppo       10/10  loss 0.2500  score 1.5000  KL 0.0300  4200 tokens/s  0:00 left
+            ppo      done in 1:05  kl 0.0300
+            """);
+  }
+
+  @Test
+  void terminal_redrawsOneBar() {
+    Progress progress = new Progress(new PrintWriter(out), true, 100);
+    progress.accept(started(0, "ppo", 2));
+    progress.accept(step(1000, 1, 2));
+    progress.accept(step(1010, 2, 2));
+    progress.accept(completed("ppo"));
+    assertThat(out.toString()).matches("(?s)[^\\n]*\\n[^\\n]*\\n");
+    assertThat(out.toString())
+        .contains("\r\u001b[2Kppo       ━━━━━━━━━━━━────────────  1/2  loss 0.2500")
+        .contains("━━━━━━━━━━━━━━━━━━━━━━━━  2/2  ")
+        .endsWith("ppo      done in 1:05  kl 0.0300\n");
+  }
+
+  @Test
+  void terminal_neverWiderThanItsColumns() {
+    Progress progress = new Progress(new PrintWriter(out), true, 40);
+    progress.accept(started(0, "ppo", 2));
+    progress.accept(step(1000, 1, 2));
+    assertThat(out.toString().replace("\r\u001b[2K", "").length()).isLessThan(40);
+  }
+
+  @Test
+  void warningsAreShown_informationIsNot() {
+    Progress progress = new Progress(new PrintWriter(out), false, 0);
+    progress.accept(notice("info", "all well"));
+    progress.accept(notice("warning", "3 prompts were cut"));
+    assertThat(out.toString()).isEqualTo("warning (sft): 3 prompts were cut\n");
+  }
+
+  private static RunEvent started(long time, String stage, long steps) {
+    return RunEvent.newBuilder()
+        .setTimeMillis(time)
+        .setStageStarted(StageStarted.newBuilder().setStage(stage).setTotalSteps(steps))
+        .build();
+  }
+
+  private static RunEvent step(long time, long step, long total) {
+    return RunEvent.newBuilder()
+        .setTimeMillis(time)
+        .setStepCompleted(
+            StepCompleted.newBuilder()
+                .setStage("ppo")
+                .setStep(step)
+                .setTotalSteps(total)
+                .putAllMetrics(
+                    Map.of("loss", 0.25, "score", 1.5, "kl", 0.03, "tokensPerSecond", 4200.0)))
+        .build();
+  }
+
+  private static RunEvent completed(String stage) {
+    return RunEvent.newBuilder()
+        .setStageCompleted(
+            StageCompleted.newBuilder().setStage(stage).setSeconds(65).putResults("kl", 0.03))
+        .build();
+  }
+
+  private static RunEvent notice(String severity, String text) {
+    return RunEvent.newBuilder()
+        .setNotice(Notice.newBuilder().setSeverity(severity).setStage("sft").setText(text))
+        .build();
+  }
+}
