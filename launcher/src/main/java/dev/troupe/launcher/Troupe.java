@@ -4,6 +4,8 @@ import java.io.OutputStreamWriter;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -46,7 +48,7 @@ public final class Troupe implements Runnable {
 
   public static void main(String[] arguments) {
     System.exit(
-        commandLine(OpenedModel::open, utf8(System.out), utf8(System.err)).execute(arguments));
+        commandLine(Troupe::openModel, utf8(System.out), utf8(System.err)).execute(arguments));
   }
 
   /** The command line with its ways of failing, printing to the writers given. */
@@ -60,6 +62,10 @@ public final class Troupe implements Runnable {
     line.setExecutionExceptionHandler(
         (thrown, command, parsed) -> UserErrors.report(thrown, command.getErr()));
     return line;
+  }
+
+  private static OneModel openModel(Path model, Optional<Path> adapter, double temperature) {
+    return OpenedModel.open(Engines.create(), model, adapter, temperature);
   }
 
   /** Scripts read our JSON whatever the locale. */
