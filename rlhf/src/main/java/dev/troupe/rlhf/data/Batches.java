@@ -17,8 +17,16 @@ public record Batches<T>(List<T> items, int batchSize, Last last, long seed) {
   public enum Last {
     /** They are a short batch. */
     SHORT,
-    /** The batch is filled from the next epoch, so that every batch is full. */
-    FILLED
+    /**
+     * The batch is filled from the next epoch, so that every batch is full. Such a batch may hold
+     * an item twice.
+     */
+    FILLED,
+    /**
+     * They are left out of this epoch; which items those are differs from epoch to epoch. Every
+     * batch is full and holds no item twice.
+     */
+    LEFT_OUT
   }
 
   public Batches {
@@ -28,6 +36,15 @@ public record Batches<T>(List<T> items, int batchSize, Last last, long seed) {
     }
     if (batchSize < 1) {
       throw new IllegalArgumentException("batchSize is " + batchSize + ", must be at least 1");
+    }
+    if (last == Last.LEFT_OUT && items.size() < batchSize) {
+      throw new DataException(
+          "a step takes "
+              + batchSize
+              + " different items and the data have "
+              + items.size()
+              + " after the length policy and without what is held out: lower the batch"
+              + " (prompts-per-iteration) or give more data");
     }
   }
 
@@ -45,18 +62,13 @@ public record Batches<T>(List<T> items, int batchSize, Last last, long seed) {
     if (number < 0) {
       throw new IllegalArgumentException("batch " + number + ", the first is 0");
     }
-    long from;
-    long count;
-    if (last == Last.SHORT) {
-      long epoch = number / perEpoch();
-      long within = number % perEpoch() * batchSize;
-      from = epoch * items.size() + within;
-      count = Math.min(batchSize, items.size() - within);
-    } else {
-      from = number * batchSize;
-      count = batchSize;
+    if (last == Last.FILLED) {
+      return draws(number * batchSize, batchSize);
     }
-    return draws(from, count);
+    long perEpoch = last == Last.SHORT ? perEpoch() : items.size() / batchSize;
+    long within = number % perEpoch * batchSize;
+    return draws(
+        number / perEpoch * items.size() + within, Math.min(batchSize, items.size() - within));
   }
 
   /** Draws {@code from} … {@code from + count − 1} of the endless row of epochs. */

@@ -13,8 +13,10 @@ final class NumpyRandom {
 
   NumpyRandom(long seed) {
     if (seed < 0 || seed > 0xffffffffL) {
-      throw new IllegalArgumentException(
-          "seed is " + seed + ", numpy's RandomState takes 0 to 4294967295");
+      throw new DataException(
+          "seed is "
+              + seed
+              + "; stage-split draws as numpy does, which takes seeds of 0 to 4294967295");
     }
     state[0] = (int) seed;
     for (int i = 1; i < SIZE; i++) {

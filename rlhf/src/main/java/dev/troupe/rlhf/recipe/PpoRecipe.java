@@ -161,7 +161,7 @@ public final class PpoRecipe {
           new Batches<>(
               data.prompts().train(),
               config.promptsPerIteration(),
-              Batches.Last.FILLED,
+              Batches.Last.LEFT_OUT,
               Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
 
       boolean cancelled = context.observer().cancelled();

@@ -64,7 +64,8 @@ class DeepSpeedChatSplitTest {
     assertThatThrownBy(() -> DeepSpeedChatSplit.indices(10, List.of(2.0, 4.0), 0, Stage.SFT))
         .hasMessageContaining("parts is [2.0, 4.0], allowed: three numbers");
     assertThatThrownBy(() -> DeepSpeedChatSplit.permutation(3, -1))
-        .hasMessage("seed is -1, numpy's RandomState takes 0 to 4294967295");
+        .hasMessage(
+            "seed is -1; stage-split draws as numpy does, which takes seeds of 0 to 4294967295");
   }
 
   private static int[] numbers(String text, String separator) {

@@ -167,6 +167,21 @@ class StageDataTest {
   }
 
   @Test
+  void batches_leftOutLast_areFullAndNeverRepeatAnItem() {
+    List<Integer> items = IntStream.range(0, 10).boxed().toList();
+    Batches<Integer> batches = new Batches<>(items, 4, Batches.Last.LEFT_OUT, 3);
+    Set<Integer> seen = new HashSet<>();
+    for (int i = 0; i < 40; i++) {
+      assertThat(batches.batch(i)).hasSize(4).doesNotHaveDuplicates();
+      seen.addAll(batches.batch(i));
+    }
+    assertThat(seen).hasSize(10);
+    assertThatThrownBy(() -> new Batches<>(items, 11, Batches.Last.LEFT_OUT, 3))
+        .isInstanceOf(DataException.class)
+        .hasMessageContaining("a step takes 11 different items and the data have 10");
+  }
+
+  @Test
   void heldOut_sameSeed_isTheSameAndDisjoint() {
     List<Integer> items = IntStream.range(0, 20).boxed().toList();
     HeldOut<Integer> split = HeldOut.of("pairs", items, 5, 9);
