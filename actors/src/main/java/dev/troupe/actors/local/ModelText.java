@@ -1,0 +1,91 @@
+package dev.troupe.actors.local;
+
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.tokenizer.ChatTemplate;
+import dev.troupe.models.tokenizer.ChatTurn;
+import dev.troupe.models.tokenizer.Tokenizer;
+import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.port.Text;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalInt;
+
+/** The tokenizer and chat template of a checkpoint directory. */
+public final class ModelText implements Text, AutoCloseable {
+  private final Tokenizer tokenizer;
+  private final int contextLength;
+
+  private ModelText(Tokenizer tokenizer, int contextLength) {
+    this.tokenizer = tokenizer;
+    this.contextLength = contextLength;
+  }
+
+  /** Also checks that the tokenizer fits the model's embedding. */
+  public static ModelText load(Path directory) {
+    ModelConfig config = ModelConfig.read(directory);
+    Tokenizer tokenizer = Tokenizer.load(directory);
+    tokenizer.checkFits(config.vocabSize());
+    return new ModelText(tokenizer, config.maxPositionEmbeddings());
+  }
+
+  @Override
+  public TokenIds encode(String text) {
+    return new TokenIds(tokenizer.encode(text));
+  }
+
+  @Override
+  public TokenIds encodeRendered(String text) {
+    return new TokenIds(tokenizer.encodeRendered(text));
+  }
+
+  @Override
+  public String decode(TokenIds tokens) {
+    return tokenizer.decode(tokens.values());
+  }
+
+  @Override
+  public List<String> pieces(TokenIds tokens) {
+    return tokenizer.pieces(tokens.values());
+  }
+
+  @Override
+  public boolean hasChatTemplate() {
+    return tokenizer.chatTemplate().isPresent();
+  }
+
+  @Override
+  public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
+    ChatTemplate template =
+        tokenizer
+            .chatTemplate()
+            .orElseThrow(
+                () ->
+                    new IllegalStateException(
+                        "the model has no chat template; use plain prompts, or add chat_template"
+                            + " to its tokenizer_config.json"));
+    return template.render(
+        messages.stream().map(m -> new ChatTurn(m.role(), m.content())).toList(),
+        addGenerationPrompt);
+  }
+
+  @Override
+  public OptionalInt beginOfSequence() {
+    return tokenizer.addsBos() ? tokenizer.bos() : OptionalInt.empty();
+  }
+
+  @Override
+  public int endOfSequence() {
+    return tokenizer.eos();
+  }
+
+  @Override
+  public int contextLength() {
+    return contextLength;
+  }
+
+  @Override
+  public void close() {
+    tokenizer.close();
+  }
+}
