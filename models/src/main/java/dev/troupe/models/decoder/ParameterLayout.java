@@ -2,10 +2,13 @@ package dev.troupe.models.decoder;
 
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.TensorData;
+import dev.troupe.models.peft.AdaptedLinear;
+import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.AdapterConfig;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,15 +22,15 @@ import java.util.Set;
  * (hidden), where there is one.
  */
 public final class ParameterLayout {
-  private static final List<List<Projection>> GROUPS =
+  private static final List<List<AdaptedLinear>> GROUPS =
       List.of(
-          List.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ),
-          List.of(Projection.O_PROJ),
-          List.of(Projection.GATE_PROJ, Projection.UP_PROJ),
-          List.of(Projection.DOWN_PROJ));
+          List.of(AdaptedLinear.Q_PROJ, AdaptedLinear.K_PROJ, AdaptedLinear.V_PROJ),
+          List.of(AdaptedLinear.O_PROJ),
+          List.of(AdaptedLinear.GATE_PROJ, AdaptedLinear.UP_PROJ),
+          List.of(AdaptedLinear.DOWN_PROJ));
 
   /** A LoRA pair's place: A at {@code a}, (rank, in); B transposed at {@code b}, (rank, out). */
-  private record Place(int layer, Projection projection, int a, int b) {}
+  private record Place(int layer, AdaptedLinear linear, int a, int b) {}
 
   private final ModelConfig config;
   private final int rank;
@@ -42,7 +45,7 @@ public final class ParameterLayout {
       ModelConfig config,
       int rank,
       double alpha,
-      Set<Projection> targets,
+      Set<AdaptedLinear> targets,
       boolean full,
       boolean valueHead) {
     this.config = config;
@@ -59,7 +62,7 @@ public final class ParameterLayout {
       }
     } else if (rank > 0) {
       for (int layer = 0; layer < config.layers(); layer++) {
-        for (List<Projection> group : GROUPS) {
+        for (List<AdaptedLinear> group : GROUPS) {
           at = place(layer, group, targets, at, pieces);
         }
       }
@@ -74,18 +77,22 @@ public final class ParameterLayout {
   }
 
   private int place(
-      int layer, List<Projection> group, Set<Projection> targets, int start, List<Long> pieces) {
-    List<Projection> adapted = group.stream().filter(targets::contains).toList();
+      int layer,
+      List<AdaptedLinear> group,
+      Set<AdaptedLinear> targets,
+      int start,
+      List<Long> pieces) {
+    List<AdaptedLinear> adapted = group.stream().filter(targets::contains).toList();
     int inputs = group.get(0).inputs(config);
     int a = start;
     int at = start + adapted.size() * rank * inputs;
     pieces.add((long) at - start);
-    for (Projection projection : group) {
-      boolean has = adapted.contains(projection);
-      int count = has ? rank * projection.outputs(config) : 0;
+    for (AdaptedLinear linear : group) {
+      boolean has = adapted.contains(linear);
+      int count = has ? rank * linear.outputs(config) : 0;
       pieces.add((long) count);
       if (has) {
-        places.add(new Place(layer, projection, a, at));
+        places.add(new Place(layer, linear, a, at));
         a += rank * inputs;
       }
       at += count;
@@ -93,9 +100,9 @@ public final class ParameterLayout {
     return at;
   }
 
-  /** A LoRA adapter on the same projections of every layer. */
+  /** A LoRA adapter on the same linear layers of every layer. */
   public static ParameterLayout lora(
-      ModelConfig config, int rank, double alpha, Set<Projection> targets, boolean valueHead) {
+      ModelConfig config, int rank, double alpha, Set<AdaptedLinear> targets, boolean valueHead) {
     return new ParameterLayout(config, rank, alpha, targets, false, valueHead);
   }
 
@@ -138,11 +145,11 @@ public final class ParameterLayout {
     return alpha;
   }
 
-  /** The adapted projections, in network order. */
-  public Set<Projection> targets() {
-    EnumMap<Projection, Boolean> found = new EnumMap<>(Projection.class);
-    places.forEach(place -> found.put(place.projection(), true));
-    return found.keySet();
+  /** The adapted linear layers, in network order. */
+  public Set<AdaptedLinear> targets() {
+    EnumSet<AdaptedLinear> found = EnumSet.noneOf(AdaptedLinear.class);
+    places.forEach(place -> found.add(place.linear()));
+    return found;
   }
 
   /** The numbers that the kernels need to know, by attribute name. */
@@ -173,7 +180,7 @@ public final class ParameterLayout {
     Random random = new Random(seed);
     float[] flat = new float[size];
     for (Place place : places) {
-      int inputs = place.projection().inputs(config);
+      int inputs = place.linear().inputs(config);
       double bound = 1 / Math.sqrt(inputs);
       for (int i = 0; i < rank * inputs; i++) {
         flat[place.a() + i] = (float) (bound * (2 * random.nextDouble() - 1));
@@ -199,24 +206,45 @@ public final class ParameterLayout {
   }
 
   /**
-   * The LoRA matrices by module, {@code model.layers.0.self_attn.q_proj.lora_A.weight} (rank, in)
-   * and {@code …lora_B.weight} (out, rank), in checkpoint order of rows.
+   * The trained parameters as a PEFT adapter, rows in checkpoint order, the value head as its
+   * score.
    */
-  public Map<String, TensorData> loraTensors(float[] flat) {
+  public Adapter toAdapter(float[] flat, String baseModel) {
+    Map<String, TensorData> tensors = loraTensors(flat);
+    if (valueHead) {
+      tensors.put(AdapterConfig.HEAD, TensorData.of(valueHead(flat), 1, config.hiddenSize()));
+    }
+    return new Adapter(
+        new AdapterConfig(
+            Math.max(rank, 1), rank == 0 ? 1 : alpha, targets(), valueHead, baseModel),
+        tensors);
+  }
+
+  /**
+   * Writes an adapter of this layout's targets and rank into a buffer; its head too, if both have
+   * one.
+   */
+  public void take(float[] flat, Adapter adapter) {
+    setLoraTensors(flat, adapter.tensors());
+    if (valueHead && adapter.config().head()) {
+      setValueHead(flat, floats(adapter.tensors(), AdapterConfig.HEAD));
+    }
+  }
+
+  private Map<String, TensorData> loraTensors(float[] flat) {
     Map<String, TensorData> out = new LinkedHashMap<>();
     for (Place place : places) {
-      Projection projection = place.projection();
-      int inputs = projection.inputs(config);
-      int outputs = projection.outputs(config);
-      String module = module(place);
+      AdaptedLinear linear = place.linear();
+      int inputs = linear.inputs(config);
+      int outputs = linear.outputs(config);
       out.put(
-          module + ".lora_A.weight",
+          place.linear().nameOfA(place.layer()),
           TensorData.of(
               Arrays.copyOfRange(flat, place.a(), place.a() + rank * inputs), rank, inputs));
       float[] b = transpose(flat, place.b(), rank, outputs);
-      int heads = projection.rotaryHeads(config);
+      int heads = rotaryHeads(linear);
       out.put(
-          module + ".lora_B.weight",
+          place.linear().nameOfB(place.layer()),
           TensorData.of(
               heads == 0 ? b : FusedWeights.deinterleave(b, heads, config.headDim()),
               outputs,
@@ -225,18 +253,13 @@ public final class ParameterLayout {
     return out;
   }
 
-  /**
-   * The inverse of {@link #loraTensors}: writes them into a buffer. Names and shapes must be
-   * exactly this layout's.
-   */
-  public void setLoraTensors(float[] flat, Map<String, TensorData> tensors) {
+  private void setLoraTensors(float[] flat, Map<String, TensorData> tensors) {
     for (Place place : places) {
-      Projection projection = place.projection();
-      int outputs = projection.outputs(config);
-      String module = module(place);
-      float[] a = floats(tensors, module + ".lora_A.weight");
-      float[] b = floats(tensors, module + ".lora_B.weight");
-      int heads = projection.rotaryHeads(config);
+      AdaptedLinear linear = place.linear();
+      int outputs = linear.outputs(config);
+      float[] a = floats(tensors, place.linear().nameOfA(place.layer()));
+      float[] b = floats(tensors, place.linear().nameOfB(place.layer()));
+      int heads = rotaryHeads(linear);
       float[] rows = heads == 0 ? b : FusedWeights.interleave(b, heads, config.headDim());
       System.arraycopy(a, 0, flat, place.a(), a.length);
       float[] transposed = transpose(rows, 0, outputs, rank);
@@ -282,8 +305,13 @@ public final class ParameterLayout {
     return flat;
   }
 
-  private static String module(Place place) {
-    return "model.layers." + place.layer() + "." + place.projection().path();
+  /** Heads whose rows the kernels hold interleaved; 0 where rows are in checkpoint order. */
+  private int rotaryHeads(AdaptedLinear linear) {
+    return switch (linear) {
+      case Q_PROJ -> config.heads();
+      case K_PROJ -> config.kvHeads();
+      case V_PROJ, O_PROJ, GATE_PROJ, UP_PROJ, DOWN_PROJ -> 0;
+    };
   }
 
   private static float[] floats(Map<String, TensorData> tensors, String name) {

@@ -1,0 +1,137 @@
+package dev.troupe.engine;
+
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.OptimizerSettings;
+import dev.troupe.protocol.data.UpdateResult;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * AdamW (Loshchilov and Hutter 2019) over one flat buffer, with clipping, schedule and moving
+ * average.
+ */
+final class AdamState implements AutoCloseable {
+  private final KernelModule kernels;
+  private final Lanes lanes;
+  private final OptimizerSettings settings;
+  private final Handle parameters;
+  private final Handle first;
+  private final Handle second;
+  private final Handle count;
+  private final Optional<Handle> average;
+  private final double emaDecay;
+
+  /** Steps asked for, skipped ones included: what the schedule counts. */
+  private long steps;
+
+  AdamState(
+      KernelModule kernels,
+      Lanes lanes,
+      Handle parameters,
+      OptimizerSettings settings,
+      Optional<Double> emaDecay) {
+    this.kernels = kernels;
+    this.lanes = lanes;
+    this.parameters = parameters;
+    this.settings = settings;
+    this.emaDecay = emaDecay.orElse(0.0);
+    first = lanes.run(() -> kernels.train("zeros", parameters));
+    second = lanes.run(() -> kernels.train("zeros", parameters));
+    try (Handle zero = Handle.of(new float[1])) {
+      count = lanes.run(() -> kernels.train("plain", zero));
+    }
+    average = emaDecay.map(decay -> lanes.run(() -> kernels.train("plain", parameters)));
+  }
+
+  OptimizerSettings settings() {
+    return settings;
+  }
+
+  long steps() {
+    return steps;
+  }
+
+  Optional<float[]> average() {
+    return average.map(Handle::floats);
+  }
+
+  /**
+   * Adds the gradients into the first, clips and steps. A gradient that is not finite leaves
+   * everything as it was.
+   */
+  UpdateResult step(List<Handle> gradients, double loss, Map<String, Double> metrics) {
+    return lanes.run(
+        () -> {
+          Handle gradient = gradients.get(0);
+          for (Handle other : gradients.subList(1, gradients.size())) {
+            kernels.train("add", gradient, other).close();
+          }
+          double norm;
+          try (Handle result = kernels.train("norm", gradient)) {
+            norm = result.asDouble();
+          }
+          double rate = settings.learningRate().at(steps);
+          steps++;
+          boolean finite = Double.isFinite(norm) && Double.isFinite(loss);
+          if (finite) {
+            apply(gradient, norm, rate);
+          }
+          return new UpdateResult(loss, norm, rate, finite, 0, metrics);
+        });
+  }
+
+  private void apply(Handle gradient, double norm, double rate) {
+    try (Handle p = Handle.ofTensors(List.of(parameters));
+        Handle g = Handle.ofTensors(List.of(gradient));
+        Handle m = Handle.ofTensors(List.of(first));
+        Handle v = Handle.ofTensors(List.of(second));
+        Handle s = Handle.ofTensors(List.of(count));
+        Handle normHandle = Handle.of(norm);
+        Handle clip = Handle.of(settings.maxGradientNorm());
+        Handle lr = Handle.of(rate);
+        Handle beta1 = Handle.of(settings.beta1());
+        Handle beta2 = Handle.of(settings.beta2());
+        Handle epsilon = Handle.of(settings.epsilon());
+        Handle decay = Handle.of(settings.weightDecay())) {
+      kernels
+          .train("adamw", p, g, m, v, s, normHandle, clip, lr, beta1, beta2, epsilon, decay)
+          .close();
+    }
+    if (average.isPresent()) {
+      try (Handle decay = Handle.of(emaDecay)) {
+        kernels.train("ema", average.get(), parameters, decay).close();
+      }
+    }
+  }
+
+  /** Everything that a checkpoint keeps beside the parameters. */
+  record Saved(float[] first, float[] second, float count, Optional<float[]> average, long steps) {}
+
+  Saved saved() {
+    return new Saved(
+        first.floats(), second.floats(), count.floats()[0], average.map(Handle::floats), steps);
+  }
+
+  void restore(Saved saved) {
+    first.write(saved.first());
+    second.write(saved.second());
+    count.write(new float[] {saved.count()});
+    saved.average().ifPresent(values -> average.ifPresent(handle -> handle.write(values)));
+    steps = saved.steps();
+  }
+
+  long bytes() {
+    return 2L * Float.BYTES * first.shape()[0];
+  }
+
+  @Override
+  public void close() {
+    first.close();
+    second.close();
+    count.close();
+    average.ifPresent(Handle::close);
+  }
+}

@@ -1,0 +1,254 @@
+package dev.troupe.engine;
+
+import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.CheckpointWriter;
+import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.peft.AdaptedLinear;
+import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.Objective;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.protocol.data.Tuning;
+import dev.troupe.protocol.data.UpdateResult;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+
+/**
+ * One role on a shared base: trains, evaluates and samples, and keeps account of memory and time.
+ */
+public final class HybridEngine implements RoleEngine {
+  private final RoleSpec spec;
+  private final Path model;
+  private final BaseModel base;
+  private final Runnable releaseBase;
+  private final ParameterLayout layout;
+  private final Trainer trainer;
+  private final Map<String, Double> seconds = new LinkedHashMap<>();
+  private long version;
+
+  HybridEngine(RoleSpec spec, Path model, BaseModel base, Runnable releaseBase, Lanes lanes) {
+    this.spec = spec;
+    this.model = model;
+    this.base = base;
+    this.releaseBase = releaseBase;
+    Optional<Path> directory = spec.adapter().map(Path::of).filter(path -> !path.equals(model));
+    Optional<Adapter> adapter = directory.map(path -> Adapter.read(path, base.config()));
+    layout = layout(spec, base, adapter, directory);
+    float[] initial =
+        layout.isFull() ? layout.copyOf(base, spec.seed()) : layout.initial(spec.seed());
+    adapter.ifPresent(found -> layout.take(initial, found));
+    trainer =
+        new Trainer(
+            base,
+            layout,
+            initial,
+            spec.tuning() instanceof Tuning.Frozen ? Optional.empty() : spec.optimizer(),
+            spec.emaDecay(),
+            spec.temperature(),
+            lanes);
+  }
+
+  private static ParameterLayout layout(
+      RoleSpec spec, BaseModel base, Optional<Adapter> adapter, Optional<Path> directory) {
+    boolean head = spec.head() == Head.VALUE;
+    if (spec.tuning() instanceof Tuning.Full) {
+      if (adapter.isPresent()) {
+        throw new EngineException(
+            "the "
+                + spec.name()
+                + " is to train every weight, but "
+                + directory.orElseThrow()
+                + " is a LoRA adapter; use tuning.type = lora, or give a merged model");
+      }
+      return ParameterLayout.full(base.config(), head);
+    }
+    if (spec.tuning() instanceof Tuning.Lora lora) {
+      Set<AdaptedLinear> targets = EnumSet.noneOf(AdaptedLinear.class);
+      for (String name : lora.targets()) {
+        targets.add(
+            AdaptedLinear.of(name)
+                .orElseThrow(
+                    () -> new EngineException("no linear layer '" + name + "' to adapt by LoRA")));
+      }
+      adapter.ifPresent(found -> sameShape(spec, lora, targets, found, directory.orElseThrow()));
+      return ParameterLayout.lora(base.config(), lora.rank(), lora.alpha(), targets, head);
+    }
+    return adapter
+        .map(
+            found ->
+                ParameterLayout.lora(
+                    base.config(),
+                    found.config().rank(),
+                    found.config().alpha(),
+                    found.config().targets(),
+                    head))
+        .orElseGet(() -> ParameterLayout.bare(base.config(), head));
+  }
+
+  private static void sameShape(
+      RoleSpec spec, Tuning.Lora lora, Set<AdaptedLinear> targets, Adapter found, Path directory) {
+    boolean same =
+        found.config().rank() == lora.rank()
+            && found.config().alpha() == lora.alpha()
+            && found.config().targets().equals(targets);
+    if (!same) {
+      throw new EngineException(
+          "the "
+              + spec.name()
+              + " is to go on from the adapter "
+              + directory
+              + ", which has rank "
+              + found.config().rank()
+              + ", alpha "
+              + found.config().alpha()
+              + " on "
+              + found.config().inOrder().stream().map(AdaptedLinear::key).toList()
+              + "; the configuration asks for rank "
+              + lora.rank()
+              + ", alpha "
+              + lora.alpha()
+              + " on "
+              + lora.targets());
+    }
+  }
+
+  @Override
+  public RoleSpec spec() {
+    return spec;
+  }
+
+  @Override
+  public long adapterVersion() {
+    return version;
+  }
+
+  @Override
+  public List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings) {
+    throw new EngineException("generation is not wired yet");
+  }
+
+  @Override
+  public List<TokenOutputs> evaluate(List<Sequence> sequences, Set<Output> outputs) {
+    return timed("score", () -> trainer.evaluate(sequences, outputs));
+  }
+
+  @Override
+  public <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
+    return timed(
+        "train",
+        () -> {
+          UpdateResult result = trainer.update(objective, examples);
+          version += result.applied() ? 1 : 0;
+          return new UpdateResult(
+              result.loss(),
+              result.gradientNorm(),
+              result.learningRate(),
+              result.applied(),
+              version,
+              result.metrics());
+        });
+  }
+
+  @Override
+  public void save(Path directory) {
+    write(directory, trainer.parameters().floats());
+    trainer
+        .adam()
+        .flatMap(AdamState::average)
+        .ifPresent(average -> write(directory.resolve("ema"), average));
+  }
+
+  private void write(Path directory, float[] flat) {
+    if (!layout.isFull()) {
+      layout.toAdapter(flat, model.toString()).write(directory);
+      return;
+    }
+    if (layout.hasValueHead()) {
+      throw new EngineException(
+          "a fully tuned "
+              + spec.name()
+              + " with a value head cannot be saved as a checkpoint; use tuning.type = lora for it");
+    }
+    CheckpointWriter.write(
+        directory,
+        base.config(),
+        layout.checkpointTensors(flat),
+        DType.F32,
+        CheckpointWriter.DEFAULT_SHARD_BYTES);
+    TokenizerFiles.copy(model, directory);
+  }
+
+  @Override
+  public void checkpoint(Path directory) {
+    EngineState.write(
+        directory, trainer.parameters().floats(), trainer.adam().map(AdamState::saved), version);
+  }
+
+  @Override
+  public void restore(Path directory) {
+    EngineState state = EngineState.read(directory);
+    if (state.parameters().length != layout.size()) {
+      throw new CheckpointException(
+          directory
+              + " holds "
+              + state.parameters().length
+              + " parameters of the "
+              + spec.name()
+              + ", expected "
+              + layout.size()
+              + ": it was made with another configuration.");
+    }
+    trainer.parameters().write(state.parameters());
+    trainer.adam().ifPresent(adam -> state.adam().ifPresent(adam::restore));
+    version = state.version();
+  }
+
+  @Override
+  public Map<String, Long> memoryBytes() {
+    Map<String, Long> bytes = new LinkedHashMap<>();
+    bytes.put("base", base.bytes());
+    bytes.put("adapter", (long) Float.BYTES * layout.size());
+    bytes.put("optimizer", trainer.adam().map(AdamState::bytes).orElse(0L));
+    return bytes;
+  }
+
+  @Override
+  public Map<String, Double> phaseSeconds() {
+    return Map.copyOf(seconds);
+  }
+
+  Trainer trainer() {
+    return trainer;
+  }
+
+  private <T> T timed(String phase, Supplier<T> work) {
+    long start = System.nanoTime();
+    try {
+      return work.get();
+    } finally {
+      seconds.merge(phase, (System.nanoTime() - start) / 1e9, Double::sum);
+    }
+  }
+
+  @Override
+  public void close() {
+    trainer.close();
+    releaseBase.run();
+  }
+}

@@ -1,0 +1,365 @@
+package dev.troupe.engine;
+
+import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.torch.GradMode;
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.BatchTotals;
+import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.LossGradient;
+import dev.troupe.protocol.data.Objective;
+import dev.troupe.protocol.data.OptimizerSettings;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenGradients;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.protocol.data.UpdateResult;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Function;
+
+/**
+ * The training path of one role: forward, the objective's gradient carried back, AdamW. Micro-batch
+ * i runs on lane i mod lanes, and gradients are added in that order, so that the same step gives
+ * the same bits.
+ */
+final class Trainer implements AutoCloseable {
+  private final BaseModel base;
+  private final ParameterLayout layout;
+  private final double temperature;
+  private final Lanes lanes;
+  private final KernelModule kernels;
+  private final Handle temperatureHandle;
+
+  /**
+   * The flat parameter buffer; written in place by the optimiser, so views and lists of it stay
+   * valid.
+   */
+  private final Handle parameters;
+
+  private final Optional<AdamState> adam;
+
+  Trainer(
+      BaseModel base,
+      ParameterLayout layout,
+      float[] initial,
+      Optional<OptimizerSettings> optimizer,
+      Optional<Double> emaDecay,
+      double temperature,
+      Lanes lanes) {
+    this.base = base;
+    this.layout = layout;
+    this.temperature = temperature;
+    this.lanes = lanes;
+    kernels =
+        KernelModule.load(
+            BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+    temperatureHandle = Handle.of(temperature);
+    try (Handle data = Handle.of(initial, initial.length)) {
+      parameters = lanes.run(() -> kernels.train("leaf", data));
+    }
+    adam = optimizer.map(settings -> new AdamState(kernels, lanes, parameters, settings, emaDecay));
+  }
+
+  Handle parameters() {
+    return parameters;
+  }
+
+  KernelModule kernels() {
+    return kernels;
+  }
+
+  Optional<AdamState> adam() {
+    return adam;
+  }
+
+  double temperature() {
+    return temperature;
+  }
+
+  /** Outputs at the reads of each sequence, in order; no graph. */
+  List<TokenOutputs> evaluate(List<Sequence> sequences, Set<Output> outputs) {
+    check(sequences, outputs);
+    List<List<Integer>> batches =
+        MicroBatches.split(
+            sequences.size(),
+            i -> 1,
+            i -> sequences.get(i).tokens().size(),
+            MicroBatches.DEFAULT_TOKENS,
+            lanes.count());
+    List<List<TokenOutputs>> results =
+        lanes.map(
+            batches.size(),
+            b -> {
+              List<Sequence> rows = batches.get(b).stream().map(sequences::get).toList();
+              try (TokenBatch batch = TokenBatch.of(rows);
+                  Handles arguments = forwardArguments(batch, outputs);
+                  Handle result = kernels.infer("evaluate", arguments.all())) {
+                return outputs(result.parts(), 0, rows);
+              }
+            });
+    List<TokenOutputs> ordered =
+        new ArrayList<>(Collections.nCopies(sequences.size(), (TokenOutputs) null));
+    for (int b = 0; b < batches.size(); b++) {
+      for (int i = 0; i < batches.get(b).size(); i++) {
+        ordered.set(batches.get(b).get(i), results.get(b).get(i));
+      }
+    }
+    return ordered;
+  }
+
+  /** What one lane's micro-batches add up to. */
+  private record Share(double loss, Map<String, Double> metrics, Handle gradient) {}
+
+  /** One optimiser step. */
+  <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
+    AdamState state =
+        adam.orElseThrow(() -> new EngineException("a frozen role cannot be trained"));
+    List<Share> shares = shares(objective, examples, state.settings().microBatchTokens());
+    double loss = 0;
+    Map<String, Double> metrics = new TreeMap<>();
+    for (Share share : shares) {
+      loss += share.loss();
+      share.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
+    }
+    List<Handle> gradients = shares.stream().map(Share::gradient).toList();
+    try {
+      return state.step(gradients, loss, metrics);
+    } finally {
+      gradients.forEach(Handle::close);
+    }
+  }
+
+  /** The gradient that {@link #update} would step along, before clipping. */
+  <E extends Example> float[] gradient(Objective<E> objective, List<E> examples) {
+    float[] sum = new float[layout.size()];
+    for (Share share : shares(objective, examples, 0)) {
+      try (Handle gradient = share.gradient()) {
+        float[] part = gradient.floats();
+        for (int i = 0; i < sum.length; i++) {
+          sum[i] += part[i];
+        }
+      }
+    }
+    return sum;
+  }
+
+  private <E extends Example> List<Share> shares(
+      Objective<E> objective, List<E> examples, int microBatchTokens) {
+    if (examples.isEmpty()) {
+      throw new EngineException("an update needs at least one example");
+    }
+    List<Sequence> all =
+        examples.stream().flatMap(example -> example.sequences().stream()).toList();
+    check(all, objective.needs());
+    BatchTotals totals =
+        new BatchTotals(
+            examples.size(), all.stream().mapToLong(sequence -> sequence.reads().size()).sum());
+    List<List<Integer>> batches =
+        MicroBatches.split(
+            examples.size(),
+            i -> examples.get(i).sequences().size(),
+            i ->
+                examples.get(i).sequences().stream()
+                    .mapToInt(sequence -> sequence.tokens().size())
+                    .max()
+                    .orElseThrow(),
+            microBatchTokens > 0 ? microBatchTokens : MicroBatches.DEFAULT_TOKENS,
+            lanes.count());
+    return lanes.map(
+        Math.min(lanes.count(), batches.size()),
+        lane -> share(lane, batches, objective, examples, totals));
+  }
+
+  private <E extends Example> Share share(
+      int lane,
+      List<List<Integer>> batches,
+      Objective<E> objective,
+      List<E> examples,
+      BatchTotals totals) {
+    double loss = 0;
+    Map<String, Double> metrics = new TreeMap<>();
+    Handle sum = null;
+    for (int b = lane; b < batches.size(); b += lanes.count()) {
+      List<E> part = batches.get(b).stream().map(examples::get).toList();
+      List<Sequence> rows = part.stream().flatMap(example -> example.sequences().stream()).toList();
+      try (TokenBatch batch = TokenBatch.of(rows);
+          Handles arguments = forwardArguments(batch, objective.needs());
+          Handle result = GradMode.with(() -> kernels.train("forward", arguments.all()))) {
+        Handle[] parts = result.parts();
+        try (Handle states = parts[0]) {
+          List<TokenOutputs> flatOutputs = outputs(parts, 1, rows);
+          List<List<TokenOutputs>> perExample = new ArrayList<>();
+          int at = 0;
+          for (E example : part) {
+            int count = example.sequences().size();
+            perExample.add(flatOutputs.subList(at, at + count));
+            at += count;
+          }
+          LossGradient outcome = objective.evaluate(part, perExample, totals);
+          loss += outcome.loss();
+          outcome.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
+          Handle gradient = GradMode.with(() -> backward(states, batch, rows, outcome));
+          if (sum == null) {
+            sum = gradient;
+          } else {
+            kernels.train("add", sum, gradient).close();
+            gradient.close();
+          }
+        }
+      }
+    }
+    return new Share(loss, metrics, sum);
+  }
+
+  private Handle backward(
+      Handle states, TokenBatch batch, List<Sequence> rows, LossGradient outcome) {
+    List<TokenGradients> gradients = outcome.gradients().stream().flatMap(List::stream).toList();
+    float[] logprobs = column(gradients, rows, TokenGradients::logprobs);
+    float[] entropies = column(gradients, rows, TokenGradients::entropies);
+    float[] values = column(gradients, rows, TokenGradients::values);
+    try (Handle gl = Handle.of(logprobs, logprobs.length);
+        Handle ge = Handle.of(entropies, entropies.length);
+        Handle gv = Handle.of(values, values.length)) {
+      return kernels.train(
+          "backward",
+          states,
+          batch.targets(),
+          base.weights(),
+          parameters,
+          temperatureHandle,
+          gl,
+          ge,
+          gv);
+    }
+  }
+
+  /** One column of all sequences' gradients, M long, or empty when no sequence has any. */
+  private static float[] column(
+      List<TokenGradients> gradients, List<Sequence> rows, Function<TokenGradients, Floats> part) {
+    if (gradients.stream().allMatch(gradient -> part.apply(gradient).size() == 0)) {
+      return new float[0];
+    }
+    float[] out = new float[rows.stream().mapToInt(row -> row.reads().size()).sum()];
+    int at = 0;
+    for (int i = 0; i < rows.size(); i++) {
+      float[] values = part.apply(gradients.get(i)).values();
+      int count = rows.get(i).reads().size();
+      if (values.length != 0 && values.length != count) {
+        throw new IllegalArgumentException(
+            "the objective gave " + values.length + " gradients for " + count + " reads");
+      }
+      System.arraycopy(values, 0, out, at, values.length);
+      at += count;
+    }
+    return out;
+  }
+
+  private Handles forwardArguments(TokenBatch batch, Set<Output> outputs) {
+    return new Handles(
+        List.of(
+            batch.ids(),
+            batch.reads(),
+            batch.targets(),
+            base.weights(),
+            parameters,
+            temperatureHandle),
+        List.of(
+            Handle.of(outputs.contains(Output.LOGPROBS)),
+            Handle.of(outputs.contains(Output.ENTROPIES)),
+            Handle.of(outputs.contains(Output.VALUES))));
+  }
+
+  /** Arguments of a call: some borrowed, some owned. */
+  private record Handles(List<Handle> borrowed, List<Handle> owned) implements AutoCloseable {
+    Handle[] all() {
+      List<Handle> all = new ArrayList<>(borrowed);
+      all.addAll(owned);
+      return all.toArray(Handle[]::new);
+    }
+
+    @Override
+    public void close() {
+      owned.forEach(Handle::close);
+    }
+  }
+
+  /**
+   * Splits [logprobs, entropies, values] from {@code parts[from]} on over the rows, and closes
+   * those parts.
+   */
+  private static List<TokenOutputs> outputs(Handle[] parts, int from, List<Sequence> rows) {
+    float[][] columns = new float[3][];
+    for (int i = 0; i < 3; i++) {
+      columns[i] = parts[from + i].floats();
+      parts[from + i].close();
+    }
+    List<TokenOutputs> out = new ArrayList<>();
+    int at = 0;
+    for (Sequence row : rows) {
+      int count = row.reads().size();
+      out.add(
+          new TokenOutputs(
+              slice(columns[0], at, count),
+              slice(columns[1], at, count),
+              slice(columns[2], at, count)));
+      at += count;
+    }
+    return out;
+  }
+
+  private static Floats slice(float[] column, int at, int count) {
+    return column.length == 0
+        ? Floats.EMPTY
+        : new Floats(java.util.Arrays.copyOfRange(column, at, at + count));
+  }
+
+  private void check(List<Sequence> sequences, Set<Output> outputs) {
+    if (outputs.contains(Output.VALUES) && !layout.hasValueHead()) {
+      throw new EngineException("values were asked of a role without a value head");
+    }
+    int context = base.config().maxPositionEmbeddings();
+    int vocabulary = base.config().vocabSize();
+    boolean next = outputs.contains(Output.LOGPROBS) || outputs.contains(Output.ENTROPIES);
+    for (int i = 0; i < sequences.size(); i++) {
+      Sequence sequence = sequences.get(i);
+      int length = sequence.tokens().size();
+      if (length == 0 || length > context) {
+        throw new EngineException(
+            "sequence " + i + " has " + length + " tokens; the model takes 1 to " + context);
+      }
+      int reads = sequence.reads().size();
+      if (next && reads > 0 && sequence.reads().get(reads - 1) == length - 1) {
+        throw new EngineException(
+            "sequence " + i + " reads a log-probability after its last token, " + (length - 1));
+      }
+      for (int token : sequence.tokens().values()) {
+        if (token < 0 || token >= vocabulary) {
+          throw new EngineException(
+              "sequence "
+                  + i
+                  + " has the token "
+                  + token
+                  + "; the model's vocabulary is 0 to "
+                  + (vocabulary - 1));
+        }
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    adam.ifPresent(AdamState::close);
+    parameters.close();
+    temperatureHandle.close();
+    kernels.close();
+  }
+}

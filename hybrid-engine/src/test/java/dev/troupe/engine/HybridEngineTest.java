@@ -1,0 +1,254 @@
+package dev.troupe.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.BatchTotals;
+import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.LossGradient;
+import dev.troupe.protocol.data.Objective;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenGradients;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.protocol.data.Tuning;
+import dev.troupe.protocol.data.UpdateResult;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class HybridEngineTest {
+  @TempDir Path directory;
+  private Path model;
+
+  private record One(Sequence sequence) implements Example {
+    @Override
+    public List<Sequence> sequences() {
+      return List.of(sequence);
+    }
+  }
+
+  /** loss = sum over reads of a * logprob + b * entropy + c * value, with fixed uneven weights. */
+  private record Weighted(double a, double b, double c) implements Objective<One> {
+    @Override
+    public Set<Output> needs() {
+      Set<Output> needs = EnumSet.noneOf(Output.class);
+      if (a != 0) {
+        needs.add(Output.LOGPROBS);
+      }
+      if (b != 0) {
+        needs.add(Output.ENTROPIES);
+      }
+      if (c != 0) {
+        needs.add(Output.VALUES);
+      }
+      return needs;
+    }
+
+    @Override
+    public LossGradient evaluate(
+        List<One> examples, List<List<TokenOutputs>> outputs, BatchTotals totals) {
+      double loss = 0;
+      List<List<TokenGradients>> gradients = new ArrayList<>();
+      for (int i = 0; i < examples.size(); i++) {
+        TokenOutputs out = outputs.get(i).get(0);
+        int n = examples.get(i).sequence().reads().size();
+        float[][] g = new float[3][n];
+        for (int t = 0; t < n; t++) {
+          double weight = (1 + 0.1 * t) / totals.reads();
+          g[0][t] = (float) (a * weight);
+          g[1][t] = (float) (b * weight);
+          g[2][t] = (float) (c * weight);
+          loss += a == 0 ? 0 : g[0][t] * out.logprobs().get(t);
+          loss += b == 0 ? 0 : g[1][t] * out.entropies().get(t);
+          loss += c == 0 ? 0 : g[2][t] * out.values().get(t);
+        }
+        gradients.add(
+            List.of(
+                new TokenGradients(
+                    a == 0 ? Floats.EMPTY : new Floats(g[0]),
+                    b == 0 ? Floats.EMPTY : new Floats(g[1]),
+                    c == 0 ? Floats.EMPTY : new Floats(g[2]))));
+      }
+      return new LossGradient(loss, gradients, Map.of());
+    }
+  }
+
+  @BeforeEach
+  void writeModel() {
+    model = TinyModel.write(directory.resolve("model"), TinyModel.CONFIG);
+  }
+
+  private static List<One> examples(int count, long seed) {
+    Random random = new Random(seed);
+    List<One> out = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      int[] tokens = random.ints(5 + random.nextInt(12), 0, TinyModel.CONFIG.vocabSize()).toArray();
+      out.add(new One(Sequence.ofTargets(new TokenIds(tokens), 3)));
+    }
+    return out;
+  }
+
+  private static List<Sequence> sequences(List<One> examples) {
+    return examples.stream().map(One::sequence).toList();
+  }
+
+  private static Tuning.Lora lora() {
+    return new Tuning.Lora(3, 6, TinyModel.ALL);
+  }
+
+  @Test
+  void evaluate_paddingAndCompany_changeNothing() {
+    try (HybridEngines engines = new HybridEngines();
+        RoleEngine engine = engines.open(TinyModel.role(model, lora(), Head.VALUE))) {
+      List<Sequence> all = sequences(examples(9, 1));
+      Set<Output> outputs = EnumSet.allOf(Output.class);
+      List<TokenOutputs> together = engine.evaluate(all, outputs);
+      for (int i = 0; i < all.size(); i++) {
+        TokenOutputs alone = engine.evaluate(List.of(all.get(i)), outputs).get(0);
+        assertThat(together.get(i).logprobs().values())
+            .usingComparatorWithPrecision(2e-6f)
+            .containsExactly(alone.logprobs().values());
+        assertThat(together.get(i).values().values())
+            .usingComparatorWithPrecision(2e-6f)
+            .containsExactly(alone.values().values());
+      }
+    }
+  }
+
+  @Test
+  void update_gradient_isThatOfFiniteDifferences() {
+    for (Tuning tuning : List.of(lora(), new Tuning.Full())) {
+      List<One> examples = examples(4, 2);
+      Weighted objective = new Weighted(-1.0, 0.3, 0.7);
+      try (Lanes lanes = new Lanes(2);
+          HybridEngines engines = new HybridEngines(lanes);
+          HybridEngine engine =
+              (HybridEngine) engines.open(TinyModel.role(model, tuning, Head.VALUE))) {
+        // A few steps first, so that LoRA's B is not zero.
+        engine.update(objective, examples);
+        engine.update(objective, examples);
+        Trainer trainer = engine.trainer();
+        GradientCheck check =
+            new GradientCheck(
+                trainer.parameters().floats(),
+                trainer.gradient(objective, examples),
+                point -> {
+                  trainer.parameters().write(point);
+                  return objective
+                      .evaluate(
+                          examples,
+                          trainer.evaluate(sequences(examples), objective.needs()).stream()
+                              .map(List::of)
+                              .toList(),
+                          new BatchTotals(
+                              examples.size(),
+                              sequences(examples).stream()
+                                  .mapToLong(sequence -> sequence.reads().size())
+                                  .sum()))
+                      .loss();
+                });
+        assertThat(check.worstRelativeError(60, 1e-2, new Random(4)))
+            .as("%s: worst difference as a share of the largest gradient", tuning)
+            .isLessThan(2e-3);
+      }
+    }
+  }
+
+  @Test
+  void update_microBatches_giveTheSameStep() {
+    List<One> examples = examples(12, 3);
+    List<UpdateResult> results = new ArrayList<>();
+    for (int tokens : new int[] {2048, 20}) {
+      try (HybridEngines engines = new HybridEngines();
+          RoleEngine engine = engines.open(TinyModel.role(model, lora(), Head.VALUE, tokens))) {
+        engine.update(new Weighted(-1, 0, 0.5), examples);
+        results.add(engine.update(new Weighted(-1, 0, 0.5), examples));
+      }
+    }
+    assertThat(results.get(1).loss()).isCloseTo(results.get(0).loss(), within(1e-6));
+    assertThat(results.get(1).gradientNorm())
+        .isCloseTo(results.get(0).gradientNorm(), within(1e-6));
+  }
+
+  @Test
+  void checkpoint_restore_goesOnBitForBit() {
+    List<One> examples = examples(8, 5);
+    Weighted objective = new Weighted(-1, 0, 0);
+    List<Double> straight = new ArrayList<>();
+    try (HybridEngines engines = new HybridEngines()) {
+      try (RoleEngine engine =
+          engines.open(TinyModel.role(model, lora(), Head.LANGUAGE_MODEL, 40))) {
+        for (int i = 0; i < 10; i++) {
+          straight.add(engine.update(objective, examples).loss());
+          if (i == 4) {
+            engine.checkpoint(directory.resolve("state"));
+          }
+        }
+      }
+      try (RoleEngine engine =
+          engines.open(TinyModel.role(model, lora(), Head.LANGUAGE_MODEL, 40))) {
+        engine.restore(directory.resolve("state"));
+        assertThat(engine.adapterVersion()).isEqualTo(5);
+        for (int i = 5; i < 10; i++) {
+          assertThat(engine.update(objective, examples).loss()).isEqualTo(straight.get(i));
+        }
+      }
+    }
+    assertThat(straight.get(9)).isLessThan(straight.get(0));
+  }
+
+  @Test
+  void save_open_givesTheSameRole() {
+    List<One> examples = examples(6, 6);
+    Set<Output> outputs = EnumSet.of(Output.LOGPROBS, Output.VALUES);
+    try (HybridEngines engines = new HybridEngines();
+        RoleEngine engine = engines.open(TinyModel.role(model, lora(), Head.VALUE))) {
+      for (int i = 0; i < 3; i++) {
+        engine.update(new Weighted(-1, 0, 1), examples);
+      }
+      engine.save(directory.resolve("adapter"));
+      List<TokenOutputs> before = engine.evaluate(sequences(examples), outputs);
+      var spec = engine.spec();
+      var again =
+          new dev.troupe.protocol.data.RoleSpec(
+              "critic",
+              spec.model(),
+              java.util.Optional.of(directory.resolve("adapter").toString()),
+              new Tuning.Frozen(),
+              Head.VALUE,
+              java.util.Optional.empty(),
+              1.0,
+              java.util.Optional.empty(),
+              99);
+      try (RoleEngine critic = engines.open(again)) {
+        assertThat(critic.evaluate(sequences(examples), outputs)).isEqualTo(before);
+      }
+    }
+  }
+
+  @Test
+  void update_gradientNotFinite_skipsAndReports() {
+    List<One> examples = examples(3, 7);
+    try (HybridEngines engines = new HybridEngines();
+        RoleEngine engine = engines.open(TinyModel.role(model, lora(), Head.LANGUAGE_MODEL))) {
+      List<TokenOutputs> before = engine.evaluate(sequences(examples), EnumSet.of(Output.LOGPROBS));
+      UpdateResult result = engine.update(new Weighted(Double.NaN, 0, 0), examples);
+      assertThat(result.applied()).isFalse();
+      assertThat(engine.adapterVersion()).isZero();
+      assertThat(engine.evaluate(sequences(examples), EnumSet.of(Output.LOGPROBS)))
+          .isEqualTo(before);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+package dev.troupe.engine;
+
+import dev.troupe.models.checkpoint.CheckpointWriter;
+import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.TensorData;
+import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.protocol.data.OptimizerSettings;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Tuning;
+import java.nio.FloatBuffer;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * A random Llama of odd sizes: three query heads on one key head, a head dimension that is not
+ * hidden / heads.
+ */
+final class TinyModel {
+  static final ModelConfig CONFIG =
+      new ModelConfig(
+          ModelConfig.LLAMA,
+          37,
+          20,
+          28,
+          2,
+          6,
+          2,
+          8,
+          1e-5,
+          10000,
+          Optional.empty(),
+          64,
+          false,
+          List.of(1),
+          OptionalInt.empty(),
+          OptionalInt.empty());
+
+  static final List<String> ALL =
+      List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
+
+  private TinyModel() {}
+
+  /** Writes it as a checkpoint, with weights large enough for an uneven distribution. */
+  static Path write(Path directory, ModelConfig config) {
+    Map<String, float[]> tensors = BaseModel.randomTensors(config, 5);
+    Map<String, TensorData> named = new LinkedHashMap<>();
+    config
+        .tensors()
+        .forEach(
+            (name, shape) -> {
+              float[] values = tensors.get(name);
+              if (!name.endsWith("norm.weight")) {
+                for (int i = 0; i < values.length; i++) {
+                  values[i] *= 8;
+                }
+              }
+              named.put(name, new TensorData(shape, FloatBuffer.wrap(values)));
+            });
+    CheckpointWriter.write(directory, config, named, DType.F32, Long.MAX_VALUE);
+    return directory;
+  }
+
+  static RoleSpec role(Path model, Tuning tuning, Head head) {
+    return role(model, tuning, head, 0);
+  }
+
+  static RoleSpec role(Path model, Tuning tuning, Head head, int microBatchTokens) {
+    return new RoleSpec(
+        "policy",
+        model.toString(),
+        Optional.empty(),
+        tuning,
+        head,
+        Optional.of(
+            new OptimizerSettings(
+                new LearningRateSchedule(LearningRateSchedule.Shape.CONSTANT, 1e-2, 0, 100),
+                0.9,
+                0.95,
+                1e-8,
+                0,
+                1.0,
+                microBatchTokens)),
+        1.0,
+        Optional.empty(),
+        7);
+  }
+}
