@@ -9,8 +9,8 @@ import torch
 import peft
 import tokenizers
 import transformers
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 torch.set_num_threads(1)
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -133,7 +133,69 @@ def make_tokenizer():
     return fast
 
 
+def corpus():
+    generator = torch.Generator().manual_seed(2)
+    for _ in range(300):
+        picks = torch.randint(len(WORDS), (10,), generator=generator).tolist()
+        yield " ".join(WORDS[i] for i in picks) + " <s> It's 1234 caf\u00e9 \u65e5\u672c!\n"
+
+
+def make_metaspace():
+    """The kind of Llama 2: blanks as a letter, put in front of the text, unknown letters as bytes."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    trainer = trainers.BpeTrainer(vocab_size=160, special_tokens=["<unk>", "<s>", "</s>"], show_progress=False)
+    tokenizer.train_from_iterator((text.split("<s>")[0] for text in corpus()), trainer)
+    state = json.loads(tokenizer.to_str())
+    vocab = state["model"]["vocab"]
+    for byte in range(256):
+        vocab[f"<0x{byte:02X}>"] = len(vocab)
+    state["model"]["byte_fallback"] = True
+    tokenizer = Tokenizer.from_str(json.dumps(state))
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>", clean_up_tokenization_spaces=False
+    )
+
+
+def make_split():
+    """The kind of Llama 3: words cut by a regular expression, whole words looked up first, special tokens behind the vocabulary."""
+    tokenizer = Tokenizer(models.BPE(ignore_merges=True))
+    cut = pre_tokenizers.Split(
+        Regex(r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"),
+        "isolated",
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([cut, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=340, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(corpus(), trainer)
+    tokenizer.add_special_tokens(["<|begin|>", "</s>", "<|user|>", "<|end|>"])
+    begin = tokenizer.token_to_id("<|begin|>")
+    tokenizer.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", begin)]),
+        ]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<|begin|>", eos_token="</s>", clean_up_tokenization_spaces=False
+    )
+
+
 def tokenizer_goldens(tokenizer):
+    tokenization_goldens(tokenizer, "tokenization.json")
+    chat_goldens(tokenizer)
+    for name, other in (("tokenizer-metaspace", make_metaspace()), ("tokenizer-split", make_split())):
+        other.save_pretrained(os.path.join(OUT, name))
+        tokenization_goldens(other, name, "tokenization.json")
+
+
+def tokenization_goldens(tokenizer, *path):
     cases = []
     for text in HARD:
         plain = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
@@ -149,7 +211,10 @@ def tokenizer_goldens(tokenizer):
                 "spelled": tokenizer.decode(rendered, skip_special_tokens=False),
             }
         )
-    dump(cases, "tokenization.json")
+    dump(cases, *path)
+
+
+def chat_goldens(tokenizer):
     chats = []
     for name, dialogue in DIALOGUES.items():
         for prompt in (False, True):

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 final class TokenizerTest {
@@ -34,38 +35,47 @@ final class TokenizerTest {
     tokenizer.close();
   }
 
-  static Stream<JsonNode> hardStrings() {
-    return Golden.json("tokenization.json").valueStream();
+  static Stream<Arguments> hardStrings() {
+    return Stream.of("", "tokenizer-metaspace", "tokenizer-split")
+        .flatMap(
+            name ->
+                Golden.json(name.isEmpty() ? "tokenization.json" : name + "/tokenization.json")
+                    .valueStream()
+                    .map(
+                        expected ->
+                            Arguments.of(name.isEmpty() ? "gqa-tied-bf16" : name, expected)));
   }
 
   @ParameterizedTest
   @MethodSource("hardStrings")
-  void encode_hardString_equalsTransformers(JsonNode expected) {
-    String text = expected.get("text").asText();
-    assertThat(tokenizer.encode(text))
-        .as("user text")
-        .isEqualTo(Golden.ints(expected.get("encode")));
-    assertThat(tokenizer.encodeRendered(text))
-        .as("rendered")
-        .isEqualTo(Golden.ints(expected.get("rendered")));
-    assertThat(tokenizer.encodeDocument(text))
-        .as("document")
-        .isEqualTo(Golden.ints(expected.get("document")));
+  void encode_hardString_equalsTransformers(String name, JsonNode expected) {
+    try (Tokenizer hard = Tokenizer.load(Golden.path(name))) {
+      String text = expected.get("text").asText();
+      assertThat(hard.encode(text)).as("user text").isEqualTo(Golden.ints(expected.get("encode")));
+      assertThat(hard.encodeRendered(text))
+          .as("rendered")
+          .isEqualTo(Golden.ints(expected.get("rendered")));
+      assertThat(hard.encodeDocument(text))
+          .as("document")
+          .isEqualTo(Golden.ints(expected.get("document")));
+    }
   }
 
   @ParameterizedTest
   @MethodSource("hardStrings")
-  void decode_hardString_equalsTransformers(JsonNode expected) {
-    int[] tokens = Golden.ints(expected.get("rendered"));
-    assertThat(tokenizer.decode(tokens)).isEqualTo(expected.get("decoded").asText());
-    List<String> pieces = tokenizer.pieces(tokens);
-    assertThat(pieces).hasSize(tokens.length);
-    assertThat(String.join("", pieces)).isEqualTo(expected.get("spelled").asText());
+  void decode_hardString_equalsTransformers(String name, JsonNode expected) {
+    try (Tokenizer hard = Tokenizer.load(Golden.path(name))) {
+      int[] tokens = Golden.ints(expected.get("rendered"));
+      assertThat(hard.decode(tokens)).isEqualTo(expected.get("decoded").asText());
+      List<String> pieces = hard.pieces(tokens);
+      assertThat(pieces).hasSize(tokens.length);
+      assertThat(String.join("", pieces)).isEqualTo(expected.get("spelled").asText());
+    }
   }
 
   @Test
   void hardStrings_areAllThere() {
-    assertThat(hardStrings()).hasSize(16);
+    assertThat(hardStrings()).hasSize(3 * 16);
   }
 
   @Test
