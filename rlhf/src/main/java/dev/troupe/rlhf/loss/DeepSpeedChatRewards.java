@@ -2,6 +2,9 @@ package dev.troupe.rlhf.loss;
 
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenIds;
 
 /**
  * Rewards per token as DeepSpeed-Chat places them (dschat/rlhf/ppo_trainer.py, compute_rewards).
@@ -13,6 +16,9 @@ import dev.troupe.protocol.data.Floats;
  * reaches the trained actions through {@link Gae} only.
  */
 public final class DeepSpeedChatRewards {
+  /** Answers with fewer trained tokens are dropped there. */
+  public static final int FEWEST_TRAINED_ACTIONS = 2;
+
   private DeepSpeedChatRewards() {}
 
   /**
@@ -84,5 +90,15 @@ public final class DeepSpeedChatRewards {
     Floats rewards = TokenRewards.of(logprobs, refLogprobs, clipped, klCoefficient);
     int trained = finish == FinishReason.EOS ? rewards.size() - 1 : rewards.size();
     return new OfResponse(rewards, Math.max(0, trained));
+  }
+
+  /**
+   * A rollout with the read that is its score: the last token before the end of sequence, since
+   * that is padding there (reward_model.py, forward_value).
+   */
+  public static Sequence scored(Rollout rollout) {
+    TokenIds tokens = rollout.tokens();
+    boolean ended = rollout.finish() == FinishReason.EOS;
+    return new Sequence(tokens, TokenIds.of(tokens.size() - (ended ? 2 : 1)));
   }
 }

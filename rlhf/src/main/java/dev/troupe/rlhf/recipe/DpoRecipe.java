@@ -249,6 +249,7 @@ public final class DpoRecipe {
     return Evaluation.of(
         policy,
         Optional.empty(),
+        PpoConfig.Placement.MODERN,
         oracle,
         heldOutPrompts,
         config.evaluation().generation().settings(Seeds.derive(seed, Seeds.Purpose.EVALUATION, 0)));

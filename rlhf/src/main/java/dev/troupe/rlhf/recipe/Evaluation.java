@@ -6,6 +6,7 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
 import dev.troupe.rlhf.port.Role;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,6 +39,7 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
   static Evaluation of(
       Role policy,
       Optional<Role> reward,
+      PpoConfig.Placement placement,
       Optional<Oracle> oracle,
       List<Prompt> prompts,
       SamplingSettings settings) {
@@ -50,7 +52,7 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
         "endedFraction", share(rollouts.stream().map(r -> r.finish() != FinishReason.LENGTH)));
     List<Double> scores = new ArrayList<>();
     if (reward.isPresent()) {
-      scores.addAll(scores(reward.get(), rollouts));
+      scores.addAll(scores(reward.get(), placement, rollouts));
       metrics.put("score", mean(scores.stream()));
     }
     if (oracle.isPresent()) {
@@ -64,9 +66,17 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
     return new Evaluation(replies, scores, metrics);
   }
 
-  /** The reward model's score of each whole response, read at its last token. */
-  static List<Double> scores(Role reward, List<Rollout> rollouts) {
-    List<Sequence> sequences = rollouts.stream().map(r -> Sequence.ofLast(r.tokens())).toList();
+  /** The reward model's score of each whole response, read where the placement has it. */
+  static List<Double> scores(Role reward, PpoConfig.Placement placement, List<Rollout> rollouts) {
+    List<Sequence> sequences =
+        rollouts.stream()
+            .map(
+                rollout ->
+                    switch (placement) {
+                      case MODERN -> Sequence.ofLast(rollout.tokens());
+                      case DEEPSPEED_CHAT -> DeepSpeedChatRewards.scored(rollout);
+                    })
+            .toList();
     return Await.on(reward.evaluate(sequences, Set.of(Output.VALUES))).stream()
         .map(output -> (double) output.values().get(0))
         .toList();

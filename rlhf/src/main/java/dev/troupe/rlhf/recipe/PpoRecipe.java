@@ -288,10 +288,15 @@ public final class PpoRecipe {
         roles.reference().evaluate(responses, Set.of(Output.LOGPROBS));
     CompletionStage<List<TokenOutputs>> values =
         roles.critic().evaluate(responses, Set.of(Output.VALUES));
-    List<Double> scores = Evaluation.scores(roles.reward(), answered);
+    List<Double> scores = Evaluation.scores(roles.reward(), config.rewards().placement(), answered);
     List<TokenOutputs> ref = Await.on(refLogprobs);
     List<TokenOutputs> critic = Await.on(values);
 
+    int fewestTrained =
+        switch (config.rewards().placement()) {
+          case MODERN -> 1;
+          case DEEPSPEED_CHAT -> DeepSpeedChatRewards.FEWEST_TRAINED_ACTIONS;
+        };
     List<Scored> scored = new ArrayList<>();
     for (int i = 0; i < answered.size(); i++) {
       Rollout rollout = answered.get(i);
@@ -304,8 +309,8 @@ public final class PpoRecipe {
       Floats reference = ref.get(i).logprobs();
       DeepSpeedChatRewards.OfResponse rewards =
           rewards(rollout, reference, scores.get(i), klCoefficient);
-      if (rewards.trainedActions() == 0) {
-        ledger.dropped(sample, "no trained token");
+      if (rewards.trainedActions() < fewestTrained) {
+        ledger.dropped(sample, "too few trained tokens");
         continue;
       }
       scored.add(
@@ -496,6 +501,7 @@ public final class PpoRecipe {
     return Evaluation.of(
         roles.policy(),
         Optional.of(roles.reward()),
+        config.rewards().placement(),
         oracle,
         data.prompts().heldOut(),
         config.evaluation().generation().settings(Seeds.derive(seed, Seeds.Purpose.EVALUATION, 0)));

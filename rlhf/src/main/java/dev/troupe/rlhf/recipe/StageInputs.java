@@ -12,6 +12,7 @@ import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.port.Text;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -21,6 +22,7 @@ public final class StageInputs {
   private final Text text;
   private final Tokenization tokenization;
   private final long seed;
+  private final List<String> reports = new ArrayList<>();
 
   /**
    * Reads nothing yet.
@@ -37,7 +39,7 @@ public final class StageInputs {
   public TrainingData<SftExample> sft(SftConfig config) {
     Tokenized<SftExample> all = tokenization.sft(StageData.sft(data, seed), config.trainOn());
     return TrainingData.split(
-        "texts", all.examples(), config.heldOut(), seed, dropped(all.report()));
+        "texts", all.examples(), config.heldOut(), seed, dropped("texts", all.report()));
   }
 
   public TrainingData<RankedPair> rewardModel(RewardModelConfig config) {
@@ -51,7 +53,8 @@ public final class StageInputs {
                       case TOKEN_WISE -> pair.tokenWise(text.endOfSequence());
                     })
             .toList();
-    return TrainingData.split("pairs", pairs, config.heldOut(), seed, dropped(all.report()));
+    return TrainingData.split(
+        "pairs", pairs, config.heldOut(), seed, dropped("pairs", all.report()));
   }
 
   public PpoData ppo(PpoConfig config) {
@@ -59,7 +62,11 @@ public final class StageInputs {
         tokenization.prompts(StageData.prompts(data, seed), config.generation().maxNewTokens());
     TrainingData<Prompt> prompts =
         TrainingData.split(
-            "prompts", all.examples(), config.evaluation().heldOut(), seed, dropped(all.report()));
+            "prompts",
+            all.examples(),
+            config.evaluation().heldOut(),
+            seed,
+            dropped("prompts", all.report()));
     List<SftExample> pretraining =
         config.policy().ptxCoefficient() > 0
             ? tokenization.sft(StageData.pretraining(data, seed), Trained.ALL).examples()
@@ -70,7 +77,7 @@ public final class StageInputs {
   public TrainingData<TokenPair> dpo(DpoConfig config) {
     Tokenized<TokenPair> all = tokenization.pairs(StageData.preferences(data, seed));
     return TrainingData.split(
-        "pairs", all.examples(), config.heldOut(), seed, dropped(all.report()));
+        "pairs", all.examples(), config.heldOut(), seed, dropped("pairs", all.report()));
   }
 
   /** Prompts to compare DPO's replies on: of data.prompts, or of the preferences without them. */
@@ -89,7 +96,13 @@ public final class StageInputs {
         .heldOut();
   }
 
-  private static Map<String, Long> dropped(LengthReport report) {
+  /** What the length policy did to each stage's data so far, one line each, for a person. */
+  public List<String> reports() {
+    return List.copyOf(reports);
+  }
+
+  private Map<String, Long> dropped(String what, LengthReport report) {
+    reports.add(report.describe(what));
     return report.dropped() == 0 ? Map.of() : Map.of("too long", (long) report.dropped());
   }
 }

@@ -6,6 +6,9 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.TokenIds;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
@@ -54,6 +57,17 @@ class RewardsAndAdvantagesTest {
     var full = DeepSpeedChatRewards.ofResponse(logprobs, reference, FinishReason.LENGTH, 7, .1, 5);
     assertThat(full.rewards()).isEqualTo(ended.rewards());
     assertThat(full.trainedActions()).isEqualTo(4);
+  }
+
+  @Test
+  void deepSpeedChatScore_ended_isReadBeforeTheEnd() {
+    Prompt prompt = new Prompt("p", "p", TokenIds.of(5, 6));
+    TokenIds response = TokenIds.of(7, 8, 2);
+    Floats logprobs = Floats.of(-1, -1, -1);
+    Rollout ended = new Rollout(prompt, response, "", logprobs, FinishReason.EOS, 1);
+    assertThat(DeepSpeedChatRewards.scored(ended).reads()).isEqualTo(TokenIds.of(3));
+    Rollout full = new Rollout(prompt, response, "", logprobs, FinishReason.LENGTH, 1);
+    assertThat(DeepSpeedChatRewards.scored(full).reads()).isEqualTo(TokenIds.of(4));
   }
 
   @Test
