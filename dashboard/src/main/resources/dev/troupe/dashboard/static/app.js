@@ -91,6 +91,9 @@ const drawResults = whenChanged(({ name, results }) => {
     make('div', {}, make('dt', {}, words(key)), make('dd', {}, signed(value)))));
 });
 
+const ROLES = ['policy', 'critic', 'reward', 'reference'];
+const place = (role) => (ROLES.includes(role) ? ROLES.indexOf(role) : ROLES.length);
+
 const drawActors = whenChanged((actors) => {
   show(byId('actors').parentElement.querySelector('.nothing'), actors.length === 0);
   show(byId('actors'), actors.length > 0);
@@ -164,7 +167,8 @@ function draw() {
   const chosen = view.stages.find(({ name }) => name === stage);
   drawResults({ name: stage ?? '', results: chosen?.results ?? {} });
   show(byId('people'), view.sequence > 0);
-  drawActors(view.actors);
+  show(byId('notices-section'), view.sequence > 0);
+  drawActors([...view.actors].sort((a, b) => place(a.role) - place(b.role)));
   drawMembers(view.members);
   drawNotices(view.notices);
   drawRolloutList();

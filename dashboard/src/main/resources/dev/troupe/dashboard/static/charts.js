@@ -18,20 +18,20 @@ const SMOOTH_FROM = 24;
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colour = (index) => css(`--series-${(index % 6) + 1}`);
-const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 function points(line, scale = 1) {
   return line.steps.map((x, i) => ({ x, y: line.values[i] === null ? null : line.values[i] * scale }));
 }
 
-/** Exponential mean that leaves gaps alone. */
+/** Mean over the neighbours on both sides, so that it does not lag; gaps are left alone. */
 function smooth(data) {
-  const weight = Math.min(0.92, 1 - 8 / (data.length + 8));
-  let mean = null;
-  return data.map(({ x, y }) => {
+  const reach = Math.max(2, Math.round(data.length / 30));
+  return data.map(({ x, y }, i) => {
     if (y === null) return { x, y };
-    mean = mean === null ? y : weight * mean + (1 - weight) * y;
-    return { x, y: mean };
+    // The same reach on both sides, shorter at the ends.
+    const side = Math.min(reach, Math.max(1, i), Math.max(1, data.length - 1 - i));
+    const near = data.slice(Math.max(0, i - side), i + side + 1).filter((p) => p.y !== null);
+    return { x, y: near.reduce((sum, p) => sum + p.y, 0) / near.length };
   });
 }
 
@@ -47,7 +47,7 @@ function metricDatasets(card, series) {
   const present = card.metrics.filter((name) => series.metrics[name]);
   if (present.length === 1) {
     const data = points(series.metrics[present[0]], card.percent ? 100 : 1);
-    const soft = colour(0) + '38';
+    const soft = colour(0) + '5c';
     if (data.length < SMOOTH_FROM) return [line(words(present[0]), data, 0)];
     return [
       line('smoothed', smooth(data), 0, { order: 0 }),
@@ -86,7 +86,7 @@ function options(card) {
   const grid = { color: css('--grid'), drawTicks: false };
   const ticks = { color: css('--muted'), maxTicksLimit: 5, padding: 6, font: { size: 11 } };
   return {
-    responsive: true, maintainAspectRatio: false, animation: calm() ? false : { duration: 250 }, normalized: true,
+    responsive: true, maintainAspectRatio: false, animation: false, normalized: true,
     interaction: { mode: 'index', intersect: false, axis: 'x' },
     scales: {
       x: { type: 'linear', grid: { display: false }, border: { color: css('--grid') }, ticks: { ...ticks, precision: 0, maxRotation: 0 } },
@@ -149,7 +149,7 @@ class ChartCard {
     else chart.data.datasets = datasets;
     chart.options.scales.x.min = scale.min;
     chart.options.scales.x.max = scale.max;
-    chart.update(calm() ? 'none' : undefined);
+    chart.update();
   }
 
   recolour() {
