@@ -81,6 +81,9 @@ function phaseDatasets(series) {
 const rank = (name) => (PHASES.includes(name) ? PHASES.indexOf(name) : PHASES.length);
 const phaseColour = (name, index) => (PHASES.includes(name) ? PHASES.indexOf(name) : index);
 
+/** An axis label: as a number, without zeros that say nothing. */
+const tick = (value) => signed(value).replace(/(\.\d*?)0+(?=$|[^\d])/, '$1').replace(/\.(?=$|[^\d])/, '');
+
 function options(card) {
   const percent = card.percent || card.phases;
   const grid = { color: css('--grid'), drawTicks: false };
@@ -92,8 +95,8 @@ function options(card) {
       x: { type: 'linear', grid: { display: false }, border: { color: css('--grid') }, ticks: { ...ticks, precision: 0, maxRotation: 0 } },
       y: {
         stacked: Boolean(card.phases), min: card.phases ? 0 : undefined, max: card.phases ? 100 : undefined,
-        grid, border: { display: false }, grace: card.phases ? 0 : '8%',
-        ticks: { ...ticks, callback: (value) => signed(value) + (percent ? ' %' : '') },
+        grid, border: { display: false }, grace: card.phases ? 0 : '4%',
+        ticks: { ...ticks, callback: (value) => tick(value) + (percent ? ' %' : '') },
       },
     },
     plugins: {
