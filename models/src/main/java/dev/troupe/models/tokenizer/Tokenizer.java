@@ -221,6 +221,11 @@ public final class Tokenizer implements AutoCloseable {
                         + ": the tokenizer has no end-of-text token; set eos_token in tokenizer_config.json."));
   }
 
+  /** As {@link #eos()}, if the tokenizer has one. */
+  public OptionalInt endOfText() {
+    return special("eos_token");
+  }
+
   /** The token that fills up, if the tokenizer has one. */
   public OptionalInt pad() {
     return special("pad_token");

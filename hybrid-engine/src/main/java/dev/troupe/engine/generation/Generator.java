@@ -1,0 +1,311 @@
+package dev.troupe.engine.generation;
+
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.tokenizer.Tokenizer;
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Samples from one role's model. {@link #flip} makes a shadow of the weights, merged with what is
+ * trained and packed; the base itself is only read. {@link #release} gives the shadow up before
+ * training goes on. Calls come from one thread at a time.
+ */
+public final class Generator implements AutoCloseable {
+  /** Rows of one batch on one lane: enough that a step is bound by arithmetic. */
+  private static final int MOST_ROWS = 64;
+
+  /**
+   * How to generate.
+   *
+   * @param format of the matrices
+   * @param cacheBytes that the caches of keys and values may take together
+   * @param keepUntouched whether packed matrices that training does not change outlive a release:
+   *     the next flip is faster, training has less memory
+   */
+  public record Options(WeightFormat format, long cacheBytes, boolean keepUntouched) {
+    /** Exact weights, half a gigabyte of cache. */
+    public static Options defaults() {
+      return new Options(WeightFormat.FP32, 512L << 20, true);
+    }
+  }
+
+  private final BaseModel base;
+  private final Tokenizer tokenizer;
+  private final Options options;
+  private final Lanes lanes;
+  private final KernelModule training;
+  private final KernelModule kernels;
+  private final Probe probe;
+  private final Set<Integer> endTokens;
+  private final long matrixBytes;
+  private final long touchedBytes;
+  private EngineMode mode = new EngineMode.Training();
+  private @Nullable Shadow shadow;
+  private Handle untouched;
+  private boolean holdsUntouched;
+  private final AtomicLong cacheInUse = new AtomicLong();
+  private final AtomicLong cachePeak = new AtomicLong();
+
+  /**
+   * @param layout of the parameters that {@link #flip} will be given
+   */
+  public Generator(
+      BaseModel base, Tokenizer tokenizer, ParameterLayout layout, Lanes lanes, Options options) {
+    this.base = base;
+    this.tokenizer = tokenizer;
+    this.options = options;
+    this.lanes = lanes;
+    Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
+    training =
+        KernelModule.load(
+            BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+    // Where qkv, o, gate_up and down stand in a layer's weights and in its LoRA pieces.
+    attributes.put("weight_at", new long[] {1, 2, 4, 5});
+    attributes.put("first_piece", new long[] {0, 4, 6, 9});
+    kernels =
+        KernelModule.load(
+            Generator.class, "/kernels/generate.py", attributes, options.format().placeholders());
+    probe = new Probe(kernels, training, base);
+    untouched = lanes.run(() -> kernels.infer("nothing"));
+    endTokens = new HashSet<>(base.config().eosTokenIds());
+    tokenizer.endOfText().ifPresent(endTokens::add);
+    matrixBytes = Matrices.elements(base.config()) * options.format().bytes();
+    touchedBytes = Matrices.touched(layout) * options.format().bytes();
+  }
+
+  /** What it is doing. */
+  public EngineMode mode() {
+    return mode;
+  }
+
+  /**
+   * Makes the shadow of a version and probes it.
+   *
+   * @param parameters the role's flat buffer, read only
+   * @throws GenerationException when both paths do not agree; the mode is then still training
+   */
+  public FlipReport flip(Handle parameters, long version) {
+    return flip(parameters, version, UnaryOperator.identity());
+  }
+
+  /**
+   * As {@link #flip}; {@code damage} lets a test put a spoilt shadow, and close the right one,
+   * before the probe sees it.
+   */
+  FlipReport flip(Handle parameters, long version, UnaryOperator<Shadow> damage) {
+    EngineMode.Generating next = mode.flip(version, options.format());
+    return lanes.run(
+        () -> {
+          long start = System.nanoTime();
+          Shadow right =
+              new Shadow(
+                  kernels.infer("frame", base.weights(), parameters),
+                  kernels.infer("shadow", base.weights(), parameters, untouched));
+          long packed = System.nanoTime();
+          Shadow made = damage.apply(right);
+          try {
+            double difference = probe.check(parameters, made, next);
+            if (options.keepUntouched()) {
+              replaceUntouched(kernels.infer("untouched", parameters, made.packed()));
+              holdsUntouched = true;
+            }
+            shadow = made;
+            mode = next;
+            return new FlipReport(
+                version, (packed - start) / 1e6, (System.nanoTime() - packed) / 1e6, difference);
+          } finally {
+            if (shadow == null) {
+              made.close();
+            }
+          }
+        });
+  }
+
+  private void replaceUntouched(Handle now) {
+    untouched.close();
+    untouched = now;
+  }
+
+  /** Frees the shadow; from then on the parameters may change. */
+  public void release() {
+    mode = mode.release();
+    if (shadow != null) {
+      shadow.close();
+      shadow = null;
+    }
+    cachePeak.set(0);
+  }
+
+  /**
+   * Answers prompts.
+   *
+   * @param version that was flipped to
+   * @return one rollout per prompt, in order
+   * @throws GenerationException when a prompt does not fit the context
+   */
+  public List<Rollout> generate(long version, List<Prompt> prompts, SamplingSettings settings) {
+    return generate(version, prompts, settings, piece -> {}, false);
+  }
+
+  /**
+   * Answers one prompt, and tells each piece of text, on a thread of this class, as it comes.
+   *
+   * @param version that was flipped to
+   */
+  public Rollout stream(
+      long version, Prompt prompt, SamplingSettings settings, Consumer<String> listener) {
+    return generate(version, List.of(prompt), settings, listener, true).get(0);
+  }
+
+  private List<Rollout> generate(
+      long version,
+      List<Prompt> prompts,
+      SamplingSettings settings,
+      Consumer<String> listener,
+      boolean streaming) {
+    mode.requireGenerating(version);
+    Shadow weights = shadow;
+    if (weights == null) {
+      throw new IllegalStateException("no shadow while " + mode.describe());
+    }
+    List<Reply> replies =
+        prompts.stream().map(prompt -> reply(prompt, settings, listener, streaming)).toList();
+    if (replies.isEmpty()) {
+      return List.of();
+    }
+    List<List<Reply>> batches = batches(replies);
+    lanes.map(
+        batches.size(),
+        i -> {
+          if (!batches.get(i).isEmpty()) {
+            answer(weights, settings, batches.get(i));
+          }
+          return i;
+        });
+    return replies.stream().map(reply -> reply.rollout(version)).toList();
+  }
+
+  private void answer(Shadow weights, SamplingSettings settings, List<Reply> rows) {
+    long bytes = DecodeBatch.slots(rows) * slotBytes() * rows.size();
+    cachePeak.accumulateAndGet(cacheInUse.addAndGet(bytes), Math::max);
+    try (DecodeBatch batch = new DecodeBatch(kernels, weights, settings, rows)) {
+      batch.run();
+    } finally {
+      cacheInUse.addAndGet(-bytes);
+    }
+  }
+
+  private Reply reply(
+      Prompt prompt, SamplingSettings settings, Consumer<String> listener, boolean streaming) {
+    ModelConfig config = base.config();
+    int size = prompt.tokens().size();
+    int room = config.maxPositionEmbeddings() - size;
+    if (size == 0) {
+      throw new GenerationException("Prompt '" + prompt.id() + "' has no tokens.");
+    }
+    if (room < 1) {
+      throw new GenerationException(
+          "Prompt '"
+              + prompt.id()
+              + "' has "
+              + size
+              + " tokens, but the model's context is "
+              + config.maxPositionEmbeddings()
+              + " (max_position_embeddings in config.json) and must leave room for an answer."
+              + " Shorten the prompt, or let the data's length policy drop or truncate it.");
+    }
+    for (int token : prompt.tokens().values()) {
+      if (token < 0 || token >= config.vocabSize()) {
+        throw new GenerationException(
+            "Prompt '"
+                + prompt.id()
+                + "' has token "
+                + token
+                + ", but the model's vocabulary is "
+                + config.vocabSize()
+                + ". Is the tokenizer the model's own?");
+      }
+    }
+    return new Reply(prompt, settings, room, endTokens, tokenizer, listener, streaming);
+  }
+
+  /** Prompts of like length together; a batch for each lane in turn. */
+  private List<List<Reply>> batches(List<Reply> replies) {
+    List<Reply> sorted = new ArrayList<>(replies);
+    sorted.sort(Comparator.comparingInt(reply -> reply.prompt().tokens().size()));
+    int count = lanes.count();
+    int rows = Math.min(MOST_ROWS, (sorted.size() + count - 1) / count);
+    rows = Math.min(rows, affordableRows(sorted));
+    int window = rows * count;
+    int windows = (sorted.size() + window - 1) / window;
+    List<List<Reply>> batches =
+        IntStream.range(0, windows * count).<List<Reply>>mapToObj(i -> new ArrayList<>()).toList();
+    for (int i = 0; i < sorted.size(); i++) {
+      batches.get(i / window * count + i % count).add(sorted.get(i));
+    }
+    return batches;
+  }
+
+  private int affordableRows(List<Reply> replies) {
+    int slots = DecodeBatch.slots(replies);
+    long rowBytes = slots * slotBytes();
+    long rows = options.cacheBytes() / (rowBytes * lanes.count());
+    if (rows < 1) {
+      throw new GenerationException(
+          "The cache of keys and values needs "
+              + (rowBytes >> 20)
+              + " MiB for one response of up to "
+              + slots
+              + " tokens, on "
+              + lanes.count()
+              + " lanes at once, but may take "
+              + (options.cacheBytes() >> 20)
+              + " MiB. Lower the new tokens per response, or give the cache more memory.");
+    }
+    return (int) Math.min(rows, Integer.MAX_VALUE);
+  }
+
+  /** Bytes of cache per row and slot. */
+  private long slotBytes() {
+    ModelConfig config = base.config();
+    return 2L * config.layers() * config.kvHeads() * config.headDim() * Float.BYTES;
+  }
+
+  /**
+   * Native bytes by purpose: {@code shadow} is what is held now, {@code kv-cache} the most that
+   * calls have taken since the last flip (it lives for one call).
+   */
+  public Map<String, Long> memoryBytes() {
+    long held = holdsUntouched ? matrixBytes - touchedBytes : 0;
+    return Map.of("shadow", shadow == null ? held : matrixBytes, "kv-cache", cachePeak.get());
+  }
+
+  @Override
+  public void close() {
+    if (shadow != null) {
+      shadow.close();
+      shadow = null;
+    }
+    untouched.close();
+    kernels.close();
+    training.close();
+  }
+}

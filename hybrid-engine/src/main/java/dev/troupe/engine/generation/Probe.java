@@ -1,0 +1,132 @@
+package dev.troupe.engine.generation;
+
+import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import java.util.SplittableRandom;
+
+/**
+ * Compares the two paths on a few fixed tokens: the log-probabilities of the second half of each
+ * row, which generation computes by prefill and then token by token. When they differ by too much,
+ * the residual streams of both are compared layer by layer to name the first layer that is wrong.
+ */
+final class Probe {
+  private static final int ROWS = 2;
+  private static final int TOKENS = 12;
+  private static final long SEED = 20;
+
+  private final KernelModule generation;
+  private final KernelModule training;
+  private final BaseModel base;
+  private final int length;
+  private final int split;
+  private final long[] ids;
+
+  Probe(KernelModule generation, KernelModule training, BaseModel base) {
+    this.generation = generation;
+    this.training = training;
+    this.base = base;
+    length = Math.min(TOKENS, base.config().maxPositionEmbeddings());
+    split = Math.max(1, length / 2);
+    SplittableRandom random = new SplittableRandom(SEED);
+    ids = random.longs((long) ROWS * length, 0, base.config().vocabSize()).toArray();
+  }
+
+  /**
+   * Runs on a lane.
+   *
+   * @return the largest difference of a log-probability, in nats
+   * @throws GenerationException when it is more than the format's tolerance
+   */
+  double check(Handle parameters, Shadow shadow, EngineMode.Generating mode) {
+    float[] expected = trainingLogprobs(parameters);
+    float[] found;
+    try (Handle tokens = Handle.of(ids, ROWS, length);
+        Handle from = Handle.of((long) split);
+        Handle scores = generation.infer("score", tokens, from, shadow.frame(), shadow.packed())) {
+      found = scores.floats();
+    }
+    double worst = 0;
+    for (int i = 0; i < expected.length; i++) {
+      double difference = Math.abs(expected[i] - (double) found[i]);
+      // NaN is not within any tolerance.
+      worst = difference <= worst ? worst : difference;
+    }
+    if (!(worst <= mode.format().tolerance())) {
+      throw new GenerationException(
+          "The flip to adapter version "
+              + mode.version()
+              + " failed its probe: a log-probability on the generation path differs by "
+              + worst
+              + " nats from the training path's, more than the "
+              + mode.format().tolerance()
+              + " that "
+              + mode.format()
+              + " weights allow. First wrong: "
+              + firstWrong(parameters, shadow, mode.format())
+              + ". If every number is NaN, the trained parameters are; otherwise this is a defect of"
+              + " the generation weights.");
+    }
+    return worst;
+  }
+
+  private float[] trainingLogprobs(Handle parameters) {
+    int count = length - split;
+    long[] reads = new long[ROWS * count];
+    long[] targets = new long[ROWS * count];
+    for (int row = 0; row < ROWS; row++) {
+      for (int i = 0; i < count; i++) {
+        int at = row * length + split - 1 + i;
+        reads[row * count + i] = at;
+        targets[row * count + i] = ids[at + 1];
+      }
+    }
+    try (Handle tokens = Handle.of(ids, ROWS, length);
+        Handle positions = Handle.of(reads, reads.length);
+        Handle wanted = Handle.of(targets, targets.length);
+        Handle temperature = Handle.of(1.0);
+        Handle yes = Handle.of(true);
+        Handle no = Handle.of(false);
+        Handle outputs =
+            training.infer(
+                "evaluate",
+                tokens,
+                positions,
+                wanted,
+                base.weights(),
+                parameters,
+                temperature,
+                yes,
+                no,
+                no)) {
+      Handle[] parts = outputs.parts();
+      try {
+        return parts[0].floats();
+      } finally {
+        for (Handle part : parts) {
+          part.close();
+        }
+      }
+    }
+  }
+
+  private String firstWrong(Handle parameters, Shadow shadow, WeightFormat format) {
+    float[] differences;
+    try (Handle tokens = Handle.of(ids, ROWS, length);
+        Handle expected = training.infer("states", tokens, base.weights(), parameters);
+        Handle found = generation.infer("states", tokens, shadow.frame(), shadow.packed());
+        Handle worst = generation.infer("worst", expected, found)) {
+      differences = worst.floats();
+    }
+    for (int layer = 0; layer < differences.length; layer++) {
+      if (!(differences[layer] <= format.tolerance())) {
+        return "model.layers."
+            + layer
+            + ", whose output is off by "
+            + differences[layer]
+            + " of its largest number";
+      }
+    }
+    return "lm_head or model.norm, as the output of every layer is right";
+  }
+}

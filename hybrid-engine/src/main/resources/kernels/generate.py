@@ -1,0 +1,245 @@
+# The Llama decoder on the generation path: merged and packed weights, a static cache of keys and values, sampling.
+#
+# w, flat: the training path's weights and parameter buffer, as in decoder.py.
+# g = [embed, norm, rope] + per layer [attn_norm, mlp_norm]: what is used as it is.
+# pw = per layer [qkv, o, gate_up, down], last the head: merged with LoRA and packed in one format ($FORMAT).
+# kv = per layer [keys, values], each [B, kv heads, S slots, head_dim]; a prompt of a batch lies in slots 0 … P-1, right padded, and token t of
+#     every row in slot P + t, so that one write serves all rows; the pads in between are masked.
+
+def linear(self, x, w: $WEIGHT):
+  $LINEAR
+
+def pack(self, w) -> $WEIGHT:
+  $PACK
+
+# ---- the shadow: weights for generation made of the training path's
+
+def frame(self, w: List[Tensor], flat) -> List[Tensor]:
+  p = torch.split_with_sizes(flat.detach(), self.sizes)
+  if not self.full:
+    out = [w[0], w[1], w[3]]
+    for l in range(self.layers):
+      out.append(w[4 + 6 * l])
+      out.append(w[7 + 6 * l])
+    return out
+  first = 2 if self.tied else 3
+  out = [p[0].view(w[0].shape), p[1], w[3]]
+  for l in range(self.layers):
+    out.append(p[first + 6 * l])
+    out.append(p[first + 6 * l + 3])
+  return out
+
+def adapted(self, p: List[Tensor], i: int) -> bool:
+  # whether training touches matrix i of pw
+  if self.full:
+    return True
+  if not self.lora or i == 4 * self.layers:
+    return False
+  return p[11 * (i // 4) + self.first_piece[i % 4]].numel() > 0
+
+def merged(self, w: List[Tensor], p: List[Tensor], i: int) -> Tensor:
+  # matrix i of pw in full precision; a new tensor where there is something to add, never an update of the base
+  l = i // 4
+  head = i == 4 * self.layers
+  at = 2 if head else 4 + 6 * l + self.weight_at[i % 4]
+  base = w[at]
+  if self.full:
+    k = at - 1 if at > 2 else at
+    if self.tied:
+      k = 0 if head else k - 1
+    return p[k].view(base.shape)
+  if not self.adapted(p, i):
+    return base
+  q = 11 * l + self.first_piece[i % 4]
+  a = p[q].view(-1, base.size(1))
+  hq, hk, f = self.heads * self.hd, self.kv * self.hd, self.ffn
+  if i % 4 == 0:
+    b = torch.block_diag([self.rows_of(p[q + 1], hq), self.rows_of(p[q + 2], hk), self.rows_of(p[q + 3], hk)])
+  elif i % 4 == 2:
+    b = torch.block_diag([self.rows_of(p[q + 1], f), self.rows_of(p[q + 2], f)])
+  else:
+    b = self.rows_of(p[q + 1], self.hidden)
+  return torch.addmm(base, b.t(), a, beta=1, alpha=self.scale)
+
+def rows_of(self, b, out: int):
+  return b.view(b.numel() // out, out)
+
+def shadow(self, w: List[Tensor], flat, old: List[$WEIGHT]) -> List[$WEIGHT]:
+  # old: an earlier shadow, whose matrices are taken over where training does not touch them; or empty
+  p = torch.split_with_sizes(flat.detach(), self.sizes)
+  out: List[$WEIGHT] = []
+  for i in range(4 * self.layers + 1):
+    if len(old) > 0 and not self.adapted(p, i):
+      out.append(old[i])
+    else:
+      out.append(self.pack(self.merged(w, p, i)))
+  return out
+
+def untouched(self, flat, old: List[$WEIGHT]) -> List[$WEIGHT]:
+  # lets go of what the next flip will make anew; the head, never adapted, stands in its place
+  p = torch.split_with_sizes(flat.detach(), self.sizes)
+  out: List[$WEIGHT] = []
+  if not self.full:
+    for i in range(len(old)):
+      out.append(old[len(old) - 1] if self.adapted(p, i) else old[i])
+  return out
+
+def nothing(self) -> List[$WEIGHT]:
+  out: List[$WEIGHT] = []
+  return out
+
+# ---- forward
+
+def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope, kc, vc, slot: int, n: int, mask: Optional[Tensor]):
+  # x [B * n, d]; writes slots slot … slot + n - 1. n > 1 is the prefill: causal, so pads behind a prompt are never looked at
+  hq, hk, hd = self.heads, self.kv, self.hd
+  d = x.size(1)
+  b = x.size(0) // n
+  group = hq // hk
+  h = torch.rms_norm(x, [d], g[3 + 2 * l], self.eps)
+  qkv = self.linear(h, pw[4 * l]).view(b, n, hq + 2 * hk, hd)
+  qk = torch.view_as_real(torch.view_as_complex(qkv[:, :, :hq + hk].reshape(b, n, hq + hk, hd // 2, 2)) * rope).flatten(3)
+  k = qk[:, :, hq:].transpose(1, 2)
+  v = qkv[:, :, hq + hk:].transpose(1, 2)
+  kc[:, :, slot:slot + n].copy_(k)
+  vc[:, :, slot:slot + n].copy_(v)
+  if n == 1:
+    # the query heads of one group are the rows of a small query block: keys and values are not repeated
+    q = qk[:, 0, :hq].reshape(b, hk, group, hd)
+    a = torch.scaled_dot_product_attention(q, kc[:, :, :slot + 1], vc[:, :, :slot + 1], mask).reshape(b, hq * hd)
+  else:
+    q = qk[:, :, :hq].transpose(1, 2)
+    k = k.unsqueeze(2).expand(b, hk, group, n, hd).reshape(b, hq, n, hd)
+    v = v.unsqueeze(2).expand(b, hk, group, n, hd).reshape(b, hq, n, hd)
+    a = torch.scaled_dot_product_attention(q, k, v, None, 0., True).transpose(1, 2).reshape(b * n, hq * hd)
+  x = x + self.linear(a, pw[4 * l + 1])
+  h = torch.rms_norm(x, [d], g[4 + 2 * l], self.eps)
+  gu = self.linear(h, pw[4 * l + 2])
+  return x + self.linear(torch.silu(gu[:, :self.ffn]).mul_(gu[:, self.ffn:]), pw[4 * l + 3])
+
+def logits(self, x, g: List[Tensor], pw: List[$WEIGHT]):
+  return self.linear(torch.rms_norm(x, [x.size(1)], g[1], self.eps), pw[4 * self.layers])
+
+def cache(self, b: int, s: int) -> List[Tensor]:
+  return [torch.empty([b, self.kv, s, self.hd]) for i in range(2 * self.layers)]
+
+def prefill(self, ids, lens, tokens: int, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
+  # ids [B, P] right padded, lens [B]; at most about `tokens` go through at once; the logits after each prompt's last token, [B, V]
+  b, n = ids.size(0), ids.size(1)
+  rope = torch.view_as_complex(g[2][:n])
+  rows = max(1, tokens // n)
+  last: List[Tensor] = []
+  for i in range(0, b, rows):
+    part = ids[i:i + rows]
+    c = part.size(0)
+    x = torch.embedding(g[0], part.reshape(-1))
+    for l in range(self.layers):
+      x = self.layer(x, g, pw, l, rope, kv[2 * l][i:i + rows], kv[2 * l + 1][i:i + rows], 0, n, None)
+    last.append(x.index_select(0, torch.arange(c) * n + lens[i:i + rows] - 1))
+  return self.logits(torch.cat(last), g, pw)
+
+def decode(self, token, position, slot: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
+  # token, position [B]; mask [B, 1, group, S] to add, or None; logits [B, V]
+  rope = torch.view_as_complex(g[2].index_select(0, position))
+  rope = rope.view(token.size(0), 1, 1, rope.size(2))
+  x = torch.embedding(g[0], token)
+  m = mask
+  if m is not None:
+    m = m[:, :, :, :slot + 1]
+  for l in range(self.layers):
+    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], slot, 1, m)
+  return self.logits(x, g, pw)
+
+def pad_mask(self, lens, prompt: int, slots: int) -> Optional[Tensor]:
+  # None where no prompt is padded
+  if bool((lens == prompt).all()):
+    return None
+  at = torch.arange(slots).unsqueeze(0)
+  hide = (at >= lens.unsqueeze(1)) & (at < prompt)
+  m = torch.zeros([lens.size(0), 1, 1, slots]).masked_fill_(hide.view(lens.size(0), 1, 1, slots), -inf)
+  return m.expand(lens.size(0), 1, self.heads // self.kv, slots).contiguous()
+
+# ---- sampling
+
+def pick(self, logits, u, temperature: float, topk: int, topp: float) -> Tuple[Tensor, Tensor]:
+  # u [B], one uniform number per row, decides. Returns the tokens [B] and their log-probabilities over the whole vocabulary: top-k and top-p
+  # restrict the choice alone
+  vocabulary = logits.size(1)
+  z = logits if temperature == 0.0 else logits / temperature
+  lse = torch.logsumexp(z, [-1], True)
+  if temperature == 0.0:
+    i = torch.argmax(z, -1, True)
+  elif topk <= 0 and topp >= 1.0:
+    c = torch.cumsum(torch.exp(z - lse), -1)
+    i = torch.searchsorted(c, u.unsqueeze(1) * c[:, -1:], right=True).clamp_(max=vocabulary - 1)
+  else:
+    k = min(vocabulary, topk if topk > 0 else 64)
+    zs, ix = torch.topk(z, k, -1)
+    p = torch.exp(zs - lse)
+    c = torch.cumsum(p, -1)
+    # top-p alone: look at more candidates until they hold enough
+    while topk <= 0 and k < vocabulary and bool((c[:, -1] < topp).any()):
+      k = min(vocabulary, k * 16)
+      zs, ix = torch.topk(z, k, -1)
+      p = torch.exp(zs - lse)
+      c = torch.cumsum(p, -1)
+    if topk > 0:
+      # top-p counts within what top-k left
+      p = p / c[:, -1:]
+      c = c / c[:, -1:]
+    if topp < 1.0:
+      p = p * ((c - p) < topp)
+    c = torch.cumsum(p, -1)
+    j = torch.searchsorted(c, u.unsqueeze(1) * c[:, -1:], right=True).clamp_(max=k - 1)
+    i = ix.gather(1, j)
+  return i.squeeze(1), (z.gather(1, i) - lse).squeeze(1)
+
+def step(self, token, position, slot: int, mask: Optional[Tensor], u, temperature: float, topk: int, topp: float, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tuple[Tensor, Tensor]:
+  # one more token per row; moves position on
+  picked = self.pick(self.decode(token, position, slot, mask, g, pw, kv), u, temperature, topk, topp)
+  # a row that has ended may stay past the last position
+  position.add_(1).clamp_(max=g[2].size(0) - 1)
+  return picked
+
+def kept(self, rows, xs: List[Tensor]) -> List[Tensor]:
+  return [x.index_select(0, rows) for x in xs]
+
+def kept_mask(self, rows, mask: Optional[Tensor]) -> Optional[Tensor]:
+  if mask is None:
+    return None
+  return mask.index_select(0, rows)
+
+# ---- the probe
+
+def score(self, ids, split: int, g: List[Tensor], pw: List[$WEIGHT]) -> Tensor:
+  # log p(ids[:, split]) … at temperature 1, [B, T - split]: the first by prefill, the others by decoding
+  b, n = ids.size(0), ids.size(1)
+  kv = self.cache(b, n)
+  position = torch.full([b], split, dtype=4)
+  z = self.prefill(ids[:, :split], position, 4096, g, pw, kv)
+  out: List[Tensor] = []
+  for t in range(split, n):
+    if t > split:
+      z = self.decode(ids[:, t - 1], position, t - 1, None, g, pw, kv)
+      position = position + 1
+    out.append((z.gather(1, ids[:, t:t + 1]) - torch.logsumexp(z, [-1], True)).squeeze(1))
+  return torch.stack(out, 1)
+
+def states(self, ids, g: List[Tensor], pw: List[$WEIGHT]) -> List[Tensor]:
+  # the residual stream after each layer, [B * T, d] each
+  b, n = ids.size(0), ids.size(1)
+  kv = self.cache(b, n)
+  rope = torch.view_as_complex(g[2][:n])
+  x = torch.embedding(g[0], ids.reshape(-1))
+  out: List[Tensor] = []
+  for l in range(self.layers):
+    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], 0, n, None)
+    out.append(x)
+  return out
+
+def worst(self, a: List[Tensor], b: List[Tensor]) -> Tensor:
+  # per pair, the largest difference over the largest number, [layers]
+  out: List[Tensor] = []
+  for i in range(len(a)):
+    out.append((a[i] - b[i]).abs().max() / a[i].abs().max().clamp(min=1e-30))
+  return torch.stack(out)
