@@ -1,5 +1,8 @@
 package dev.troupe.engine;
 
+import dev.troupe.engine.generation.EngineMode;
+import dev.troupe.engine.generation.FlipReport;
+import dev.troupe.engine.generation.Generator;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.CheckpointWriter;
 import dev.troupe.models.checkpoint.DType;
@@ -7,6 +10,7 @@ import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Head;
@@ -27,7 +31,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One role on a shared base: trains, evaluates and samples, and keeps account of memory and time.
@@ -40,6 +46,9 @@ public final class HybridEngine implements RoleEngine {
   private final ParameterLayout layout;
   private final Trainer trainer;
   private final Map<String, Double> seconds = new LinkedHashMap<>();
+  private final Lanes lanes;
+  private @Nullable Generator generator;
+  private @Nullable Tokenizer tokenizer;
   private long version;
 
   HybridEngine(RoleSpec spec, Path model, BaseModel base, Runnable releaseBase, Lanes lanes) {
@@ -47,6 +56,7 @@ public final class HybridEngine implements RoleEngine {
     this.model = model;
     this.base = base;
     this.releaseBase = releaseBase;
+    this.lanes = lanes;
     Optional<Path> directory = spec.adapter().map(Path::of).filter(path -> !path.equals(model));
     Optional<Adapter> adapter = directory.map(path -> Adapter.read(path, base.config()));
     layout = layout(spec, base, adapter, directory);
@@ -140,7 +150,47 @@ public final class HybridEngine implements RoleEngine {
 
   @Override
   public List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings) {
-    throw new EngineException("generation is not wired yet");
+    boolean ready =
+        generator != null
+            && generator.mode() instanceof EngineMode.Generating generating
+            && generating.version() == version;
+    if (!ready) {
+      timed("flip", this::flip);
+    }
+    return timed("generate", () -> generator().generate(version, prompts, settings));
+  }
+
+  /**
+   * As {@link #generate} for one prompt, telling each piece of text as it comes; {@code listener}
+   * is called on a thread of the engine.
+   */
+  public Rollout stream(Prompt prompt, SamplingSettings settings, Consumer<String> listener) {
+    if (!(generator().mode() instanceof EngineMode.Generating)) {
+      timed("flip", this::flip);
+    }
+    return timed("generate", () -> generator().stream(version, prompt, settings, listener));
+  }
+
+  private FlipReport flip() {
+    returnToTraining();
+    return generator().flip(trainer.parameters(), version);
+  }
+
+  /** What samples; made when first asked for, as most roles never are. */
+  private Generator generator() {
+    if (generator == null) {
+      tokenizer = Tokenizer.load(model);
+      tokenizer.checkFits(base.config().vocabSize());
+      generator = new Generator(base, tokenizer, layout, lanes, Generator.Options.defaults());
+    }
+    return generator;
+  }
+
+  /** Before the parameters change. */
+  private void returnToTraining() {
+    if (generator != null && generator.mode() instanceof EngineMode.Generating) {
+      generator.release();
+    }
   }
 
   @Override
@@ -153,6 +203,7 @@ public final class HybridEngine implements RoleEngine {
     return timed(
         "train",
         () -> {
+          returnToTraining();
           UpdateResult result = trainer.update(objective, examples);
           version += result.applied() ? 1 : 0;
           return new UpdateResult(
@@ -214,6 +265,7 @@ public final class HybridEngine implements RoleEngine {
               + layout.size()
               + ": it was made with another configuration.");
     }
+    returnToTraining();
     trainer.parameters().write(state.parameters());
     trainer.adam().ifPresent(adam -> state.adam().ifPresent(adam::restore));
     version = state.version();
@@ -225,6 +277,8 @@ public final class HybridEngine implements RoleEngine {
     bytes.put("base", base.bytes());
     bytes.put("adapter", (long) Float.BYTES * layout.size());
     bytes.put("optimizer", trainer.adam().map(AdamState::bytes).orElse(0L));
+    bytes.putAll(
+        generator == null ? Map.of("shadow", 0L, "kv-cache", 0L) : generator.memoryBytes());
     return bytes;
   }
 
@@ -248,6 +302,12 @@ public final class HybridEngine implements RoleEngine {
 
   @Override
   public void close() {
+    if (generator != null) {
+      generator.close();
+    }
+    if (tokenizer != null) {
+      tokenizer.close();
+    }
     trainer.close();
     releaseBase.run();
   }

@@ -2,7 +2,7 @@ package dev.troupe.engine.generation;
 
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.decoder.Projection;
+import dev.troupe.models.peft.AdaptedLinear;
 import java.util.Collections;
 import java.util.Set;
 
@@ -22,19 +22,19 @@ final class Matrices {
     if (layout.isFull()) {
       return elements(config);
     }
-    Set<Projection> targets = layout.targets();
+    Set<AdaptedLinear> targets = layout.targets();
     long sum = 0;
     if (!Collections.disjoint(
-        targets, Set.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ))) {
+        targets, Set.of(AdaptedLinear.Q_PROJ, AdaptedLinear.K_PROJ, AdaptedLinear.V_PROJ))) {
       sum += qkv(config);
     }
-    if (targets.contains(Projection.O_PROJ)) {
+    if (targets.contains(AdaptedLinear.O_PROJ)) {
       sum += o(config);
     }
-    if (targets.contains(Projection.GATE_PROJ) || targets.contains(Projection.UP_PROJ)) {
+    if (targets.contains(AdaptedLinear.GATE_PROJ) || targets.contains(AdaptedLinear.UP_PROJ)) {
       sum += gateUp(config);
     }
-    if (targets.contains(Projection.DOWN_PROJ)) {
+    if (targets.contains(AdaptedLinear.DOWN_PROJ)) {
       sum += down(config);
     }
     return sum * config.layers();

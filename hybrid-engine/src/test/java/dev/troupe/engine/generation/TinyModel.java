@@ -3,7 +3,7 @@ package dev.troupe.engine.generation;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.decoder.Projection;
+import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.tokenizer.BpeTrainer;
 import dev.troupe.models.tokenizer.BpeVocabulary;
 import dev.troupe.models.tokenizer.Tokenizer;
@@ -55,10 +55,10 @@ final class TinyModel implements AutoCloseable {
     base = BaseModel.random(config, 5);
     layout =
         switch (tuned) {
-          case LORA -> ParameterLayout.lora(config, 4, 8, EnumSet.allOf(Projection.class), true);
+          case LORA -> ParameterLayout.lora(config, 4, 8, EnumSet.allOf(AdaptedLinear.class), true);
           case LORA_QV ->
               ParameterLayout.lora(
-                  config, 3, 8, EnumSet.of(Projection.Q_PROJ, Projection.V_PROJ), false);
+                  config, 3, 8, EnumSet.of(AdaptedLinear.Q_PROJ, AdaptedLinear.V_PROJ), false);
           case FULL, FULL_TIED -> ParameterLayout.full(config, false);
           case BARE -> ParameterLayout.bare(config, false);
         };
