@@ -29,6 +29,12 @@ public final class ChatTemplate {
       "{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] + eos_token + '\\n' }}"
           + "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}";
 
+  /**
+   * Stands in front of a special token that a message spells out, so that {@link
+   * Tokenizer#encodeRendered} leaves it text. A Unicode noncharacter: no text has it.
+   */
+  static final String GUARD = "\ufdd0";
+
   private static final Pattern ANY_TAG =
       Pattern.compile("\\{\\{.*?\\}\\}|\\{%.*?%\\}|\\{#.*?#\\}", Pattern.DOTALL);
   private static final Pattern TAG =
@@ -45,13 +51,16 @@ public final class ChatTemplate {
   private final String trimmed;
   private final String where;
   private final Map<String, String> specialTokens;
+  private final Pattern spelledOut;
 
   /**
    * @param source the Jinja text
    * @param where its file, for errors
    * @param specialTokens variables such as {@code bos_token → <s>}
+   * @param spelledOut finds special tokens in text
    */
-  ChatTemplate(String source, String where, Map<String, String> specialTokens) {
+  ChatTemplate(String source, String where, Map<String, String> specialTokens, Pattern spelledOut) {
+    this.spelledOut = spelledOut;
     this.source = source;
     this.trimmed = trimmed(source);
     this.where = where;
@@ -156,7 +165,8 @@ public final class ChatTemplate {
   }
 
   /**
-   * The dialogue as the model reads it.
+   * The dialogue as the model reads it. Special tokens that a message spells out are marked by a
+   * noncharacter in front of them: {@link Tokenizer#encodeRendered} takes them for text.
    *
    * @param addGenerationPrompt whether the text ends with the opening of an assistant's message
    * @throws CheckpointException when the template is broken or refuses the dialogue, with what it
@@ -171,8 +181,8 @@ public final class ChatTemplate {
             .map(
                 turn -> {
                   Map<String, Object> message = new LinkedHashMap<>();
-                  message.put("role", turn.role());
-                  message.put("content", turn.content());
+                  message.put("role", guarded(turn.role()));
+                  message.put("content", guarded(turn.content()));
                   return message;
                 })
             .toList());
@@ -183,6 +193,10 @@ public final class ChatTemplate {
       throw failure(errors);
     }
     return result.getOutput();
+  }
+
+  private String guarded(String text) {
+    return spelledOut.matcher(text.replace(GUARD, "")).replaceAll(GUARD + "$0");
   }
 
   private CheckpointException failure(List<TemplateError> errors) {

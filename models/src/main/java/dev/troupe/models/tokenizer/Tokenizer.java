@@ -17,6 +17,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /**
  * The tokenizer of a Hugging Face directory: {@code tokenizer.json}, {@code tokenizer_config.json},
@@ -36,6 +39,7 @@ public final class Tokenizer implements AutoCloseable {
   private final HuggingFaceTokenizer rendered;
   private final HuggingFaceTokenizer user;
   private final Vocabulary vocabulary;
+  private final Pattern guarded;
   private final Map<String, Integer> specials;
   private final Optional<ChatTemplate> chatTemplate;
 
@@ -50,6 +54,7 @@ public final class Tokenizer implements AutoCloseable {
     this.rendered = rendered;
     this.user = user;
     this.vocabulary = vocabulary;
+    this.guarded = Pattern.compile(ChatTemplate.GUARD + "(?:" + vocabulary.spelledOut() + ")");
     this.specials = specials;
     this.chatTemplate = chatTemplate;
   }
@@ -101,7 +106,12 @@ public final class Tokenizer implements AutoCloseable {
     HuggingFaceTokenizer rendered = open(json, file);
     HuggingFaceTokenizer user = open(vocabulary.withoutSpecials(json), file);
     return new Tokenizer(
-        directory, rendered, user, vocabulary, specials, chatTemplate(directory, config, contents));
+        directory,
+        rendered,
+        user,
+        vocabulary,
+        specials,
+        chatTemplate(directory, config, contents, vocabulary.spelledOut()));
   }
 
   private static ObjectNode optional(Path file) {
@@ -124,12 +134,12 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   private static Optional<ChatTemplate> chatTemplate(
-      Path directory, ObjectNode config, Map<String, String> specialTokens) {
+      Path directory, ObjectNode config, Map<String, String> specialTokens, Pattern spelledOut) {
     Path file = directory.resolve("chat_template.jinja");
     if (Files.exists(file)) {
       try {
         return Optional.of(
-            new ChatTemplate(Files.readString(file), file.toString(), specialTokens));
+            new ChatTemplate(Files.readString(file), file.toString(), specialTokens, spelledOut));
       } catch (IOException e) {
         throw new CheckpointException(file + " cannot be read: " + e, e);
       }
@@ -137,11 +147,12 @@ public final class Tokenizer implements AutoCloseable {
     JsonNode template = config.path("chat_template");
     String where = directory.resolve("tokenizer_config.json") + " (chat_template)";
     if (template.isTextual()) {
-      return Optional.of(new ChatTemplate(template.asText(), where, specialTokens));
+      return Optional.of(new ChatTemplate(template.asText(), where, specialTokens, spelledOut));
     }
     for (JsonNode named : template) {
       if (named.path("name").asText().equals("default")) {
-        return Optional.of(new ChatTemplate(named.path("template").asText(), where, specialTokens));
+        return Optional.of(
+            new ChatTemplate(named.path("template").asText(), where, specialTokens, spelledOut));
       }
     }
     return Optional.empty();
@@ -165,11 +176,26 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * The tokens of a text that the chat template made: special tokens spelled out in it become
-   * special tokens.
+   * The tokens of a text that the chat template made: its markers become special tokens, and those
+   * that a message spelled out, which {@link ChatTemplate#render} marked, stay text.
    */
   public int[] encodeRendered(String renderedText) {
-    return ints(rendered.encode(renderedText, false, false).getIds());
+    IntStream.Builder ids = IntStream.builder();
+    int at = 0;
+    Matcher marked = guarded.matcher(renderedText);
+    while (marked.find()) {
+      add(ids, rendered, renderedText.substring(at, marked.start()));
+      add(ids, user, marked.group().substring(ChatTemplate.GUARD.length()));
+      at = marked.end();
+    }
+    add(ids, rendered, renderedText.substring(at));
+    return ids.build().toArray();
+  }
+
+  private static void add(IntStream.Builder ids, HuggingFaceTokenizer tokenizer, String text) {
+    for (long id : tokenizer.encode(text, false, false).getIds()) {
+      ids.add(Math.toIntExact(id));
+    }
   }
 
   /** The text of the tokens, special tokens left out. */

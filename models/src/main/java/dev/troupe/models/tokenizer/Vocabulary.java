@@ -4,12 +4,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.CheckpointException;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** The tokens that a {@code tokenizer.json} lists: the model's own and the added ones. */
@@ -65,6 +68,18 @@ final class Vocabulary {
 
   @Nullable Integer id(String token) {
     return ids.get(token);
+  }
+
+  /** Finds special tokens spelled out in text, the longest where several begin. */
+  Pattern spelledOut() {
+    return specials.isEmpty()
+        ? Pattern.compile("(?!)")
+        : Pattern.compile(
+            specials.stream()
+                .filter(special -> !special.isEmpty())
+                .sorted(Comparator.comparingInt(String::length).reversed())
+                .map(Pattern::quote)
+                .collect(Collectors.joining("|")));
   }
 
   /** One more than the largest id. */
