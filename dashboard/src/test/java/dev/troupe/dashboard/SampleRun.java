@@ -178,6 +178,7 @@ final class SampleRun implements AutoCloseable {
             "kl", 0.05 + 5.4 * risen + noise(0.25),
             "klCoefficient", 0.05,
             "policyLoss", -0.02 + noise(0.012),
+            "loss", -0.02 + noise(0.012),
             "valueLoss", 0.11 + 0.4 * Math.exp(-4 * done) + noise(0.02),
             "clipFraction", Math.abs(0.08 + noise(0.03)),
             "entropy", 2.1 - 1.1 * risen + noise(0.05),

@@ -26,30 +26,26 @@ import org.jspecify.annotations.Nullable;
 public final class TensorBoardWriter implements AutoCloseable {
   private final Path directory;
   private final Map<String, Long> lastSteps = new TreeMap<>();
+  private final RunFollower follower;
+
+  /** Touched by the follower's thread, and by {@link #close} once that has ended. */
   private @Nullable OutputStream output;
 
-  /**
-   * @param directory of the event files, made when the first event comes
-   */
-  TensorBoardWriter(Path directory) {
-    this.directory = directory;
+  private TensorBoardWriter(Path runDirectory) {
+    directory = runDirectory.resolve("tensorboard");
+    follower = RunFollower.start("troupe-tensorboard", runDirectory, this::write);
   }
 
   /**
-   * Follows a run directory and writes its {@code tensorboard} folder until the result is closed,
-   * which takes up all events written before.
+   * Follows a run directory and writes its {@code tensorboard} folder, made with the first event,
+   * until it is closed.
    */
-  public static AutoCloseable follow(Path runDirectory) {
-    TensorBoardWriter writer = new TensorBoardWriter(runDirectory.resolve("tensorboard"));
-    RunFollower follower = RunFollower.start("troupe-tensorboard", runDirectory, writer::write);
-    return () -> {
-      follower.close();
-      writer.close();
-    };
+  public static TensorBoardWriter start(Path runDirectory) {
+    return new TensorBoardWriter(runDirectory);
   }
 
   /** Takes up the next events of the run. */
-  void write(List<RunEvent> events) {
+  private void write(List<RunEvent> events) {
     try {
       for (RunEvent event : events) {
         write(event);
@@ -127,10 +123,16 @@ public final class TensorBoardWriter implements AutoCloseable {
     }
   }
 
+  /** Takes up all events written before, then closes the file. */
   @Override
-  public void close() throws IOException {
-    if (output != null) {
-      output.close();
+  public void close() {
+    follower.close();
+    try {
+      if (output != null) {
+        output.close();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot write TensorBoard's files in " + directory, e);
     }
   }
 }

@@ -44,7 +44,8 @@ function line(label, data, index, extra = {}) {
 }
 
 function metricDatasets(card, series) {
-  const present = card.metrics.filter((name) => series.metrics[name]);
+  // In PPO "loss" is policyLoss once more, less the entropy bonus.
+  const present = card.metrics.filter((name) => series.metrics[name] && !(name === 'loss' && series.metrics.policyLoss));
   if (present.length === 1) {
     const data = points(series.metrics[present[0]], card.percent ? 100 : 1);
     const soft = colour(0) + '5c';
@@ -178,10 +179,11 @@ export class Charts {
       const datasets = card.phases ? phaseDatasets(series) : metricDatasets(card, series);
       if (datasets.length > 0) main.push([this.card(card), datasets]);
     }
-    const others = Object.keys(series.metrics).filter((name) => !known.has(name));
+    const others = Object.keys(series.metrics)
+      .filter((name) => !known.has(name) || (name === 'loss' && series.metrics.policyLoss));
     const more = others.map((name) => {
-      const card = { title: words(name), metrics: [name] };
-      return [this.card(card), () => metricDatasets(card, series)];
+      const card = { title: words(name), metrics: [name], more: true };
+      return [this.card(card), () => [line(card.title, points(series.metrics[name]), 0)]];
     });
     place(this.main, main.map(([card]) => card.element));
     place(this.more, more.map(([card]) => card.element));
@@ -192,8 +194,9 @@ export class Charts {
   }
 
   card(card) {
-    if (!this.cards.has(card.title)) this.cards.set(card.title, new ChartCard(card));
-    return this.cards.get(card.title);
+    const key = `${card.more ? 'more ' : ''}${card.title}`;
+    if (!this.cards.has(key)) this.cards.set(key, new ChartCard(card));
+    return this.cards.get(key);
   }
 
   /** After a change of the colour scheme. */

@@ -51,16 +51,16 @@ final class TensorBoardWriterTest {
   }
 
   @Test
-  void follow_aRun_writesItsScalars() throws Exception {
+  void start_onARun_writesItsScalars() throws IOException {
     try (EventLog log = EventLog.open(directory.resolve(EventLog.FILE_NAME), CLOCK);
-        AutoCloseable follower = TensorBoardWriter.follow(directory)) {
+        TensorBoardWriter writer = TensorBoardWriter.start(directory)) {
       log.append(step(1, 0.5));
       log.append(step(2, 0.25));
       log.append(
           RunEvent.newBuilder()
               .setStageCompleted(
                   StageCompleted.newBuilder().setStage("ppo").putResults("winRate", 0.9)));
-      assertThat(follower).isNotNull();
+      assertThat(writer).isNotNull();
     }
     byte[] first = Files.readAllBytes(file());
     List<Event> events = read(first);
@@ -73,7 +73,7 @@ final class TensorBoardWriterTest {
     assertThat(events.get(3).getSummary().getValue(0).getTag()).isEqualTo("ppo/result/winRate");
 
     // Attaching again writes the same file, not a second one with the same scalars.
-    TensorBoardWriter.follow(directory).close();
+    TensorBoardWriter.start(directory).close();
     assertThat(Files.readAllBytes(file())).isEqualTo(first);
   }
 
