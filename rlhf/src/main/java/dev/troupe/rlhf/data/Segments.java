@@ -150,7 +150,12 @@ final class Segments {
               + " chat_template); use a model with one, or plain prompts and answers with"
               + " data.format = plain");
     }
-    return text.render(messages, addGenerationPrompt);
+    try {
+      return text.render(messages, addGenerationPrompt);
+    } catch (RuntimeException e) { // templates refuse what they don't know, such as a role
+      throw new DataException(
+          origin + ": the model's chat template can't write it: " + e.getMessage(), e);
+    }
   }
 
   private static String rest(String before, String after, Origin origin) {

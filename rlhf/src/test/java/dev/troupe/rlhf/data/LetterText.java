@@ -40,6 +40,9 @@ record LetterText(boolean hasChatTemplate, boolean begins, int contextLength) im
 
   @Override
   public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
+    if (messages.stream().anyMatch(message -> message.role().equals("tool"))) {
+      throw new IllegalArgumentException("no tools here");
+    }
     return messages.stream()
             .map(message -> "<" + message.role() + ">" + message.content() + END + "\n")
             .collect(Collectors.joining())

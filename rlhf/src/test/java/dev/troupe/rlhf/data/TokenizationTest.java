@@ -240,6 +240,17 @@ class TokenizationTest {
   }
 
   @Test
+  void sft_templateThatRefuses_saysWhichRecord() {
+    Dialogue dialogue =
+        new Dialogue(
+            ORIGIN, List.of(new ChatMessage("tool", "hi"), new ChatMessage("assistant", "yo")));
+    Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
+    assertThatThrownBy(() -> text.sft(List.of(dialogue), Trained.COMPLETION))
+        .isInstanceOf(DataException.class)
+        .hasMessage("f.jsonl:7: the model's chat template can't write it: no tools here");
+  }
+
+  @Test
   void sft_bareOrEmptyPrompt_isAnError() {
     Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
     assertThatThrownBy(() -> text.sft(List.of(new BarePrompt(ORIGIN, new Plain("p"))), Trained.ALL))
