@@ -41,6 +41,7 @@ final class Screenshots {
         browser.screenshot(pictures.resolve("rollout-" + scheme + ".png"), false);
         browser.find("#rollout-close").click();
         browser.resize(390, 844);
+        browser.evaluate("window.scrollTo(0, 0)");
         Thread.sleep(900);
         browser.screenshot(pictures.resolve("phone-" + scheme + ".png"), false);
         browser.screenshot(pictures.resolve("phone-" + scheme + "-whole.png"), true);

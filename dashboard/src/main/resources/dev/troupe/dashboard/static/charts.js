@@ -4,7 +4,7 @@ import { number, signed, words } from './format.js';
 
 /** The cards in their order. A card without data is not shown; the rest goes under "More metrics". */
 const CARDS = [
-  { title: 'Score', metrics: ['score'], hint: 'mean of the reward model, per response', good: 'up' },
+  { title: 'Score', metrics: ['score'], hint: 'mean per response' },
   { title: 'Accuracy', metrics: ['accuracy'], hint: 'pairs ranked right', percent: true },
   { title: 'Loss', metrics: ['loss', 'policyLoss', 'valueLoss', 'heldOutLoss'] },
   { title: 'KL to the reference', metrics: ['kl'], hint: 'per response' },
@@ -28,8 +28,8 @@ function smooth(data) {
   const reach = Math.max(2, Math.round(data.length / 30));
   return data.map(({ x, y }, i) => {
     if (y === null) return { x, y };
-    // The same reach on both sides, shorter at the ends.
-    const side = Math.min(reach, Math.max(1, i), Math.max(1, data.length - 1 - i));
+    // The same reach on both sides, half of it at the ends.
+    const side = Math.max(Math.ceil(reach / 2), Math.min(reach, i, data.length - 1 - i));
     const near = data.slice(Math.max(0, i - side), i + side + 1).filter((p) => p.y !== null);
     return { x, y: near.reduce((sum, p) => sum + p.y, 0) / near.length };
   });
