@@ -57,18 +57,19 @@ public final class Quickstart {
     return all;
   }
 
-  /** Prompts with a friendly reply chosen and another rejected. */
+  /** The same answer said twice: chosen in a friendly tone, rejected in another. */
   public List<Preference> preferences(int size) {
     SplittableRandom random = random(PREFERENCES);
     List<Preference> all = new ArrayList<>(size);
     for (Question question : drawn(size, random)) {
+      String answer = ShopGrammar.answer(question, random);
       String chosen;
       do {
-        chosen = ShopGrammar.reply(question, anyTone(random), anyTone(random), random);
+        chosen = ShopGrammar.toned(answer, anyTone(random), anyTone(random), random);
       } while (!ShopGrammar.friendly(chosen));
       String rejected;
       do {
-        rejected = ShopGrammar.reply(question, anyTone(random), anyTone(random), random);
+        rejected = ShopGrammar.toned(answer, anyTone(random), anyTone(random), random);
       } while (ShopGrammar.friendly(rejected));
       all.add(new Preference(question.prompt(), " " + chosen, " " + rejected));
     }

@@ -107,12 +107,20 @@ final class ShopGrammar {
     return all;
   }
 
+  /** A fitting answer, without opener and closer. */
+  static String answer(Question question, SplittableRandom random) {
+    return pick(question.topic().answers(), random)
+        .replace("@", question.item())
+        .replace("#", Integer.toString(1 + random.nextInt(9)));
+  }
+
   /** A fitting reply with this tone, without a leading space. */
   static String reply(Question question, Tone opener, Tone closer, SplittableRandom random) {
-    String answer =
-        pick(question.topic().answers(), random)
-            .replace("@", question.item())
-            .replace("#", Integer.toString(1 + random.nextInt(9)));
+    return toned(answer(question, random), opener, closer, random);
+  }
+
+  /** An answer said in this tone. */
+  static String toned(String answer, Tone opener, Tone closer, SplittableRandom random) {
     String before =
         switch (opener) {
           case FRIENDLY -> pick(FRIENDLY_OPENERS, random) + " ";
