@@ -212,8 +212,11 @@ final class EventLogTest {
     try (EventLog log = EventLog.open(file)) {
       log.append(notice("kept"));
     }
-    // Half of a record: says 100 bytes, has 3.
-    Files.write(file, new byte[] {100, 1, 2, 3}, StandardOpenOption.APPEND);
+    // Part of a record that says 10000 bytes: longer than what the next writer puts in its place.
+    byte[] torn = new byte[1000];
+    torn[0] = (byte) 0x90;
+    torn[1] = 0x4e;
+    Files.write(file, torn, StandardOpenOption.APPEND);
     try (EventReader reader = EventReader.open(file)) {
       assertThat(reader.poll()).hasSize(1);
       EventLog.open(file).close();
