@@ -30,6 +30,7 @@ import picocli.CommandLine.Spec;
       ChatCommand.class,
       GenerateCommand.class,
       LogprobsCommand.class,
+      DashboardCommand.class,
       DoctorCommand.class,
     })
 public final class Troupe implements Runnable {

@@ -1,7 +1,10 @@
 package dev.troupe.launcher;
 
+import dev.troupe.dashboard.DashboardException;
 import dev.troupe.launcher.config.ConfigException;
 import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.protocol.event.EventLogException;
+import dev.troupe.rlhf.data.DataException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -23,7 +26,13 @@ import java.util.concurrent.ExecutionException;
 final class UserErrors {
   /** Exceptions whose message is complete: what, where, found against expected, how to mend it. */
   private static final List<Class<? extends Exception>> COMPLETE =
-      List.of(UserException.class, ConfigException.class, CheckpointException.class);
+      List.of(
+          UserException.class,
+          ConfigException.class,
+          CheckpointException.class,
+          DataException.class,
+          DashboardException.class,
+          EventLogException.class);
 
   private UserErrors() {}
 
