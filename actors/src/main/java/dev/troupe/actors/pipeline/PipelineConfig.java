@@ -1,0 +1,84 @@
+package dev.troupe.actors.pipeline;
+
+import dev.troupe.rlhf.data.DataConfig;
+import dev.troupe.rlhf.quickstart.QuickstartConfig;
+import dev.troupe.rlhf.recipe.DpoConfig;
+import dev.troupe.rlhf.recipe.PpoConfig;
+import dev.troupe.rlhf.recipe.PretrainConfig;
+import dev.troupe.rlhf.recipe.RewardModelConfig;
+import dev.troupe.rlhf.recipe.SftConfig;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * All that a run is told.
+ *
+ * @param output the run's directory
+ * @param model directory of the base checkpoint; absent when the run pre-trains one
+ * @param stages in order
+ * @param seed of everything random in training
+ * @param quickstart makes the data and brings the oracle; absent when {@code data} names files
+ */
+public record PipelineConfig(
+    String output,
+    Optional<String> model,
+    List<Stage> stages,
+    long seed,
+    Optional<QuickstartConfig> quickstart,
+    DataConfig data,
+    PretrainConfig pretrain,
+    SftConfig sft,
+    RewardModelConfig reward,
+    PpoConfig ppo,
+    DpoConfig dpo,
+    Dashboard dashboard) {
+  /** A part of a run. */
+  public enum Stage {
+    PRETRAIN,
+    SFT,
+    REWARD,
+    PPO,
+    DPO
+  }
+
+  /**
+   * The run's own web page.
+   *
+   * @param port 0 for any free one
+   */
+  public record Dashboard(boolean enabled, String host, int port) {
+    public Dashboard {
+      if (port < 0 || port > 65535) {
+        throw new IllegalArgumentException("port is " + port + ", allowed: from 0 to 65535");
+      }
+    }
+  }
+
+  public PipelineConfig {
+    stages = List.copyOf(stages);
+    if (stages.isEmpty()) {
+      throw new IllegalArgumentException(
+          "stages is empty, allowed: one or more of pretrain, sft, reward, ppo, dpo");
+    }
+    if (EnumSet.copyOf(stages).size() != stages.size()) {
+      throw new IllegalArgumentException("stages is " + stages + ", allowed: each stage once");
+    }
+    if (stages.contains(Stage.PPO) && !stages.contains(Stage.REWARD)) {
+      throw new IllegalArgumentException(
+          "stages is " + stages + ", allowed: ppo with reward before it");
+    }
+    if (stages.contains(Stage.PPO) && stages.indexOf(Stage.REWARD) > stages.indexOf(Stage.PPO)) {
+      throw new IllegalArgumentException(
+          "stages is " + stages + ", allowed: reward before ppo");
+    }
+    if (stages.indexOf(Stage.PRETRAIN) > 0) {
+      throw new IllegalArgumentException(
+          "stages is " + stages + ", allowed: pretrain as the first stage");
+    }
+    if (model.isEmpty() && !stages.contains(Stage.PRETRAIN)) {
+      throw new IllegalArgumentException(
+          "model is null, allowed: a checkpoint directory, unless the first stage is pretrain");
+    }
+  }
+}

@@ -1,0 +1,103 @@
+package dev.troupe.actors.pipeline;
+
+import dev.troupe.protocol.data.Experience;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.event.EventLog;
+import dev.troupe.protocol.event.Notice;
+import dev.troupe.protocol.event.RolloutRecorded;
+import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.protocol.event.StepCompleted;
+import dev.troupe.rlhf.port.Observer;
+import dev.troupe.rlhf.port.Text;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** Writes what the recipes say into the event file, and passes steps on to the caller's listener. */
+final class RunRecorder implements Observer {
+  /** Rollouts of a step that are kept for people to look at. */
+  private static final int ROLLOUTS_PER_STEP = 8;
+
+  private final EventLog log;
+  private final Text text;
+  private final StepListener listener;
+  private final AtomicBoolean cancelled;
+
+  RunRecorder(EventLog log, Text text, StepListener listener, AtomicBoolean cancelled) {
+    this.log = log;
+    this.text = text;
+    this.listener = listener;
+    this.cancelled = cancelled;
+  }
+
+  @Override
+  public void step(
+      String stage,
+      long step,
+      long totalSteps,
+      Map<String, Double> metrics,
+      Map<String, Double> phaseSeconds) {
+    log.append(
+        RunEvent.newBuilder()
+            .setStepCompleted(
+                StepCompleted.newBuilder()
+                    .setStage(stage)
+                    .setStep(step)
+                    .setTotalSteps(totalSteps)
+                    .putAllMetrics(metrics)
+                    .putAllPhaseSeconds(phaseSeconds)));
+    listener.step(stage, step, totalSteps, metrics);
+  }
+
+  @Override
+  public void experiences(String stage, long step, List<Experience> experiences) {
+    experiences.stream()
+        .limit(ROLLOUTS_PER_STEP)
+        .forEach(
+            experience ->
+                log.append(
+                    RunEvent.newBuilder().setRolloutRecorded(recorded(stage, step, experience))));
+  }
+
+  private RolloutRecorded recorded(String stage, long step, Experience experience) {
+    var rollout = experience.rollout();
+    return RolloutRecorded.newBuilder()
+        .setStage(stage)
+        .setStep(step)
+        .setPromptId(rollout.prompt().id())
+        .setPrompt(rollout.prompt().text())
+        .setResponse(rollout.text())
+        .setScore(experience.score())
+        .setFinish(rollout.finish().name().toLowerCase(java.util.Locale.ROOT))
+        .setAdapterVersion(rollout.adapterVersion())
+        .addAllTokens(text.pieces(rollout.response()))
+        .addAllLogprobs(boxed(rollout.logprobs()))
+        .addAllRefLogprobs(boxed(experience.refLogprobs()))
+        .addAllValues(boxed(experience.values()))
+        .addAllRewards(boxed(experience.rewards()))
+        .addAllAdvantages(boxed(experience.advantages()))
+        .build();
+  }
+
+  private static List<Float> boxed(Floats values) {
+    List<Float> boxed = new ArrayList<>();
+    for (float value : values.values()) {
+      boxed.add(value);
+    }
+    return boxed;
+  }
+
+  @Override
+  public void notice(String stage, String notice) {
+    log.append(
+        RunEvent.newBuilder()
+            .setNotice(
+                Notice.newBuilder().setSeverity("warning").setStage(stage).setText(notice)));
+  }
+
+  @Override
+  public boolean cancelled() {
+    return cancelled.get();
+  }
+}
