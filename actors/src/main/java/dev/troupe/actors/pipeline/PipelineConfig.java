@@ -69,8 +69,7 @@ public record PipelineConfig(
           "stages is " + stages + ", allowed: ppo with reward before it");
     }
     if (stages.contains(Stage.PPO) && stages.indexOf(Stage.REWARD) > stages.indexOf(Stage.PPO)) {
-      throw new IllegalArgumentException(
-          "stages is " + stages + ", allowed: reward before ppo");
+      throw new IllegalArgumentException("stages is " + stages + ", allowed: reward before ppo");
     }
     if (stages.indexOf(Stage.PRETRAIN) > 0) {
       throw new IllegalArgumentException(

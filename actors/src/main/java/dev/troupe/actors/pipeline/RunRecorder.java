@@ -13,22 +13,29 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
-/** Writes what the recipes say into the event file, and passes steps on to the caller's listener. */
+/**
+ * Writes what the recipes say into the event file, and passes steps on to the caller's listener.
+ */
 final class RunRecorder implements Observer {
   /** Rollouts of a step that are kept for people to look at. */
   private static final int ROLLOUTS_PER_STEP = 8;
 
   private final EventLog log;
-  private final Text text;
   private final StepListener listener;
   private final AtomicBoolean cancelled;
+  private @Nullable Text text;
 
-  RunRecorder(EventLog log, Text text, StepListener listener, AtomicBoolean cancelled) {
+  RunRecorder(EventLog log, StepListener listener, AtomicBoolean cancelled) {
     this.log = log;
-    this.text = text;
     this.listener = listener;
     this.cancelled = cancelled;
+  }
+
+  /** Whose words the rollouts that follow are spelt in. */
+  void speaks(Text newText) {
+    text = newText;
   }
 
   @Override
@@ -71,7 +78,7 @@ final class RunRecorder implements Observer {
         .setScore(experience.score())
         .setFinish(rollout.finish().name().toLowerCase(java.util.Locale.ROOT))
         .setAdapterVersion(rollout.adapterVersion())
-        .addAllTokens(text.pieces(rollout.response()))
+        .addAllTokens(text == null ? List.of() : text.pieces(rollout.response()))
         .addAllLogprobs(boxed(rollout.logprobs()))
         .addAllRefLogprobs(boxed(experience.refLogprobs()))
         .addAllValues(boxed(experience.values()))
@@ -92,8 +99,7 @@ final class RunRecorder implements Observer {
   public void notice(String stage, String notice) {
     log.append(
         RunEvent.newBuilder()
-            .setNotice(
-                Notice.newBuilder().setSeverity("warning").setStage(stage).setText(notice)));
+            .setNotice(Notice.newBuilder().setSeverity("warning").setStage(stage).setText(notice)));
   }
 
   @Override

@@ -16,8 +16,8 @@ import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One role's actor. It owns the engine and a thread to run it on; requests are carried out one after
- * another in the order they came, and the actor itself never waits.
+ * One role's actor. It owns the engine and a thread to run it on; requests are carried out one
+ * after another in the order they came, and the actor itself never waits.
  */
 final class RoleWorker extends AbstractBehavior<RoleWorker.Command> {
   /** What a role worker accepts, from this JVM. */
@@ -29,7 +29,8 @@ final class RoleWorker extends AbstractBehavior<RoleWorker.Command> {
       implements Command {}
 
   /** The thread is free again. */
-  record Done(CompletableFuture<Object> answer, @Nullable Object result, @Nullable Throwable failure)
+  record Done(
+      CompletableFuture<Object> answer, @Nullable Object result, @Nullable Throwable failure)
       implements Command {}
 
   /** Frees the engine after all requests before it. */

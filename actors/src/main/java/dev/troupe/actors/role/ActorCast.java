@@ -15,7 +15,7 @@ import org.apache.pekko.actor.typed.SpawnProtocol;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 
 /** Roles as actors of this JVM; they share the bases that the factory shares. */
-public final class LocalCast implements Cast {
+public final class ActorCast implements Cast {
   private static final Duration SPAWN_TIMEOUT = Duration.ofSeconds(30);
 
   private final ActorSystem<SpawnProtocol.Command> system;
@@ -26,7 +26,7 @@ public final class LocalCast implements Cast {
   /**
    * @param states who hears of each role's doings
    */
-  public LocalCast(
+  public ActorCast(
       ActorSystem<SpawnProtocol.Command> system,
       RoleEngine.Factory engines,
       Function<RoleSpec, RoleState> states) {
@@ -37,8 +37,7 @@ public final class LocalCast implements Cast {
 
   @Override
   public CompletionStage<Role> open(RoleSpec spec) {
-    var behavior =
-        RoleWorker.create(spec.name(), () -> engines.open(spec), states.apply(spec));
+    var behavior = RoleWorker.create(spec.name(), () -> engines.open(spec), states.apply(spec));
     CompletionStage<ActorRef<RoleWorker.Command>> worker =
         AskPattern.ask(
             system,

@@ -1,0 +1,356 @@
+package dev.troupe.actors.pipeline;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.typesafe.config.ConfigFactory;
+import dev.troupe.actors.local.ModelText;
+import dev.troupe.actors.role.ActorCast;
+import dev.troupe.actors.role.RoleState;
+import dev.troupe.engine.HybridEngines;
+import dev.troupe.models.fresh.FreshModel;
+import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.event.EventLog;
+import dev.troupe.protocol.event.RoleChanged;
+import dev.troupe.protocol.event.RunCompleted;
+import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.protocol.event.RunStarted;
+import dev.troupe.protocol.event.StageCompleted;
+import dev.troupe.protocol.event.StageStarted;
+import dev.troupe.rlhf.data.DataConfig;
+import dev.troupe.rlhf.data.DataRecord;
+import dev.troupe.rlhf.data.StageData;
+import dev.troupe.rlhf.port.Checkpoints;
+import dev.troupe.rlhf.quickstart.Quickstart;
+import dev.troupe.rlhf.quickstart.QuickstartFiles;
+import dev.troupe.rlhf.recipe.DpoRecipe;
+import dev.troupe.rlhf.recipe.ModelInitConfig;
+import dev.troupe.rlhf.recipe.ModelStart;
+import dev.troupe.rlhf.recipe.Oracle;
+import dev.troupe.rlhf.recipe.PpoRecipe;
+import dev.troupe.rlhf.recipe.PpoStart;
+import dev.troupe.rlhf.recipe.RewardModelRecipe;
+import dev.troupe.rlhf.recipe.SftRecipe;
+import dev.troupe.rlhf.recipe.StageContext;
+import dev.troupe.rlhf.recipe.StageInputs;
+import dev.troupe.rlhf.recipe.TuningConfig;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Collectors;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.SpawnProtocol;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs the stages of a configuration in order, each recipe in the run's own thread, its roles as
+ * actors.
+ */
+public final class Pipeline {
+  private static final int PROTOCOL_VERSION = 1;
+
+  private final PipelineConfig config;
+  private final RunDirectory directory;
+  private final AtomicBoolean cancelled;
+  private final EventLog log;
+  private final RunRecorder recorder;
+  private final Map<String, Record> results = new LinkedHashMap<>();
+  private final Map<String, Double> seconds = new LinkedHashMap<>();
+
+  private Pipeline(
+      PipelineConfig config,
+      RunDirectory directory,
+      AtomicBoolean cancelled,
+      EventLog log,
+      StepListener listener) {
+    this.config = config;
+    this.directory = directory;
+    this.cancelled = cancelled;
+    this.log = log;
+    this.recorder = new RunRecorder(log, listener, cancelled);
+  }
+
+  /** Starts a run without a listener. */
+  public static RunHandle start(PipelineConfig config) {
+    return start(config, "", (stage, step, total, metrics) -> {});
+  }
+
+  /**
+   * Starts a run.
+   *
+   * @param configuration the effective configuration as text, kept beside the run
+   * @param listener hears of each step
+   * @throws PipelineException when the output directory is not free
+   */
+  public static RunHandle start(
+      PipelineConfig config, String configuration, StepListener listener) {
+    RunDirectory directory = RunDirectory.create(Path.of(config.output()), configuration);
+    AtomicBoolean cancelled = new AtomicBoolean();
+    CompletableFuture<RunResult> result = new CompletableFuture<>();
+    Thread thread =
+        new Thread(
+            () -> {
+              try (EventLog log = EventLog.open(directory.events())) {
+                result.complete(
+                    new Pipeline(config, directory, cancelled, log, listener).run(configuration));
+              } catch (RuntimeException | Error | IOException e) {
+                result.completeExceptionally(e);
+              }
+            },
+            "troupe-run");
+    thread.setDaemon(true);
+    thread.start();
+    return new RunHandle(cancelled, result);
+  }
+
+  private RunResult run(String configuration) throws IOException {
+    log.append(
+        RunEvent.newBuilder()
+            .setRunStarted(
+                RunStarted.newBuilder()
+                    .setRun(String.valueOf(directory.path().getFileName()))
+                    .addAllStages(config.stages().stream().map(Pipeline::name).toList())
+                    .setConfiguration(configuration)
+                    .setProtocolVersion(PROTOCOL_VERSION)));
+    ActorSystem<SpawnProtocol.Command> system =
+        ActorSystem.create(
+            SpawnProtocol.create(),
+            "troupe",
+            ConfigFactory.parseString(
+                    "pekko { actor.provider = local, jvm-exit-on-fatal-error = off,"
+                        + " coordinated-shutdown.run-by-jvm-shutdown-hook = off,"
+                        + " loglevel = WARNING, stdout-loglevel = OFF }")
+                .withFallback(ConfigFactory.load()));
+    try (HybridEngines engines = new HybridEngines()) {
+      stages(new ActorCast(system, engines, this::state));
+      return completed(cancelled.get() ? "cancelled" : "completed");
+    } catch (RuntimeException | Error | IOException e) {
+      log.append(
+          RunEvent.newBuilder()
+              .setRunCompleted(
+                  RunCompleted.newBuilder()
+                      .setOutcome("failed")
+                      .setMessage(String.valueOf(e.getMessage()))));
+      throw e;
+    } finally {
+      system.terminate();
+    }
+  }
+
+  private RunResult completed(String outcome) throws IOException {
+    String summary = summary(outcome);
+    directory.writeSummary(summary);
+    log.append(
+        RunEvent.newBuilder()
+            .setRunCompleted(
+                RunCompleted.newBuilder().setOutcome(outcome).setSummaryJson(summary)));
+    return new RunResult(outcome, directory.path(), Map.copyOf(results), summary);
+  }
+
+  /** SFT from the base; the reward model from the base; PPO and DPO from SFT's policy. */
+  private void stages(ActorCast cast) throws IOException {
+    DataConfig data = data();
+    String model = config.model().orElse("");
+    ModelStart policy = new ModelStart(model, Optional.empty());
+    ModelStart reward = policy;
+    for (PipelineConfig.Stage stage : config.stages()) {
+      if (cancelled.get()) {
+        return;
+      }
+      if (stage == PipelineConfig.Stage.PRETRAIN) {
+        Path fresh = directory.path().resolve("fresh");
+        fresh(config.pretrain().model())
+            .write(fresh, corpus(StageData.sft(data, config.seed())), config.seed());
+        model = fresh.toString();
+        policy = new ModelStart(model, Optional.empty());
+      }
+      try (ModelText text = ModelText.load(Path.of(model))) {
+        recorder.speaks(text);
+        run(stage, cast, new StageInputs(data, text, config.seed()), policy, reward);
+      }
+      String trained = directory.trained(stage).toString();
+      switch (stage) {
+        case PRETRAIN -> {
+          model = trained;
+          policy = new ModelStart(model, Optional.empty());
+          reward = policy;
+        }
+        case SFT -> {
+          policy = after(config.sft().tuning(), model, trained);
+          if (reward.model().isEmpty()) {
+            reward = new ModelStart(model, Optional.empty());
+          }
+        }
+        case REWARD -> reward = after(config.reward().tuning(), model, trained);
+        case PPO -> policy = after(config.ppo().policy().tuning(), model, trained);
+        case DPO -> policy = after(config.dpo().tuning(), model, trained);
+      }
+    }
+  }
+
+  private void run(
+      PipelineConfig.Stage stage,
+      ActorCast cast,
+      StageInputs inputs,
+      ModelStart policy,
+      ModelStart reward) {
+    StageContext context =
+        new StageContext(
+            name(stage),
+            cast,
+            recorder,
+            Checkpoints.NONE,
+            directory.trained(stage).toString(),
+            config.seed());
+    log.append(
+        RunEvent.newBuilder().setStageStarted(StageStarted.newBuilder().setStage(name(stage))));
+    long start = System.nanoTime();
+    Record result =
+        switch (stage) {
+          case PRETRAIN ->
+              new SftRecipe(
+                      config.pretrain().training(),
+                      policy,
+                      inputs.sft(config.pretrain().training()))
+                  .run(context);
+          case SFT -> new SftRecipe(config.sft(), policy, inputs.sft(config.sft())).run(context);
+          case REWARD ->
+              new RewardModelRecipe(config.reward(), reward, inputs.rewardModel(config.reward()))
+                  .run(context);
+          case PPO ->
+              new PpoRecipe(
+                      config.ppo(),
+                      new PpoStart(policy, reward),
+                      inputs.ppo(config.ppo()),
+                      oracle())
+                  .run(context);
+          case DPO ->
+              new DpoRecipe(
+                      config.dpo(),
+                      policy,
+                      inputs.dpo(config.dpo()),
+                      inputs.dpoPrompts(config.dpo()),
+                      oracle())
+                  .run(context);
+        };
+    double took = (System.nanoTime() - start) / 1e9;
+    results.put(name(stage), result);
+    seconds.put(name(stage), took);
+    log.append(
+        RunEvent.newBuilder()
+            .setStageCompleted(
+                StageCompleted.newBuilder()
+                    .setStage(name(stage))
+                    .setSeconds(took)
+                    .putAllResults(numbers(result))));
+  }
+
+  private DataConfig data() throws IOException {
+    return config.quickstart().isPresent()
+        ? QuickstartFiles.write(
+            directory.path().resolve("data"), config.quickstart().get(), config.data())
+        : config.data();
+  }
+
+  private Optional<Oracle> oracle() {
+    return config.quickstart().map(made -> Quickstart.oracle());
+  }
+
+  private static ModelStart after(TuningConfig tuning, String model, String trained) {
+    return tuning instanceof TuningConfig.Full
+        ? new ModelStart(trained, Optional.empty())
+        : new ModelStart(model, Optional.of(trained));
+  }
+
+  private static FreshModel fresh(ModelInitConfig shape) {
+    return new FreshModel(
+        shape.hiddenSize(),
+        shape.layers(),
+        shape.heads(),
+        shape.kvHeads(),
+        shape.intermediateSize(),
+        shape.vocabSize(),
+        shape.contextLength(),
+        shape.initialStandardDeviation());
+  }
+
+  /** The texts that a tokenizer is trained on. */
+  private static List<String> corpus(List<DataRecord> records) {
+    List<String> texts = new ArrayList<>();
+    for (DataRecord record : records) {
+      if (record instanceof DataRecord.PlainText plain) {
+        texts.add(plain.text());
+      } else if (record instanceof DataRecord.Completion completion) {
+        texts.add(completion.completion());
+      } else if (record instanceof DataRecord.Preference preference) {
+        texts.add(preference.chosen());
+      } else if (record instanceof DataRecord.Dialogue dialogue) {
+        texts.add(
+            dialogue.messages().stream()
+                .map(ChatMessage::content)
+                .collect(Collectors.joining("\n")));
+      }
+    }
+    return texts;
+  }
+
+  private RoleState state(RoleSpec spec) {
+    return (state, activity, engine) -> {
+      RoleChanged.Builder changed =
+          RoleChanged.newBuilder()
+              .setRole(spec.name())
+              .setNode("local")
+              .setState(state)
+              .setActivity(activity);
+      if (engine != null && state.equals("idle")) {
+        changed.setAdapterVersion(engine.adapterVersion());
+        changed.putAllMemoryBytes(engine.memoryBytes());
+      }
+      log.append(RunEvent.newBuilder().setRoleChanged(changed));
+    };
+  }
+
+  private String summary(String outcome) throws IOException {
+    List<Map<String, @Nullable Object>> stages = new ArrayList<>();
+    results.forEach(
+        (stage, result) -> {
+          Map<String, @Nullable Object> entry = new LinkedHashMap<>();
+          entry.put("stage", stage);
+          entry.put("seconds", seconds.get(stage));
+          if (PlainJson.of(result) instanceof Map<?, ?> plain) {
+            plain.forEach((key, value) -> entry.put(String.valueOf(key), value));
+          }
+          stages.add(entry);
+        });
+    Map<String, @Nullable Object> summary = new LinkedHashMap<>();
+    summary.put("outcome", outcome);
+    summary.put("seed", config.seed());
+    summary.put("seconds", seconds.values().stream().mapToDouble(Double::doubleValue).sum());
+    summary.put("stages", stages);
+    return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(summary) + "\n";
+  }
+
+  /** The plain numbers of a result record. */
+  private static Map<String, Double> numbers(Record result) {
+    Map<String, Double> numbers = new LinkedHashMap<>();
+    if (PlainJson.of(result) instanceof Map<?, ?> plain) {
+      plain.forEach(
+          (key, value) -> {
+            if (value instanceof Number number) {
+              numbers.put(String.valueOf(key), number.doubleValue());
+            }
+          });
+    }
+    return numbers;
+  }
+
+  private static String name(PipelineConfig.Stage stage) {
+    return stage.name().toLowerCase(Locale.ROOT);
+  }
+}
