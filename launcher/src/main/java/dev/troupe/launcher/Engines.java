@@ -1,5 +1,6 @@
 package dev.troupe.launcher;
 
+import dev.troupe.engine.HybridEngines;
 import dev.troupe.engine.RoleEngine;
 
 /** The hybrid engine of this JVM. */
@@ -7,14 +8,6 @@ final class Engines {
   private Engines() {}
 
   static RoleEngine.Factory create() {
-    return new RoleEngine.Factory() {
-      @Override
-      public RoleEngine open(dev.troupe.protocol.data.RoleSpec spec) {
-        throw new UserException("the engine is not built into this version");
-      }
-
-      @Override
-      public void close() {}
-    };
+    return new HybridEngines();
   }
 }

@@ -27,6 +27,8 @@ import picocli.CommandLine.Spec;
       "130:interrupted (Ctrl-C)"
     },
     subcommands = {
+      RunCommand.class,
+      PlanCommand.class,
       ChatCommand.class,
       GenerateCommand.class,
       LogprobsCommand.class,

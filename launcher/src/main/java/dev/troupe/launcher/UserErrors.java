@@ -1,6 +1,8 @@
 package dev.troupe.launcher;
 
+import dev.troupe.actors.pipeline.PipelineException;
 import dev.troupe.dashboard.DashboardException;
+import dev.troupe.engine.EngineException;
 import dev.troupe.launcher.config.ConfigException;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.protocol.event.EventLogException;
@@ -32,7 +34,9 @@ final class UserErrors {
           CheckpointException.class,
           DataException.class,
           DashboardException.class,
-          EventLogException.class);
+          EventLogException.class,
+          EngineException.class,
+          PipelineException.class);
 
   private UserErrors() {}
 

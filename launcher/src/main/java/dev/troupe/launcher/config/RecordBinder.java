@@ -176,9 +176,15 @@ final class RecordBinder {
     Class<?> raw = raw(type);
     boolean absent = value == null || value.valueType() == ConfigValueType.NULL;
     if (raw == Optional.class) {
-      return absent
+      return value == null || absent
           ? Optional.empty()
-          : mapOk(value(value, argument(type, 0), path, parentOrigin), Optional::of);
+          : mapOk(
+              value(
+                  templates.complete(value, raw(argument(type, 0))),
+                  argument(type, 0),
+                  path,
+                  parentOrigin),
+              Optional::of);
     }
     if (raw == OptionalInt.class) {
       return absent

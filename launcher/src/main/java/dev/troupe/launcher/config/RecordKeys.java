@@ -69,12 +69,9 @@ final class RecordKeys {
     }
   }
 
-  /** The record that a key holds itself, or optionally. */
+  /** The record that a key always holds; one that may be absent has a template. */
   private static Optional<Class<?>> recordOf(Type type) {
     Class<?> raw = RecordBinder.raw(type);
-    if (raw == Optional.class) {
-      return recordOf(RecordBinder.argument(type, 0));
-    }
     return raw.isRecord() ? Optional.of(raw) : Optional.empty();
   }
 

@@ -2,37 +2,89 @@ package dev.troupe.launcher.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.troupe.rlhf.data.DataConfig;
-import dev.troupe.rlhf.recipe.DpoConfig;
-import dev.troupe.rlhf.recipe.PpoConfig;
-import dev.troupe.rlhf.recipe.PretrainConfig;
-import dev.troupe.rlhf.recipe.RewardModelConfig;
-import dev.troupe.rlhf.recipe.SftConfig;
+import dev.troupe.actors.pipeline.PipelineConfig;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class DefaultsTest {
-  record Root(
-      String output,
-      DataConfig data,
-      PretrainConfig pretrain,
-      SftConfig sft,
-      RewardModelConfig reward,
-      PpoConfig ppo,
-      DpoConfig dpo) {}
+  private static final Path ROOT = Path.of(System.getProperty("troupe.root", ".."));
 
-  private final ConfigurationLoader<Root> loader =
-      new ConfigurationLoader<>(Root.class, "troupe-defaults.conf");
+  /** Presets name no model; every other file must load as it is. */
+  private static final List<String> MODEL = List.of("model=some/model");
+
+  private final ConfigurationLoader<PipelineConfig> loader = PipelineConfigurations.loader();
 
   @Test
   void everyKeyHasAValueAndAComment_andARecordReadsIt() {
-    assertThat(new ConfigurationReference(Root.class, loader.defaults()).gaps()).isEmpty();
-    System.out.println(new ConfigurationReference(Root.class, loader.defaults()).markdown("x"));
-    System.out.println(loader.parse("", List.of()).text());
-    System.out.println(
-        loader.load(Path.of("../configs/presets/deepspeed-chat.conf"), List.of()).text());
-    assertThat(loader.load(Path.of("../configs/presets/modern.conf"), List.of()).value())
-        .isEqualTo(loader.parse("", List.of()).value());
+    assertThat(new ConfigurationReference(PipelineConfig.class, loader.defaults()).gaps())
+        .isEmpty();
+  }
+
+  @Test
+  void aKeyThatNoRecordReads_isAGap() {
+    var defaults =
+        com.typesafe.config.ConfigFactory.parseString("ppo.horizon = 1")
+            .withFallback(loader.defaults());
+    assertThat(new ConfigurationReference(PipelineConfig.class, defaults).gaps())
+        .containsExactly("ppo.horizon: no record reads it");
+  }
+
+  @Test
+  void everyFileUnderConfigsLoads() throws IOException {
+    List<Path> files;
+    try (Stream<Path> tree = Files.walk(ROOT.resolve("configs"))) {
+      files = tree.filter(path -> path.toString().endsWith(".conf")).sorted().toList();
+    }
+    for (Path file : files) {
+      boolean preset = file.getParent().endsWith("presets");
+      assertThat(loader.load(file, preset ? MODEL : List.of()).value())
+          .as(file.toString())
+          .isNotNull();
+      assertThat(file).content().as("says how it is used").startsWith("#").contains("Purpose:");
+    }
+    assertThat(files).hasSizeGreaterThanOrEqualTo(2);
+  }
+
+  @Test
+  void presetModern_isTheDefaults() {
+    assertThat(loader.load(ROOT.resolve("configs/presets/modern.conf"), MODEL).value())
+        .isEqualTo(loader.parse("", MODEL).value());
+  }
+
+  @Test
+  void presetDeepSpeedChat_differsInItsKl() {
+    var value = loader.load(ROOT.resolve("configs/presets/deepspeed-chat.conf"), MODEL).value();
+    assertThat(value.ppo().kl().coefficient()).isEqualTo(0.1);
+    assertThat(value.ppo().policy().emaDecay()).contains(0.992);
+  }
+
+  @Test
+  void modelAndStagesMustFit() {
+    org.assertj.core.api.Assertions.assertThatThrownBy(() -> loader.parse("", List.of()))
+        .hasMessageContaining(
+            "'model' is null, allowed: a checkpoint directory, unless the first stage is pretrain");
+  }
+
+  @Test
+  void effectiveText_loadsToTheSame() {
+    var loaded = loader.parse("quickstart.answered = 7", MODEL);
+    assertThat(loader.parse(loaded.text(), List.of()).value()).isEqualTo(loaded.value());
+  }
+
+  @Test
+  void referenceIsFresh() throws IOException {
+    Path page = ROOT.resolve("docs/configuration.md");
+    String made =
+        new ConfigurationReference(PipelineConfig.class, loader.defaults())
+            .markdown(WriteConfigurationReference.COMMAND);
+    assertThat(Files.exists(page) ? Files.readString(page) : "")
+        .as(
+            "docs/configuration.md is stale; write it anew: %s",
+            WriteConfigurationReference.COMMAND)
+        .isEqualTo(made);
   }
 }

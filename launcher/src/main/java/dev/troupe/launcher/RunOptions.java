@@ -1,0 +1,87 @@
+package dev.troupe.launcher;
+
+import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.launcher.config.ConfigurationLoader;
+import dev.troupe.launcher.config.PipelineConfigurations;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.rlhf.recipe.TuningConfig;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Which configuration a run has. */
+final class RunOptions {
+  private static final String TRAIN = " train";
+
+  @Parameters(paramLabel = "CONF", description = "configuration file, see docs/configuration.md")
+  private Path file = Path.of("");
+
+  @Option(
+      names = "--set",
+      paramLabel = "KEY=VALUE",
+      description = "overrides a key of the configuration, such as ppo.iterations=20; repeatable")
+  private List<String> overrides = List.of();
+
+  ConfigurationLoader.Loaded<PipelineConfig> load() {
+    return PipelineConfigurations.loader().load(file, overrides);
+  }
+
+  /** An estimate from config.json and the configuration alone. */
+  static MemoryPlan memory(PipelineConfig config) {
+    ModelSize model =
+        config.model().isPresent()
+            ? ModelSize.of(ModelConfig.read(Path.of(config.model().get())))
+            : ModelSize.of(config.pretrain().model());
+    MemoryPlan.Builder plan =
+        new MemoryPlan.Builder(model, Runtime.getRuntime().availableProcessors());
+    for (PipelineConfig.Stage stage : config.stages()) {
+      switch (stage) {
+        case PRETRAIN ->
+            plan.trained(
+                "pretrain" + TRAIN,
+                "policy",
+                config.pretrain().training().tuning(),
+                config.pretrain().training().optimizer());
+        case SFT ->
+            plan.base("sft" + TRAIN)
+                .trained("sft" + TRAIN, "policy", config.sft().tuning(), config.sft().optimizer());
+        case REWARD ->
+            plan.base("reward" + TRAIN)
+                .trained(
+                    "reward" + TRAIN,
+                    "reward",
+                    config.reward().tuning(),
+                    config.reward().optimizer());
+        case PPO -> ppo(plan, config, model);
+        case DPO ->
+            plan.base("dpo" + TRAIN)
+                .loaded("dpo" + TRAIN, "reference", config.sft().tuning())
+                .trained("dpo" + TRAIN, "policy", config.dpo().tuning(), config.dpo().optimizer());
+      }
+    }
+    return plan.build(Runtime.getRuntime().maxMemory());
+  }
+
+  private static void ppo(MemoryPlan.Builder plan, PipelineConfig config, ModelSize model) {
+    TuningConfig policy = config.ppo().policy().tuning();
+    TuningConfig critic = config.ppo().critic().tuning();
+    long prompt = config.data().maxPromptTokens();
+    long room = config.ppo().generation().maxNewTokens();
+    String generate = "ppo generate";
+    for (String phase : List.of(generate, "ppo" + TRAIN)) {
+      plan.base(phase)
+          .loaded(phase, "reward", config.reward().tuning())
+          .loaded(phase, "reference", config.sft().tuning());
+    }
+    plan.loaded(generate, "policy", policy)
+        .loaded(generate, "critic", critic)
+        .generating(
+            generate,
+            "policy",
+            config.ppo().promptsPerIteration(),
+            prompt == 0 ? model.contextLength() : prompt + room);
+    plan.trained("ppo" + TRAIN, "policy", policy, config.ppo().policy().optimizer())
+        .trained("ppo" + TRAIN, "critic", critic, config.ppo().critic().optimizer());
+  }
+}

@@ -1,0 +1,141 @@
+package dev.troupe.launcher;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** The last lines of a run, made from its summary.json. */
+final class RunReport {
+  /** Metrics of an evaluation, as a person calls them. */
+  private static final Map<String, String> MEASURES =
+      Map.of(
+          "score", "score (reward model)",
+          "ruleSatisfied", "rule satisfied",
+          "wellFormed", "well formed",
+          "responseLength", "response length");
+
+  private RunReport() {}
+
+  static void print(String summaryJson, PrintWriter out) throws JsonProcessingException {
+    JsonNode summary = new ObjectMapper().readTree(summaryJson);
+    out.println();
+    out.println("stages");
+    for (JsonNode stage : summary.path("stages")) {
+      out.println("  " + stageLine(stage));
+    }
+    for (JsonNode stage : summary.path("stages")) {
+      if (stage.has("before") && stage.path("before").has("replies")) {
+        beforeAndAfter(stage, out);
+      }
+    }
+    out.println();
+    out.println("account of samples");
+    for (JsonNode stage : summary.path("stages")) {
+      out.println("  " + accountLine(stage));
+    }
+    out.flush();
+  }
+
+  private static String stageLine(JsonNode stage) {
+    StringBuilder line =
+        new StringBuilder(
+            String.format(
+                Locale.ROOT,
+                "%-9s %6.1f s",
+                stage.path("stage").asText(),
+                stage.path("seconds").asDouble()));
+    number(line, stage, "finalLoss", "loss");
+    number(line, stage, "heldOutLossBefore", "held-out loss before");
+    number(line, stage, "heldOutLossAfter", "after");
+    if (stage.path("after").has("accuracy")) {
+      line.append("  held-out accuracy ").append(share(stage.path("after").path("accuracy")));
+    }
+    number(line, stage, "kl", "KL");
+    if (stage.path("cancelled").asBoolean()) {
+      line.append("  (interrupted)");
+    }
+    return line.toString();
+  }
+
+  private static void number(StringBuilder line, JsonNode stage, String key, String label) {
+    if (stage.path(key).isNumber()) {
+      line.append("  ")
+          .append(label)
+          .append(' ')
+          .append(Progress.number(stage.path(key).asDouble()));
+    }
+  }
+
+  private static void beforeAndAfter(JsonNode stage, PrintWriter out) {
+    out.println();
+    out.printf(
+        "%-26s %10s %10s%n",
+        "on held-out prompts",
+        "after SFT",
+        "after " + stage.path("stage").asText().toUpperCase(Locale.ROOT));
+    for (String key : List.of("score", "ruleSatisfied", "wellFormed", "responseLength")) {
+      JsonNode before = stage.path("before").path("metrics").path(key);
+      JsonNode after = stage.path("after").path("metrics").path(key);
+      if (before.isNumber()) {
+        boolean isShare = key.equals("ruleSatisfied") || key.equals("wellFormed");
+        out.printf(
+            "  %-24s %10s %10s%n",
+            MEASURES.get(key),
+            measure(before.asDouble(), isShare),
+            measure(after.asDouble(), isShare));
+      }
+    }
+    if (stage.path("winRate").has("share")) {
+      out.println("  win rate against SFT     " + share(stage.path("winRate")));
+    }
+    if (stage.path("oracleWinRate").has("share")) {
+      out.println("  win rate by the oracle   " + share(stage.path("oracleWinRate")));
+    }
+    JsonNode replies = stage.path("before").path("replies");
+    for (int i = 0; i < Math.min(3, replies.size()); i++) {
+      out.println();
+      out.println("  prompt  " + shown(replies.get(i).path("prompt")));
+      out.println("  before  " + shown(replies.get(i).path("reply")));
+      out.println("  after   " + shown(stage.path("after").path("replies").path(i).path("reply")));
+    }
+  }
+
+  private static String measure(double value, boolean isShare) {
+    return isShare ? String.format(Locale.ROOT, "%.1f %%", 100 * value) : Progress.number(value);
+  }
+
+  /** A proportion with its interval. */
+  private static String share(JsonNode proportion) {
+    return String.format(
+        Locale.ROOT,
+        "%.1f %% (95 %%: %.1f to %.1f, n = %d)",
+        100 * proportion.path("share").asDouble(),
+        100 * proportion.path("low").asDouble(),
+        100 * proportion.path("high").asDouble(),
+        proportion.path("total").asLong());
+  }
+
+  private static String accountLine(JsonNode stage) {
+    JsonNode account = stage.path("account");
+    List<String> dropped = new ArrayList<>();
+    for (Map.Entry<String, JsonNode> entry : account.path("dropped").properties()) {
+      dropped.add(entry.getValue().asLong() + " " + entry.getKey());
+    }
+    return String.format(
+        Locale.ROOT,
+        "%-9s issued %d, trained %d, dropped %s",
+        stage.path("stage").asText(),
+        account.path("issued").asLong(),
+        account.path("trained").asLong(),
+        dropped.isEmpty() ? "none" : String.join(", ", dropped));
+  }
+
+  private static String shown(JsonNode text) {
+    return text.asText().strip().replace("\n", " ⏎ ");
+  }
+}
