@@ -63,7 +63,7 @@ final class RunCommand implements Callable<Integer> {
         out.println("dashboard: " + server.url());
         out.flush();
       }
-      watchers.add(TensorBoardWriter.follow(directory));
+      watchers.add(TensorBoardWriter.start(directory));
       watchers.add(
           RunFollower.start("progress", directory, events -> events.forEach(progress::accept)));
       result = handle.result().get();
