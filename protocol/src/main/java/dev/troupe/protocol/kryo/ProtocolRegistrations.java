@@ -1,0 +1,69 @@
+package dev.troupe.protocol.kryo;
+
+import dev.troupe.protocol.data.BatchTotals;
+import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.protocol.data.OptimizerSettings;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.protocol.data.Tuning;
+import dev.troupe.protocol.data.UpdateResult;
+import dev.troupe.protocol.message.Node;
+import dev.troupe.protocol.message.RoleStatus;
+import dev.troupe.protocol.message.RoleWorker;
+import java.util.List;
+
+/** The classes of this module that cross the wire. Append only. */
+public final class ProtocolRegistrations implements KryoRegistrations {
+  @Override
+  public List<Class<?>> classes() {
+    return List.of(
+        TokenIds.class,
+        Floats.class,
+        Prompt.class,
+        FinishReason.class,
+        SamplingSettings.class,
+        Rollout.class,
+        Sequence.class,
+        TokenOutputs.class,
+        Output.class,
+        UpdateResult.class,
+        BatchTotals.class,
+        RoleSpec.class,
+        Tuning.Frozen.class,
+        Tuning.Lora.class,
+        Tuning.Full.class,
+        Head.class,
+        OptimizerSettings.class,
+        LearningRateSchedule.class,
+        LearningRateSchedule.Shape.class,
+        RoleWorker.Request.class,
+        RoleWorker.Stop.class,
+        RoleWorker.Load.class,
+        RoleWorker.Generate.class,
+        RoleWorker.Evaluate.class,
+        RoleWorker.Update.class,
+        RoleWorker.Save.class,
+        RoleWorker.Checkpoint.class,
+        RoleWorker.Restore.class,
+        RoleWorker.Generated.class,
+        RoleWorker.Evaluated.class,
+        RoleWorker.Updated.class,
+        RoleWorker.Finished.class,
+        RoleWorker.Failed.class,
+        RoleStatus.class,
+        Node.Introduce.class,
+        Node.Introduced.class,
+        Node.Open.class,
+        Node.Opened.class,
+        Node.Leave.class);
+  }
+}

@@ -1,0 +1,43 @@
+package dev.troupe.protocol.message;
+
+import dev.troupe.protocol.data.RoleSpec;
+import java.util.List;
+import org.apache.pekko.actor.typed.ActorRef;
+
+/** The actor of one JVM that brings roles to life there. */
+public final class Node {
+  /** Raised with every change of a message; nodes of another version are refused. */
+  public static final int PROTOCOL_VERSION = 1;
+
+  private Node() {}
+
+  /** What a node accepts. */
+  public interface Command {}
+
+  /** Asks who is there; answered by {@link Introduced}. */
+  public record Introduce(ActorRef<Reply> replyTo) implements Command, Wire {}
+
+  /** Brings a role to life; answered by {@link Opened}. Its engine loads with the first request. */
+  public record Open(RoleSpec spec, ActorRef<RoleStatus> listener, ActorRef<Reply> replyTo)
+      implements Command, Wire {}
+
+  /** The run is over: the node's JVM ends. */
+  public record Leave() implements Command, Wire {}
+
+  /** Answers. */
+  public sealed interface Reply extends Wire {}
+
+  /**
+   * Who a node is.
+   *
+   * @param name host and port
+   * @param roles the node roles that placement names
+   * @param protocolVersion its {@link #PROTOCOL_VERSION}
+   */
+  public record Introduced(
+      String name, List<String> roles, int protocolVersion, ActorRef<Command> node)
+      implements Reply {}
+
+  /** The role lives. */
+  public record Opened(ActorRef<RoleWorker.Command> worker, String node) implements Reply {}
+}

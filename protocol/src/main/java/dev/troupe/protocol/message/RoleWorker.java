@@ -1,0 +1,115 @@
+package dev.troupe.protocol.message;
+
+import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.Objective;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.protocol.data.UpdateResult;
+import java.util.List;
+import org.apache.pekko.actor.typed.ActorRef;
+
+/**
+ * The actor that owns one role's engine. Requests are carried out in order; each is answered
+ * exactly once.
+ */
+public final class RoleWorker {
+  private RoleWorker() {}
+
+  /** What a role worker accepts. */
+  public interface Command {}
+
+  /** Work for the engine. */
+  public record Request(Work work, ActorRef<Reply> replyTo) implements Command, Wire {}
+
+  /**
+   * Frees the engine after all requests before it; answered by {@link Finished}, then the actor
+   * stops.
+   */
+  public record Stop(ActorRef<Reply> replyTo) implements Command, Wire {}
+
+  /** What an engine can be asked. */
+  public sealed interface Work extends Wire {
+    /** A few words for people: "generate 64". */
+    String activity();
+  }
+
+  /** Loads the model; answered by {@link Finished}. */
+  public record Load() implements Work {
+    @Override
+    public String activity() {
+      return "load";
+    }
+  }
+
+  /** Answered by {@link Generated}. */
+  public record Generate(List<Prompt> prompts, SamplingSettings settings) implements Work {
+    @Override
+    public String activity() {
+      return "generate " + prompts.size();
+    }
+  }
+
+  /** Answered by {@link Evaluated}. */
+  public record Evaluate(List<Sequence> sequences, List<Output> outputs) implements Work {
+    @Override
+    public String activity() {
+      return "evaluate " + sequences.size();
+    }
+  }
+
+  /** Answered by {@link Updated}. */
+  public record Update<E extends Example>(Objective<E> objective, List<E> examples)
+      implements Work {
+    @Override
+    public String activity() {
+      return "train on " + examples.size();
+    }
+  }
+
+  /** Answered by {@link Finished}; the directory must be one that every node sees. */
+  public record Save(String directory) implements Work {
+    @Override
+    public String activity() {
+      return "save";
+    }
+  }
+
+  /** Answered by {@link Finished}. */
+  public record Checkpoint(String directory) implements Work {
+    @Override
+    public String activity() {
+      return "checkpoint";
+    }
+  }
+
+  /** Answered by {@link Finished}. */
+  public record Restore(String directory) implements Work {
+    @Override
+    public String activity() {
+      return "restore";
+    }
+  }
+
+  /** Answers. */
+  public sealed interface Reply extends Wire {}
+
+  public record Generated(List<Rollout> rollouts) implements Reply {}
+
+  public record Evaluated(List<TokenOutputs> outputs) implements Reply {}
+
+  public record Updated(UpdateResult result) implements Reply {}
+
+  public record Finished() implements Reply {}
+
+  /**
+   * The work could not be done.
+   *
+   * @param reason complete, for the user
+   * @param users true when the user's input is at fault and not the machine
+   */
+  public record Failed(String reason, boolean users) implements Reply {}
+}
