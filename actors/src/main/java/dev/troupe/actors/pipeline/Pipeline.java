@@ -1,24 +1,22 @@
 package dev.troupe.actors.pipeline;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.typesafe.config.ConfigFactory;
+import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.local.ModelText;
-import dev.troupe.actors.role.ActorCast;
-import dev.troupe.actors.role.RoleState;
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.fresh.FreshModel;
 import dev.troupe.protocol.data.ChatMessage;
-import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.event.EventLog;
-import dev.troupe.protocol.event.RoleChanged;
 import dev.troupe.protocol.event.RunCompleted;
 import dev.troupe.protocol.event.RunEvent;
 import dev.troupe.protocol.event.RunStarted;
 import dev.troupe.protocol.event.StageCompleted;
 import dev.troupe.protocol.event.StageStarted;
+import dev.troupe.protocol.message.Node;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataRecord;
 import dev.troupe.rlhf.data.StageData;
+import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.port.Checkpoints;
 import dev.troupe.rlhf.quickstart.Quickstart;
 import dev.troupe.rlhf.quickstart.QuickstartFiles;
@@ -35,6 +33,7 @@ import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -43,9 +42,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
-import org.apache.pekko.actor.typed.ActorSystem;
-import org.apache.pekko.actor.typed.SpawnProtocol;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,12 +51,11 @@ import org.jspecify.annotations.Nullable;
  * actors.
  */
 public final class Pipeline {
-  private static final int PROTOCOL_VERSION = 1;
-
   private final PipelineConfig config;
   private final RunDirectory directory;
   private final AtomicBoolean cancelled;
   private final EventLog log;
+  private final Ensemble ensemble;
   private final RunRecorder recorder;
   private final Map<String, Record> results = new LinkedHashMap<>();
   private final Map<String, Double> seconds = new LinkedHashMap<>();
@@ -68,8 +65,10 @@ public final class Pipeline {
       RunDirectory directory,
       AtomicBoolean cancelled,
       EventLog log,
+      Ensemble ensemble,
       StepListener listener) {
     this.config = config;
+    this.ensemble = ensemble;
     this.directory = directory;
     this.cancelled = cancelled;
     this.log = log;
@@ -82,7 +81,7 @@ public final class Pipeline {
   }
 
   /**
-   * Starts a run.
+   * Starts a run in this JVM.
    *
    * @param configuration the effective configuration as text, kept beside the run
    * @param listener hears of each step
@@ -91,14 +90,41 @@ public final class Pipeline {
   public static RunHandle start(
       PipelineConfig config, String configuration, StepListener listener) {
     RunDirectory directory = RunDirectory.create(Path.of(config.output()), configuration);
+    return start(
+        config, directory, configuration, listener, () -> Ensemble.local(new HybridEngines()));
+  }
+
+  /**
+   * Starts a run on the nodes that join {@code seed}.
+   *
+   * @param seed this JVM's place in the cluster; closed with the run, and its nodes with it
+   */
+  public static RunHandle start(
+      PipelineConfig config, String configuration, StepListener listener, Ensemble seed) {
+    RunDirectory directory = RunDirectory.create(Path.of(config.output()), configuration);
+    return start(config, directory, configuration, listener, () -> seed);
+  }
+
+  private static RunHandle start(
+      PipelineConfig config,
+      RunDirectory directory,
+      String configuration,
+      StepListener listener,
+      Supplier<Ensemble> ensembles) {
     AtomicBoolean cancelled = new AtomicBoolean();
     CompletableFuture<RunResult> result = new CompletableFuture<>();
     Thread thread =
         new Thread(
             () -> {
+              // The log outlives the actors, who write to it until they end.
               try (EventLog log = EventLog.open(directory.events())) {
-                result.complete(
-                    new Pipeline(config, directory, cancelled, log, listener).run(configuration));
+                RunResult finished;
+                try (Ensemble ensemble = ensembles.get()) {
+                  finished =
+                      new Pipeline(config, directory, cancelled, log, ensemble, listener)
+                          .run(configuration);
+                }
+                result.complete(finished);
               } catch (RuntimeException | Error | IOException e) {
                 result.completeExceptionally(e);
               }
@@ -117,18 +143,14 @@ public final class Pipeline {
                     .setRun(String.valueOf(directory.path().getFileName()))
                     .addAllStages(config.stages().stream().map(Pipeline::name).toList())
                     .setConfiguration(configuration)
-                    .setProtocolVersion(PROTOCOL_VERSION)));
-    ActorSystem<SpawnProtocol.Command> system =
-        ActorSystem.create(
-            SpawnProtocol.create(),
-            "troupe",
-            ConfigFactory.parseString(
-                    "pekko { actor.provider = local, jvm-exit-on-fatal-error = off,"
-                        + " coordinated-shutdown.run-by-jvm-shutdown-hook = off,"
-                        + " loglevel = WARNING, stdout-loglevel = OFF }")
-                .withFallback(ConfigFactory.load()));
-    try (HybridEngines engines = new HybridEngines()) {
-      stages(new ActorCast(system, engines, this::state));
+                    .setProtocolVersion(Node.PROTOCOL_VERSION)));
+    try {
+      stages(
+          ensemble.cast(
+              config.cluster().placement(),
+              Duration.ofSeconds(config.cluster().joinTimeoutSeconds()),
+              Duration.ofSeconds(config.cluster().requestTimeoutSeconds()),
+              log::append));
       return completed(cancelled.get() ? "cancelled" : "completed");
     } catch (RuntimeException | Error | IOException e) {
       log.append(
@@ -138,8 +160,6 @@ public final class Pipeline {
                       .setOutcome("failed")
                       .setMessage(String.valueOf(e.getMessage()))));
       throw e;
-    } finally {
-      system.terminate();
     }
   }
 
@@ -154,7 +174,7 @@ public final class Pipeline {
   }
 
   /** SFT from the base; the reward model from the base; PPO and DPO from SFT's policy. */
-  private void stages(ActorCast cast) throws IOException {
+  private void stages(Cast cast) throws IOException {
     DataConfig data = data();
     String model = config.model().orElse("");
     ModelStart policy = new ModelStart(model, Optional.empty());
@@ -196,7 +216,7 @@ public final class Pipeline {
 
   private void run(
       PipelineConfig.Stage stage,
-      ActorCast cast,
+      Cast cast,
       StageInputs inputs,
       ModelStart policy,
       ModelStart reward) {
@@ -298,22 +318,6 @@ public final class Pipeline {
       }
     }
     return texts;
-  }
-
-  private RoleState state(RoleSpec spec) {
-    return (state, activity, engine) -> {
-      RoleChanged.Builder changed =
-          RoleChanged.newBuilder()
-              .setRole(spec.name())
-              .setNode("local")
-              .setState(state)
-              .setActivity(activity);
-      if (engine != null && state.equals("idle")) {
-        changed.setAdapterVersion(engine.adapterVersion());
-        changed.putAllMemoryBytes(engine.memoryBytes());
-      }
-      log.append(RunEvent.newBuilder().setRoleChanged(changed));
-    };
   }
 
   private String summary(String outcome) throws IOException {

@@ -9,6 +9,7 @@ import dev.troupe.rlhf.recipe.RewardModelConfig;
 import dev.troupe.rlhf.recipe.SftConfig;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -32,7 +33,8 @@ public record PipelineConfig(
     RewardModelConfig reward,
     PpoConfig ppo,
     DpoConfig dpo,
-    Dashboard dashboard) {
+    Dashboard dashboard,
+    Cluster cluster) {
   /** A part of a run. */
   public enum Stage {
     PRETRAIN,
@@ -52,6 +54,41 @@ public record PipelineConfig(
       if (port < 0 || port > 65535) {
         throw new IllegalArgumentException("port is " + port + ", allowed: from 0 to 65535");
       }
+    }
+  }
+
+  /**
+   * Where roles live when several JVMs play; alone, one JVM plays all.
+   *
+   * @param policy node role that the policy is placed on
+   * @param critic the same for the critic
+   * @param reward the same for the reward model
+   * @param reference the same for the reference
+   * @param joinTimeoutSeconds how long a run waits for the nodes that it needs
+   * @param requestTimeoutSeconds longest time of one request to a role; then the run fails and
+   *     names it
+   */
+  public record Cluster(
+      String policy,
+      String critic,
+      String reward,
+      String reference,
+      int joinTimeoutSeconds,
+      int requestTimeoutSeconds) {
+    public Cluster {
+      if (joinTimeoutSeconds < 1) {
+        throw new IllegalArgumentException(
+            "join-timeout-seconds is " + joinTimeoutSeconds + ", allowed: at least 1");
+      }
+      if (requestTimeoutSeconds < 1) {
+        throw new IllegalArgumentException(
+            "request-timeout-seconds is " + requestTimeoutSeconds + ", allowed: at least 1");
+      }
+    }
+
+    /** Node role by role. */
+    public Map<String, String> placement() {
+      return Map.of("policy", policy, "critic", critic, "reward", reward, "reference", reference);
     }
   }
 

@@ -1,54 +1,59 @@
 package dev.troupe.actors.role;
 
-import dev.troupe.engine.RoleEngine;
 import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.message.Node;
+import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.port.Role;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Props;
-import org.apache.pekko.actor.typed.SpawnProtocol;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 
-/** Roles as actors of this JVM; they share the bases that the factory shares. */
+/** Puts roles on the nodes that a placement says. */
 public final class ActorCast implements Cast {
-  private static final Duration SPAWN_TIMEOUT = Duration.ofSeconds(30);
+  private static final Duration SPAWN_DEADLINE = Duration.ofSeconds(30);
 
-  private final ActorSystem<SpawnProtocol.Command> system;
-  private final RoleEngine.Factory engines;
-  private final Function<RoleSpec, RoleState> states;
-  private final AtomicLong spawned = new AtomicLong();
+  private final ActorSystem<?> system;
+  private final Function<String, ActorRef<Node.Command>> placement;
+  private final ActorRef<RoleStatus> listener;
+  private final ActorRef<Watcher.Command> watcher;
+  private final Duration deadline;
 
   /**
-   * @param states who hears of each role's doings
+   * @param placement the node of a role, by the role's name
+   * @param listener hears what each role is doing
+   * @param deadline longest time that one request to a role may take
    */
   public ActorCast(
-      ActorSystem<SpawnProtocol.Command> system,
-      RoleEngine.Factory engines,
-      Function<RoleSpec, RoleState> states) {
+      ActorSystem<?> system,
+      Function<String, ActorRef<Node.Command>> placement,
+      ActorRef<RoleStatus> listener,
+      Duration deadline) {
     this.system = system;
-    this.engines = engines;
-    this.states = states;
+    this.placement = placement;
+    this.listener = listener;
+    this.deadline = deadline;
+    watcher = system.systemActorOf(Watcher.create(), "watcher", Props.empty());
   }
 
   @Override
   public CompletionStage<Role> open(RoleSpec spec) {
-    var behavior = RoleWorker.create(spec.name(), () -> engines.open(spec), states.apply(spec));
-    CompletionStage<ActorRef<RoleWorker.Command>> worker =
-        AskPattern.ask(
-            system,
-            replyTo ->
-                new SpawnProtocol.Spawn<>(
-                    behavior,
-                    spec.name() + "-" + spawned.incrementAndGet(),
-                    Props.empty(),
-                    replyTo),
-            SPAWN_TIMEOUT,
-            system.scheduler());
-    return worker.thenCompose(reference -> new ActorRole(spec, reference).opened());
+    return AskPattern.<Node.Command, Node.Reply>ask(
+            placement.apply(spec.name()),
+            replyTo -> new Node.Open(spec, listener, replyTo),
+            SPAWN_DEADLINE,
+            system.scheduler())
+        .thenCompose(reply -> role(spec, (Node.Opened) reply));
+  }
+
+  private CompletionStage<Role> role(RoleSpec spec, Node.Opened opened) {
+    CompletableFuture<Void> ended = new CompletableFuture<>();
+    watcher.tell(new Watcher.Watch(opened.worker(), ended));
+    return new ActorRole(spec, opened.node(), opened.worker(), ended, system, deadline).loaded();
   }
 }

@@ -1,6 +1,5 @@
 package dev.troupe.actors.role;
 
-import dev.troupe.engine.RoleEngine;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
@@ -11,23 +10,41 @@ import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.UpdateResult;
+import dev.troupe.protocol.message.RoleWorker;
 import dev.troupe.rlhf.port.Role;
-import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.function.Function;
+import java.util.concurrent.TimeoutException;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.javadsl.AskPattern;
 
-/** The port's role, done by a {@link RoleWorker}. */
+/** The port's role, by messages to a {@link RoleActor} here or on another node. */
 final class ActorRole implements Role {
   private final RoleSpec spec;
+  private final String node;
   private final ActorRef<RoleWorker.Command> worker;
+  private final CompletableFuture<Void> ended;
+  private final ActorSystem<?> system;
+  private final Duration deadline;
 
-  ActorRole(RoleSpec spec, ActorRef<RoleWorker.Command> worker) {
+  ActorRole(
+      RoleSpec spec,
+      String node,
+      ActorRef<RoleWorker.Command> worker,
+      CompletableFuture<Void> ended,
+      ActorSystem<?> system,
+      Duration deadline) {
     this.spec = spec;
+    this.node = node;
     this.worker = worker;
+    this.ended = ended;
+    this.system = system;
+    this.deadline = deadline;
   }
 
   @Override
@@ -37,63 +54,107 @@ final class ActorRole implements Role {
 
   @Override
   public CompletionStage<List<Rollout>> generate(List<Prompt> prompts, SamplingSettings settings) {
-    return ask("generate " + prompts.size(), engine -> engine.generate(prompts, settings));
+    return ask(new RoleWorker.Generate(List.copyOf(prompts), settings), RoleWorker.Generated.class)
+        .thenApply(RoleWorker.Generated::rollouts);
   }
 
   @Override
   public CompletionStage<List<TokenOutputs>> evaluate(
       List<Sequence> sequences, Set<Output> outputs) {
-    return ask("evaluate " + sequences.size(), engine -> engine.evaluate(sequences, outputs));
+    return ask(
+            new RoleWorker.Evaluate(List.copyOf(sequences), List.copyOf(outputs)),
+            RoleWorker.Evaluated.class)
+        .thenApply(RoleWorker.Evaluated::outputs);
   }
 
   @Override
   public <E extends Example> CompletionStage<UpdateResult> update(
       Objective<E> objective, List<E> examples) {
-    return ask("train on " + examples.size(), engine -> engine.update(objective, examples));
+    return ask(new RoleWorker.Update<>(objective, List.copyOf(examples)), RoleWorker.Updated.class)
+        .thenApply(RoleWorker.Updated::result);
   }
 
   @Override
   public CompletionStage<Void> save(String directory) {
-    return act("save", engine -> engine.save(Path.of(directory)));
+    return act(new RoleWorker.Save(directory));
   }
 
   @Override
   public CompletionStage<Void> checkpoint(String directory) {
-    return act("checkpoint", engine -> engine.checkpoint(Path.of(directory)));
+    return act(new RoleWorker.Checkpoint(directory));
   }
 
   @Override
   public CompletionStage<Void> restore(String directory) {
-    return act("restore", engine -> engine.restore(Path.of(directory)));
+    return act(new RoleWorker.Restore(directory));
   }
 
   @Override
   public CompletionStage<Void> close() {
-    CompletableFuture<Object> answer = new CompletableFuture<>();
-    worker.tell(new RoleWorker.Stop(answer));
-    return answer.thenAccept(stopped -> {});
+    return AskPattern.<RoleWorker.Command, RoleWorker.Reply>ask(
+            worker, RoleWorker.Stop::new, deadline, system.scheduler())
+        .thenAccept(reply -> {});
   }
 
-  /** Opens the engine without asking anything of it. */
-  CompletionStage<Role> opened() {
-    return this.<Boolean>ask("load", engine -> true).thenApply(done -> this);
+  /** Loads the model, so that its errors come now. */
+  CompletionStage<Role> loaded() {
+    return act(new RoleWorker.Load()).thenApply(done -> this);
   }
 
-  private CompletionStage<Void> act(
-      String activity, java.util.function.Consumer<RoleEngine> action) {
-    return this.<Boolean>ask(
-            activity,
-            engine -> {
-              action.accept(engine);
-              return true;
-            })
-        .thenAccept(done -> {});
+  private CompletionStage<Void> act(RoleWorker.Work work) {
+    return ask(work, RoleWorker.Finished.class).thenAccept(done -> {});
   }
 
-  @SuppressWarnings("unchecked") // the answer is what the work returned
-  private <T> CompletableFuture<T> ask(String activity, Function<RoleEngine, T> work) {
-    CompletableFuture<Object> answer = new CompletableFuture<>();
-    worker.tell(new RoleWorker.Request(activity, work::apply, answer));
-    return answer.thenApply(result -> (T) result);
+  private <R extends RoleWorker.Reply> CompletionStage<R> ask(
+      RoleWorker.Work work, Class<R> expected) {
+    CompletionStage<RoleWorker.Reply> answer =
+        AskPattern.<RoleWorker.Command, RoleWorker.Reply>ask(
+                worker,
+                replyTo -> new RoleWorker.Request(work, replyTo),
+                deadline,
+                system.scheduler())
+            .exceptionally(failure -> missing(work, failure));
+    CompletionStage<RoleWorker.Reply> lost = ended.thenApply(gone -> lost(work));
+    return answer.applyToEither(lost, reply -> unwrap(reply, expected));
+  }
+
+  private RoleWorker.Reply missing(RoleWorker.Work work, Throwable failure) {
+    Throwable cause =
+        failure instanceof CompletionException && failure.getCause() != null
+            ? failure.getCause()
+            : failure;
+    if (cause instanceof TimeoutException) {
+      return new RoleWorker.Failed(
+          "the "
+              + spec.name()
+              + " on "
+              + node
+              + " did not answer '"
+              + work.activity()
+              + "' within "
+              + deadline.toSeconds()
+              + " s",
+          false);
+    }
+    throw new CompletionException(cause);
+  }
+
+  private RoleWorker.Reply lost(RoleWorker.Work work) {
+    return new RoleWorker.Failed(
+        "the "
+            + spec.name()
+            + " is lost: its node "
+            + node
+            + " ended while it was to "
+            + work.activity()
+            + ". See that node's log; start the run again with --resume",
+        false);
+  }
+
+  private static <R extends RoleWorker.Reply> R unwrap(RoleWorker.Reply reply, Class<R> expected) {
+    if (reply instanceof RoleWorker.Failed failed) {
+      throw new RoleException(failed.reason(), failed.users());
+    }
+    return expected.cast(reply);
   }
 }

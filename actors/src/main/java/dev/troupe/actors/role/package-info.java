@@ -1,4 +1,7 @@
-/** The roles as actors: each owns its engine, answers one request after another, never blocks. */
+/**
+ * Roles as actors: the worker that owns an engine, the node that brings workers to life, and the
+ * ports of rlhf over messages to them.
+ */
 @NullMarked
 package dev.troupe.actors.role;
 

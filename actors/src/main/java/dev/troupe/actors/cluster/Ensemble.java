@@ -1,0 +1,302 @@
+package dev.troupe.actors.cluster;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigValueFactory;
+import dev.troupe.actors.role.ActorCast;
+import dev.troupe.actors.role.NodeActor;
+import dev.troupe.engine.RoleEngine;
+import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.protocol.message.Node;
+import dev.troupe.protocol.message.RoleStatus;
+import dev.troupe.rlhf.port.Cast;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.apache.pekko.actor.Address;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Props;
+import org.apache.pekko.actor.typed.javadsl.AskPattern;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.JoinSeedNodes;
+import org.apache.pekko.cluster.typed.SelfUp;
+import org.apache.pekko.cluster.typed.Subscribe;
+
+/**
+ * The actor system of this JVM, alone or as a member of a cluster. The guardian is the JVM's {@link
+ * NodeActor}.
+ *
+ * <p>A run is driven by one JVM, the seed. Alone, it plays every role itself; in a cluster it waits
+ * for the nodes that its placement names.
+ */
+public final class Ensemble implements AutoCloseable {
+  private static final String SYSTEM = "troupe";
+  private static final Duration SHORT = Duration.ofSeconds(30);
+
+  private final ActorSystem<Node.Command> system;
+  private final boolean clustered;
+
+  /** The nodes of the run, told to leave when it is over. */
+  private volatile Collection<ActorRef<Node.Command>> joined = List.of();
+
+  private Ensemble(ActorSystem<Node.Command> system, boolean clustered) {
+    this.system = system;
+    this.clustered = clustered;
+  }
+
+  /** This JVM alone; no sockets. */
+  public static Ensemble local(RoleEngine.Factory engines) {
+    Config config =
+        ConfigFactory.parseString("pekko.actor.provider = local")
+            .withFallback(ConfigFactory.parseResources("troupe-actors.conf"))
+            .withFallback(ConfigFactory.load());
+    return new Ensemble(
+        ActorSystem.create(
+            NodeActor.create("local", List.of(), Node.PROTOCOL_VERSION, engines), SYSTEM, config),
+        false);
+  }
+
+  /**
+   * The first node of a cluster, which drives the run and plays no role.
+   *
+   * @param host to bind and to be reached at; loopback unless transport security is configured
+   * @param port 0 for any free one
+   */
+  public static Ensemble seed(String host, int port) {
+    Ensemble ensemble = clustered(host, port, List.of("seed"), Node.PROTOCOL_VERSION, null);
+    Cluster cluster = Cluster.get(ensemble.system);
+    ensemble.join(List.of(cluster.selfMember().address()), "itself", SHORT);
+    return ensemble;
+  }
+
+  /**
+   * A further node.
+   *
+   * @param seed host:port of the first
+   * @param roles the node roles that placements name
+   * @throws ClusterException when the seed cannot be reached in time
+   */
+  public static Ensemble node(
+      String host,
+      int port,
+      String seed,
+      List<String> roles,
+      Duration timeout,
+      RoleEngine.Factory engines) {
+    return node(host, port, seed, roles, timeout, Node.PROTOCOL_VERSION, engines);
+  }
+
+  static Ensemble node(
+      String host,
+      int port,
+      String seed,
+      List<String> roles,
+      Duration timeout,
+      int protocolVersion,
+      RoleEngine.Factory engines) {
+    int colon = seed.lastIndexOf(':');
+    if (colon < 1 || !seed.substring(colon + 1).matches("\\d{1,5}")) {
+      throw new ClusterException(
+          "the seed node must be HOST:PORT, found '" + seed + "'; for example 127.0.0.1:7355");
+    }
+    Ensemble ensemble = clustered(host, port, roles, protocolVersion, engines);
+    Address address =
+        new Address(
+            "pekko", SYSTEM, seed.substring(0, colon), Integer.parseInt(seed.substring(colon + 1)));
+    ensemble.join(List.of(address), seed, timeout);
+    return ensemble;
+  }
+
+  private static Ensemble clustered(
+      String host,
+      int port,
+      List<String> roles,
+      int protocolVersion,
+      RoleEngine.@org.jspecify.annotations.Nullable Factory engines) {
+    Config config =
+        ConfigFactory.parseMap(
+                Map.of(
+                    "pekko.actor.provider", "cluster",
+                    "pekko.remote.artery.canonical.hostname", host,
+                    "pekko.remote.artery.canonical.port", port))
+            .withValue("pekko.cluster.roles", ConfigValueFactory.fromIterable(roles))
+            .withFallback(ConfigFactory.parseResources("troupe-actors.conf"))
+            .withFallback(ConfigFactory.load());
+    RoleEngine.Factory factory = engines == null ? new NoEngines() : engines;
+    ActorSystem<Node.Command> system;
+    try {
+      system =
+          ActorSystem.create(
+              Behaviors.setup(
+                  context ->
+                      NodeActor.create(
+                          Cluster.get(context.getSystem())
+                              .selfMember()
+                              .address()
+                              .hostPort()
+                              .replaceFirst(".*@", ""),
+                          engines == null ? List.of() : roles,
+                          protocolVersion,
+                          factory)),
+              SYSTEM,
+              config);
+    } catch (org.apache.pekko.remote.RemoteTransportException e) {
+      throw new ClusterException(
+          "cannot listen on "
+              + host
+              + ":"
+              + port
+              + ": "
+              + e.getMessage()
+              + ". Is the port in use? Choose another one, or 0 for any free one");
+    }
+    return new Ensemble(system, true);
+  }
+
+  private void join(List<Address> seeds, String seed, Duration timeout) {
+    CompletableFuture<Void> up = new CompletableFuture<>();
+    Cluster cluster = Cluster.get(system);
+    ActorRef<SelfUp> waiter =
+        system.systemActorOf(
+            Behaviors.receive(SelfUp.class)
+                .onAnyMessage(
+                    message -> {
+                      up.complete(null);
+                      return Behaviors.stopped();
+                    })
+                .build(),
+            "wait-for-up",
+            Props.empty());
+    cluster.subscriptions().tell(Subscribe.create(waiter, SelfUp.class));
+    cluster.manager().tell(new JoinSeedNodes(seeds));
+    try {
+      up.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      close();
+      throw new ClusterException(
+          "cannot reach the seed node "
+              + seed
+              + " after "
+              + timeout.toSeconds()
+              + " s. Is a run started there, is the port open, and is the host named as that node names itself?");
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      close();
+      throw new ClusterException("interrupted while joining " + seed);
+    }
+  }
+
+  /** Host and port at which others join. */
+  public String address() {
+    Address address = Cluster.get(system).selfMember().address();
+    return address.getHost().get() + ":" + address.getPort().get();
+  }
+
+  /**
+   * The roles' stage.
+   *
+   * @param placement node role by role name; a role that is not named goes to the node role of its
+   *     own name. Ignored when alone
+   * @param joinTimeout how long to wait for the nodes
+   * @param deadline longest time of one request to a role
+   * @param events takes what happens to roles and members
+   * @throws ClusterException when nodes are missing or strangers
+   */
+  public Cast cast(
+      Map<String, String> placement,
+      Duration joinTimeout,
+      Duration deadline,
+      Consumer<RunEvent.Builder> events) {
+    ActorRef<RunCoordinator.Command> coordinator =
+        system.systemActorOf(
+            RunCoordinator.create(clustered, events), "run-coordinator", Props.empty());
+    ActorRef<RoleStatus> listener =
+        await(
+            AskPattern.<RunCoordinator.Command, ActorRef<RoleStatus>>ask(
+                    coordinator, RunCoordinator.Listener::new, SHORT, system.scheduler())
+                .toCompletableFuture());
+    Function<String, ActorRef<Node.Command>> nodes = role -> system;
+    if (clustered) {
+      CompletableFuture<Map<String, ActorRef<Node.Command>>> found = new CompletableFuture<>();
+      system.systemActorOf(
+          Discovery.create(placement.values(), joinTimeout, found), "discovery", Props.empty());
+      Map<String, ActorRef<Node.Command>> byRole = await(found);
+      joined = List.copyOf(new HashSet<>(byRole.values()));
+      nodes = role -> node(role, placement.getOrDefault(role, role), byRole);
+    }
+    return new ActorCast(system, nodes, listener, deadline);
+  }
+
+  private static ActorRef<Node.Command> node(
+      String role, String nodeRole, Map<String, ActorRef<Node.Command>> byRole) {
+    ActorRef<Node.Command> node = byRole.get(nodeRole);
+    if (node == null) {
+      throw new ClusterException(
+          "the "
+              + role
+              + " is placed on a node of the role '"
+              + nodeRole
+              + "', which none has; nodes have "
+              + String.join(", ", new java.util.TreeSet<>(byRole.keySet()))
+              + ". Mend placement."
+              + role);
+    }
+    return node;
+  }
+
+  /**
+   * Completes when this JVM's actor system has ended: on {@link #close}, or when the seed has left.
+   */
+  public CompletableFuture<Void> ended() {
+    return system.getWhenTerminated().toCompletableFuture().thenAccept(done -> {});
+  }
+
+  private static <T> T await(CompletableFuture<T> future) {
+    try {
+      return future.join();
+    } catch (CompletionException e) {
+      if (e.getCause() instanceof RuntimeException cause) {
+        throw cause;
+      }
+      throw e;
+    }
+  }
+
+  @Override
+  public void close() {
+    joined.forEach(node -> node.tell(new Node.Leave()));
+    system.terminate();
+    try {
+      system.getWhenTerminated().toCompletableFuture().get(20, TimeUnit.SECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      system.log().warn("the actor system did not end in time", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** The seed of a cluster plays no role. */
+  private static final class NoEngines implements RoleEngine.Factory {
+    @Override
+    public RoleEngine open(dev.troupe.protocol.data.RoleSpec spec) {
+      throw new ClusterException(
+          "the seed node plays no role; place " + spec.name() + " elsewhere");
+    }
+
+    @Override
+    public void close() {}
+  }
+}

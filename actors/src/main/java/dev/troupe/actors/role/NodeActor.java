@@ -1,0 +1,79 @@
+package dev.troupe.actors.role;
+
+import dev.troupe.engine.RoleEngine;
+import dev.troupe.protocol.message.Node;
+import java.util.List;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.receptionist.Receptionist;
+import org.apache.pekko.actor.typed.receptionist.ServiceKey;
+
+/** One JVM's own actor: brings roles to life on the JVM's shared bases. */
+public final class NodeActor extends AbstractBehavior<Node.Command> {
+  /** Where nodes are found. */
+  public static final ServiceKey<Node.Command> KEY =
+      ServiceKey.create(Node.Command.class, "troupe-node");
+
+  private final String name;
+  private final List<String> roles;
+  private final int protocolVersion;
+  private final RoleEngine.Factory engines;
+  private int opened;
+
+  private NodeActor(
+      ActorContext<Node.Command> context,
+      String name,
+      List<String> roles,
+      int protocolVersion,
+      RoleEngine.Factory engines) {
+    super(context);
+    this.name = name;
+    this.roles = roles;
+    this.protocolVersion = protocolVersion;
+    this.engines = engines;
+    context.getSystem().receptionist().tell(Receptionist.register(KEY, context.getSelf()));
+  }
+
+  /**
+   * @param name for people: host and port, or local
+   * @param roles the node roles that placement names
+   * @param protocolVersion {@link Node#PROTOCOL_VERSION}, but in tests of strangers
+   */
+  public static Behavior<Node.Command> create(
+      String name, List<String> roles, int protocolVersion, RoleEngine.Factory engines) {
+    return Behaviors.setup(
+        context -> new NodeActor(context, name, roles, protocolVersion, engines));
+  }
+
+  @Override
+  public Receive<Node.Command> createReceive() {
+    return newReceiveBuilder()
+        .onMessage(Node.Introduce.class, this::onIntroduce)
+        .onMessage(Node.Open.class, this::onOpen)
+        .onMessage(Node.Leave.class, leave -> Behaviors.stopped())
+        .build();
+  }
+
+  private Behavior<Node.Command> onIntroduce(Node.Introduce introduce) {
+    introduce
+        .replyTo()
+        .tell(new Node.Introduced(name, roles, protocolVersion, getContext().getSelf()));
+    return this;
+  }
+
+  private Behavior<Node.Command> onOpen(Node.Open open) {
+    opened++;
+    ActorRef<dev.troupe.protocol.message.RoleWorker.Command> worker =
+        getContext()
+            .spawn(
+                RoleActor.create(
+                    open.spec(), name, () -> engines.open(open.spec()), open.listener()),
+                open.spec().name() + "-" + opened);
+    open.replyTo().tell(new Node.Opened(worker, name));
+    return this;
+  }
+}

@@ -1,0 +1,208 @@
+package dev.troupe.actors.role;
+
+import dev.troupe.engine.EngineException;
+import dev.troupe.engine.RoleEngine;
+import dev.troupe.engine.generation.GenerationException;
+import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.message.RoleStatus;
+import dev.troupe.protocol.message.RoleWorker;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.EnumSet;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.Supplier;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One role. It owns the engine and a thread to run it on; requests are carried out one after
+ * another in the order they came, and the actor itself never waits.
+ */
+final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
+  /** The thread is free again. */
+  private record Done(ActorRef<RoleWorker.Reply> replyTo, RoleWorker.Reply reply, boolean last)
+      implements RoleWorker.Command {}
+
+  private final RoleSpec spec;
+  private final String node;
+  private final Supplier<RoleEngine> opener;
+  private final ActorRef<RoleStatus> listener;
+  private final ExecutorService thread;
+  private final Deque<RoleWorker.Command> waiting = new ArrayDeque<>();
+  private boolean busy;
+
+  /** Written and read on the role's thread, and read by the actor while that thread is idle. */
+  private volatile @Nullable RoleEngine engine;
+
+  private RoleActor(
+      ActorContext<RoleWorker.Command> context,
+      RoleSpec spec,
+      String node,
+      Supplier<RoleEngine> opener,
+      ActorRef<RoleStatus> listener) {
+    super(context);
+    this.spec = spec;
+    this.node = node;
+    this.opener = opener;
+    this.listener = listener;
+    this.thread =
+        Executors.newSingleThreadExecutor(
+            task -> {
+              Thread pinned = new Thread(task, "role-" + spec.name());
+              pinned.setDaemon(true);
+              return pinned;
+            });
+  }
+
+  /** The engine is opened by the first request, on the role's thread. */
+  static Behavior<RoleWorker.Command> create(
+      RoleSpec spec, String node, Supplier<RoleEngine> opener, ActorRef<RoleStatus> listener) {
+    return Behaviors.setup(context -> new RoleActor(context, spec, node, opener, listener));
+  }
+
+  @Override
+  public Receive<RoleWorker.Command> createReceive() {
+    return newReceiveBuilder()
+        .onMessage(RoleWorker.Request.class, this::onCommand)
+        .onMessage(RoleWorker.Stop.class, this::onCommand)
+        .onMessage(Done.class, this::onDone)
+        .onSignal(PostStop.class, this::onPostStop)
+        .build();
+  }
+
+  private Behavior<RoleWorker.Command> onCommand(RoleWorker.Command command) {
+    waiting.add(command);
+    return next();
+  }
+
+  private Behavior<RoleWorker.Command> onDone(Done done) {
+    busy = false;
+    done.replyTo().tell(done.reply());
+    if (done.last()) {
+      report("stopped", "");
+      return Behaviors.stopped();
+    }
+    if (done.reply() instanceof RoleWorker.Failed failed) {
+      report("failed", failed.reason());
+    } else if (waiting.isEmpty()) {
+      report("idle", "");
+    }
+    return next();
+  }
+
+  private Behavior<RoleWorker.Command> next() {
+    if (busy || waiting.isEmpty()) {
+      return this;
+    }
+    busy = true;
+    RoleWorker.Command command = waiting.remove();
+    if (command instanceof RoleWorker.Request request) {
+      report(engine == null ? "starting" : "busy", request.work().activity());
+      run(request.replyTo(), () -> answer(request.work()), false);
+    } else if (command instanceof RoleWorker.Stop stop) {
+      run(stop.replyTo(), this::closed, true);
+    }
+    return this;
+  }
+
+  private void run(
+      ActorRef<RoleWorker.Reply> replyTo, Supplier<RoleWorker.Reply> work, boolean last) {
+    getContext()
+        .pipeToSelf(
+            CompletableFuture.supplyAsync(work, thread),
+            (reply, failure) -> new Done(replyTo, failure == null ? reply : failed(failure), last));
+  }
+
+  private RoleWorker.Reply answer(RoleWorker.Work work) {
+    RoleEngine open = opened();
+    if (work instanceof RoleWorker.Generate generate) {
+      return new RoleWorker.Generated(open.generate(generate.prompts(), generate.settings()));
+    } else if (work instanceof RoleWorker.Evaluate evaluate) {
+      EnumSet<Output> outputs = EnumSet.noneOf(Output.class);
+      outputs.addAll(evaluate.outputs());
+      return new RoleWorker.Evaluated(open.evaluate(evaluate.sequences(), outputs));
+    } else if (work instanceof RoleWorker.Update<?> update) {
+      return new RoleWorker.Updated(updated(open, update));
+    } else if (work instanceof RoleWorker.Save save) {
+      open.save(Path.of(save.directory()));
+    } else if (work instanceof RoleWorker.Checkpoint checkpoint) {
+      open.checkpoint(Path.of(checkpoint.directory()));
+    } else if (work instanceof RoleWorker.Restore restore) {
+      open.restore(Path.of(restore.directory()));
+    }
+    return new RoleWorker.Finished();
+  }
+
+  private static <E extends dev.troupe.protocol.data.Example>
+      dev.troupe.protocol.data.UpdateResult updated(
+          RoleEngine engine, RoleWorker.Update<E> update) {
+    return engine.update(update.objective(), update.examples());
+  }
+
+  private RoleWorker.Reply closed() {
+    RoleEngine open = engine;
+    if (open != null) {
+      open.close();
+      engine = null;
+    }
+    return new RoleWorker.Finished();
+  }
+
+  private RoleEngine opened() {
+    RoleEngine open = engine;
+    if (open == null) {
+      open = opener.get();
+      engine = open;
+    }
+    return open;
+  }
+
+  private RoleWorker.Reply failed(Throwable failure) {
+    Throwable cause =
+        failure instanceof java.util.concurrent.CompletionException && failure.getCause() != null
+            ? failure.getCause()
+            : failure;
+    boolean users = cause instanceof CheckpointException
+            || cause instanceof EngineException
+            || cause instanceof GenerationException;
+    if (!users) {
+      getContext().getLog().error("[{}] on [{}] failed", spec.name(), node, cause);
+    }
+    String message = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+    return new RoleWorker.Failed(
+        users ? message : "the " + spec.name() + " on " + node + " failed: " + message, users);
+  }
+
+  private void report(String state, String activity) {
+    RoleEngine open = engine;
+    // An engine belongs to its thread while that is busy.
+    boolean readable = open != null && !busy;
+    listener.tell(
+        new RoleStatus(
+            spec.name(),
+            node,
+            state,
+            activity,
+            readable ? open.adapterVersion() : 0,
+            readable ? open.memoryBytes() : Map.of(),
+            readable ? open.phaseSeconds() : Map.of()));
+  }
+
+  private Behavior<RoleWorker.Command> onPostStop(PostStop signal) {
+    thread.execute(this::closed);
+    thread.shutdown();
+    return this;
+  }
+}
