@@ -174,7 +174,8 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
         failure instanceof java.util.concurrent.CompletionException && failure.getCause() != null
             ? failure.getCause()
             : failure;
-    boolean users = cause instanceof CheckpointException
+    boolean users =
+        cause instanceof CheckpointException
             || cause instanceof EngineException
             || cause instanceof GenerationException;
     if (!users) {
