@@ -176,15 +176,12 @@ final class RecordBinder {
     Class<?> raw = raw(type);
     boolean absent = value == null || value.valueType() == ConfigValueType.NULL;
     if (raw == Optional.class) {
-      return value == null || absent
-          ? Optional.empty()
-          : mapOk(
-              value(
-                  templates.complete(value, raw(argument(type, 0))),
-                  argument(type, 0),
-                  path,
-                  parentOrigin),
-              Optional::of);
+      if (value == null || absent) {
+        return Optional.empty();
+      }
+      Type held = argument(type, 0);
+      return mapOk(
+          value(templates.complete(value, raw(held)), held, path, parentOrigin), Optional::of);
     }
     if (raw == OptionalInt.class) {
       return absent
