@@ -2,6 +2,7 @@ package dev.troupe.launcher.config;
 
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigValue;
+import java.util.Map;
 
 /**
  * Default values of records that have no path of their own: elements of lists and maps, and the
@@ -18,9 +19,15 @@ record Templates(ConfigObject byName) {
 
   /** A section with the keys it lacks filled in; any other value as it is. */
   ConfigValue complete(ConfigValue value, Class<?> type) {
-    return value instanceof ConfigObject object
-            && byName.get(name(type)) instanceof ConfigObject template
-        ? object.withFallback(template)
-        : value;
+    if (!(value instanceof ConfigObject object)
+        || !(byName.get(name(type)) instanceof ConfigObject template)) {
+      return value;
+    }
+    // Not withFallback: a section written over a null takes no fallbacks.
+    ConfigObject complete = template;
+    for (Map.Entry<String, ConfigValue> entry : object.entrySet()) {
+      complete = complete.withValue(entry.getKey(), entry.getValue());
+    }
+    return complete.withOrigin(object.origin());
   }
 }
