@@ -42,6 +42,9 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private final ExecutorService thread;
   private final Deque<RoleWorker.Command> waiting = new ArrayDeque<>();
   private boolean busy;
+  private long version;
+  private Map<String, Long> memoryBytes = Map.of();
+  private Map<String, Double> phaseSeconds = Map.of();
 
   /** Written and read on the role's thread, and read by the actor while that thread is idle. */
   private volatile @Nullable RoleEngine engine;
@@ -188,17 +191,22 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
 
   private void report(String state, String activity) {
     RoleEngine open = engine;
-    // An engine belongs to its thread while that is busy.
-    boolean readable = open != null && !busy;
+    // An engine belongs to its thread while that is busy; then what was last seen of it stands.
+    if (open != null && !busy) {
+      version = open.adapterVersion();
+      memoryBytes = open.memoryBytes();
+      phaseSeconds = open.phaseSeconds();
+    }
+    boolean stopped = state.equals("stopped");
     listener.tell(
         new RoleStatus(
             spec.name(),
             node,
             state,
             activity,
-            readable ? open.adapterVersion() : 0,
-            readable ? open.memoryBytes() : Map.of(),
-            readable ? open.phaseSeconds() : Map.of()));
+            version,
+            stopped ? Map.of() : memoryBytes,
+            phaseSeconds));
   }
 
   private Behavior<RoleWorker.Command> onPostStop(PostStop signal) {
