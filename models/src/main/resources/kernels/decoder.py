@@ -40,8 +40,9 @@ def low_rank(self, x, y, a, b: List[Tensor]):
 def shaped(self, b, out: int):
   return b.view(b.numel() // out, out)
 
-def layer(self, x, w: List[Tensor], p: List[Tensor], l: int, rope, rows: int):
-  d, hq, hk, hd, f = self.hidden, self.heads, self.kv, self.hd, self.ffn
+def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope, rows: int):
+  # [N, heads * head_dim], before the output projection
+  hq, hk, hd = self.heads, self.kv, self.hd
   n = x.size(0)
   t = n // rows
   o = 4 + 6 * l
@@ -56,7 +57,14 @@ def layer(self, x, w: List[Tensor], p: List[Tensor], l: int, rope, rows: int):
   g = hq // hk
   k = k.unsqueeze(3).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
   v = v.reshape(rows, t, hk, 1, hd).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
-  a = torch.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), None, 0., True).transpose(1, 2).reshape(n, hq * hd)
+  a = torch.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), None, 0., True)
+  return a.transpose(1, 2).reshape(n, hq * hd)
+
+def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int):
+  # what a layer does after attention, each position by itself: output projection and MLP
+  d, f = self.hidden, self.ffn
+  o = 4 + 6 * l
+  q0 = 11 * l
   x = torch.addmm(x, a, w[o + 2].t())
   if self.lora:
     x = self.low_rank(a, x, p[q0 + 4], [self.shaped(p[q0 + 5], d)])
@@ -77,8 +85,12 @@ def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads) -> Tensor:
   rope = torch.view_as_complex(w[3][:t])
   x = torch.embedding(w[0], ids.view(-1))
   for l in range(self.layers):
-    x = self.layer(x, w, p, l, rope, rows)
-  return self.rms(x.index_select(0, reads), w[1])
+    a = self.attend(x, w, p, l, rope, rows)
+    if l == self.layers - 1:
+      # nothing after the last attention looks at the positions that are not read
+      x, a = x.index_select(0, reads), a.index_select(0, reads)
+    x = self.finish(x, a, w, p, l)
+  return self.rms(x, w[1])
 
 def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: bool) -> List[Tensor]:
   # log p(target) and entropy at temperature, chunk by chunk: no [M, vocabulary] tensor
@@ -142,13 +154,17 @@ def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge
     v = p[len(p) - 1]
     seed = seed + torch.outer(gv, v)
     gvalue = torch.mv(d.t(), gv)
-  torch.set_grad_enabled(True)
-  seeds: List[Optional[Tensor]] = [seed]
-  got = torch.grad([s], [flat], seeds, allow_unused=True)[0]
-  torch.set_grad_enabled(False)
-  out = torch.zeros_like(flat)
-  if got is not None:
+  out = torch.zeros([0])
+  if s.requires_grad:
+    seeds: List[Optional[Tensor]] = [seed]
+    torch.set_grad_enabled(True)
+    got = torch.grad([s], [flat], seeds)[0]
+    torch.set_grad_enabled(False)
+    assert got is not None
     out = got
+  else:
+    # only the value head is trained: the hidden states do not depend on the buffer
+    out = torch.zeros_like(flat)
   if gv.numel() > 0:
     out[out.size(0) - gvalue.size(0):] += gvalue
   if self.full:
@@ -170,7 +186,7 @@ def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
   x = torch.embedding(ws[0], ids.view(-1))
   out: List[Tensor] = []
   for l in range(self.layers):
-    x = self.layer(x, ws, p, l, rope, rows)
+    x = self.finish(x, self.attend(x, ws, p, l, rope, rows), ws, p, l)
     out.append(x)
   return out
 

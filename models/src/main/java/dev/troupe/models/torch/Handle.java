@@ -6,9 +6,9 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -45,18 +45,23 @@ public final class Handle implements AutoCloseable {
     return of(FloatBuffer.wrap(data), shape);
   }
 
-  /** A float32 tensor; the data is copied. */
+  /** A float32 tensor; the data is copied from the buffer's position to its limit. */
   public static Handle of(FloatBuffer data, long... shape) {
-    try (NDManager scope = Torch.scope()) {
-      ByteBuffer bytes =
-          ByteBuffer.allocateDirect(Math.multiplyExact(data.remaining(), Float.BYTES))
-              .order(ByteOrder.nativeOrder());
-      bytes.asFloatBuffer().put(data.duplicate());
-      // A tensor over the buffer shares its memory; the clone owns its own.
-      try (PtNDArray view = (PtNDArray) scope.create(bytes, new Shape(shape), DataType.FLOAT32);
-          PtNDArray own = (PtNDArray) view.duplicate()) {
-        return new Handle(IValue.from(own));
-      }
+    if (new Shape(shape).size() != data.remaining()) {
+      throw new IllegalArgumentException(
+          data.remaining() + " floats do not make a tensor of shape " + Arrays.toString(shape));
+    }
+    try (NDManager scope = Torch.scope();
+        PtNDArray array = (PtNDArray) scope.create(new Shape(shape), DataType.FLOAT32)) {
+      fill(array, data);
+      return new Handle(IValue.from(array));
+    }
+  }
+
+  /** Copies into the tensor's own memory; DJL's set() would give it other memory. */
+  private static void fill(PtNDArray array, FloatBuffer data) {
+    if (data.hasRemaining()) {
+      array.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer().put(data.duplicate());
     }
   }
 
@@ -128,7 +133,7 @@ public final class Handle implements AutoCloseable {
         throw new IllegalArgumentException(
             "tensor of shape " + array.getShape() + " cannot take " + data.length + " floats");
       }
-      array.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer().put(data);
+      fill(array, FloatBuffer.wrap(data));
     }
   }
 
@@ -140,6 +145,10 @@ public final class Handle implements AutoCloseable {
 
   public long asLong() {
     return value().toLong();
+  }
+
+  public boolean asBoolean() {
+    return value().toBoolean();
   }
 
   public double asDouble() {

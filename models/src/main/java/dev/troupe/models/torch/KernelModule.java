@@ -12,6 +12,9 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Kernels: the methods of one readable TorchScript resource. May be called from many lanes at once.
@@ -20,6 +23,9 @@ import java.util.Map;
  * attributes ({@code self.layers}). Variants of one source differ by placeholders ({@code $NAME}).
  */
 public final class KernelModule implements AutoCloseable {
+  private static final Pattern ARCHIVE_LINE =
+      Pattern.compile("File \"code/__torch__\\.py\", line (\\d+)");
+
   private final String name;
   private final PtSymbolBlock block;
   private final int headerLines;
@@ -64,10 +70,8 @@ public final class KernelModule implements AutoCloseable {
     } catch (EngineException e) {
       throw new KernelException(
           name
-              + " does not compile (line numbers count "
-              + KernelArchive.headerLines(attributes)
-              + " generated lines first): "
-              + e.getMessage(),
+              + " does not compile: "
+              + inResource(e.getMessage(), name, KernelArchive.headerLines(attributes)),
           e);
     }
   }
@@ -104,15 +108,18 @@ public final class KernelModule implements AutoCloseable {
       return new Handle(KernelCall.run(block.getHandle(), method, train, values));
     } catch (EngineException e) {
       throw new KernelException(
-          name
-              + ", "
-              + method
-              + " (line numbers count "
-              + headerLines
-              + " generated lines first): "
-              + e.getMessage(),
-          e);
+          name + ", " + method + ": " + inResource(e.getMessage(), name, headerLines), e);
     }
+  }
+
+  /** Torch's message with the lines of the resource in place of those of the archive. */
+  private static String inResource(@Nullable String message, String name, int headerLines) {
+    return ARCHIVE_LINE
+        .matcher(message == null ? "" : message)
+        .replaceAll(
+            found ->
+                Matcher.quoteReplacement(
+                    name + ", line " + (Integer.parseInt(found.group(1)) - headerLines)));
   }
 
   @Override

@@ -1,0 +1,317 @@
+package dev.troupe.models.decoder;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.peft.AdaptedLinear;
+import dev.troupe.models.torch.GradMode;
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Lanes;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The decoder's gradients against central differences, all in float64. */
+final class GradientTest {
+  private static final double STEP = 1e-5;
+  private static final double TOLERANCE = 1e-7;
+  private static final int VOCABULARY = 23;
+  private static final int ROWS = 3;
+  private static final int WIDTH = 7;
+
+  /** Row by row, of rows 7, 5 and 3 long; the last token of each is never read. */
+  private static final long[] READS = {0, 2, 3, 5, 8, 10, 14, 15};
+
+  /** Kernels of the test alone. */
+  private static final KernelModule HELPERS =
+      KernelModule.compile(
+          "gradient-test.py",
+          """
+          def doubles(self, tensors: List[Tensor]) -> List[Tensor]:
+            # matrices large enough that attention is uneven; the rotary table has four dimensions
+            out: List[Tensor] = []
+            for t in tensors:
+              out.append(t.double() * (8 if t.dim() == 2 else 1))
+            return out
+
+          def double_leaf(self, x):
+            return x.double().clone().detach().requires_grad_(True)
+
+          def nudged(self, x, at: int, by: float):
+            y = x.detach().clone()
+            y[at] += by
+            return y
+
+          def dot(self, x, y) -> float:
+            return float((x * y).sum())
+
+          def at(self, x, i: int) -> float:
+            return float(x[i])
+
+          def largest(self, x) -> float:
+            return float(x.abs().max())
+
+          def size(self, x) -> int:
+            return x.numel()
+          """,
+          Map.of());
+
+  private record Case(String name, ParameterLayout layout, boolean tied) {
+    @Override
+    public String toString() {
+      return name;
+    }
+  }
+
+  /** Two heads on one, and a head dimension that is not hidden / heads. */
+  private static ModelConfig config(boolean tied) {
+    return new ModelConfig(
+        ModelConfig.LLAMA,
+        VOCABULARY,
+        10,
+        14,
+        2,
+        4,
+        2,
+        6,
+        1e-5,
+        10000,
+        Optional.empty(),
+        16,
+        tied,
+        List.of(1),
+        OptionalInt.empty(),
+        OptionalInt.empty());
+  }
+
+  static Stream<Case> cases() {
+    List<Case> cases = new ArrayList<>();
+    for (AdaptedLinear linear : AdaptedLinear.values()) {
+      cases.add(lora(EnumSet.of(linear), false));
+    }
+    cases.add(
+        lora(EnumSet.of(AdaptedLinear.Q_PROJ, AdaptedLinear.V_PROJ, AdaptedLinear.UP_PROJ), false));
+    cases.add(lora(EnumSet.allOf(AdaptedLinear.class), true));
+    cases.add(new Case("full, tied", ParameterLayout.full(config(true), true), true));
+    cases.add(new Case("full, untied", ParameterLayout.full(config(false), true), false));
+    cases.add(new Case("value head alone", ParameterLayout.bare(config(true), true), true));
+    return cases.stream();
+  }
+
+  private static Case lora(EnumSet<AdaptedLinear> targets, boolean head) {
+    return new Case(
+        "lora on " + targets, ParameterLayout.lora(config(false), 2, 6, targets, head), false);
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void backward_equalsCentralDifferences(Case tried) {
+    long seed = 11;
+    double worst = Lanes.shared().run(() -> worst(tried, seed));
+    System.out.printf("%s, seed %d: %.1e of the largest gradient%n", tried, seed, worst);
+    assertThat(worst).isLessThan(TOLERANCE);
+  }
+
+  /** The worst difference over 60 coordinates, as a share of the largest gradient. */
+  private static double worst(Case tried, long seed) {
+    ParameterLayout layout = tried.layout();
+    Random random = new Random(seed);
+    try (BaseModel base = BaseModel.random(config(tried.tied()), seed);
+        KernelModule kernels =
+            KernelModule.load(
+                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+        Handle weights = HELPERS.train("doubles", base.weights());
+        Handle single = Handle.of(parameters(layout, random), layout.size());
+        Handle flat = HELPERS.train("double_leaf", single);
+        Batch batch = Batch.random(random, layout.hasValueHead());
+        Handle forward =
+            GradMode.with(() -> kernels.train("forward", batch.arguments(weights, flat)))) {
+      Handle[] parts = forward.parts();
+      try (Handle gradient =
+          GradMode.with(
+              () ->
+                  kernels.train(
+                      "backward",
+                      parts[0],
+                      batch.targets(),
+                      weights,
+                      flat,
+                      batch.temperature(),
+                      batch.logprobs(),
+                      batch.entropies(),
+                      batch.values()))) {
+        double largest = number("largest", gradient);
+        assertThat(largest).isGreaterThan(1e-3);
+        double worst = 0;
+        for (int i = 0; i < 60; i++) {
+          long at = random.nextInt(layout.size());
+          double up = loss(kernels, batch, weights, flat, at, STEP);
+          double down = loss(kernels, batch, weights, flat, at, -STEP);
+          try (Handle index = Handle.of(at);
+              Handle value = HELPERS.infer("at", gradient, index)) {
+            double difference = (up - down) / (2 * STEP);
+            worst = Math.max(worst, Math.abs(difference - value.asDouble()) / largest);
+          }
+        }
+        return worst;
+      } finally {
+        for (Handle part : parts) {
+          part.close();
+        }
+      }
+    }
+  }
+
+  /** No piece is zero, B of LoRA neither; norms are near one. */
+  private static float[] parameters(ParameterLayout layout, Random random) {
+    float[] values = new float[layout.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (0.3 * random.nextGaussian() + (layout.isFull() ? 0.2 : 0));
+    }
+    return values;
+  }
+
+  private static double loss(
+      KernelModule kernels, Batch batch, Handle weights, Handle flat, long at, double by) {
+    try (Handle index = Handle.of(at);
+        Handle step = Handle.of(by);
+        Handle moved = HELPERS.train("nudged", flat, index, step);
+        Handle result = kernels.infer("evaluate", batch.arguments(weights, moved))) {
+      Handle[] parts = result.parts();
+      double loss =
+          dot(parts[0], batch.logprobs())
+              + dot(parts[1], batch.entropies())
+              + dot(parts[2], batch.values());
+      for (Handle part : parts) {
+        part.close();
+      }
+      return loss;
+    }
+  }
+
+  private static double dot(Handle x, Handle y) {
+    try (Handle product = HELPERS.infer("dot", x, y)) {
+      return product.asDouble();
+    }
+  }
+
+  private static double number(String method, Handle x) {
+    try (Handle result = HELPERS.infer(method, x)) {
+      return result.asDouble();
+    }
+  }
+
+  /** A ragged batch and the loss's weight of each output: dL/d(logprob, entropy, value). */
+  private record Batch(
+      Handle ids,
+      Handle reads,
+      Handle targets,
+      Handle temperature,
+      Handle yes,
+      Handle head,
+      Handle logprobs,
+      Handle entropies,
+      Handle values)
+      implements AutoCloseable {
+
+    static Batch random(Random random, boolean head) {
+      long[] ids = random.longs((long) ROWS * WIDTH, 0, VOCABULARY).toArray();
+      long[] targets = new long[READS.length];
+      for (int i = 0; i < targets.length; i++) {
+        targets[i] = ids[(int) READS[i] + 1];
+      }
+      return new Batch(
+          Handle.of(ids, ROWS, WIDTH),
+          Handle.of(READS, READS.length),
+          Handle.of(targets, targets.length),
+          Handle.of(0.8),
+          Handle.of(true),
+          Handle.of(head),
+          doubles(random, READS.length),
+          doubles(random, READS.length),
+          doubles(random, head ? READS.length : 0));
+    }
+
+    private static Handle doubles(Random random, int count) {
+      float[] weights = new float[count];
+      for (int i = 0; i < weights.length; i++) {
+        weights[i] = (float) random.nextGaussian();
+      }
+      try (Handle single = Handle.of(weights, weights.length)) {
+        return HELPERS.train("double_leaf", single);
+      }
+    }
+
+    Handle[] arguments(Handle weights, Handle flat) {
+      return new Handle[] {ids, reads, targets, weights, flat, temperature, yes, yes, head};
+    }
+
+    @Override
+    public void close() {
+      for (Handle handle :
+          List.of(ids, reads, targets, temperature, yes, head, logprobs, entropies, values)) {
+        handle.close();
+      }
+    }
+  }
+
+  @Test
+  void backward_outputNotAskedFor_addsNothing() {
+    Lanes.shared()
+        .run(
+            () -> {
+              Case all = lora(EnumSet.allOf(AdaptedLinear.class), true);
+              float[] logprobsOnly = gradient(all.layout(), true);
+              assertThat(all.layout().valueHead(logprobsOnly)).containsOnly(0f);
+              float[] valuesOnly = gradient(all.layout(), false);
+              assertThat(all.layout().valueHead(valuesOnly)).doesNotContain(0f);
+              assertThat(valuesOnly).isNotEqualTo(logprobsOnly);
+              return 0;
+            });
+  }
+
+  private static float[] gradient(ParameterLayout layout, boolean logprobs) {
+    Random random = new Random(3);
+    try (BaseModel base = BaseModel.random(config(false), 3);
+        KernelModule kernels =
+            KernelModule.load(
+                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+        Handle data = Handle.of(parameters(layout, random), layout.size());
+        Handle flat = kernels.train("leaf", data);
+        Batch batch = Batch.random(random, true);
+        Handle none = Handle.of(new float[0], 0);
+        Handle ones = Handle.of(new float[] {1, 1, 1, 1, 1, 1, 1, 1}, READS.length);
+        Handle forward =
+            GradMode.with(() -> kernels.train("forward", batch.arguments(base.weights(), flat)))) {
+      Handle[] parts = forward.parts();
+      try (Handle gradient =
+          GradMode.with(
+              () ->
+                  kernels.train(
+                      "backward",
+                      parts[0],
+                      batch.targets(),
+                      base.weights(),
+                      flat,
+                      batch.temperature(),
+                      logprobs ? ones : none,
+                      none,
+                      logprobs ? none : ones))) {
+        return gradient.floats();
+      } finally {
+        for (Handle part : parts) {
+          part.close();
+        }
+      }
+    }
+  }
+}
