@@ -119,12 +119,19 @@ final class AdamState implements AutoCloseable {
     first.write(saved.first());
     second.write(saved.second());
     count.write(new float[] {saved.count()});
-    saved.average().ifPresent(values -> average.ifPresent(handle -> handle.write(values)));
+    average.ifPresent(
+        handle ->
+            handle.write(
+                saved
+                    .average()
+                    .orElseThrow(
+                        () -> new EngineException("the saved state has no moving average"))));
     steps = saved.steps();
   }
 
+  /** Native bytes of the moments and the moving average. */
   long bytes() {
-    return 2L * Float.BYTES * first.shape()[0];
+    return (average.isPresent() ? 3L : 2L) * Float.BYTES * first.shape()[0];
   }
 
   @Override

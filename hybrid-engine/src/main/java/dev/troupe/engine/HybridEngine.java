@@ -63,6 +63,20 @@ public final class HybridEngine implements RoleEngine {
     float[] initial =
         layout.isFull() ? layout.copyOf(base, spec.seed()) : layout.initial(spec.seed());
     adapter.ifPresent(found -> layout.take(initial, found));
+    boolean headFound = adapter.map(found -> found.config().head()).orElse(false);
+    if (layout.hasValueHead() && !headFound) {
+      Optional<float[]> head = ValueHeadFile.read(model, base.config().hiddenSize());
+      head.ifPresent(values -> layout.setValueHead(initial, values));
+      headFound = head.isPresent();
+    }
+    if (layout.hasValueHead() && !headFound && spec.tuning() instanceof Tuning.Frozen) {
+      throw new EngineException(
+          "the "
+              + spec.name()
+              + " is to give values and is not trained, but "
+              + directory.orElse(model)
+              + " holds no value head; give the directory that reward model training has written");
+    }
     trainer =
         new Trainer(
             base,
@@ -230,12 +244,6 @@ public final class HybridEngine implements RoleEngine {
       layout.toAdapter(flat, model.toString()).write(directory);
       return;
     }
-    if (layout.hasValueHead()) {
-      throw new EngineException(
-          "a fully tuned "
-              + spec.name()
-              + " with a value head cannot be saved as a checkpoint; use tuning.type = lora for it");
-    }
     CheckpointWriter.write(
         directory,
         base.config(),
@@ -243,6 +251,9 @@ public final class HybridEngine implements RoleEngine {
         DType.F32,
         CheckpointWriter.DEFAULT_SHARD_BYTES);
     TokenizerFiles.copy(model, directory);
+    if (layout.hasValueHead()) {
+      ValueHeadFile.write(directory, layout.valueHead(flat));
+    }
   }
 
   @Override
@@ -264,6 +275,18 @@ public final class HybridEngine implements RoleEngine {
               + ", expected "
               + layout.size()
               + ": it was made with another configuration.");
+    }
+    if (trainer.adam().isPresent() && state.adam().isEmpty()) {
+      throw new CheckpointException(
+          directory + " holds no optimiser state of the " + spec.name() + ", which is trained.");
+    }
+    boolean averaged = state.adam().flatMap(AdamState.Saved::average).isPresent();
+    if (spec.emaDecay().isPresent() && trainer.adam().isPresent() && !averaged) {
+      throw new CheckpointException(
+          directory
+              + " holds no moving average of the "
+              + spec.name()
+              + "'s parameters, which ema-decay asks for: it was made with another configuration.");
     }
     returnToTraining();
     trainer.parameters().write(state.parameters());

@@ -21,9 +21,12 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Function;
 
 /**
@@ -116,7 +119,7 @@ final class Trainer implements AutoCloseable {
     return ordered;
   }
 
-  /** What one lane's micro-batches add up to. */
+  /** What one micro-batch, or all of one lane, adds up to. */
   private record Share(double loss, Map<String, Double> metrics, Handle gradient) {}
 
   /** One optimiser step. */
@@ -174,9 +177,19 @@ final class Trainer implements AutoCloseable {
                     .orElseThrow(),
             microBatchTokens > 0 ? microBatchTokens : MicroBatches.DEFAULT_TOKENS,
             lanes.count());
-    return lanes.map(
-        Math.min(lanes.count(), batches.size()),
-        lane -> share(lane, batches, objective, examples, totals));
+    Queue<Handle> made = new ConcurrentLinkedQueue<>();
+    try {
+      return lanes.map(
+          Math.min(lanes.count(), batches.size()),
+          lane -> {
+            Share share = share(lane, batches, objective, examples, totals);
+            made.add(share.gradient());
+            return share;
+          });
+    } catch (RuntimeException e) {
+      made.forEach(Handle::close);
+      throw e;
+    }
   }
 
   private <E extends Example> Share share(
@@ -188,36 +201,51 @@ final class Trainer implements AutoCloseable {
     double loss = 0;
     Map<String, Double> metrics = new TreeMap<>();
     Handle sum = null;
-    for (int b = lane; b < batches.size(); b += lanes.count()) {
-      List<E> part = batches.get(b).stream().map(examples::get).toList();
-      List<Sequence> rows = part.stream().flatMap(example -> example.sequences().stream()).toList();
-      try (TokenBatch batch = TokenBatch.of(rows);
-          Handles arguments = forwardArguments(batch, objective.needs());
-          Handle result = GradMode.with(() -> kernels.train("forward", arguments.all()))) {
-        Handle[] parts = result.parts();
-        try (Handle states = parts[0]) {
-          List<TokenOutputs> flatOutputs = outputs(parts, 1, rows);
-          List<List<TokenOutputs>> perExample = new ArrayList<>();
-          int at = 0;
-          for (E example : part) {
-            int count = example.sequences().size();
-            perExample.add(flatOutputs.subList(at, at + count));
-            at += count;
-          }
-          LossGradient outcome = objective.evaluate(part, perExample, totals);
-          loss += outcome.loss();
-          outcome.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
-          Handle gradient = GradMode.with(() -> backward(states, batch, rows, outcome));
-          if (sum == null) {
-            sum = gradient;
-          } else {
+    try {
+      for (int b = lane; b < batches.size(); b += lanes.count()) {
+        Share one =
+            microBatch(batches.get(b).stream().map(examples::get).toList(), objective, totals);
+        loss += one.loss();
+        one.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
+        if (sum == null) {
+          sum = one.gradient();
+        } else {
+          try (Handle gradient = one.gradient()) {
             kernels.train("add", sum, gradient).close();
-            gradient.close();
           }
         }
       }
+      return new Share(loss, metrics, Objects.requireNonNull(sum));
+    } catch (RuntimeException | Error e) {
+      if (sum != null) {
+        sum.close();
+      }
+      throw e;
     }
-    return new Share(loss, metrics, sum);
+  }
+
+  private <E extends Example> Share microBatch(
+      List<E> examples, Objective<E> objective, BatchTotals totals) {
+    List<Sequence> rows =
+        examples.stream().flatMap(example -> example.sequences().stream()).toList();
+    try (TokenBatch batch = TokenBatch.of(rows);
+        Handles arguments = forwardArguments(batch, objective.needs());
+        Handle result = GradMode.with(() -> kernels.train("forward", arguments.all()))) {
+      Handle[] parts = result.parts();
+      try (Handle states = parts[0]) {
+        List<TokenOutputs> flat = outputs(parts, 1, rows);
+        List<List<TokenOutputs>> perExample = new ArrayList<>();
+        int at = 0;
+        for (E example : examples) {
+          int count = example.sequences().size();
+          perExample.add(flat.subList(at, at + count));
+          at += count;
+        }
+        LossGradient outcome = objective.evaluate(examples, perExample, totals);
+        Handle gradient = GradMode.with(() -> backward(states, batch, rows, outcome));
+        return new Share(outcome.loss(), outcome.metrics(), gradient);
+      }
+    }
   }
 
   private Handle backward(

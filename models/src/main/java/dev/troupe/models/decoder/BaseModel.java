@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.Function;
 
@@ -20,20 +21,31 @@ public final class BaseModel implements AutoCloseable {
   private final ModelConfig config;
   private final List<Handle> tensors;
   private final Handle weights;
-  private final long bytes;
+  private long count;
 
-  private BaseModel(ModelConfig config, List<FusedWeights.Weight> fused) {
+  private BaseModel(ModelConfig config, Function<String, float[]> source) {
     this.config = config;
     tensors = new ArrayList<>();
-    long count = 0;
-    for (int i = 0; i < fused.size(); i++) {
-      FusedWeights.Weight weight = fused.get(i);
-      boolean tiedHead = i == 2 && config.tiedEmbeddings();
-      tensors.add(tiedHead ? tensors.get(0) : Handle.of(weight.values(), weight.shape()));
-      count += tiedHead ? 0 : weight.values().length;
+    try {
+      FusedWeights.fuse(config, source, this::take);
+      weights = Handle.ofTensors(tensors);
+    } catch (RuntimeException | Error e) {
+      closeTensors();
+      throw e;
     }
-    weights = Handle.ofTensors(tensors);
-    bytes = count * Float.BYTES;
+  }
+
+  private void take(FusedWeights.Weight weight) {
+    if (isTiedHead(tensors.size())) {
+      tensors.add(tensors.get(0));
+    } else {
+      tensors.add(Handle.of(weight.values(), weight.shape()));
+      count += weight.values().length;
+    }
+  }
+
+  private boolean isTiedHead(int index) {
+    return index == 2 && config.tiedEmbeddings();
   }
 
   /**
@@ -43,8 +55,7 @@ public final class BaseModel implements AutoCloseable {
    */
   public static BaseModel load(Path directory) {
     try (Checkpoint checkpoint = Checkpoint.open(directory)) {
-      return new BaseModel(
-          checkpoint.config(), FusedWeights.fuse(checkpoint.config(), checkpoint::floats));
+      return new BaseModel(checkpoint.config(), checkpoint::floats);
     }
   }
 
@@ -54,8 +65,7 @@ public final class BaseModel implements AutoCloseable {
    */
   public static BaseModel random(ModelConfig config, long seed) {
     Map<String, float[]> tensors = randomTensors(config, seed);
-    Function<String, float[]> byName = tensors::get;
-    return new BaseModel(config, FusedWeights.fuse(config, byName));
+    return new BaseModel(config, name -> Objects.requireNonNull(tensors.get(name), name));
   }
 
   /** The tensors of {@link #random} by Hugging Face name. */
@@ -95,14 +105,18 @@ public final class BaseModel implements AutoCloseable {
 
   /** Native bytes of the weights. */
   public long bytes() {
-    return bytes;
+    return count * Float.BYTES;
   }
 
   @Override
   public void close() {
     weights.close();
+    closeTensors();
+  }
+
+  private void closeTensors() {
     for (int i = 0; i < tensors.size(); i++) {
-      if (!(i == 2 && config.tiedEmbeddings())) {
+      if (!isTiedHead(i)) {
         tensors.get(i).close();
       }
     }

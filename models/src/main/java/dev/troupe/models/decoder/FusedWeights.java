@@ -2,10 +2,10 @@ package dev.troupe.models.decoder;
 
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.TensorData;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
@@ -28,24 +28,26 @@ final class FusedWeights {
 
   private FusedWeights() {}
 
-  /** From Hugging Face names to the kernels' list; a tied head is the embedding's own array. */
-  static List<Weight> fuse(ModelConfig config, Function<String, float[]> tensors) {
-    List<Weight> out = new ArrayList<>();
+  /**
+   * From Hugging Face names to the kernels' list, one by one: what the sink has taken need not stay
+   * in the heap. A tied head is the embedding's own array.
+   */
+  static void fuse(ModelConfig config, Function<String, float[]> tensors, Consumer<Weight> sink) {
     long d = config.hiddenSize();
     Weight embed =
         new Weight(tensors.apply("model.embed_tokens.weight"), new long[] {config.vocabSize(), d});
-    out.add(embed);
-    out.add(new Weight(tensors.apply("model.norm.weight"), new long[] {d}));
-    out.add(
+    sink.accept(embed);
+    sink.accept(new Weight(tensors.apply("model.norm.weight"), new long[] {d}));
+    sink.accept(
         config.tiedEmbeddings()
             ? embed
             : new Weight(tensors.apply("lm_head.weight"), new long[] {config.vocabSize(), d}));
-    out.add(rope(config));
+    sink.accept(rope(config));
     long q = (long) config.heads() * config.headDim();
     long kv = (long) config.kvHeads() * config.headDim();
     for (int layer = 0; layer < config.layers(); layer++) {
       String prefix = "model.layers." + layer + ".";
-      out.add(new Weight(tensors.apply(prefix + "input_layernorm.weight"), new long[] {d}));
+      sink.accept(new Weight(tensors.apply(prefix + "input_layernorm.weight"), new long[] {d}));
       float[] qkv =
           concat(
               interleave(
@@ -57,21 +59,20 @@ final class FusedWeights {
                   config.kvHeads(),
                   config.headDim()),
               tensors.apply(prefix + "self_attn.v_proj.weight"));
-      out.add(new Weight(qkv, new long[] {q + 2 * kv, d}));
-      out.add(new Weight(tensors.apply(prefix + "self_attn.o_proj.weight"), new long[] {d, q}));
-      out.add(
+      sink.accept(new Weight(qkv, new long[] {q + 2 * kv, d}));
+      sink.accept(new Weight(tensors.apply(prefix + "self_attn.o_proj.weight"), new long[] {d, q}));
+      sink.accept(
           new Weight(tensors.apply(prefix + "post_attention_layernorm.weight"), new long[] {d}));
       float[] gateUp =
           concat(
               tensors.apply(prefix + "mlp.gate_proj.weight"),
               tensors.apply(prefix + "mlp.up_proj.weight"));
-      out.add(new Weight(gateUp, new long[] {2L * config.intermediateSize(), d}));
-      out.add(
+      sink.accept(new Weight(gateUp, new long[] {2L * config.intermediateSize(), d}));
+      sink.accept(
           new Weight(
               tensors.apply(prefix + "mlp.down_proj.weight"),
               new long[] {d, config.intermediateSize()}));
     }
-    return out;
   }
 
   /** Back to Hugging Face names and shapes; {@code weights} is the kernels' list. */

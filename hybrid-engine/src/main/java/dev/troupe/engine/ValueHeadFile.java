@@ -1,0 +1,47 @@
+package dev.troupe.engine;
+
+import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.checkpoint.SafetensorsFile;
+import dev.troupe.models.checkpoint.SafetensorsWriter;
+import dev.troupe.models.checkpoint.TensorData;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The value head beside a fully tuned model's weights: one tensor {@code weight}, (1, hidden). An
+ * adapter's head lies in the adapter's own file.
+ */
+final class ValueHeadFile {
+  private static final String FILE = "value_head.safetensors";
+  private static final String TENSOR = "weight";
+
+  private ValueHeadFile() {}
+
+  static void write(Path model, float[] head) {
+    SafetensorsWriter.write(
+        model.resolve(FILE), Map.of(TENSOR, TensorData.of(head, 1, head.length)), DType.F32);
+  }
+
+  /** The head of a model directory that has one. */
+  static Optional<float[]> read(Path model, int hidden) {
+    if (!Files.exists(model.resolve(FILE))) {
+      return Optional.empty();
+    }
+    try (SafetensorsFile file = SafetensorsFile.open(model.resolve(FILE))) {
+      if (!file.names().contains(TENSOR) || file.shape(TENSOR).elements() != hidden) {
+        throw new CheckpointException(
+            file.path()
+                + " must hold a tensor '"
+                + TENSOR
+                + "' of shape [1, "
+                + hidden
+                + "], found "
+                + file.names());
+      }
+      return Optional.of(file.floats(TENSOR));
+    }
+  }
+}
