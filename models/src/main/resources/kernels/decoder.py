@@ -35,7 +35,8 @@ def low_rank(self, x, y, a, b: List[Tensor]):
   if a.numel() == 0:
     return y
   h = torch.linear(x, a.view(-1, x.size(1)))
-  return torch.addmm(y, h, torch.block_diag(b), beta=1, alpha=self.scale)
+  # in place: y is fresh from a product, whose gradient does not need it
+  return y.addmm_(h, torch.block_diag(b), beta=1, alpha=self.scale)
 
 def shaped(self, b, out: int):
   return b.view(b.numel() // out, out)
@@ -98,13 +99,13 @@ def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: 
   en: List[Tensor] = [torch.zeros([0])]
   if logprobs or entropies:
     for i in range(0, s.size(0), 512):
-      z = torch.linear(s[i:i + 512], head) / temperature
+      z = torch.linear(s[i:i + 512], head).div_(temperature)
       lse = torch.logsumexp(z, [-1], True)
       if logprobs:
         lp.append((z.gather(1, targets[i:i + 512].unsqueeze(1)) - lse).squeeze(1))
       if entropies:
-        p = torch.exp(z - lse)
-        en.append((lse.squeeze(1) - (p * z).sum([-1])))
+        p = (z - lse).exp_()
+        en.append(lse.squeeze(1) - p.mul_(z).sum([-1]))
   return [torch.cat(lp), torch.cat(en)]
 
 def forward(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool) -> List[Tensor]:
@@ -133,19 +134,21 @@ def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge
   if gl.numel() > 0 or ge.numel() > 0:
     for i in range(0, d.size(0), 512):
       x = d[i:i + 512]
-      z = torch.linear(x, head) / temperature
-      lse = torch.logsumexp(z, [-1], True)
-      q = torch.exp(z - lse)
-      dz = torch.zeros_like(z)
-      if gl.numel() > 0:
-        g = gl[i:i + 512].unsqueeze(1)
-        dz = dz - q * g
-        dz.scatter_add_(1, targets[i:i + 512].unsqueeze(1), g)
+      z = torch.linear(x, head).div_(temperature)
+      lq = z.sub_(torch.logsumexp(z, [-1], True))
+      q = torch.exp(lq)
+      # dL/dz = (g (onehot - q) - e q (log q + H)) / temperature, with as few [512, vocabulary] tensors as can be
       if ge.numel() > 0:
-        lq = z - lse
-        h = -(q * lq).sum([-1], True)
-        dz = dz - ge[i:i + 512].unsqueeze(1) * q * (lq + h)
-      dz = dz / temperature
+        e = ge[i:i + 512].unsqueeze(1) / temperature
+        entropy = -(q * lq).sum([-1], True)
+        k = lq.add_(entropy).mul_(e)
+        if gl.numel() > 0:
+          k.add_(gl[i:i + 512].unsqueeze(1) / temperature)
+        dz = q.mul_(k).neg_()
+      else:
+        dz = q.mul_(gl[i:i + 512].unsqueeze(1) / (-temperature))
+      if gl.numel() > 0:
+        dz.scatter_add_(1, targets[i:i + 512].unsqueeze(1), gl[i:i + 512].unsqueeze(1) / temperature)
       seed[i:i + 512] = dz @ head
       if self.full:
         ghead = ghead + dz.t() @ x
