@@ -17,6 +17,7 @@ import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.receptionist.Receptionist;
+import org.apache.pekko.cluster.typed.Cluster;
 
 /**
  * Waits until every node role that the placement names is there, then gives the nodes by role and
@@ -123,7 +124,13 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
                 + String.join(", ", missing)
                 + " has joined; present are "
                 + (byRole.isEmpty() ? "none" : String.join(", ", byRole.keySet()))
-                + ". Start one with: troupe node --join HOST:PORT --roles "
+                + ". Start one with: troupe node --join "
+                + Cluster.get(getContext().getSystem())
+                    .selfMember()
+                    .address()
+                    .hostPort()
+                    .replaceFirst(".*@", "")
+                + " --roles "
                 + String.join(",", missing)));
     return Behaviors.stopped();
   }

@@ -6,7 +6,6 @@ import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.port.Role;
 import java.time.Duration;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -52,8 +51,8 @@ public final class ActorCast implements Cast {
   }
 
   private CompletionStage<Role> role(RoleSpec spec, Node.Opened opened) {
-    CompletableFuture<Void> ended = new CompletableFuture<>();
-    watcher.tell(new Watcher.Watch(opened.worker(), ended));
-    return new ActorRole(spec, opened.node(), opened.worker(), ended, system, deadline).loaded();
+    ActorRole role = new ActorRole(spec, opened.node(), opened.worker(), system, deadline);
+    watcher.tell(new Watcher.Watch(opened.worker(), role::lost));
+    return role.loaded();
   }
 }

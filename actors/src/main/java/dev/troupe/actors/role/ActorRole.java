@@ -14,11 +14,14 @@ import dev.troupe.protocol.message.RoleWorker;
 import dev.troupe.rlhf.port.Role;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
@@ -28,21 +31,24 @@ final class ActorRole implements Role {
   private final RoleSpec spec;
   private final String node;
   private final ActorRef<RoleWorker.Command> worker;
-  private final CompletableFuture<Void> ended;
+
+  /** What is still to be answered, with what each was to do. */
+  private final Map<CompletableFuture<RoleWorker.Reply>, String> pending =
+      new ConcurrentHashMap<>();
+
   private final ActorSystem<?> system;
   private final Duration deadline;
+  private volatile boolean ended;
 
   ActorRole(
       RoleSpec spec,
       String node,
       ActorRef<RoleWorker.Command> worker,
-      CompletableFuture<Void> ended,
       ActorSystem<?> system,
       Duration deadline) {
     this.spec = spec;
     this.node = node;
     this.worker = worker;
-    this.ended = ended;
     this.system = system;
     this.deadline = deadline;
   }
@@ -91,9 +97,8 @@ final class ActorRole implements Role {
 
   @Override
   public CompletionStage<Void> close() {
-    return AskPattern.<RoleWorker.Command, RoleWorker.Reply>ask(
-            worker, RoleWorker.Stop::new, deadline, system.scheduler())
-        .thenAccept(reply -> {});
+    // A role that is gone is closed.
+    return ask("close", RoleWorker.Stop::new).thenAccept(reply -> {});
   }
 
   /** Loads the model, so that its errors come now. */
@@ -105,20 +110,33 @@ final class ActorRole implements Role {
     return ask(work, RoleWorker.Finished.class).thenAccept(done -> {});
   }
 
-  private <R extends RoleWorker.Reply> CompletionStage<R> ask(
-      RoleWorker.Work work, Class<R> expected) {
-    CompletionStage<RoleWorker.Reply> answer =
-        AskPattern.<RoleWorker.Command, RoleWorker.Reply>ask(
-                worker,
-                replyTo -> new RoleWorker.Request(work, replyTo),
-                deadline,
-                system.scheduler())
-            .exceptionally(failure -> missing(work, failure));
-    CompletionStage<RoleWorker.Reply> lost = ended.thenApply(gone -> lost(work));
-    return answer.applyToEither(lost, reply -> unwrap(reply, expected));
+  /** The worker has ended: nothing that is still open will be answered. */
+  void lost() {
+    ended = true;
+    pending.forEach((answer, activity) -> answer.complete(lost(activity)));
   }
 
-  private RoleWorker.Reply missing(RoleWorker.Work work, Throwable failure) {
+  private <R extends RoleWorker.Reply> CompletionStage<R> ask(
+      RoleWorker.Work work, Class<R> expected) {
+    return ask(work.activity(), replyTo -> new RoleWorker.Request(work, replyTo))
+        .thenApply(reply -> unwrap(reply, expected));
+  }
+
+  private CompletionStage<RoleWorker.Reply> ask(
+      String activity, Function<ActorRef<RoleWorker.Reply>, RoleWorker.Command> message) {
+    CompletableFuture<RoleWorker.Reply> lost = new CompletableFuture<>();
+    pending.put(lost, activity);
+    if (ended) {
+      lost.complete(lost(activity));
+    }
+    return AskPattern.<RoleWorker.Command, RoleWorker.Reply>ask(
+            worker, message::apply, deadline, system.scheduler())
+        .exceptionally(failure -> missing(activity, failure))
+        .applyToEither(lost, reply -> reply)
+        .whenComplete((reply, failure) -> pending.remove(lost));
+  }
+
+  private RoleWorker.Reply missing(String activity, Throwable failure) {
     Throwable cause =
         failure instanceof CompletionException && failure.getCause() != null
             ? failure.getCause()
@@ -130,23 +148,23 @@ final class ActorRole implements Role {
               + " on "
               + node
               + " did not answer '"
-              + work.activity()
+              + activity
               + "' within "
               + deadline.toSeconds()
-              + " s",
+              + " s (cluster.request-timeout-seconds)",
           false);
     }
     throw new CompletionException(cause);
   }
 
-  private RoleWorker.Reply lost(RoleWorker.Work work) {
+  private RoleWorker.Reply lost(String activity) {
     return new RoleWorker.Failed(
         "the "
             + spec.name()
             + " is lost: its node "
             + node
             + " ended while it was to "
-            + work.activity()
+            + activity
             + ". See that node's log; start the run again with --resume",
         false);
   }

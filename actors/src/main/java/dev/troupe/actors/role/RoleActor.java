@@ -25,6 +25,8 @@ import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One role. It owns the engine and a thread to run it on; requests are carried out one after
@@ -32,8 +34,28 @@ import org.jspecify.annotations.Nullable;
  */
 final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   /** The thread is free again. */
-  private record Done(ActorRef<RoleWorker.Reply> replyTo, RoleWorker.Reply reply, boolean last)
+  private record Done(
+      ActorRef<RoleWorker.Reply> replyTo, RoleWorker.Reply reply, Readings readings, boolean last)
       implements RoleWorker.Command {}
+
+  /** What the engine said of itself after its last work; an engine is asked on its thread alone. */
+  private record Readings(
+      long adapterVersion, Map<String, Long> memoryBytes, Map<String, Double> phaseSeconds) {
+    static final Readings NONE = new Readings(0, Map.of(), Map.of());
+
+    static Readings of(@Nullable RoleEngine engine) {
+      return engine == null
+          ? NONE
+          : new Readings(engine.adapterVersion(), engine.memoryBytes(), engine.phaseSeconds());
+    }
+
+    /** What is still true of an engine that is gone. */
+    Readings freed() {
+      return new Readings(adapterVersion, Map.of(), phaseSeconds);
+    }
+  }
+
+  private static final Logger LOG = LoggerFactory.getLogger(RoleActor.class);
 
   private final RoleSpec spec;
   private final String node;
@@ -42,12 +64,11 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private final ExecutorService thread;
   private final Deque<RoleWorker.Command> waiting = new ArrayDeque<>();
   private boolean busy;
-  private long version;
-  private Map<String, Long> memoryBytes = Map.of();
-  private Map<String, Double> phaseSeconds = Map.of();
+  private boolean started;
+  private Readings readings = Readings.NONE;
 
-  /** Written and read on the role's thread, and read by the actor while that thread is idle. */
-  private volatile @Nullable RoleEngine engine;
+  /** Touched on the role's thread alone. */
+  private @Nullable RoleEngine engine;
 
   private RoleActor(
       ActorContext<RoleWorker.Command> context,
@@ -92,6 +113,8 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
 
   private Behavior<RoleWorker.Command> onDone(Done done) {
     busy = false;
+    started = true;
+    readings = done.last() ? readings.freed() : done.readings();
     done.replyTo().tell(done.reply());
     if (done.last()) {
       report("stopped", "");
@@ -112,7 +135,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     busy = true;
     RoleWorker.Command command = waiting.remove();
     if (command instanceof RoleWorker.Request request) {
-      report(engine == null ? "starting" : "busy", request.work().activity());
+      report(started ? "busy" : "starting", request.work().activity());
       run(request.replyTo(), () -> answer(request.work()), false);
     } else if (command instanceof RoleWorker.Stop stop) {
       run(stop.replyTo(), this::closed, true);
@@ -124,8 +147,19 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       ActorRef<RoleWorker.Reply> replyTo, Supplier<RoleWorker.Reply> work, boolean last) {
     getContext()
         .pipeToSelf(
-            CompletableFuture.supplyAsync(work, thread),
-            (reply, failure) -> new Done(replyTo, failure == null ? reply : failed(failure), last));
+            CompletableFuture.supplyAsync(
+                () -> new Done(replyTo, attempt(work), Readings.of(engine), last), thread),
+            (done, failure) ->
+                failure == null ? done : new Done(replyTo, failed(failure), Readings.NONE, last));
+  }
+
+  /** A failure is an answer: whoever asked waits for one. */
+  private RoleWorker.Reply attempt(Supplier<RoleWorker.Reply> work) {
+    try {
+      return work.get();
+    } catch (RuntimeException | Error e) {
+      return failed(e);
+    }
   }
 
   private RoleWorker.Reply answer(RoleWorker.Work work) {
@@ -182,7 +216,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
             || cause instanceof EngineException
             || cause instanceof GenerationException;
     if (!users) {
-      getContext().getLog().error("[{}] on [{}] failed", spec.name(), node, cause);
+      LOG.error("[{}] on [{}] failed", spec.name(), node, cause);
     }
     String message = cause.getMessage() == null ? cause.toString() : cause.getMessage();
     return new RoleWorker.Failed(
@@ -190,23 +224,15 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   }
 
   private void report(String state, String activity) {
-    RoleEngine open = engine;
-    // An engine belongs to its thread while that is busy; then what was last seen of it stands.
-    if (open != null && !busy) {
-      version = open.adapterVersion();
-      memoryBytes = open.memoryBytes();
-      phaseSeconds = open.phaseSeconds();
-    }
-    boolean stopped = state.equals("stopped");
     listener.tell(
         new RoleStatus(
             spec.name(),
             node,
             state,
             activity,
-            version,
-            stopped ? Map.of() : memoryBytes,
-            phaseSeconds));
+            readings.adapterVersion(),
+            readings.memoryBytes(),
+            readings.phaseSeconds()));
   }
 
   private Behavior<RoleWorker.Command> onPostStop(PostStop signal) {

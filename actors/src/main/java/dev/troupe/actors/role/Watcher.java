@@ -1,7 +1,6 @@
 package dev.troupe.actors.role;
 
 import dev.troupe.protocol.message.RoleWorker;
-import java.util.concurrent.CompletableFuture;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -10,10 +9,9 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 final class Watcher {
   sealed interface Command {}
 
-  record Watch(ActorRef<RoleWorker.Command> worker, CompletableFuture<Void> ended)
-      implements Command {}
+  record Watch(ActorRef<RoleWorker.Command> worker, Runnable ended) implements Command {}
 
-  private record Ended(CompletableFuture<Void> ended) implements Command {}
+  private record Ended(Runnable ended) implements Command {}
 
   private Watcher() {}
 
@@ -30,7 +28,7 @@ final class Watcher {
                 .onMessage(
                     Ended.class,
                     ended -> {
-                      ended.ended().complete(null);
+                      ended.ended().run();
                       return Behaviors.same();
                     })
                 .build());

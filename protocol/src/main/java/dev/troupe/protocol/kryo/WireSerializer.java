@@ -3,12 +3,17 @@ package dev.troupe.protocol.kryo;
 import com.esotericsoftware.kryo.kryo5.Kryo;
 import com.esotericsoftware.kryo.kryo5.KryoException;
 import com.esotericsoftware.kryo.kryo5.Serializer;
+import com.esotericsoftware.kryo.kryo5.io.ByteBufferInput;
+import com.esotericsoftware.kryo.kryo5.io.ByteBufferOutput;
 import com.esotericsoftware.kryo.kryo5.io.Input;
+import com.esotericsoftware.kryo.kryo5.io.KryoBufferOverflowException;
 import com.esotericsoftware.kryo.kryo5.io.Output;
 import com.esotericsoftware.kryo.kryo5.serializers.ImmutableCollectionsSerializers;
 import com.esotericsoftware.kryo.kryo5.serializers.OptionalSerializers;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.TokenIds;
+import java.nio.BufferOverflowException;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -18,10 +23,11 @@ import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorRefResolver;
 import org.apache.pekko.actor.typed.javadsl.Adapter;
+import org.apache.pekko.serialization.ByteBufferSerializer;
 import org.apache.pekko.serialization.JSerializer;
 
 /** Pekko's serializer for messages marked {@code Wire}. */
-public final class WireSerializer extends JSerializer {
+public final class WireSerializer extends JSerializer implements ByteBufferSerializer {
   private static final int FIRST_NUMBER = 100;
 
   private final ThreadLocal<Kryo> kryos;
@@ -60,6 +66,7 @@ public final class WireSerializer extends JSerializer {
     kryo.register(java.util.Map.of(1, 1).getClass(), 24);
     kryo.register(java.util.TreeMap.class, 25);
     kryo.register(java.util.LinkedHashMap.class, 26);
+    kryo.register(java.util.HashMap.class, 31);
     kryo.register(Optional.class, new OptionalSerializers.OptionalSerializer(), 27);
     kryo.register(OptionalDouble.class, new OptionalSerializers.OptionalDoubleSerializer(), 28);
     kryo.register(OptionalInt.class, new OptionalSerializers.OptionalIntSerializer(), 29);
@@ -103,9 +110,30 @@ public final class WireSerializer extends JSerializer {
     return output.toBytes();
   }
 
+  /** Artery's way: straight into the buffer that is sent. */
+  @Override
+  public void toBinary(Object message, ByteBuffer buffer) {
+    try {
+      kryos.get().writeClassAndObject(new ByteBufferOutput(buffer), message);
+    } catch (KryoBufferOverflowException e) {
+      BufferOverflowException full = new BufferOverflowException();
+      full.initCause(e);
+      throw full;
+    }
+  }
+
   @Override
   public Object fromBinaryJava(byte[] bytes, Class<?> manifest) {
-    Object message = kryos.get().readClassAndObject(new Input(bytes));
+    return read(new Input(bytes));
+  }
+
+  @Override
+  public Object fromBinary(ByteBuffer buffer, String manifest) {
+    return read(new ByteBufferInput(buffer));
+  }
+
+  private Object read(Input input) {
+    Object message = kryos.get().readClassAndObject(input);
     if (message == null) {
       throw new KryoException("empty message");
     }

@@ -1,0 +1,264 @@
+package dev.troupe.actors.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.troupe.actors.role.FakeEngines;
+import dev.troupe.actors.role.RoleException;
+import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.protocol.data.Tuning;
+import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.rlhf.loss.Averaging;
+import dev.troupe.rlhf.loss.SftExample;
+import dev.troupe.rlhf.loss.SftObjective;
+import dev.troupe.rlhf.port.Cast;
+import dev.troupe.rlhf.port.Role;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(120)
+class EnsembleTest {
+  private static final String LOOPBACK = "127.0.0.1";
+  private static final Duration LONG = Duration.ofSeconds(60);
+  private static final Map<String, String> APART =
+      Map.of("policy", "one", "critic", "two", "reward", "three", "reference", "three");
+
+  private final List<Ensemble> open = new ArrayList<>();
+  private final Queue<RunEvent.Builder> events = new ConcurrentLinkedQueue<>();
+
+  @AfterEach
+  void close() {
+    open.forEach(Ensemble::close);
+  }
+
+  private Ensemble opened(Ensemble ensemble) {
+    open.add(ensemble);
+    return ensemble;
+  }
+
+  private Ensemble node(Ensemble seed, String role, FakeEngines engines) {
+    return opened(Ensemble.node(LOOPBACK, 0, seed.address(), List.of(role), LONG, engines));
+  }
+
+  private Cast cast(Ensemble ensemble, Duration join, Duration deadline) {
+    return ensemble.cast(APART, join, deadline, events::add);
+  }
+
+  private static RoleSpec spec(String role) {
+    return new RoleSpec(
+        role,
+        "nowhere",
+        Optional.empty(),
+        new Tuning.Lora(2, 4, List.of("q_proj")),
+        Head.LANGUAGE_MODEL,
+        Optional.empty(),
+        1,
+        Optional.empty(),
+        0);
+  }
+
+  private static <T> T await(CompletionStage<T> stage) throws Exception {
+    return stage.toCompletableFuture().get(60, TimeUnit.SECONDS);
+  }
+
+  /** A training loop in small: sample, score by another role, train twice, sample anew. */
+  private static List<Object> recipe(Cast cast) throws Exception {
+    Role policy = await(cast.open(spec("policy")));
+    Role reference = await(cast.open(spec("reference")));
+    List<Object> all = new ArrayList<>();
+    List<Prompt> prompts =
+        IntStream.range(0, 40)
+            .mapToObj(i -> new Prompt("p" + i, "prompt " + i, new TokenIds(new int[i + 1])))
+            .toList();
+    for (int step = 0; step < 3; step++) {
+      List<Rollout> rollouts =
+          await(policy.generate(prompts, new SamplingSettings(8, 1, 0, 1, List.of(), step)));
+      List<Sequence> sequences = rollouts.stream().map(Rollout::sequence).toList();
+      List<TokenOutputs> outputs =
+          await(reference.evaluate(sequences, EnumSet.of(Output.LOGPROBS, Output.ENTROPIES)));
+      all.add(rollouts);
+      all.add(outputs);
+      all.add(
+          await(
+              policy.update(
+                  new SftObjective(Averaging.GLOBAL_TOKEN, 1),
+                  sequences.stream().map(SftExample::new).toList())));
+    }
+    await(policy.checkpoint("checkpoint"));
+    await(policy.save("policy"));
+    await(policy.close());
+    await(reference.close());
+    return all;
+  }
+
+  @Test
+  void cast_acrossFourSystems_givesWhatOneGives_andEndsThemAll() throws Exception {
+    FakeEngines alone = new FakeEngines();
+    List<Object> expected = recipe(cast(opened(Ensemble.local(alone)), LONG, LONG));
+
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0));
+    List<FakeEngines> engines = List.of(new FakeEngines(), new FakeEngines(), new FakeEngines());
+    List<Ensemble> nodes =
+        List.of(
+            node(seed, "one", engines.get(0)),
+            node(seed, "two", engines.get(1)),
+            node(seed, "three", engines.get(2)));
+    assertThat(recipe(cast(seed, LONG, LONG))).isEqualTo(expected);
+
+    assertThat(engines.get(0).calls)
+        .contains("update@role-policy", "save policy@role-policy")
+        .noneMatch(call -> call.startsWith("evaluate"));
+    assertThat(engines.get(1).calls).isEmpty();
+    assertThat(engines.get(2).calls)
+        .contains("evaluate@role-reference")
+        .noneMatch(call -> call.startsWith("update"));
+    assertThat(events)
+        .anyMatch(
+            event ->
+                event.hasRoleChanged()
+                    && event.getRoleChanged().getRole().equals("reference")
+                    && event.getRoleChanged().getNode().equals(nodes.get(2).address()));
+    assertThat(events)
+        .anyMatch(
+            event -> event.hasMembersChanged() && event.getMembersChanged().getMembersCount() == 4);
+
+    seed.close();
+    for (Ensemble node : nodes) {
+      node.ended().get(30, TimeUnit.SECONDS);
+    }
+  }
+
+  @Test
+  void request_toANodeThatEnds_failsAtOnceWithRoleAndNode() throws Exception {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0));
+    FakeEngines engines = new FakeEngines();
+    node(seed, "one", engines);
+    node(seed, "two", new FakeEngines());
+    Ensemble three = node(seed, "three", engines);
+    String address = three.address();
+    Role reward = await(cast(seed, LONG, Duration.ofMinutes(10)).open(spec("reward")));
+
+    CompletableFuture<Void> gate = engines.hold();
+    CompletionStage<List<TokenOutputs>> answer =
+        reward.evaluate(List.of(Sequence.ofLast(TokenIds.of(1))), EnumSet.of(Output.VALUES));
+    assertThat(engines.calls.take()).isEqualTo("load@role-reward");
+    assertThat(engines.calls.take()).isEqualTo("evaluate@role-reward");
+    three.close();
+    assertThatThrownBy(() -> await(answer))
+        .hasCauseInstanceOf(RoleException.class)
+        .hasMessageContaining(
+            "the reward is lost: its node "
+                + address
+                + " ended while it was to evaluate 1. See that node's log; start the run again with"
+                + " --resume");
+    // Neither does what comes after wait for the deadline.
+    assertThatThrownBy(() -> await(reward.save("there")))
+        .hasMessageContaining("the reward is lost");
+    await(reward.close());
+    gate.complete(null);
+  }
+
+  @Test
+  void request_thatOverrunsItsDeadline_namesTheCulprit() throws Exception {
+    FakeEngines engines = new FakeEngines();
+    Role policy =
+        await(
+            cast(opened(Ensemble.local(engines)), LONG, Duration.ofSeconds(1))
+                .open(spec("policy")));
+    CompletableFuture<Void> gate = engines.hold();
+    assertThatThrownBy(() -> await(policy.save("there")))
+        .hasMessageContaining(
+            "the policy on local did not answer 'save' within 1 s (cluster.request-timeout-seconds)");
+    gate.complete(null);
+  }
+
+  @Test
+  void node_ofAnotherProtocolVersion_isRefused() {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0));
+    Ensemble stranger =
+        opened(
+            Ensemble.node(
+                LOOPBACK, 0, seed.address(), List.of("one"), LONG, 99, new FakeEngines()));
+    assertThatThrownBy(() -> cast(seed, LONG, LONG))
+        .isInstanceOf(ClusterException.class)
+        .hasMessage(
+            "the node "
+                + stranger.address()
+                + " speaks protocol version 99, this one 1. Run the same version of Troupe on every"
+                + " node");
+  }
+
+  @Test
+  void cast_withoutItsNodes_saysWhichAreMissingAndHowToStartThem() {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0));
+    node(seed, "two", new FakeEngines());
+    assertThatThrownBy(() -> cast(seed, Duration.ofSeconds(3), LONG))
+        .isInstanceOf(ClusterException.class)
+        .hasMessage(
+            "after 3 s no node with the roles one, three has joined; present are two. Start one"
+                + " with: troupe node --join "
+                + seed.address()
+                + " --roles one,three");
+  }
+
+  @Test
+  void node_thatCannotReachTheSeed_saysSoAfterItsTimeout() throws IOException {
+    // A port that was free a moment ago: nothing listens there.
+    int port;
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getByName(LOOPBACK))) {
+      port = socket.getLocalPort();
+    }
+    String seed = LOOPBACK + ":" + port;
+    assertThatThrownBy(
+            () ->
+                Ensemble.node(
+                    LOOPBACK, 0, seed, List.of("one"), Duration.ofSeconds(2), new FakeEngines()))
+        .isInstanceOf(ClusterException.class)
+        .hasMessage(
+            "cannot reach the seed node "
+                + seed
+                + " after 2 s. Is a run started there, is the port open, and is the host named as"
+                + " that node names itself?");
+  }
+
+  @Test
+  void node_withASeedThatIsNoAddress_saysWhatOneLooksLike() {
+    assertThatThrownBy(
+            () -> Ensemble.node(LOOPBACK, 0, "here", List.of("one"), LONG, new FakeEngines()))
+        .hasMessage("the seed node must be HOST:PORT, found 'here'; for example 127.0.0.1:7355");
+  }
+
+  @Test
+  void seed_onAPortInUse_saysSo() throws IOException {
+    try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getByName(LOOPBACK))) {
+      assertThatThrownBy(() -> opened(Ensemble.seed(LOOPBACK, taken.getLocalPort())))
+          .isInstanceOf(ClusterException.class)
+          .hasMessageStartingWith("cannot listen on " + LOOPBACK + ":" + taken.getLocalPort())
+          .hasMessageContaining("Choose another one, or 0 for any free one");
+    }
+  }
+}

@@ -1,0 +1,159 @@
+package dev.troupe.actors.role;
+
+import dev.troupe.engine.RoleEngine;
+import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Objective;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.protocol.data.UpdateResult;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
+
+/** Engines that do sums instead of a model, and write down what they were asked. */
+public final class FakeEngines implements RoleEngine.Factory {
+  /** What the engines were asked, in order, with the thread's name: "generate@role-policy". */
+  public final BlockingQueue<String> calls = new LinkedBlockingQueue<>();
+
+  private final Supplier<RuntimeException> loading;
+  private volatile CompletableFuture<Void> gate = CompletableFuture.completedFuture(null);
+
+  public FakeEngines() {
+    this(() -> null);
+  }
+
+  /**
+   * @param loading what goes wrong with a model's loading, or null
+   */
+  public FakeEngines(Supplier<RuntimeException> loading) {
+    this.loading = loading;
+  }
+
+  /** Work from now on waits for what is returned. */
+  public CompletableFuture<Void> hold() {
+    gate = new CompletableFuture<>();
+    return gate;
+  }
+
+  @Override
+  public RoleEngine open(RoleSpec spec) {
+    RuntimeException failure = loading.get();
+    if (failure != null) {
+      throw failure;
+    }
+    return new FakeEngine(spec);
+  }
+
+  @Override
+  public void close() {}
+
+  private final class FakeEngine implements RoleEngine {
+    private final RoleSpec spec;
+    private final AtomicLong version = new AtomicLong();
+
+    FakeEngine(RoleSpec spec) {
+      this.spec = spec;
+      note("load");
+    }
+
+    private void note(String call) {
+      calls.add(call + "@" + Thread.currentThread().getName());
+      gate.join();
+    }
+
+    @Override
+    public RoleSpec spec() {
+      return spec;
+    }
+
+    @Override
+    public long adapterVersion() {
+      return version.get();
+    }
+
+    @Override
+    public List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings) {
+      note("generate");
+      return prompts.stream()
+          .map(
+              prompt ->
+                  new Rollout(
+                      prompt,
+                      TokenIds.of(prompt.tokens().size(), (int) settings.seed()),
+                      "said by " + spec.name(),
+                      Floats.of(-version.get(), -0.25f),
+                      FinishReason.EOS,
+                      version.get()))
+          .toList();
+    }
+
+    @Override
+    public List<TokenOutputs> evaluate(List<Sequence> sequences, Set<Output> outputs) {
+      note("evaluate");
+      if (sequences.isEmpty()) {
+        throw new IllegalStateException("nothing to evaluate");
+      }
+      return sequences.stream()
+          .map(
+              sequence -> {
+                float[] sums = new float[sequence.reads().size()];
+                for (int i = 0; i < sums.length; i++) {
+                  sums[i] = sequence.tokens().get(sequence.reads().get(i)) + version.get();
+                }
+                return new TokenOutputs(new Floats(sums), Floats.EMPTY, Floats.EMPTY);
+              })
+          .toList();
+    }
+
+    @Override
+    public <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
+      note("update");
+      return new UpdateResult(
+          examples.size(), 1, 1e-3, true, version.incrementAndGet(), Map.of("examples", 1.0));
+    }
+
+    @Override
+    public void save(Path directory) {
+      note("save " + directory);
+    }
+
+    @Override
+    public void checkpoint(Path directory) {
+      note("checkpoint " + directory);
+    }
+
+    @Override
+    public void restore(Path directory) {
+      note("restore " + directory);
+    }
+
+    @Override
+    public Map<String, Long> memoryBytes() {
+      return Map.of("base", 100 + version.get());
+    }
+
+    @Override
+    public Map<String, Double> phaseSeconds() {
+      return Map.of("train", (double) version.get());
+    }
+
+    @Override
+    public void close() {
+      calls.add("close@" + Thread.currentThread().getName());
+    }
+  }
+}

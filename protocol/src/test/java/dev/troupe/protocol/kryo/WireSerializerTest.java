@@ -1,0 +1,294 @@
+package dev.troupe.protocol.kryo;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.typesafe.config.ConfigFactory;
+import dev.troupe.protocol.data.BatchTotals;
+import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.protocol.data.LossGradient;
+import dev.troupe.protocol.data.Objective;
+import dev.troupe.protocol.data.OptimizerSettings;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.protocol.data.Tuning;
+import dev.troupe.protocol.data.UpdateResult;
+import dev.troupe.protocol.message.Node;
+import dev.troupe.protocol.message.RoleStatus;
+import dev.troupe.protocol.message.RoleWorker;
+import dev.troupe.protocol.message.Wire;
+import java.io.NotSerializableException;
+import java.lang.reflect.RecordComponent;
+import java.nio.BufferOverflowException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Props;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.serialization.SerializationExtension;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class WireSerializerTest {
+  private static final Sequence SEQUENCE = Sequence.ofTargets(TokenIds.of(1, 300, 70_000), 1);
+
+  private static ActorSystem<Void> system;
+  private static WireSerializer serializer;
+  private static List<Wire> samples;
+
+  /** What a module other than protocol contributes. */
+  public static final class TestRegistrations implements KryoRegistrations {
+    @Override
+    public List<Class<?>> classes() {
+      return List.of(One.class, Half.class);
+    }
+  }
+
+  record One(Sequence sequence) implements Example {
+    @Override
+    public List<Sequence> sequences() {
+      return List.of(sequence);
+    }
+  }
+
+  record Half(double coefficient) implements Objective<One> {
+    @Override
+    public Set<Output> needs() {
+      return Set.of();
+    }
+
+    @Override
+    public LossGradient evaluate(
+        List<One> examples, List<List<TokenOutputs>> outputs, BatchTotals totals) {
+      return new LossGradient(coefficient, List.of(), Map.of());
+    }
+  }
+
+  record Stranger(String text) implements Wire {}
+
+  @BeforeAll
+  static void start() throws NotSerializableException {
+    system =
+        ActorSystem.create(
+            Behaviors.empty(),
+            "wire",
+            ConfigFactory.parseMap(
+                    Map.of(
+                        "troupe.kryo.registrations",
+                        List.of(TestRegistrations.class.getName()),
+                        "pekko.loglevel",
+                        "WARNING"))
+                .withFallback(ConfigFactory.load()));
+    serializer =
+        (WireSerializer)
+            SerializationExtension.get(Adapter.toClassic(system))
+                .serializerFor(RoleWorker.Load.class);
+    samples = samples();
+  }
+
+  @AfterAll
+  static void stop() {
+    system.terminate();
+  }
+
+  private static <T> ActorRef<T> reference(String name) {
+    return system.systemActorOf(Behaviors.<T>empty(), name, Props.empty());
+  }
+
+  private static List<Wire> samples() {
+    ActorRef<RoleWorker.Reply> asker = reference("asker");
+    ActorRef<Node.Reply> nodeAsker = reference("node-asker");
+    Prompt prompt = new Prompt("p-1", "Wie geht's? ☺", TokenIds.of(0, 1, 127, 128, 65_535));
+    List<RoleWorker.Work> works = new ArrayList<>();
+    works.add(new RoleWorker.Load());
+    works.add(
+        new RoleWorker.Generate(
+            List.of(prompt, prompt, prompt),
+            new SamplingSettings(64, 0.7, 50, 0.95, List.of("\n", "###"), Long.MIN_VALUE)));
+    works.add(new RoleWorker.Evaluate(List.of(SEQUENCE), List.of(Output.values())));
+    works.add(new RoleWorker.Update<>(new Half(0.5), new ArrayList<>(List.of(new One(SEQUENCE)))));
+    works.add(new RoleWorker.Save("runs/a/policy"));
+    works.add(new RoleWorker.Checkpoint("runs/a/checkpoints"));
+    works.add(new RoleWorker.Restore("runs/a/checkpoints"));
+
+    List<Wire> all = new ArrayList<>(works);
+    works.forEach(work -> all.add(new RoleWorker.Request(work, asker)));
+    all.add(new RoleWorker.Stop(asker));
+    for (FinishReason reason : FinishReason.values()) {
+      all.add(
+          new RoleWorker.Generated(
+              List.of(
+                  new Rollout(
+                      prompt,
+                      TokenIds.of(5),
+                      "gut",
+                      Floats.of(-0.5f, Float.MIN_VALUE, Float.NEGATIVE_INFINITY, Float.NaN),
+                      reason,
+                      7))));
+    }
+    all.add(
+        new RoleWorker.Evaluated(
+            Stream.of(new TokenOutputs(Floats.of(-1), Floats.EMPTY, Floats.of(2, 3))).toList()));
+    for (Map<String, Double> metrics :
+        List.of(
+            Map.<String, Double>of(),
+            Map.of("loss", 1.0),
+            Map.of("loss", 1.0, "kl", Double.NaN),
+            new HashMap<>(Map.of("a", 1.0)),
+            new TreeMap<>(Map.of("b", 2.0)))) {
+      all.add(new RoleWorker.Updated(new UpdateResult(0.1, 2, 1e-4, true, 3, metrics)));
+    }
+    all.add(new RoleWorker.Finished());
+    all.add(new RoleWorker.Failed("the policy on 127.0.0.1:7000 failed: out of memory", false));
+    all.add(new RoleStatus("policy", "n", "busy", "train", 4, Map.of("base", 1L << 40), Map.of()));
+    all.add(new Node.Introduce(nodeAsker));
+    all.add(new Node.Introduced("n", List.of("policy", "critic", "a"), 1, reference("node")));
+    for (Tuning tuning :
+        List.of(
+            new Tuning.Frozen(),
+            new Tuning.Full(),
+            new Tuning.Lora(8, 16, List.of("q_proj", "v_proj", "o_proj")))) {
+      for (LearningRateSchedule.Shape shape : LearningRateSchedule.Shape.values()) {
+        all.add(
+            new Node.Open(
+                new RoleSpec(
+                    "critic",
+                    "models/base",
+                    tuning instanceof Tuning.Full ? Optional.empty() : Optional.of("runs/a/sft"),
+                    tuning,
+                    shape == LearningRateSchedule.Shape.LINEAR ? Head.VALUE : Head.LANGUAGE_MODEL,
+                    Optional.of(
+                        new OptimizerSettings(
+                            new LearningRateSchedule(shape, 1e-4, 10, 100),
+                            0.9,
+                            0.95,
+                            1e-8,
+                            0.1,
+                            1,
+                            4096)),
+                    0.7,
+                    Optional.of(0.99),
+                    42),
+                reference("listener-" + all.size()),
+                nodeAsker));
+      }
+    }
+    all.add(new Node.Opened(reference("worker"), "n"));
+    all.add(new Node.Leave());
+    return all;
+  }
+
+  static Stream<Wire> eachSample() {
+    return samples.stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("eachSample")
+  void roundTrip_bytes_equal(Wire message) throws NotSerializableException {
+    assertThat(serializer.fromBinary(serializer.toBinary(message))).isEqualTo(message);
+  }
+
+  @ParameterizedTest
+  @MethodSource("eachSample")
+  void roundTrip_buffer_equal(Wire message) throws NotSerializableException {
+    ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
+    buffer.position(13);
+    serializer.toBinary(message, buffer);
+    buffer.flip().position(13);
+    assertThat(serializer.fromBinary(buffer, "")).isEqualTo(message);
+    assertThat(buffer.remaining()).isZero();
+  }
+
+  @Test
+  void samples_coverEveryMessageOfTheProtocols() {
+    Set<Class<?>> sampled = new HashSet<>();
+    samples.forEach(sample -> sampled.add(sample.getClass()));
+    List<Class<?>> permitted =
+        Stream.of(RoleWorker.class, Node.class)
+            .flatMap(protocol -> Stream.of(protocol.getDeclaredClasses()))
+            .filter(type -> type.isRecord())
+            .<Class<?>>map(type -> type)
+            .toList();
+    assertThat(permitted).hasSizeGreaterThanOrEqualTo(19).allMatch(Wire.class::isAssignableFrom);
+    assertThat(sampled).containsAll(permitted).contains(RoleStatus.class);
+  }
+
+  @Test
+  void samples_coverEveryRegisteredClass() {
+    Set<Class<?>> seen = new HashSet<>();
+    samples.forEach(sample -> collect(sample, seen));
+    List<Class<?>> never = new ArrayList<>(new ProtocolRegistrations().classes());
+    never.addAll(new TestRegistrations().classes());
+    never.removeAll(seen);
+    // Totals of a batch are made where it is trained and travel no more.
+    assertThat(never).containsExactly(BatchTotals.class);
+  }
+
+  private static void collect(Object value, Set<Class<?>> seen) {
+    seen.add(value instanceof Enum<?> constant ? constant.getDeclaringClass() : value.getClass());
+    if (value instanceof Optional<?> optional) {
+      optional.ifPresent(element -> collect(element, seen));
+    } else if (value instanceof List<?> list) {
+      list.forEach(element -> collect(element, seen));
+    } else if (value instanceof Record) {
+      for (RecordComponent component : value.getClass().getRecordComponents()) {
+        try {
+          component.getAccessor().setAccessible(true);
+          collect(component.getAccessor().invoke(value), seen);
+        } catch (ReflectiveOperationException e) {
+          throw new LinkageError(e.getMessage(), e);
+        }
+      }
+    }
+  }
+
+  @Test
+  void toBinary_classThatNobodyRegistered_isRefusedByName() throws NotSerializableException {
+    assertThatThrownBy(() -> serializer.toBinary(new Stranger("x")))
+        .hasMessageContaining("Class is not registered: " + Stranger.class.getName());
+    // The refusal leaves nothing behind.
+    assertThat(serializer.fromBinary(serializer.toBinary(new RoleWorker.Load())))
+        .isEqualTo(new RoleWorker.Load());
+  }
+
+  @Test
+  void toBinary_bufferTooSmall_overflowsAsPekkoExpects() {
+    assertThatThrownBy(
+            () -> serializer.toBinary(new RoleWorker.Save("a".repeat(99)), ByteBuffer.allocate(16)))
+        .isInstanceOf(BufferOverflowException.class);
+  }
+
+  @Test
+  void ids_areCompact() {
+    TokenIds small = new TokenIds(new int[1000]);
+    byte[] bytes =
+        serializer.toBinary(
+            new RoleWorker.Evaluate(
+                List.of(new Sequence(small, TokenIds.EMPTY)), List.of(Output.LOGPROBS)));
+    assertThat(bytes).hasSizeBetween(1000, 1020);
+  }
+}
