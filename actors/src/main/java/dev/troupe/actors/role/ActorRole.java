@@ -21,6 +21,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -28,14 +29,17 @@ import org.apache.pekko.actor.typed.javadsl.AskPattern;
 
 /** The port's role, by messages to a {@link RoleActor} here or on another node. */
 final class ActorRole implements Role {
+  /** A request under way, and the answer it gets when the worker ends. */
+  private record Pending(String activity, CompletableFuture<RoleWorker.Reply> lost) {}
+
   private final RoleSpec spec;
   private final String node;
   private final ActorRef<RoleWorker.Command> worker;
 
-  /** What is still to be answered, with what each was to do. */
-  private final Map<CompletableFuture<RoleWorker.Reply>, String> pending =
-      new ConcurrentHashMap<>();
+  /** What is still to be answered, by its number. */
+  private final Map<Long, Pending> pending = new ConcurrentHashMap<>();
 
+  private final AtomicLong asked = new AtomicLong();
   private final ActorSystem<?> system;
   private final Duration deadline;
   private volatile boolean ended;
@@ -113,7 +117,7 @@ final class ActorRole implements Role {
   /** The worker has ended: nothing that is still open will be answered. */
   void lost() {
     ended = true;
-    pending.forEach((answer, activity) -> answer.complete(lost(activity)));
+    pending.values().forEach(request -> request.lost().complete(lost(request.activity())));
   }
 
   private <R extends RoleWorker.Reply> CompletionStage<R> ask(
@@ -125,7 +129,8 @@ final class ActorRole implements Role {
   private CompletionStage<RoleWorker.Reply> ask(
       String activity, Function<ActorRef<RoleWorker.Reply>, RoleWorker.Command> message) {
     CompletableFuture<RoleWorker.Reply> lost = new CompletableFuture<>();
-    pending.put(lost, activity);
+    long number = asked.incrementAndGet();
+    pending.put(number, new Pending(activity, lost));
     if (ended) {
       lost.complete(lost(activity));
     }
@@ -133,7 +138,7 @@ final class ActorRole implements Role {
             worker, message::apply, deadline, system.scheduler())
         .exceptionally(failure -> missing(activity, failure))
         .applyToEither(lost, reply -> reply)
-        .whenComplete((reply, failure) -> pending.remove(lost));
+        .whenComplete((reply, failure) -> pending.remove(number));
   }
 
   private RoleWorker.Reply missing(String activity, Throwable failure) {

@@ -229,7 +229,7 @@ class EnsembleTest {
   void node_thatCannotReachTheSeed_saysSoAfterItsTimeout() throws IOException {
     // A port that was free a moment ago: nothing listens there.
     int port;
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getByName(LOOPBACK))) {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       port = socket.getLocalPort();
     }
     String seed = LOOPBACK + ":" + port;
@@ -254,7 +254,7 @@ class EnsembleTest {
 
   @Test
   void seed_onAPortInUse_saysSo() throws IOException {
-    try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getByName(LOOPBACK))) {
+    try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       assertThatThrownBy(() -> opened(Ensemble.seed(LOOPBACK, taken.getLocalPort())))
           .isInstanceOf(ClusterException.class)
           .hasMessageStartingWith("cannot listen on " + LOOPBACK + ":" + taken.getLocalPort())

@@ -58,7 +58,7 @@ class AlgorithmRegistrationsTest {
               new PolicyExample(LONG, TWO, TWO)));
     }
     for (RewardObjective.Kind kind : RewardObjective.Kind.values()) {
-      samples.add(update(new RewardObjective(kind, 0.1), new RankedPair(LAST, LAST, 1.5, 0, 0, 0)));
+      samples.add(update(new RewardObjective(kind, 0), new RankedPair(LAST, LAST, 1.5, 0, 0, 0)));
     }
     for (DpoLoss.Variant variant : DpoLoss.Variant.values()) {
       samples.add(update(new DpoObjective(variant, 0.1, 0), new DpoPair(LONG, LONG, -1, -2)));

@@ -95,7 +95,7 @@ public final class FakeEngines implements RoleEngine.Factory {
                       prompt,
                       TokenIds.of(prompt.tokens().size(), (int) settings.seed()),
                       "said by " + spec.name(),
-                      Floats.of(-version.get(), -0.25f),
+                      Floats.of((float) -version.get(), -0.25f),
                       FinishReason.EOS,
                       version.get()))
           .toList();
