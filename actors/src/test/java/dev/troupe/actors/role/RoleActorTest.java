@@ -161,8 +161,8 @@ class RoleActorTest {
     FakeEngines engines = new FakeEngines();
     ActorRef<RoleWorker.Command> worker = spawn(engines);
     ask(worker, UPDATE);
-    worker.tell(new RoleWorker.Stop(replies.getRef()));
     replies.expectMessageClass(RoleWorker.Updated.class);
+    worker.tell(new RoleWorker.Stop(replies.getRef()));
     replies.expectMessageClass(RoleWorker.Finished.class);
     replies.expectTerminated(worker);
     assertThat(engines.calls)
@@ -171,8 +171,7 @@ class RoleActorTest {
     assertThat(heard()).isEqualTo("idle  v1");
     assertThat(statuses.receiveMessage())
         .isEqualTo(
-            new RoleStatus(
-                "policy", "here", "stopped", "", 1, Map.of(), Map.of("train", 1.0)));
+            new RoleStatus("policy", "here", "stopped", "", 1, Map.of(), Map.of("train", 1.0)));
   }
 
   @Test
