@@ -72,7 +72,7 @@ public final class Pipeline {
     this.directory = directory;
     this.cancelled = cancelled;
     this.log = log;
-    this.recorder = new RunRecorder(log, listener, cancelled);
+    this.recorder = new RunRecorder(log, directory, listener, cancelled);
   }
 
   /** Starts a run without a listener. */

@@ -57,6 +57,16 @@ public record RunDirectory(Path path) {
     return path.resolve("events.pb");
   }
 
+  /** One line per step, by the names of docs/metrics.md. */
+  Path metrics() {
+    return path.resolve("metrics.jsonl");
+  }
+
+  /** Some rollouts of each step, token by token. */
+  Path samples() {
+    return path.resolve("samples.jsonl");
+  }
+
   void writeSummary(String json) throws IOException {
     Files.writeString(path.resolve(SUMMARY), json);
   }

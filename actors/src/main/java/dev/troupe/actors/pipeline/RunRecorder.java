@@ -10,25 +10,33 @@ import dev.troupe.protocol.event.StepCompleted;
 import dev.troupe.rlhf.port.Observer;
 import dev.troupe.rlhf.port.Text;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes what the recipes say into the event file, and passes steps on to the caller's listener.
+ * Writes what the recipes say into the event file and, for scripts, into metrics.jsonl and
+ * samples.jsonl; passes steps on to the caller's listener.
  */
 final class RunRecorder implements Observer {
   /** Rollouts of a step that are kept for people to look at. */
   private static final int ROLLOUTS_PER_STEP = 8;
 
   private final EventLog log;
+  private final JsonLines metricsFile;
+  private final JsonLines samplesFile;
   private final StepListener listener;
   private final AtomicBoolean cancelled;
   private @Nullable Text text;
 
-  RunRecorder(EventLog log, StepListener listener, AtomicBoolean cancelled) {
+  RunRecorder(
+      EventLog log, RunDirectory directory, StepListener listener, AtomicBoolean cancelled) {
     this.log = log;
+    this.metricsFile = new JsonLines(directory.metrics());
+    this.samplesFile = new JsonLines(directory.samples());
     this.listener = listener;
     this.cancelled = cancelled;
   }
@@ -54,6 +62,13 @@ final class RunRecorder implements Observer {
                     .setTotalSteps(totalSteps)
                     .putAllMetrics(metrics)
                     .putAllPhaseSeconds(phaseSeconds)));
+    Map<String, @Nullable Object> line = new LinkedHashMap<>();
+    line.put("stage", stage);
+    line.put("step", step);
+    line.put("totalSteps", totalSteps);
+    new TreeMap<>(metrics).forEach((name, value) -> line.put(name, JsonLines.finite(value)));
+    line.put("phaseSeconds", new TreeMap<>(phaseSeconds));
+    metricsFile.append(line);
     listener.step(stage, step, totalSteps, metrics);
   }
 
@@ -61,10 +76,31 @@ final class RunRecorder implements Observer {
   public void experiences(String stage, long step, List<Experience> experiences) {
     experiences.stream()
         .limit(ROLLOUTS_PER_STEP)
+        .map(experience -> recorded(stage, step, experience))
         .forEach(
-            experience ->
-                log.append(
-                    RunEvent.newBuilder().setRolloutRecorded(recorded(stage, step, experience))));
+            rollout -> {
+              log.append(RunEvent.newBuilder().setRolloutRecorded(rollout));
+              samplesFile.append(line(rollout));
+            });
+  }
+
+  private static Map<String, @Nullable Object> line(RolloutRecorded rollout) {
+    Map<String, @Nullable Object> line = new LinkedHashMap<>();
+    line.put("stage", rollout.getStage());
+    line.put("step", rollout.getStep());
+    line.put("promptId", rollout.getPromptId());
+    line.put("prompt", rollout.getPrompt());
+    line.put("response", rollout.getResponse());
+    line.put("score", JsonLines.finite(rollout.getScore()));
+    line.put("finish", rollout.getFinish());
+    line.put("adapterVersion", rollout.getAdapterVersion());
+    line.put("tokens", List.copyOf(rollout.getTokensList()));
+    line.put("logprobs", JsonLines.finite(rollout.getLogprobsList()));
+    line.put("refLogprobs", JsonLines.finite(rollout.getRefLogprobsList()));
+    line.put("values", JsonLines.finite(rollout.getValuesList()));
+    line.put("rewards", JsonLines.finite(rollout.getRewardsList()));
+    line.put("advantages", JsonLines.finite(rollout.getAdvantagesList()));
+    return line;
   }
 
   private RolloutRecorded recorded(String stage, long step, Experience experience) {

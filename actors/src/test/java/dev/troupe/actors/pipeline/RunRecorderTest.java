@@ -1,0 +1,77 @@
+package dev.troupe.actors.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.troupe.protocol.data.Experience;
+import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.event.EventLog;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RunRecorderTest {
+  @TempDir private Path path;
+
+  @Test
+  void step_isALineOfMetrics_andNotFiniteIsNull() throws Exception {
+    RunDirectory directory = RunDirectory.create(path.resolve("run"), "seed = 1\n");
+    List<String> heard = new ArrayList<>();
+    try (EventLog log = EventLog.open(directory.events())) {
+      RunRecorder recorder =
+          new RunRecorder(
+              log,
+              directory,
+              (stage, step, total, metrics) -> heard.add(stage + step),
+              new AtomicBoolean());
+      recorder.step("sft", 1, 2, Map.of("loss", 1.5, "kl", Double.NaN), Map.of("train", 0.25));
+      recorder.step("sft", 2, 2, Map.of("loss", 1.0), Map.of());
+    }
+    assertThat(Files.readAllLines(directory.metrics()))
+        .containsExactly(
+            "{\"stage\":\"sft\",\"step\":1,\"totalSteps\":2,\"kl\":null,\"loss\":1.5,"
+                + "\"phaseSeconds\":{\"train\":0.25}}",
+            "{\"stage\":\"sft\",\"step\":2,\"totalSteps\":2,\"loss\":1.0,\"phaseSeconds\":{}}");
+    assertThat(heard).containsExactly("sft1", "sft2");
+  }
+
+  @Test
+  void experiences_keepTheFirstEight_tokenByToken() throws Exception {
+    RunDirectory directory = RunDirectory.create(path.resolve("run"), "seed = 1\n");
+    Experience experience =
+        new Experience(
+            new Rollout(
+                new Prompt("p-1", "Hello", TokenIds.of(1)),
+                TokenIds.of(2, 3),
+                "there",
+                Floats.of(-1, -2),
+                FinishReason.EOS,
+                4),
+            0.5,
+            Floats.of(-1, Float.NEGATIVE_INFINITY),
+            Floats.of(0, 1),
+            Floats.of(0, 0.5f),
+            Floats.of(1, -1),
+            Floats.of(1, 0));
+    try (EventLog log = EventLog.open(directory.events())) {
+      new RunRecorder(log, directory, (stage, step, total, metrics) -> {}, new AtomicBoolean())
+          .experiences("ppo", 3, Collections.nCopies(9, experience));
+    }
+    assertThat(Files.readAllLines(directory.samples()))
+        .hasSize(8)
+        .containsOnly(
+            "{\"stage\":\"ppo\",\"step\":3,\"promptId\":\"p-1\",\"prompt\":\"Hello\","
+                + "\"response\":\"there\",\"score\":0.5,\"finish\":\"eos\",\"adapterVersion\":4,"
+                + "\"tokens\":[],\"logprobs\":[-1.0,-2.0],\"refLogprobs\":[-1.0,null],"
+                + "\"values\":[0.0,1.0],\"rewards\":[0.0,0.5],\"advantages\":[1.0,-1.0]}");
+  }
+}
