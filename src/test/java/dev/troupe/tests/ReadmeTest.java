@@ -11,7 +11,10 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** What the documents point to exists, and the example that they show is the one that is compiled and run. */
+/**
+ * What the documents point to exists, and the example that they show is the one that is compiled
+ * and run.
+ */
 class ReadmeTest {
   private static final Path ROOT = Path.of(System.getProperty("troupe.root"));
   private static final Pattern LINK = Pattern.compile("\\]\\(([^)#]+)(#[^)]*)?\\)");

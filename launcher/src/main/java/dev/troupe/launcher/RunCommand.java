@@ -1,20 +1,8 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.pipeline.Pipeline;
-import dev.troupe.actors.pipeline.PipelineConfig;
-import dev.troupe.actors.pipeline.RunHandle;
-import dev.troupe.actors.pipeline.RunResult;
-import dev.troupe.dashboard.DashboardServer;
-import dev.troupe.dashboard.RunFollower;
-import dev.troupe.dashboard.tensorboard.TensorBoardWriter;
-import dev.troupe.launcher.config.ConfigurationLoader;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -37,71 +25,10 @@ final class RunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException, IOException {
-    ConfigurationLoader.Loaded<PipelineConfig> loaded = options.load();
-    PipelineConfig config = loaded.value();
-    PrintWriter out = json ? spec.commandLine().getErr() : spec.commandLine().getOut();
-    MemoryPlan plan = RunOptions.memory(config);
-    long available = MachineMemory.availableBytes();
-    plan.check(available);
-    out.println(plan.text(available));
-    Path directory = Path.of(config.output());
-    RunHandle handle = Pipeline.start(config, loaded.text(), (stage, step, total, metrics) -> {});
-    Progress progress = Progress.onStandardOutput(out);
-    Interrupts interrupts =
-        new Interrupts(
-            () -> {
-              out.println("\nstopping at the next step (Ctrl-C again: at once)");
-              out.flush();
-              handle.cancel();
-            });
-    List<AutoCloseable> watchers = new ArrayList<>();
-    RunResult result;
-    try {
-      if (config.dashboard().enabled()) {
-        DashboardServer server = dashboard(config, directory, handle);
-        watchers.add(server);
-        out.println("dashboard: " + server.url());
-        out.flush();
-      }
-      watchers.add(TensorBoardWriter.start(directory));
-      watchers.add(
-          RunFollower.start("progress", directory, events -> events.forEach(progress::accept)));
-      result = handle.result().get();
-    } catch (ExecutionException e) {
-      return UserErrors.report(e, spec.commandLine().getErr());
-    } finally {
-      close(watchers);
-      interrupts.close();
-    }
-    if (json) {
-      spec.commandLine().getOut().print(result.summaryJson());
-      spec.commandLine().getOut().flush();
-    } else {
-      RunReport.print(result.summaryJson(), out);
-      out.println("\nleft in " + directory + ": summary.json, events.pb and what was trained");
-      out.flush();
-    }
-    return interrupts.interrupted() ? ExitCode.INTERRUPTED : ExitCode.OK;
-  }
-
-  private static DashboardServer dashboard(
-      PipelineConfig config, Path directory, RunHandle handle) {
-    try {
-      return DashboardServer.start(directory, config.dashboard().host(), config.dashboard().port());
-    } catch (RuntimeException e) {
-      handle.cancel();
-      throw e;
-    }
-  }
-
-  /** Each reads the events to the end first. */
-  private static void close(List<AutoCloseable> watchers) {
-    for (AutoCloseable watcher : watchers) {
-      try {
-        watcher.close();
-      } catch (Exception e) {
-        throw new IllegalStateException(e);
-      }
-    }
+    return new RunSession(spec, json)
+        .follow(
+            options.load(),
+            (config, configuration) ->
+                Pipeline.start(config, configuration, (stage, step, total, metrics) -> {}));
   }
 }

@@ -29,6 +29,8 @@ import picocli.CommandLine.Spec;
     subcommands = {
       RunCommand.class,
       PlanCommand.class,
+      LaunchCommand.class,
+      NodeCommand.class,
       ChatCommand.class,
       GenerateCommand.class,
       LogprobsCommand.class,

@@ -1,8 +1,11 @@
 package dev.troupe.launcher;
 
+import dev.troupe.actors.cluster.ClusterException;
 import dev.troupe.actors.pipeline.PipelineException;
+import dev.troupe.actors.role.RoleException;
 import dev.troupe.dashboard.DashboardException;
 import dev.troupe.engine.EngineException;
+import dev.troupe.engine.generation.GenerationException;
 import dev.troupe.launcher.config.ConfigException;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.protocol.event.EventLogException;
@@ -36,7 +39,9 @@ final class UserErrors {
           DashboardException.class,
           EventLogException.class,
           EngineException.class,
-          PipelineException.class);
+          PipelineException.class,
+          ClusterException.class,
+          GenerationException.class);
 
   private UserErrors() {}
 
@@ -47,6 +52,9 @@ final class UserErrors {
         if (type.isInstance(cause)) {
           return Optional.of(String.valueOf(cause.getMessage()));
         }
+      }
+      if (cause instanceof RoleException role && role.isUsers()) {
+        return Optional.of(String.valueOf(role.getMessage()));
       }
       if (cause instanceof NoSuchFileException missing) {
         return Optional.of(missing.getFile() + ": no such file or directory");
@@ -74,6 +82,11 @@ final class UserErrors {
       err.println("error: " + message.get());
       return ExitCode.USER_ERROR;
     }
+    Optional<RoleException> role = role(thrown);
+    if (role.isPresent()) {
+      err.println("error: " + role.get().getMessage());
+      return ExitCode.FAILURE;
+    }
     Throwable cause = thrown;
     while ((cause instanceof CompletionException || cause instanceof ExecutionException)
         && cause.getCause() != null) {
@@ -85,6 +98,16 @@ final class UserErrors {
             + (cause.getMessage() == null ? "" : ": " + firstLine(cause.getMessage())));
     err.println(written(thrown));
     return ExitCode.FAILURE;
+  }
+
+  /** A role that failed or was lost: its message names role and node. */
+  private static Optional<RoleException> role(Throwable thrown) {
+    for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+      if (cause instanceof RoleException role) {
+        return Optional.of(role);
+      }
+    }
+    return Optional.empty();
   }
 
   private static String firstLine(String text) {

@@ -29,6 +29,7 @@ import org.apache.pekko.actor.typed.Props;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.JoinSeedNodes;
 import org.apache.pekko.cluster.typed.SelfUp;
 import org.apache.pekko.cluster.typed.Subscribe;
@@ -197,6 +198,11 @@ public final class Ensemble implements AutoCloseable {
       close();
       throw new ClusterException("interrupted while joining " + seed);
     }
+  }
+
+  /** Tells the cluster that a node's process is gone, which it would else find out only in time. */
+  public void ended(String host, int port) {
+    Cluster.get(system).manager().tell(new Down(new Address("pekko", SYSTEM, host, port)));
   }
 
   /** Host and port at which others join. */

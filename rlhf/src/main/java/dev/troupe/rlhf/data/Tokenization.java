@@ -69,9 +69,12 @@ public final class Tokenization {
         });
   }
 
+  /** Without directories: a prompt's random numbers follow from its id, wherever its file lies. */
   private static String id(Origin origin, Map<String, Integer> seen) {
-    int count = seen.merge(origin.toString(), 1, Integer::sum);
-    return count == 1 ? origin.toString() : origin + "#" + count;
+    String name = origin.file().substring(origin.file().lastIndexOf('/') + 1);
+    String id = name + ":" + origin.line();
+    int count = seen.merge(id, 1, Integer::sum);
+    return count == 1 ? id : id + "#" + count;
   }
 
   private Optional<SftExample> sft(DataRecord record, Trained trained, Tally tally) {

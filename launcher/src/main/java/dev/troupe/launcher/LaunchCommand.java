@@ -1,0 +1,193 @@
+package dev.troupe.launcher;
+
+import dev.troupe.actors.cluster.Ensemble;
+import dev.troupe.actors.pipeline.Pipeline;
+import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.launcher.config.ConfigurationLoader;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code troupe launch}: starts the nodes of a cluster, runs the pipeline on them, stops them. */
+@Command(
+    name = "launch",
+    mixinStandardHelpOptions = true,
+    description =
+        "Starts the nodes, joins them, runs the pipeline on them, and stops them all, also on"
+            + " Ctrl-C. Each node's output is in RUNDIR/nodes/.")
+final class LaunchCommand implements Callable<Integer> {
+  private static final String LOOPBACK = "127.0.0.1";
+
+  @Spec private CommandSpec spec;
+  @Mixin private RunOptions options;
+
+  @ArgGroup(multiplicity = "1")
+  private Where where;
+
+  @Option(names = "--json", description = "nothing but summary.json on standard output")
+  private boolean json;
+
+  @Option(
+      names = "--host",
+      description =
+          "with --hosts: the name or address at which the nodes reach this machine (default: its"
+              + " own host name)")
+  private @Nullable String host;
+
+  @Option(
+      names = "--ssh",
+      defaultValue = "ssh",
+      description = "with --hosts: the command that runs a line on a host (default: ssh)")
+  private String ssh;
+
+  /** One of the two. */
+  private static final class Where {
+    @Option(names = "--local", paramLabel = "N", description = "N processes on this machine")
+    private int local;
+
+    @Option(
+        names = "--hosts",
+        paramLabel = "FILE",
+        description =
+            "over ssh; a line each: HOST ROLE[,ROLE]. Every host has Troupe, the model and the"
+                + " output directory under the same paths")
+    private @Nullable Path hosts;
+  }
+
+  @Override
+  public Integer call() throws InterruptedException, IOException {
+    ConfigurationLoader.Loaded<PipelineConfig> loaded = options.load();
+    PipelineConfig config = loaded.value();
+    RunSession session = new RunSession(spec, json);
+    Path logs = Path.of(config.output()).resolve("nodes");
+    Path hosts = where.hosts;
+    HostsFile file = hosts == null ? null : HostsFile.read(hosts);
+    if (file == null && where.local < 1) {
+      throw new UserException("--local is " + where.local + ", allowed: at least 1");
+    }
+    // The children end with this command, however it ends.
+    try (Children children = new Children(logs)) {
+      return session.follow(
+          loaded,
+          (config2, configuration) -> {
+            Ensemble seed = Ensemble.seed(file == null ? LOOPBACK : ownHost(), 0);
+            var handle =
+                Pipeline.start(config2, configuration, (stage, step, total, metrics) -> {}, seed);
+            if (file == null) {
+              startLocal(children, seed, config2, session.out());
+            } else {
+              startRemote(children, seed, file, session.out());
+            }
+            return handle;
+          });
+    }
+  }
+
+  private void startLocal(
+      Children children, Ensemble seed, PipelineConfig config, PrintWriter out) {
+    List<String> roles = new ArrayList<>(new TreeSet<>(config.cluster().placement().values()));
+    int count = Math.min(where.local, roles.size());
+    if (where.local > roles.size()) {
+      out.println(
+          "the configuration places roles on "
+              + roles.size()
+              + " nodes ("
+              + String.join(", ", roles)
+              + "); starting "
+              + count);
+    }
+    for (int i = 0; i < count; i++) {
+      List<String> own = new ArrayList<>();
+      for (int r = i; r < roles.size(); r += count) {
+        own.add(roles.get(r));
+      }
+      int port = freePort();
+      String name = String.join("-", own);
+      List<String> command = new ArrayList<>(JavaCommand.ofThisProgram());
+      command.addAll(
+          List.of(
+              "node",
+              "--join",
+              seed.address(),
+              "--roles",
+              String.join(",", own),
+              "--port",
+              String.valueOf(port),
+              "--managed"));
+      children.start(
+          name,
+          command,
+          (code, log) -> {
+            seed.ended(LOOPBACK, port);
+            report(name, code, log, out);
+          });
+      out.println("node " + name + ": process " + children.pids().get(i));
+    }
+    out.flush();
+  }
+
+  private void startRemote(Children children, Ensemble seed, HostsFile file, PrintWriter out) {
+    String home = System.getenv().getOrDefault("TROUPE_HOME", System.getProperty("user.dir"));
+    for (HostsFile.Host node : file.hosts()) {
+      String line =
+          "cd '"
+              + home.replace("'", "'\\''")
+              + "' && ./troupe node --join "
+              + seed.address()
+              + " --roles "
+              + String.join(",", node.roles())
+              + " --host "
+              + node.name().replaceFirst(".*@", "")
+              + " --managed";
+      List<String> command = new ArrayList<>(List.of(ssh.split(" ", -1)));
+      command.add(node.name());
+      command.add(line);
+      children.start(node.name(), command, (code, log) -> report(node.name(), code, log, out));
+    }
+    out.flush();
+  }
+
+  /** A node that left because the run is over ends with 0. */
+  private static void report(String name, int code, Path log, PrintWriter out) {
+    if (code != ExitCode.OK) {
+      out.println("\nthe node " + name + " ended with exit code " + code + ", see " + log);
+      out.flush();
+    }
+  }
+
+  private String ownHost() {
+    String named = host;
+    if (named != null) {
+      return named;
+    }
+    try {
+      return InetAddress.getLocalHost().getHostName();
+    } catch (IOException e) {
+      throw new UserException(
+          "this machine's host name cannot be found (" + e.getMessage() + "); name it by --host",
+          e);
+    }
+  }
+
+  /** Named before the node starts, so that its death can be told to the cluster at once. */
+  private static int freePort() {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    } catch (IOException e) {
+      throw new UserException("no free port on " + LOOPBACK + ": " + e.getMessage(), e);
+    }
+  }
+}

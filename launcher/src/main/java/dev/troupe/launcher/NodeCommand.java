@@ -1,0 +1,92 @@
+package dev.troupe.launcher;
+
+import dev.troupe.actors.cluster.Ensemble;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code troupe node}: one node of a cluster, until the run is over. */
+@Command(
+    name = "node",
+    mixinStandardHelpOptions = true,
+    description = "Joins a run and plays the roles placed on this node, until the run is over.")
+final class NodeCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--join",
+      required = true,
+      paramLabel = "HOST:PORT",
+      description = "the run's own node, as troupe launch prints it")
+  private String join;
+
+  @Option(
+      names = "--roles",
+      required = true,
+      split = ",",
+      paramLabel = "ROLE",
+      description = "node roles that the configuration's cluster section names")
+  private List<String> roles;
+
+  @Option(
+      names = "--host",
+      defaultValue = "127.0.0.1",
+      description = "address to listen on and to be reached at (default: ${DEFAULT-VALUE})")
+  private String host;
+
+  @Option(
+      names = "--port",
+      defaultValue = "0",
+      description = "port to listen on, 0 for any free one (default: ${DEFAULT-VALUE})")
+  private int port;
+
+  @Option(
+      names = "--join-timeout",
+      defaultValue = "60",
+      paramLabel = "SECONDS",
+      description = "how long to try (default: ${DEFAULT-VALUE})")
+  private int timeout;
+
+  @Option(names = "--managed", hidden = true, description = "end when standard input closes")
+  private boolean managed;
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    try (Ensemble node =
+        Ensemble.node(host, port, join, roles, Duration.ofSeconds(timeout), Engines.create())) {
+      out.println("joined " + join + " as " + node.address() + ", roles " + roles);
+      out.flush();
+      if (managed) {
+        endWithStandardInput();
+      }
+      node.ended().join();
+    }
+    return ExitCode.OK;
+  }
+
+  /** A launcher that is gone, however it went, closes our standard input. */
+  private static void endWithStandardInput() {
+    Thread watch =
+        new Thread(
+            () -> {
+              try {
+                while (System.in.read() >= 0) {
+                  // Nothing is said to us.
+                }
+              } catch (IOException e) {
+                // As good as closed.
+              }
+              Runtime.getRuntime().halt(ExitCode.OK);
+            },
+            "managed");
+    watch.setDaemon(true);
+    watch.start();
+  }
+}

@@ -1,0 +1,110 @@
+package dev.troupe.launcher;
+
+import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.actors.pipeline.RunHandle;
+import dev.troupe.actors.pipeline.RunResult;
+import dev.troupe.dashboard.DashboardServer;
+import dev.troupe.dashboard.RunFollower;
+import dev.troupe.dashboard.tensorboard.TensorBoardWriter;
+import dev.troupe.launcher.config.ConfigurationLoader;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import picocli.CommandLine.Model.CommandSpec;
+
+/**
+ * One run as a person at a terminal has it: memory plan, dashboard, progress, Ctrl-C, and what came
+ * out.
+ */
+final class RunSession {
+  /** How the run comes to life: in this JVM, or on the nodes of a cluster. */
+  interface Starter {
+    RunHandle start(PipelineConfig config, String configuration);
+  }
+
+  private final CommandSpec spec;
+  private final boolean json;
+
+  RunSession(CommandSpec spec, boolean json) {
+    this.spec = spec;
+    this.json = json;
+  }
+
+  /** Where people are told of progress; standard output is kept for JSON when that is asked for. */
+  PrintWriter out() {
+    return json ? spec.commandLine().getErr() : spec.commandLine().getOut();
+  }
+
+  /** Runs to the end; the exit code. */
+  int follow(ConfigurationLoader.Loaded<PipelineConfig> loaded, Starter starter)
+      throws InterruptedException, IOException {
+    PipelineConfig config = loaded.value();
+    PrintWriter out = out();
+    MemoryPlan plan = RunOptions.memory(config);
+    long available = MachineMemory.availableBytes();
+    plan.check(available);
+    out.println(plan.text(available));
+    Path directory = Path.of(config.output());
+    RunHandle handle = starter.start(config, loaded.text());
+    Progress progress = Progress.onStandardOutput(out);
+    Interrupts interrupts =
+        new Interrupts(
+            () -> {
+              out.println("\nstopping at the next step (Ctrl-C again: at once)");
+              out.flush();
+              handle.cancel();
+            });
+    List<AutoCloseable> watchers = new ArrayList<>();
+    RunResult result;
+    try {
+      if (config.dashboard().enabled()) {
+        DashboardServer server = dashboard(config, directory, handle);
+        watchers.add(server);
+        out.println("dashboard: " + server.url());
+        out.flush();
+      }
+      watchers.add(TensorBoardWriter.start(directory));
+      watchers.add(
+          RunFollower.start("progress", directory, events -> events.forEach(progress::accept)));
+      result = handle.result().get();
+    } catch (ExecutionException e) {
+      return UserErrors.report(e, spec.commandLine().getErr());
+    } finally {
+      close(watchers);
+      interrupts.close();
+    }
+    if (json) {
+      spec.commandLine().getOut().print(result.summaryJson());
+      spec.commandLine().getOut().flush();
+    } else {
+      RunReport.print(result.summaryJson(), out);
+      out.println("\nleft in " + directory + ": summary.json, events.pb and what was trained");
+      out.flush();
+    }
+    return interrupts.interrupted() ? ExitCode.INTERRUPTED : ExitCode.OK;
+  }
+
+  private static DashboardServer dashboard(
+      PipelineConfig config, Path directory, RunHandle handle) {
+    try {
+      return DashboardServer.start(directory, config.dashboard().host(), config.dashboard().port());
+    } catch (RuntimeException e) {
+      handle.cancel();
+      throw e;
+    }
+  }
+
+  /** Each reads the events to the end first. */
+  private static void close(List<AutoCloseable> watchers) {
+    for (AutoCloseable watcher : watchers) {
+      try {
+        watcher.close();
+      } catch (Exception e) {
+        throw new IllegalStateException(e);
+      }
+    }
+  }
+}
