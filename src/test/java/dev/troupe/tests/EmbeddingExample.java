@@ -1,0 +1,30 @@
+package dev.troupe.tests;
+
+// README:begin
+import dev.troupe.actors.pipeline.Pipeline;
+import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.actors.pipeline.RunHandle;
+import dev.troupe.actors.pipeline.RunResult;
+import dev.troupe.launcher.config.PipelineConfigurations;
+import java.nio.file.Path;
+import java.util.List;
+
+final class EmbeddingExample {
+  private EmbeddingExample() {}
+
+  static RunResult train(Path configuration, List<String> overrides) {
+    var loaded = PipelineConfigurations.loader().load(configuration, overrides);
+    PipelineConfig config = loaded.value();
+    RunHandle run =
+        Pipeline.start(
+            config,
+            loaded.text(),
+            (stage, step, total, metrics) ->
+                System.out.printf("%s %d/%d %s%n", stage, step, total, metrics));
+    // run.cancel() stops at the next step; the result then says so.
+    RunResult result = run.result().join();
+    System.out.println(result.outcome() + ", see " + result.directory());
+    return result;
+  }
+}
+// README:end

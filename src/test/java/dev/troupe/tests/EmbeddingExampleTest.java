@@ -1,0 +1,26 @@
+package dev.troupe.tests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.troupe.actors.pipeline.RunResult;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The README's example, run on a few steps of the quickstart. */
+class EmbeddingExampleTest {
+  @TempDir Path directory;
+
+  @Test
+  void train_fewSteps_completes() {
+    RunResult result =
+        EmbeddingExample.train(
+            Quickstarts.CONFIGURATION, Quickstarts.shortened(directory.resolve("run")));
+    assertThat(result.outcome()).isEqualTo("completed");
+    assertThat(result.results()).containsOnlyKeys("sft", "reward", "ppo");
+    assertThat(
+            List.of("summary.json", "config.conf", "events.pb", "metrics.jsonl", "samples.jsonl"))
+        .allSatisfy(name -> assertThat(result.directory().resolve(name)).isNotEmptyFile());
+  }
+}
