@@ -27,7 +27,9 @@ class LaunchTest {
     var loaded =
         PipelineConfigurations.loader()
             .load(Quickstarts.CONFIGURATION, Quickstarts.shortened(alone));
-    Pipeline.start(loaded.value(), loaded.text(), (stage, step, total, metrics) -> {}).result().get();
+    Pipeline.start(loaded.value(), loaded.text(), (stage, step, total, metrics) -> {})
+        .result()
+        .get();
 
     Path together = directory.resolve("together");
     Process launch = launch(together);

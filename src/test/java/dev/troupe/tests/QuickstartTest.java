@@ -6,6 +6,7 @@ import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.RunResult;
 import dev.troupe.launcher.config.PipelineConfigurations;
 import dev.troupe.rlhf.recipe.Account;
+import dev.troupe.rlhf.recipe.DpoRecipe;
 import dev.troupe.rlhf.recipe.PpoRecipe;
 import java.nio.file.Path;
 import java.util.Map;
@@ -31,5 +32,23 @@ class QuickstartTest {
     assertThat(ppo.after().metrics().get("wellFormed")).isGreaterThanOrEqualTo(0.90);
     assertThat(ppo.skippedUpdates()).isZero();
     assertThat(ppo.account()).isEqualTo(new Account(20 * 64, 20 * 64, Map.of()));
+  }
+
+  @Test
+  void dpo_reachesTheSameTarget() throws Exception {
+    var loaded =
+        PipelineConfigurations.loader()
+            .load(
+                Quickstarts.ROOT.resolve("configs/quickstart-dpo.conf"),
+                Quickstarts.whole(directory.resolve("run")));
+    RunResult result =
+        Pipeline.start(loaded.value(), loaded.text(), (stage, step, total, metrics) -> {})
+            .result()
+            .get();
+    DpoRecipe.Result dpo = (DpoRecipe.Result) result.results().get("dpo");
+    assertThat(dpo.before().metrics().get("ruleSatisfied")).isLessThanOrEqualTo(0.60);
+    assertThat(dpo.after().metrics().get("ruleSatisfied")).isGreaterThanOrEqualTo(0.90);
+    assertThat(dpo.after().metrics().get("wellFormed")).isGreaterThanOrEqualTo(0.90);
+    assertThat(dpo.account().dropped()).isEmpty();
   }
 }

@@ -18,9 +18,17 @@ import java.util.Set;
  *
  * @param beta β above 0, usually 0.1
  * @param labelSmoothing ε in [0, 0.5), for SIGMOID and ROBUST; 0 for the others
+ * @param sftCoefficient c of −c · mean log π(chosen token), added to each pair's loss: DPO alone
+ *     may lower both sides' probabilities, and this holds the chosen one up (RPO, Liu et al. 2024,
+ *     arXiv:2405.16436; the response's mean over tokens as in TRL)
  */
-public record DpoObjective(DpoLoss.Variant variant, double beta, double labelSmoothing)
+public record DpoObjective(
+    DpoLoss.Variant variant, double beta, double labelSmoothing, double sftCoefficient)
     implements Objective<DpoPair> {
+  /** Without the SFT term. */
+  public DpoObjective(DpoLoss.Variant variant, double beta, double labelSmoothing) {
+    this(variant, beta, labelSmoothing, 0);
+  }
 
   public DpoObjective {
     if (!(beta > 0)) {
@@ -29,6 +37,10 @@ public record DpoObjective(DpoLoss.Variant variant, double beta, double labelSmo
     if (!(labelSmoothing >= 0 && labelSmoothing < 0.5)) {
       throw new IllegalArgumentException(
           "labelSmoothing is " + labelSmoothing + ", must be in [0, 0.5)");
+    }
+    if (!(sftCoefficient >= 0)) {
+      throw new IllegalArgumentException(
+          "sftCoefficient is " + sftCoefficient + ", must be at least 0");
     }
     boolean smooths = variant == DpoLoss.Variant.SIGMOID || variant == DpoLoss.Variant.ROBUST;
     if (labelSmoothing != 0 && !smooths) {
@@ -57,6 +69,7 @@ public record DpoObjective(DpoLoss.Variant variant, double beta, double labelSmo
     double rejectedReward = 0;
     double chosenLogprob = 0;
     double rejectedLogprob = 0;
+    double sftLoss = 0;
     List<List<TokenGradients>> gradients = new ArrayList<>(examples.size());
     for (int i = 0; i < examples.size(); i++) {
       DpoPair pair = examples.get(i);
@@ -83,9 +96,11 @@ public record DpoObjective(DpoLoss.Variant variant, double beta, double labelSmo
       chosenLogprob += perPair * chosenSum;
       rejectedLogprob += perPair * rejectedSum;
       double slope = perPair * result.gradient();
+      double perToken = perPair / Math.max(1, chosen.length);
+      sftLoss -= perToken * chosenSum;
       gradients.add(
           List.of(
-              constant(chosen.length, slope * chosenWeight),
+              constant(chosen.length, slope * chosenWeight - sftCoefficient * perToken),
               constant(rejected.length, -slope * rejectedWeight)));
     }
     Map<String, Double> metrics = new HashMap<>();
@@ -95,7 +110,8 @@ public record DpoObjective(DpoLoss.Variant variant, double beta, double labelSmo
     metrics.put("rejectedReward", rejectedReward);
     metrics.put("chosenLogprob", chosenLogprob);
     metrics.put("rejectedLogprob", rejectedLogprob);
-    return new LossGradient(loss, gradients, metrics);
+    metrics.put("sftLoss", sftLoss);
+    return new LossGradient(loss + sftCoefficient * sftLoss, gradients, metrics);
   }
 
   /** 1, or 1/N where a side's log-ratio is averaged; an empty side weighs nothing either way. */

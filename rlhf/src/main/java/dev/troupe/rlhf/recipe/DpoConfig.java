@@ -10,6 +10,7 @@ import dev.troupe.rlhf.loss.DpoLoss;
  * @param variant of the loss
  * @param beta how hard the policy is held to the reference
  * @param labelSmoothing share of pairs taken to be labelled the wrong way round, below 0.5
+ * @param sftCoefficient weight of an SFT loss on the chosen side, 0 for none
  * @param heldOut pairs kept out of training to measure accuracy on
  */
 public record DpoConfig(
@@ -18,6 +19,7 @@ public record DpoConfig(
     DpoLoss.Variant variant,
     double beta,
     double labelSmoothing,
+    double sftCoefficient,
     TuningConfig tuning,
     OptimizerConfig optimizer,
     int heldOut,
@@ -27,6 +29,7 @@ public record DpoConfig(
         .atLeast("epochs", epochs, 1)
         .atLeast("batch-size", batchSize, 1)
         .above("beta", beta, 0)
+        .atLeast("sft-coefficient", sftCoefficient, 0)
         .condition(
             "label-smoothing",
             labelSmoothing,

@@ -86,7 +86,8 @@ public final class DpoRecipe {
   public Result run(StageContext context) {
     int totalSteps = config.totalSteps(data.train().size());
     DpoObjective objective =
-        new DpoObjective(config.variant(), config.beta(), config.labelSmoothing());
+        new DpoObjective(
+            config.variant(), config.beta(), config.labelSmoothing(), config.sftCoefficient());
     Batches<TokenPair> batches =
         new Batches<>(
             data.train(),

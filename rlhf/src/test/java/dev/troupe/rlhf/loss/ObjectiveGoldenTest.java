@@ -222,6 +222,23 @@ class ObjectiveGoldenTest {
   }
 
   @Test
+  void dpo_sftTerm_isTheChosenSidesMeanLoss() {
+    // log 2 for the identical pair, and 0.5 times the mean of (1, 2) per token: 0.75.
+    DpoPair pair = new DpoPair(Samples.sequence(2), Samples.sequence(2), -3, -3);
+    LossGradient result =
+        one(
+            new DpoObjective(DpoLoss.Variant.SIGMOID, .1, 0, .5),
+            pair,
+            Samples.logprobs(-1, -2),
+            Samples.logprobs(-1, -2));
+    assertThat(result.loss()).isCloseTo(Math.log(2) + .75, TOLERANCE);
+    assertThat(result.metrics().get("sftLoss")).isCloseTo(1.5, TOLERANCE);
+    // d/dlogprob: DPO gives -0.1 / 2 to each chosen token, the SFT term -0.5 / 2.
+    assertThat(result.gradients().get(0).get(0).logprobs().get(0)).isEqualTo(-.3f);
+    assertThat(result.gradients().get(0).get(1).logprobs().get(0)).isEqualTo(.05f);
+  }
+
+  @Test
   void dpo_hugeDifference_staysFinite() {
     for (double difference : new double[] {1e6, -1e6}) {
       for (DpoLoss.Variant variant : DpoLoss.Variant.values()) {

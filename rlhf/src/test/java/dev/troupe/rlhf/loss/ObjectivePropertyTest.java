@@ -80,7 +80,7 @@ class ObjectivePropertyTest {
       cases.add(
           new Case<>(
               "dpo " + variant,
-              new DpoObjective(variant, .3, smooths ? .1 : 0),
+              new DpoObjective(variant, .3, smooths ? .1 : 0, .7),
               ObjectivePropertyTest::dpo));
     }
     return Arbitraries.of(cases);

@@ -388,6 +388,7 @@ class RecipesTest {
             DpoLoss.Variant.SIGMOID,
             0.1,
             0,
+            0,
             new TuningConfig.Full(),
             optimizer(5),
             8,
