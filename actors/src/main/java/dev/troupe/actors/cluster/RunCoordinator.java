@@ -80,7 +80,8 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
                     .setState(status.state())
                     .setActivity(status.activity())
                     .setAdapterVersion(status.adapterVersion())
-                    .putAllMemoryBytes(status.memoryBytes())));
+                    .putAllMemoryBytes(status.memoryBytes())
+                    .putAllPhaseSeconds(status.phaseSeconds())));
     return this;
   }
 

@@ -2,7 +2,6 @@ package dev.troupe.actors.pipeline;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.troupe.actors.cluster.Ensemble;
-import dev.troupe.actors.local.ModelText;
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.fresh.FreshModel;
 import dev.troupe.protocol.data.ChatMessage;
@@ -150,7 +149,7 @@ public final class Pipeline {
               config.cluster().placement(),
               Duration.ofSeconds(config.cluster().joinTimeoutSeconds()),
               Duration.ofSeconds(config.cluster().requestTimeoutSeconds()),
-              log::append));
+              this::happened));
       return completed(cancelled.get() ? "cancelled" : "completed");
     } catch (RuntimeException | Error | IOException e) {
       log.append(
@@ -161,6 +160,12 @@ public final class Pipeline {
                       .setMessage(String.valueOf(e.getMessage()))));
       throw e;
     }
+  }
+
+  /** From the actors: roles and members. */
+  private void happened(RunEvent.Builder event) {
+    recorder.heard(event);
+    log.append(event);
   }
 
   private RunResult completed(String outcome) throws IOException {

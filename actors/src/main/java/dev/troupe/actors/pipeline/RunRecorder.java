@@ -25,12 +25,20 @@ final class RunRecorder implements Observer {
   /** Rollouts of a step that are kept for people to look at. */
   private static final int ROLLOUTS_PER_STEP = 8;
 
+  private static final String FLIP = "flip";
+  private static final String GENERATE = "generate";
+
   private final EventLog log;
   private final JsonLines metricsFile;
   private final JsonLines samplesFile;
   private final StepListener listener;
   private final AtomicBoolean cancelled;
   private @Nullable Text text;
+
+  /** Seconds that the policy's engine has flipped so far, as it last said. */
+  private volatile double flipped;
+
+  private double flippedBefore;
 
   RunRecorder(
       EventLog log, RunDirectory directory, StepListener listener, AtomicBoolean cancelled) {
@@ -46,13 +54,35 @@ final class RunRecorder implements Observer {
     text = newText;
   }
 
+  /** What roles say of themselves; called from the actors. */
+  void heard(RunEvent.Builder event) {
+    if (event.hasRoleChanged() && event.getRoleChanged().getRole().equals("policy")) {
+      flipped = event.getRoleChanged().getPhaseSecondsOrDefault(FLIP, flipped);
+    }
+  }
+
+  /**
+   * A recipe times the whole answer to a request; the part of it that was the flip is shown apart.
+   */
+  private Map<String, Double> withFlip(Map<String, Double> phaseSeconds) {
+    double flip = Math.max(0, flipped - flippedBefore);
+    flippedBefore = flipped;
+    Map<String, Double> phases = new TreeMap<>(phaseSeconds);
+    if (flip > 0 && phases.containsKey(GENERATE)) {
+      phases.put(FLIP, flip);
+      phases.merge(GENERATE, -flip, (whole, part) -> Math.max(0, whole + part));
+    }
+    return phases;
+  }
+
   @Override
   public void step(
       String stage,
       long step,
       long totalSteps,
       Map<String, Double> metrics,
-      Map<String, Double> phaseSeconds) {
+      Map<String, Double> recipeSeconds) {
+    Map<String, Double> phaseSeconds = withFlip(recipeSeconds);
     log.append(
         RunEvent.newBuilder()
             .setStepCompleted(

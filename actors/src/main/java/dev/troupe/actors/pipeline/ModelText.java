@@ -1,4 +1,4 @@
-package dev.troupe.actors.local;
+package dev.troupe.actors.pipeline;
 
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.tokenizer.ChatTemplate;
@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.OptionalInt;
 
 /** The tokenizer and chat template of a checkpoint directory. */
-public final class ModelText implements Text, AutoCloseable {
+final class ModelText implements Text, AutoCloseable {
   private final Tokenizer tokenizer;
   private final int contextLength;
 
