@@ -174,10 +174,7 @@ public final class HybridEngine implements RoleEngine {
     return timed("generate", () -> generator().generate(version, prompts, settings));
   }
 
-  /**
-   * As {@link #generate} for one prompt, telling each piece of text as it comes; {@code listener}
-   * is called on a thread of the engine.
-   */
+  @Override
   public Rollout stream(Prompt prompt, SamplingSettings settings, Consumer<String> listener) {
     if (!(generator().mode() instanceof EngineMode.Generating)) {
       timed("flip", this::flip);

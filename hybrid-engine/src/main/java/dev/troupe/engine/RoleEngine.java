@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /** The model of one role, on this machine. Calls block and come from one thread at a time. */
 public interface RoleEngine extends AutoCloseable {
@@ -32,6 +33,12 @@ public interface RoleEngine extends AutoCloseable {
 
   /** One rollout per prompt, in order. Flips to generation first when needed. */
   List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings);
+
+  /**
+   * As {@link #generate} for one prompt, telling each piece of text as it comes; {@code listener}
+   * may be called on a thread of the engine.
+   */
+  Rollout stream(Prompt prompt, SamplingSettings settings, Consumer<String> listener);
 
   /** Outputs at each sequence's reads, in order; no gradient. */
   List<TokenOutputs> evaluate(List<Sequence> sequences, Set<Output> outputs);

@@ -91,9 +91,7 @@ final class OpenedModel implements OneModel {
 
   @Override
   public Rollout generate(TokenIds prompt, SamplingSettings settings, Consumer<String> onText) {
-    Rollout rollout = engine.generate(List.of(new Prompt("0", "", prompt)), settings).get(0);
-    onText.accept(rollout.text());
-    return rollout;
+    return engine.stream(new Prompt("0", "", prompt), settings, onText);
   }
 
   @Override

@@ -52,8 +52,16 @@ public final class Troupe implements Runnable {
   }
 
   public static void main(String[] arguments) {
-    System.exit(
-        commandLine(Troupe::openModel, utf8(System.out), utf8(System.err)).execute(arguments));
+    System.exit(execute(utf8(System.out), utf8(System.err), arguments));
+  }
+
+  /**
+   * Does what the arguments say, in this JVM.
+   *
+   * @return the exit code
+   */
+  public static int execute(PrintWriter out, PrintWriter err, String... arguments) {
+    return commandLine(Troupe::openModel, out, err).execute(arguments);
   }
 
   /** The command line with its ways of failing, printing to the writers given. */
