@@ -22,6 +22,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /** Engines that do sums instead of a model, and write down what they were asked. */
@@ -83,6 +84,13 @@ public final class FakeEngines implements RoleEngine.Factory {
     @Override
     public long adapterVersion() {
       return version.get();
+    }
+
+    @Override
+    public Rollout stream(Prompt prompt, SamplingSettings settings, Consumer<String> listener) {
+      Rollout rollout = generate(List.of(prompt), settings).get(0);
+      listener.accept(rollout.text());
+      return rollout;
     }
 
     @Override
