@@ -173,8 +173,7 @@ class EnsembleTest {
         .hasMessageContaining(
             "the reward is lost: its node "
                 + address
-                + " ended while it was to evaluate 1. See that node's log; start the run again with"
-                + " --resume");
+                + " ended while it was to evaluate 1. See that node's log, and start the run again");
     // Neither does what comes after wait for the deadline.
     assertThatThrownBy(() -> await(reward.save("there")))
         .hasMessageContaining("the reward is lost");
