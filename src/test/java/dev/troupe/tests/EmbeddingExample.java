@@ -21,7 +21,7 @@ final class EmbeddingExample {
             loaded.text(),
             (stage, step, total, metrics) ->
                 System.out.printf("%s %d/%d %s%n", stage, step, total, metrics));
-    // run.cancel() stops at the next step; the result then says so.
+    // run.cancel() stops at the next step; Pipeline.resume goes on from there.
     RunResult result = run.result().join();
     System.out.println(result.outcome() + ", see " + result.directory());
     return result;

@@ -3,6 +3,7 @@ package dev.troupe.tests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.troupe.actors.pipeline.Pipeline;
+import dev.troupe.actors.pipeline.StepListener;
 import dev.troupe.launcher.Troupe;
 import dev.troupe.launcher.config.PipelineConfigurations;
 import java.io.BufferedReader;
@@ -27,9 +28,7 @@ class LaunchTest {
     var loaded =
         PipelineConfigurations.loader()
             .load(Quickstarts.CONFIGURATION, Quickstarts.shortened(alone));
-    Pipeline.start(loaded.value(), loaded.text(), (stage, step, total, metrics) -> {})
-        .result()
-        .get();
+    Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().get();
 
     Path together = directory.resolve("together");
     Process launch = launch(together);

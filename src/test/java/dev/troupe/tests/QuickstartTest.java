@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.RunResult;
+import dev.troupe.actors.pipeline.StepListener;
 import dev.troupe.launcher.config.PipelineConfigurations;
 import dev.troupe.rlhf.recipe.Account;
 import dev.troupe.rlhf.recipe.DpoRecipe;
@@ -23,9 +24,7 @@ class QuickstartTest {
         PipelineConfigurations.loader()
             .load(Quickstarts.CONFIGURATION, Quickstarts.whole(directory.resolve("run")));
     RunResult result =
-        Pipeline.start(loaded.value(), loaded.text(), (stage, step, total, metrics) -> {})
-            .result()
-            .get();
+        Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().get();
     PpoRecipe.Result ppo = (PpoRecipe.Result) result.results().get("ppo");
     assertThat(ppo.before().metrics().get("ruleSatisfied")).isLessThanOrEqualTo(0.60);
     assertThat(ppo.after().metrics().get("ruleSatisfied")).isGreaterThanOrEqualTo(0.90);
@@ -42,9 +41,7 @@ class QuickstartTest {
                 Quickstarts.ROOT.resolve("configs/quickstart-dpo.conf"),
                 Quickstarts.whole(directory.resolve("run")));
     RunResult result =
-        Pipeline.start(loaded.value(), loaded.text(), (stage, step, total, metrics) -> {})
-            .result()
-            .get();
+        Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().get();
     DpoRecipe.Result dpo = (DpoRecipe.Result) result.results().get("dpo");
     assertThat(dpo.before().metrics().get("ruleSatisfied")).isLessThanOrEqualTo(0.60);
     assertThat(dpo.after().metrics().get("ruleSatisfied")).isGreaterThanOrEqualTo(0.90);

@@ -3,6 +3,7 @@ package dev.troupe.launcher;
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.actors.pipeline.StepListener;
 import dev.troupe.launcher.config.ConfigurationLoader;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -85,7 +86,9 @@ final class LaunchCommand implements Callable<Integer> {
           (config2, configuration) -> {
             Ensemble seed = Ensemble.seed(file == null ? LOOPBACK : ownHost(), 0);
             var handle =
-                Pipeline.start(config2, configuration, (stage, step, total, metrics) -> {}, seed);
+                options.resume()
+                    ? Pipeline.resume(config2, configuration, StepListener.NONE, seed)
+                    : Pipeline.start(config2, configuration, StepListener.NONE, seed);
             if (file == null) {
               startLocal(children, seed, config2, session.out());
             } else {

@@ -112,12 +112,9 @@ final class Progress {
   }
 
   private void notice(Notice notice) {
-    if (notice.getSeverity().equals("info")) {
-      return;
-    }
     closeBar();
     out.println(
-        notice.getSeverity()
+        (notice.getSeverity().equals("info") ? "note" : notice.getSeverity())
             + (notice.getStage().isEmpty() ? "" : " (" + notice.getStage() + ")")
             + ": "
             + notice.getText());

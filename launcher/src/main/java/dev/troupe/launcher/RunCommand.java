@@ -1,6 +1,7 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.pipeline.Pipeline;
+import dev.troupe.actors.pipeline.StepListener;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -15,7 +16,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description =
         "Runs the stages of a configuration: progress while it lasts, then the results and the"
-            + " account of samples. Ctrl-C stops at the next step; a second one at once.")
+            + " account of samples. Ctrl-C stops at the next step, to be resumed later; a second"
+            + " one at once.")
 final class RunCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private RunOptions options;
@@ -29,6 +31,8 @@ final class RunCommand implements Callable<Integer> {
         .follow(
             options.load(),
             (config, configuration) ->
-                Pipeline.start(config, configuration, (stage, step, total, metrics) -> {}));
+                options.resume()
+                    ? Pipeline.resume(config, configuration, StepListener.NONE)
+                    : Pipeline.start(config, configuration, StepListener.NONE));
   }
 }

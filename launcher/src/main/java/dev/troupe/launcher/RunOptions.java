@@ -23,6 +23,17 @@ final class RunOptions {
       description = "overrides a key of the configuration, such as ppo.iterations=20; repeatable")
   private List<String> overrides = List.of();
 
+  @Option(
+      names = "--resume",
+      description =
+          "goes on with the stopped run in the output directory, from its last checkpoint, to the"
+              + " result that it would have had")
+  private boolean resume;
+
+  boolean resume() {
+    return resume;
+  }
+
   ConfigurationLoader.Loaded<PipelineConfig> load() {
     return PipelineConfigurations.loader().load(file, overrides);
   }

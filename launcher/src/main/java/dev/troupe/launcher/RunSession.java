@@ -68,10 +68,20 @@ final class RunSession {
       }
       watchers.add(TensorBoardWriter.start(directory));
       watchers.add(
-          RunFollower.start("progress", directory, events -> events.forEach(progress::accept)));
+          RunFollower.start(
+              "progress",
+              directory,
+              events ->
+                  events.stream()
+                      .filter(event -> event.getSequence() > handle.eventsBefore())
+                      .forEach(progress::accept)));
       result = handle.result().get();
     } catch (ExecutionException e) {
-      return UserErrors.report(e, spec.commandLine().getErr());
+      close(watchers);
+      watchers.clear();
+      int code = UserErrors.report(e, spec.commandLine().getErr());
+      spec.commandLine().getErr().println("what was done is kept; to go on: " + resumeCommand());
+      return code;
     } finally {
       close(watchers);
       interrupts.close();
@@ -84,7 +94,24 @@ final class RunSession {
       out.println("\nleft in " + directory + ": summary.json, events.pb and what was trained");
       out.flush();
     }
-    return interrupts.interrupted() ? ExitCode.INTERRUPTED : ExitCode.OK;
+    if (result.outcome().equals(RunResult.COMPLETED)) {
+      return ExitCode.OK;
+    }
+    out.println("stopped before its end; to go on: " + resumeCommand());
+    out.flush();
+    return ExitCode.INTERRUPTED;
+  }
+
+  /** The command line that this is, with --resume. */
+  private String resumeCommand() {
+    List<String> words = new ArrayList<>(List.of("./troupe"));
+    for (String word : spec.root().commandLine().getParseResult().originalArgs()) {
+      if (!word.equals("--resume")) {
+        words.add(word.matches("[\\w./=:,@%+-]+") ? word : "'" + word.replace("'", "'\\''") + "'");
+      }
+    }
+    words.add("--resume");
+    return String.join(" ", words);
   }
 
   private static DashboardServer dashboard(

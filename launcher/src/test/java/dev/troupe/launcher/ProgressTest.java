@@ -56,11 +56,12 @@ class ProgressTest {
   }
 
   @Test
-  void warningsAreShown_informationIsNot() {
+  void noticesAreShown() {
     Progress progress = new Progress(new PrintWriter(out), false, 0);
     progress.accept(notice("info", "all well"));
     progress.accept(notice("warning", "3 prompts were cut"));
-    assertThat(out.toString()).isEqualTo("warning (sft): 3 prompts were cut\n");
+    assertThat(out.toString())
+        .isEqualTo("note (sft): all well\nwarning (sft): 3 prompts were cut\n");
   }
 
   private static RunEvent started(long time, String stage, long steps) {

@@ -16,7 +16,6 @@ import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataRecord;
 import dev.troupe.rlhf.data.StageData;
 import dev.troupe.rlhf.port.Cast;
-import dev.troupe.rlhf.port.Checkpoints;
 import dev.troupe.rlhf.quickstart.Quickstart;
 import dev.troupe.rlhf.quickstart.QuickstartFiles;
 import dev.troupe.rlhf.recipe.DpoRecipe;
@@ -29,11 +28,15 @@ import dev.troupe.rlhf.recipe.RewardModelRecipe;
 import dev.troupe.rlhf.recipe.SftRecipe;
 import dev.troupe.rlhf.recipe.StageContext;
 import dev.troupe.rlhf.recipe.StageInputs;
+import dev.troupe.rlhf.recipe.StageResult;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -56,8 +59,14 @@ public final class Pipeline {
   private final EventLog log;
   private final Ensemble ensemble;
   private final RunRecorder recorder;
-  private final Map<String, Record> results = new LinkedHashMap<>();
+  private final RunCheckpoints checkpoints;
+  private final Map<String, StageResult> results = new LinkedHashMap<>();
   private final Map<String, Double> seconds = new LinkedHashMap<>();
+
+  private enum Opening {
+    NEW,
+    RESUME
+  }
 
   private Pipeline(
       PipelineConfig config,
@@ -72,11 +81,12 @@ public final class Pipeline {
     this.cancelled = cancelled;
     this.log = log;
     this.recorder = new RunRecorder(log, directory, listener, cancelled);
+    this.checkpoints = new RunCheckpoints(directory.path(), config.checkpoints());
   }
 
   /** Starts a run without a listener. */
   public static RunHandle start(PipelineConfig config) {
-    return start(config, "", (stage, step, total, metrics) -> {});
+    return start(config, "", StepListener.NONE);
   }
 
   /**
@@ -88,9 +98,8 @@ public final class Pipeline {
    */
   public static RunHandle start(
       PipelineConfig config, String configuration, StepListener listener) {
-    RunDirectory directory = RunDirectory.create(Path.of(config.output()), configuration);
     return start(
-        config, directory, configuration, listener, () -> Ensemble.local(new HybridEngines()));
+        config, configuration, listener, () -> Ensemble.local(new HybridEngines()), Opening.NEW);
   }
 
   /**
@@ -100,28 +109,55 @@ public final class Pipeline {
    */
   public static RunHandle start(
       PipelineConfig config, String configuration, StepListener listener, Ensemble seed) {
-    RunDirectory directory = RunDirectory.create(Path.of(config.output()), configuration);
-    return start(config, directory, configuration, listener, () -> seed);
+    return start(config, configuration, listener, () -> seed, Opening.NEW);
+  }
+
+  /**
+   * Goes on with a run that was stopped, from its last checkpoint, in this JVM. Its result is the
+   * one that it would have had.
+   *
+   * @throws PipelineException when the output directory holds no such run, or its configuration or
+   *     input files have changed
+   */
+  public static RunHandle resume(
+      PipelineConfig config, String configuration, StepListener listener) {
+    return start(
+        config, configuration, listener, () -> Ensemble.local(new HybridEngines()), Opening.RESUME);
+  }
+
+  /** The same on the nodes that join {@code seed}. */
+  public static RunHandle resume(
+      PipelineConfig config, String configuration, StepListener listener, Ensemble seed) {
+    return start(config, configuration, listener, () -> seed, Opening.RESUME);
   }
 
   private static RunHandle start(
       PipelineConfig config,
-      RunDirectory directory,
       String configuration,
       StepListener listener,
-      Supplier<Ensemble> ensembles) {
+      Supplier<Ensemble> ensembles,
+      Opening opening) {
+    RunIdentity identity = RunIdentity.of(config);
+    Path output = Path.of(config.output());
+    RunDirectory directory =
+        switch (opening) {
+          case NEW -> RunDirectory.create(output, configuration, identity);
+          case RESUME -> RunDirectory.resume(output, identity);
+        };
     AtomicBoolean cancelled = new AtomicBoolean();
     CompletableFuture<RunResult> result = new CompletableFuture<>();
+    // The log outlives the actors, who write to it until they end.
+    EventLog log = EventLog.open(directory.events());
+    RunHandle handle = new RunHandle(cancelled, result, log.sequence());
     Thread thread =
         new Thread(
             () -> {
-              // The log outlives the actors, who write to it until they end.
-              try (EventLog log = EventLog.open(directory.events())) {
+              try (log) {
                 RunResult finished;
                 try (Ensemble ensemble = ensembles.get()) {
                   finished =
                       new Pipeline(config, directory, cancelled, log, ensemble, listener)
-                          .run(configuration);
+                          .run(configuration, opening);
                 }
                 result.complete(finished);
               } catch (RuntimeException | Error | IOException e) {
@@ -131,10 +167,10 @@ public final class Pipeline {
             "troupe-run");
     thread.setDaemon(true);
     thread.start();
-    return new RunHandle(cancelled, result);
+    return handle;
   }
 
-  private RunResult run(String configuration) throws IOException {
+  private RunResult run(String configuration, Opening opening) throws IOException {
     log.append(
         RunEvent.newBuilder()
             .setRunStarted(
@@ -142,15 +178,21 @@ public final class Pipeline {
                     .setRun(String.valueOf(directory.path().getFileName()))
                     .addAllStages(config.stages().stream().map(Pipeline::name).toList())
                     .setConfiguration(configuration)
-                    .setProtocolVersion(Node.PROTOCOL_VERSION)));
+                    .setProtocolVersion(Node.PROTOCOL_VERSION)
+                    .setResumed(opening == Opening.RESUME)));
     try {
-      stages(
-          ensemble.cast(
-              config.cluster().placement(),
-              Duration.ofSeconds(config.cluster().joinTimeoutSeconds()),
-              Duration.ofSeconds(config.cluster().requestTimeoutSeconds()),
-              this::happened));
-      return completed(cancelled.get() ? "cancelled" : "completed");
+      if (opening == Opening.RESUME) {
+        recorder.resume(
+            stage -> checkpoints.isComplete(stage) ? Long.MAX_VALUE : checkpoints.step(stage));
+      }
+      boolean complete =
+          stages(
+              ensemble.cast(
+                  config.cluster().placement(),
+                  Duration.ofSeconds(config.cluster().joinTimeoutSeconds()),
+                  Duration.ofSeconds(config.cluster().requestTimeoutSeconds()),
+                  this::happened));
+      return ended(complete ? RunResult.COMPLETED : RunResult.CANCELLED);
     } catch (RuntimeException | Error | IOException e) {
       log.append(
           RunEvent.newBuilder()
@@ -168,36 +210,41 @@ public final class Pipeline {
     log.append(event);
   }
 
-  private RunResult completed(String outcome) throws IOException {
+  private RunResult ended(String outcome) throws IOException {
     String summary = summary(outcome);
     directory.writeSummary(summary);
     log.append(
         RunEvent.newBuilder()
             .setRunCompleted(
                 RunCompleted.newBuilder().setOutcome(outcome).setSummaryJson(summary)));
-    return new RunResult(outcome, directory.path(), Map.copyOf(results), summary);
+    return new RunResult(outcome, directory.path(), Collections.unmodifiableMap(results), summary);
   }
 
-  /** SFT from the base; the reward model from the base; PPO and DPO from SFT's policy. */
-  private void stages(Cast cast) throws IOException {
+  /**
+   * SFT from the base; the reward model from the base; PPO and DPO from SFT's policy.
+   *
+   * @return whether all ran to their end
+   */
+  private boolean stages(Cast cast) throws IOException {
     DataConfig data = data();
     String model = config.model().orElse("");
     ModelStart policy = new ModelStart(model, Optional.empty());
     ModelStart reward = policy;
     for (PipelineConfig.Stage stage : config.stages()) {
       if (cancelled.get()) {
-        return;
+        return false;
       }
       if (stage == PipelineConfig.Stage.PRETRAIN) {
-        Path fresh = directory.path().resolve("fresh");
-        fresh(config.pretrain().model())
-            .write(fresh, corpus(StageData.sft(data, config.seed())), config.seed());
-        model = fresh.toString();
+        model = fresh(data).toString();
         policy = new ModelStart(model, Optional.empty());
       }
-      try (ModelText text = ModelText.load(Path.of(model))) {
-        recorder.speaks(text);
-        run(stage, cast, new StageInputs(data, text, config.seed()), policy, reward);
+      if (!takenOver(stage)) {
+        try (ModelText text = ModelText.load(Path.of(model))) {
+          recorder.speaks(text);
+          if (!run(stage, cast, new StageInputs(data, text, config.seed()), policy, reward)) {
+            return false;
+          }
+        }
       }
       String trained = directory.trained(stage).toString();
       switch (stage) {
@@ -217,9 +264,34 @@ public final class Pipeline {
         case DPO -> policy = after(config.dpo().tuning(), model, trained);
       }
     }
+    return true;
   }
 
-  private void run(
+  /** Whether the run that is resumed completed the stage. */
+  private boolean takenOver(PipelineConfig.Stage stage) {
+    Class<? extends StageResult> type =
+        switch (stage) {
+          case PRETRAIN, SFT -> SftRecipe.Result.class;
+          case REWARD -> RewardModelRecipe.Result.class;
+          case PPO -> PpoRecipe.Result.class;
+          case DPO -> DpoRecipe.Result.class;
+        };
+    var done = checkpoints.completed(name(stage), directory.trained(stage), type);
+    done.ifPresent(
+        earlier -> {
+          results.put(name(stage), earlier.result());
+          seconds.put(name(stage), earlier.seconds());
+          recorder.notice("info", name(stage), "done before, taken over");
+        });
+    return done.isPresent();
+  }
+
+  /**
+   * Runs or goes on with a stage.
+   *
+   * @return whether it ran to its end
+   */
+  private boolean run(
       PipelineConfig.Stage stage,
       Cast cast,
       StageInputs inputs,
@@ -230,13 +302,16 @@ public final class Pipeline {
             name(stage),
             cast,
             recorder,
-            Checkpoints.NONE,
+            checkpoints,
             directory.trained(stage).toString(),
             config.seed());
     log.append(
         RunEvent.newBuilder().setStageStarted(StageStarted.newBuilder().setStage(name(stage))));
-    long start = System.nanoTime();
-    Record result =
+    if (checkpoints.step(name(stage)) > 0) {
+      recorder.notice("info", name(stage), "goes on after step " + checkpoints.step(name(stage)));
+    }
+    checkpoints.begins(name(stage));
+    StageResult result =
         switch (stage) {
           case PRETRAIN ->
               new SftRecipe(
@@ -264,9 +339,13 @@ public final class Pipeline {
                       oracle())
                   .run(context);
         };
-    double took = (System.nanoTime() - start) / 1e9;
+    double took = checkpoints.seconds();
     results.put(name(stage), result);
     seconds.put(name(stage), took);
+    if (result.cancelled()) {
+      return false;
+    }
+    checkpoints.complete(name(stage), directory.trained(stage), result);
     log.append(
         RunEvent.newBuilder()
             .setStageCompleted(
@@ -274,6 +353,7 @@ public final class Pipeline {
                     .setStage(name(stage))
                     .setSeconds(took)
                     .putAllResults(numbers(result))));
+    return true;
   }
 
   private DataConfig data() throws IOException {
@@ -291,6 +371,20 @@ public final class Pipeline {
     return tuning instanceof TuningConfig.Full
         ? new ModelStart(trained, Optional.empty())
         : new ModelStart(model, Optional.of(trained));
+  }
+
+  /**
+   * The checkpoint with random weights that pre-training starts from; there whole or not at all.
+   */
+  private Path fresh(DataConfig data) throws IOException {
+    Path fresh = directory.path().resolve("fresh");
+    if (!Files.exists(fresh)) {
+      Path writing = directory.path().resolve("fresh.writing");
+      fresh(config.pretrain().model())
+          .write(writing, corpus(StageData.sft(data, config.seed())), config.seed());
+      Files.move(writing, fresh, StandardCopyOption.ATOMIC_MOVE);
+    }
+    return fresh;
   }
 
   private static FreshModel fresh(ModelInitConfig shape) {
@@ -327,11 +421,13 @@ public final class Pipeline {
 
   private String summary(String outcome) throws IOException {
     List<Map<String, @Nullable Object>> stages = new ArrayList<>();
+    Map<String, Map<String, Double>> phases = recorder.phaseSeconds();
     results.forEach(
         (stage, result) -> {
           Map<String, @Nullable Object> entry = new LinkedHashMap<>();
           entry.put("stage", stage);
           entry.put("seconds", seconds.get(stage));
+          entry.put("phaseSeconds", phases.getOrDefault(stage, Map.of()));
           if (PlainJson.of(result) instanceof Map<?, ?> plain) {
             plain.forEach((key, value) -> entry.put(String.valueOf(key), value));
           }
@@ -341,12 +437,13 @@ public final class Pipeline {
     summary.put("outcome", outcome);
     summary.put("seed", config.seed());
     summary.put("seconds", seconds.values().stream().mapToDouble(Double::doubleValue).sum());
+    ResidentMemory.peakBytes().ifPresent(bytes -> summary.put("peakResidentBytes", bytes));
     summary.put("stages", stages);
     return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(summary) + "\n";
   }
 
   /** The plain numbers of a result record. */
-  private static Map<String, Double> numbers(Record result) {
+  private static Map<String, Double> numbers(StageResult result) {
     Map<String, Double> numbers = new LinkedHashMap<>();
     if (PlainJson.of(result) instanceof Map<?, ?> plain) {
       plain.forEach(

@@ -34,7 +34,8 @@ public record PipelineConfig(
     PpoConfig ppo,
     DpoConfig dpo,
     Dashboard dashboard,
-    Cluster cluster) {
+    Cluster cluster,
+    Checkpointing checkpoints) {
   /** A part of a run. */
   public enum Stage {
     PRETRAIN,
@@ -53,6 +54,24 @@ public record PipelineConfig(
     public Dashboard {
       if (port < 0 || port > 65535) {
         throw new IllegalArgumentException("port is " + port + ", allowed: from 0 to 65535");
+      }
+    }
+  }
+
+  /**
+   * What a run keeps to go on from. It always writes a checkpoint when it is stopped.
+   *
+   * @param everySteps steps of a stage from one checkpoint to the next; 0 for none but at a stop
+   * @param keep checkpoints of a stage that are kept, the newest ones
+   */
+  public record Checkpointing(int everySteps, int keep) {
+    public Checkpointing {
+      if (everySteps < 0) {
+        throw new IllegalArgumentException(
+            "every-steps is " + everySteps + ", allowed: at least 0");
+      }
+      if (keep < 1) {
+        throw new IllegalArgumentException("keep is " + keep + ", allowed: at least 1");
       }
     }
   }

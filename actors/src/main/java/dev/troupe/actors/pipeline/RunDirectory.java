@@ -1,8 +1,10 @@
 package dev.troupe.actors.pipeline;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 
 /** The directory that a run leaves its files in: one run, one directory. */
@@ -12,12 +14,15 @@ public record RunDirectory(Path path) {
 
   private static final String SUMMARY = "summary.json";
 
+  /** What a resume is held to. */
+  private static final String IDENTITY = "identity.json";
+
   /**
    * Makes the directory for a new run.
    *
    * @throws PipelineException when there is anything in it
    */
-  static RunDirectory create(Path path, String configuration) {
+  static RunDirectory create(Path path, String configuration, RunIdentity identity) {
     try {
       if (Files.exists(path)) {
         if (!Files.isDirectory(path)) {
@@ -28,19 +33,64 @@ public record RunDirectory(Path path) {
             throw new PipelineException(
                 "the output directory "
                     + path
-                    + (Files.exists(path.resolve(CONFIGURATION))
-                        ? " holds another run"
-                        : " is not empty")
-                    + "; name another one (--set output=DIR) or remove it");
+                    + (isComplete(path)
+                        ? " holds a complete run; name another one (--set output=DIR) or remove it"
+                        : Files.exists(path.resolve(CONFIGURATION))
+                            ? " holds another run; go on with that one (--resume), name another one"
+                                + " (--set output=DIR) or remove it"
+                            : " is not empty; name another one (--set output=DIR) or remove it"));
           }
         }
       }
       Files.createDirectories(path);
       Files.writeString(path.resolve(CONFIGURATION), configuration);
+      identity.write(path.resolve(IDENTITY));
       return new RunDirectory(path);
     } catch (IOException e) {
       throw new PipelineException("cannot write to the output directory " + path + ": " + e, e);
     }
+  }
+
+  /**
+   * The directory of a run that was stopped, to go on in.
+   *
+   * @throws PipelineException when there is none, it is complete, or it is another run
+   */
+  static RunDirectory resume(Path path, RunIdentity identity) {
+    if (!Files.exists(path.resolve(IDENTITY))) {
+      throw new PipelineException(
+          "there is no run in " + path + " to resume; leave --resume out to start one");
+    }
+    try {
+      if (isComplete(path)) {
+        throw new PipelineException(
+            "the run in " + path + " is complete; there is nothing to resume");
+      }
+      List<String> differences = RunIdentity.read(path.resolve(IDENTITY)).differences(identity);
+      if (!differences.isEmpty()) {
+        throw new PipelineException(
+            "the run in "
+                + path
+                + " was started differently:\n  "
+                + String.join("\n  ", differences)
+                + "\nResume it as it was started ("
+                + path.resolve(CONFIGURATION)
+                + " is its configuration), or start a new run in another directory");
+      }
+      return new RunDirectory(path);
+    } catch (IOException e) {
+      throw new PipelineException("cannot read the run in " + path + ": " + e, e);
+    }
+  }
+
+  private static boolean isComplete(Path path) throws IOException {
+    Path summary = path.resolve(SUMMARY);
+    return Files.exists(summary)
+        && new ObjectMapper()
+            .readTree(summary.toFile())
+            .path("outcome")
+            .asText()
+            .equals(RunResult.COMPLETED);
   }
 
   /** Where a stage's trained role is saved: policy for the stages that train one. */

@@ -8,9 +8,17 @@ public final class RunHandle {
   private final AtomicBoolean cancelled;
   private final CompletableFuture<RunResult> result;
 
-  RunHandle(AtomicBoolean cancelled, CompletableFuture<RunResult> result) {
+  private final long eventsBefore;
+
+  RunHandle(AtomicBoolean cancelled, CompletableFuture<RunResult> result, long eventsBefore) {
     this.cancelled = cancelled;
     this.result = result;
+    this.eventsBefore = eventsBefore;
+  }
+
+  /** How many events the file held when the run began: 0, or those of the run that is resumed. */
+  public long eventsBefore() {
+    return eventsBefore;
   }
 
   /** Asks for a stop at the next step; the result then says so. */

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,6 +48,33 @@ final class RunRecorder implements Observer {
     this.samplesFile = new JsonLines(directory.samples());
     this.listener = listener;
     this.cancelled = cancelled;
+  }
+
+  /**
+   * The steps that count when a run goes on; what is written of later ones will be written again.
+   *
+   * @param lastStep of a stage, by its name
+   */
+  void resume(ToLongFunction<String> lastStep) {
+    for (JsonLines lines : List.of(metricsFile, samplesFile)) {
+      lines.keep(
+          line -> line.path("step").asLong() <= lastStep.applyAsLong(line.path("stage").asText()));
+    }
+  }
+
+  /** Seconds by stage and phase, of all steps so far, also those of the run that was resumed. */
+  Map<String, Map<String, Double>> phaseSeconds() {
+    Map<String, Map<String, Double>> stages = new TreeMap<>();
+    metricsFile.forEach(
+        line -> {
+          Map<String, Double> sums =
+              stages.computeIfAbsent(line.path("stage").asText(), stage -> new TreeMap<>());
+          line.path("phaseSeconds")
+              .properties()
+              .forEach(
+                  phase -> sums.merge(phase.getKey(), phase.getValue().asDouble(), Double::sum));
+        });
+    return stages;
   }
 
   /** Whose words the rollouts that follow are spelt in. */
@@ -163,9 +191,13 @@ final class RunRecorder implements Observer {
 
   @Override
   public void notice(String stage, String notice) {
+    notice("warning", stage, notice);
+  }
+
+  void notice(String severity, String stage, String notice) {
     log.append(
         RunEvent.newBuilder()
-            .setNotice(Notice.newBuilder().setSeverity("warning").setStage(stage).setText(notice)));
+            .setNotice(Notice.newBuilder().setSeverity(severity).setStage(stage).setText(notice)));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.troupe.actors.pipeline;
 
+import dev.troupe.rlhf.recipe.StageResult;
 import java.nio.file.Path;
 import java.util.Map;
 
@@ -11,4 +12,10 @@ import java.util.Map;
  * @param summaryJson what summary.json holds
  */
 public record RunResult(
-    String outcome, Path directory, Map<String, Record> results, String summaryJson) {}
+    String outcome, Path directory, Map<String, StageResult> results, String summaryJson) {
+  /** All stages ran to their end. */
+  public static final String COMPLETED = "completed";
+
+  /** The run was stopped; it can be resumed. */
+  public static final String CANCELLED = "cancelled";
+}

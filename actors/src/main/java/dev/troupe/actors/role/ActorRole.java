@@ -170,7 +170,7 @@ final class ActorRole implements Role {
             + node
             + " ended while it was to "
             + activity
-            + ". See that node's log, and start the run again",
+            + ". See that node's log; the run can be resumed",
         false);
   }
 

@@ -173,7 +173,7 @@ class EnsembleTest {
         .hasMessageContaining(
             "the reward is lost: its node "
                 + address
-                + " ended while it was to evaluate 1. See that node's log, and start the run again");
+                + " ended while it was to evaluate 1. See that node's log; the run can be resumed");
     // Neither does what comes after wait for the deadline.
     assertThatThrownBy(() -> await(reward.save("there")))
         .hasMessageContaining("the reward is lost");

@@ -11,6 +11,7 @@ import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.event.EventLog;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -24,7 +25,8 @@ class RunRecorderTest {
 
   @Test
   void step_isALineOfMetrics_andNotFiniteIsNull() throws Exception {
-    RunDirectory directory = RunDirectory.create(path.resolve("run"), "seed = 1\n");
+    RunDirectory directory =
+        RunDirectory.create(path.resolve("run"), "seed = 1\n", new RunIdentity(Map.of(), Map.of()));
     List<String> heard = new ArrayList<>();
     try (EventLog log = EventLog.open(directory.events())) {
       RunRecorder recorder =
@@ -45,8 +47,32 @@ class RunRecorderTest {
   }
 
   @Test
+  void resume_leavesOutStepsThatWillComeAgain_andAHalfLine() throws Exception {
+    RunDirectory directory =
+        RunDirectory.create(path.resolve("run"), "", new RunIdentity(Map.of(), Map.of()));
+    try (EventLog log = EventLog.open(directory.events())) {
+      RunRecorder recorder =
+          new RunRecorder(log, directory, StepListener.NONE, new AtomicBoolean());
+      for (String stage : List.of("sft", "ppo", "dpo")) {
+        for (int step = 1; step <= 3; step++) {
+          recorder.step(stage, step, 3, Map.of(), Map.of("train", 0.5));
+        }
+      }
+      Files.writeString(directory.metrics(), "{\"stage\":\"ppo\",\"st", StandardOpenOption.APPEND);
+      recorder.resume(stage -> Map.of("sft", Long.MAX_VALUE, "ppo", 2L).getOrDefault(stage, 0L));
+      assertThat(recorder.phaseSeconds())
+          .isEqualTo(Map.of("sft", Map.of("train", 1.5), "ppo", Map.of("train", 1.0)));
+      recorder.step("ppo", 3, 3, Map.of(), Map.of());
+    }
+    assertThat(Files.readAllLines(directory.metrics()))
+        .extracting(line -> line.replaceAll(".*stage\":\"(\\w+)\",\"step\":(\\d).*", "$1$2"))
+        .containsExactly("sft1", "sft2", "sft3", "ppo1", "ppo2", "ppo3");
+  }
+
+  @Test
   void experiences_keepTheFirstEight_tokenByToken() throws Exception {
-    RunDirectory directory = RunDirectory.create(path.resolve("run"), "seed = 1\n");
+    RunDirectory directory =
+        RunDirectory.create(path.resolve("run"), "seed = 1\n", new RunIdentity(Map.of(), Map.of()));
     Experience experience =
         new Experience(
             new Rollout(
@@ -63,7 +89,7 @@ class RunRecorderTest {
             Floats.of(1, -1),
             Floats.of(1, 0));
     try (EventLog log = EventLog.open(directory.events())) {
-      new RunRecorder(log, directory, (stage, step, total, metrics) -> {}, new AtomicBoolean())
+      new RunRecorder(log, directory, StepListener.NONE, new AtomicBoolean())
           .experiences("ppo", 3, Collections.nCopies(9, experience));
     }
     assertThat(Files.readAllLines(directory.samples()))

@@ -27,12 +27,14 @@ public final class TensorBoardWriter implements AutoCloseable {
   private final Path directory;
   private final Map<String, Long> lastSteps = new TreeMap<>();
   private final RunFollower follower;
+  private Path file;
 
   /** Touched by the follower's thread, and by {@link #close} once that has ended. */
   private @Nullable OutputStream output;
 
   private TensorBoardWriter(Path runDirectory) {
     directory = runDirectory.resolve("tensorboard");
+    file = directory;
     follower = RunFollower.start("troupe-tensorboard", runDirectory, this::write);
   }
 
@@ -63,6 +65,9 @@ public final class TensorBoardWriter implements AutoCloseable {
     switch (event.getEventCase()) {
       case STEP_COMPLETED -> {
         StepCompleted step = event.getStepCompleted();
+        if (step.getStep() <= lastSteps.getOrDefault(step.getStage(), 0L)) {
+          out = withoutStepsFrom(step.getStage(), step.getStep());
+        }
         lastSteps.put(step.getStage(), step.getStep());
         Summary.Builder summary = Summary.newBuilder();
         add(summary, step.getStage() + "/", step.getMetricsMap());
@@ -84,10 +89,8 @@ public final class TensorBoardWriter implements AutoCloseable {
   private OutputStream open(RunEvent first) throws IOException {
     Files.createDirectories(directory);
     long seconds = first.getTimeMillis() / 1000;
-    OutputStream opened =
-        new BufferedOutputStream(
-            Files.newOutputStream(
-                directory.resolve("events.out.tfevents.%010d.troupe".formatted(seconds))));
+    file = directory.resolve("events.out.tfevents.%010d.troupe".formatted(seconds));
+    OutputStream opened = new BufferedOutputStream(Files.newOutputStream(file));
     output = opened;
     TfRecord.write(
         opened,
@@ -96,6 +99,30 @@ public final class TensorBoardWriter implements AutoCloseable {
             .setFileVersion("brain.Event:2")
             .build()
             .toByteArray());
+    return opened;
+  }
+
+  /**
+   * A resumed run does the steps after its checkpoint again, and TensorBoard would draw both: those
+   * done before are taken out of the file.
+   */
+  private OutputStream withoutStepsFrom(String stage, long step) throws IOException {
+    if (output != null) {
+      output.close();
+    }
+    List<byte[]> records = TfRecord.read(Files.readAllBytes(file));
+    OutputStream opened = new BufferedOutputStream(Files.newOutputStream(file));
+    output = opened;
+    for (byte[] record : records) {
+      Event event = Event.parseFrom(record);
+      boolean again =
+          event.getStep() >= step
+              && event.getSummary().getValueList().stream()
+                  .anyMatch(value -> value.getTag().startsWith(stage + "/"));
+      if (!again) {
+        TfRecord.write(opened, record);
+      }
+    }
     return opened;
   }
 

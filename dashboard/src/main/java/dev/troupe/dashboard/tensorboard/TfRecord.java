@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.zip.CRC32C;
 
 /**
@@ -24,6 +26,20 @@ final class TfRecord {
             .order(ByteOrder.LITTLE_ENDIAN)
             .putInt(maskedCrc(bytes, bytes.length))
             .array());
+  }
+
+  /** The records of a file that {@link #write} wrote. */
+  static List<byte[]> read(byte[] file) {
+    List<byte[]> records = new ArrayList<>();
+    ByteBuffer buffer = ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN);
+    while (buffer.hasRemaining()) {
+      byte[] record = new byte[Math.toIntExact(buffer.getLong())];
+      buffer.getInt();
+      buffer.get(record);
+      buffer.getInt();
+      records.add(record);
+    }
+    return records;
   }
 
   /** CRC-32C of the first bytes, rotated and shifted so that a CRC of CRCs stays a good check. */

@@ -77,6 +77,24 @@ final class TensorBoardWriterTest {
     assertThat(Files.readAllBytes(file())).isEqualTo(first);
   }
 
+  @Test
+  void stepsDoneAgain_replaceThoseOfTheStoppedRun() throws IOException {
+    try (EventLog log = EventLog.open(directory.resolve(EventLog.FILE_NAME), CLOCK);
+        TensorBoardWriter writer = TensorBoardWriter.start(directory)) {
+      log.append(step("sft", 3, 0.125));
+      log.append(step(1, 0.5));
+      log.append(step(2, 0.25));
+      log.append(step(3, 0.75));
+      log.append(step(2, 1));
+      log.append(step(3, 2));
+      assertThat(writer).isNotNull();
+    }
+    assertThat(read(Files.readAllBytes(file())).stream().skip(1))
+        .extracting(
+            event -> event.getStep() + ":" + event.getSummary().getValue(0).getSimpleValue())
+        .containsExactly("3:0.125", "1:0.5", "2:1.0", "3:2.0");
+  }
+
   private Path file() throws IOException {
     try (Stream<Path> files = Files.list(directory.resolve("tensorboard"))) {
       List<Path> all = files.toList();
@@ -87,10 +105,14 @@ final class TensorBoardWriterTest {
   }
 
   private static RunEvent.Builder step(long step, double score) {
+    return step("ppo", step, score);
+  }
+
+  private static RunEvent.Builder step(String stage, long step, double score) {
     return RunEvent.newBuilder()
         .setStepCompleted(
             StepCompleted.newBuilder()
-                .setStage("ppo")
+                .setStage(stage)
                 .setStep(step)
                 .putMetrics("score", score)
                 .putPhaseSeconds("train", 2));

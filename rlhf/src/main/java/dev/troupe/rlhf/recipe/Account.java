@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import java.util.Collections;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -14,7 +15,7 @@ public record Account(long issued, long trained, Map<String, Long> dropped) {
   public static final Account EMPTY = new Account(0, 0, Map.of());
 
   public Account {
-    dropped = Map.copyOf(new TreeMap<>(dropped));
+    dropped = Collections.unmodifiableMap(new TreeMap<>(dropped));
   }
 
   public long droppedTotal() {

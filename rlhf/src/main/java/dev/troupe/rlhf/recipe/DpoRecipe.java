@@ -74,7 +74,8 @@ public final class DpoRecipe {
       Optional<Proportion> oracleWinRate,
       long skippedUpdates,
       Account account,
-      boolean cancelled) {}
+      boolean cancelled)
+      implements StageResult {}
 
   /** What a resume needs beside the role's own state; the batch follows from seed and step. */
   public record State(

@@ -9,6 +9,7 @@ import dev.troupe.protocol.data.Sequence;
 import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
 import dev.troupe.rlhf.port.Role;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -32,7 +33,7 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
   public Evaluation {
     replies = List.copyOf(replies);
     scores = List.copyOf(scores);
-    metrics = Map.copyOf(metrics);
+    metrics = Collections.unmodifiableMap(new TreeMap<>(metrics));
   }
 
   /** Answers the prompts with the policy, and scores and judges the answers. */

@@ -95,7 +95,8 @@ public final class PpoRecipe {
       long tokens,
       long skippedUpdates,
       Account account,
-      boolean cancelled) {}
+      boolean cancelled)
+      implements StageResult {}
 
   /** What a resume needs beside the roles' own states; prompts and seeds follow from the step. */
   public record State(

@@ -51,7 +51,8 @@ public final class RewardModelRecipe {
       HeldOut after,
       long skippedUpdates,
       Account account,
-      boolean cancelled) {}
+      boolean cancelled)
+      implements StageResult {}
 
   /**
    * The reward model on held-out pairs.

@@ -51,7 +51,8 @@ public final class SftRecipe {
       long tokens,
       long skippedUpdates,
       Account account,
-      boolean cancelled) {}
+      boolean cancelled)
+      implements StageResult {}
 
   /** What a resume needs beside the role's own state; the batch follows from seed and step. */
   public record State(

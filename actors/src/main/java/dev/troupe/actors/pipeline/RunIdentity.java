@@ -1,0 +1,137 @@
+package dev.troupe.actors.pipeline;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.rlhf.data.SourceConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+
+/**
+ * What makes a run the same run: every key of its configuration that its result depends on, and its
+ * input files. A run goes on only as the one that was started.
+ *
+ * @param keys by name, as JSON
+ * @param inputs by path: length and SHA-256 (of the first 64 MiB of larger files)
+ */
+record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final long HASHED_BYTES = 64L << 20;
+
+  /** Where a run is, how it is watched and what it keeps make no difference to its result. */
+  private static final List<String> FREE = List.of("output", "dashboard", "cluster", "checkpoints");
+
+  static RunIdentity of(PipelineConfig config) {
+    Map<String, String> keys = new TreeMap<>();
+    if (JSON.valueToTree(PlainJson.of(config)) instanceof ObjectNode tree) {
+      FREE.forEach(tree::remove);
+      flatten("", tree, keys);
+    }
+    Map<String, String> inputs = new TreeMap<>();
+    try {
+      if (config.model().isPresent()) {
+        model(Path.of(config.model().get()), inputs);
+      }
+      if (config.quickstart().isEmpty()) {
+        for (List<SourceConfig> sources :
+            List.of(
+                config.data().sft(),
+                config.data().preferences(),
+                config.data().prompts(),
+                config.data().pretraining())) {
+          for (SourceConfig source : sources) {
+            input(Path.of(source.path()), inputs);
+          }
+        }
+      }
+    } catch (IOException e) {
+      throw new PipelineException("cannot read the run's inputs: " + e, e);
+    }
+    return new RunIdentity(keys, inputs);
+  }
+
+  private static void flatten(String prefix, JsonNode node, Map<String, String> keys) {
+    for (Map.Entry<String, JsonNode> entry : node.properties()) {
+      String key = prefix + kebab(entry.getKey());
+      if (entry.getValue().isObject()) {
+        flatten(key + ".", entry.getValue(), keys);
+      } else {
+        keys.put(key, entry.getValue().toString());
+      }
+    }
+  }
+
+  /** The configuration files' spelling of a record component. */
+  private static String kebab(String component) {
+    return component.replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
+  }
+
+  private static void model(Path model, Map<String, String> inputs) throws IOException {
+    if (Files.isDirectory(model)) {
+      try (Stream<Path> files = Files.list(model)) {
+        for (Path file : (Iterable<Path>) files.filter(Files::isRegularFile)::iterator) {
+          input(file, inputs);
+        }
+      }
+    } else {
+      input(model, inputs);
+    }
+  }
+
+  /** A file that is not there is told by who reads it. */
+  private static void input(Path file, Map<String, String> inputs) throws IOException {
+    if (Files.isRegularFile(file)) {
+      Digests.File digest = Digests.of(file, HASHED_BYTES);
+      inputs.put(file.toString(), digest.bytes() + " bytes, SHA-256 " + digest.sha256());
+    }
+  }
+
+  void write(Path file) throws IOException {
+    Files.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n");
+  }
+
+  static RunIdentity read(Path file) throws IOException {
+    try {
+      return JSON.readValue(Files.readString(file), RunIdentity.class);
+    } catch (JsonProcessingException e) {
+      throw new PipelineException(
+          file + " cannot be read: " + e.getOriginalMessage() + "; start a new run", e);
+    }
+  }
+
+  /** What differs in {@code now}, a line each; empty when it is the same run. */
+  List<String> differences(RunIdentity now) {
+    List<String> lines = new ArrayList<>();
+    for (String key : union(keys, now.keys)) {
+      String then = keys.getOrDefault(key, "not set");
+      String other = now.keys.getOrDefault(key, "not set");
+      if (!then.equals(other)) {
+        lines.add("%s was %s, is %s".formatted(key, then, other));
+      }
+    }
+    // A file that was not there has been mended since: nothing was learned from it.
+    for (String path : inputs.keySet()) {
+      String then = inputs.getOrDefault(path, "");
+      String other = now.inputs.getOrDefault(path, "not there");
+      if (!then.equals(other)) {
+        lines.add("the input %s was %s, is %s".formatted(path, then, other));
+      }
+    }
+    return lines;
+  }
+
+  private static TreeSet<String> union(Map<String, String> one, Map<String, String> other) {
+    TreeSet<String> all = new TreeSet<>(one.keySet());
+    all.addAll(other.keySet());
+    return all;
+  }
+}

@@ -1,0 +1,176 @@
+package dev.troupe.actors.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.troupe.rlhf.port.Checkpoints.Saved;
+import dev.troupe.rlhf.recipe.Account;
+import dev.troupe.rlhf.recipe.DpoRecipe;
+import dev.troupe.rlhf.recipe.Evaluation;
+import dev.troupe.rlhf.recipe.Proportion;
+import dev.troupe.rlhf.recipe.SftRecipe;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RunCheckpointsTest {
+  @TempDir private Path run;
+  private RunCheckpoints checkpoints;
+
+  @BeforeEach
+  void open() {
+    checkpoints = reopened();
+  }
+
+  private RunCheckpoints reopened() {
+    return new RunCheckpoints(run, new PipelineConfig.Checkpointing(5, 2));
+  }
+
+  private static SftRecipe.State state(long step) {
+    return new SftRecipe.State(
+        step, 0.1 + step, 2.5, 10 * step, 1, new Account(9, 7, Map.of("too long", 2L)));
+  }
+
+  private Path write(long step) throws IOException {
+    Path directory = Path.of(checkpoints.begin("sft", step));
+    Files.createDirectories(directory.resolve("policy"));
+    Files.writeString(directory.resolve("policy/weights"), "weights of " + step);
+    checkpoints.commit("sft", step, state(step));
+    return run.resolve("checkpoints/sft/%08d".formatted(step));
+  }
+
+  @Test
+  void due_everySoManySteps_andAtAStop() {
+    assertThat(checkpoints.due("sft", 4, false)).isFalse();
+    assertThat(checkpoints.due("sft", 5, false)).isTrue();
+    assertThat(checkpoints.due("sft", 6, true)).isTrue();
+    RunCheckpoints never = new RunCheckpoints(run, new PipelineConfig.Checkpointing(0, 1));
+    assertThat(never.due("sft", 5, false)).isFalse();
+    assertThat(never.due("sft", 5, true)).isTrue();
+  }
+
+  @Test
+  void latest_isTheNewestCommitted_withItsStateToTheLastBit() throws IOException {
+    write(5);
+    Path newest = write(10);
+    Path begun = Path.of(checkpoints.begin("sft", 15));
+    Files.writeString(begun.resolve("half"), "");
+    Optional<Saved<SftRecipe.State>> saved = reopened().latest("sft", SftRecipe.State.class);
+    assertThat(saved).contains(new Saved<>(newest.toString(), state(10)));
+    assertThat(reopened().step("sft")).isEqualTo(10);
+    assertThat(newest.resolve("policy/weights")).hasContent("weights of 10");
+    assertThat(reopened().latest("ppo", SftRecipe.State.class)).isEmpty();
+    assertThat(reopened().step("ppo")).isZero();
+  }
+
+  @Test
+  void commit_keepsTheNewest() throws IOException {
+    for (long step = 5; step <= 20; step += 5) {
+      write(step);
+    }
+    try (Stream<Path> kept = Files.list(run.resolve("checkpoints/sft"))) {
+      assertThat(kept.map(path -> path.getFileName().toString()))
+          .containsExactlyInAnyOrder("00000015", "00000020");
+    }
+  }
+
+  @Test
+  void commit_nothingWritten_asksForASharedFileSystem() {
+    checkpoints.begin("sft", 5);
+    assertThatThrownBy(() -> checkpoints.commit("sft", 5, state(5)))
+        .isInstanceOf(PipelineException.class)
+        .hasMessageContaining("are not to be seen in")
+        .hasMessageContaining("on a file system that all nodes share");
+    assertThat(reopened().step("sft")).isZero();
+  }
+
+  @Test
+  void latest_changedByte_isRefused_andTheOneBeforeIsNamed() throws IOException {
+    write(5);
+    Path newest = write(10);
+    Files.writeString(newest.resolve("policy/weights"), "Weights of 10");
+    assertThatThrownBy(() -> reopened().latest("sft", SftRecipe.State.class))
+        .isInstanceOf(PipelineException.class)
+        .hasMessage(
+            "the checkpoint "
+                + newest
+                + " is damaged: policy/weights has other bytes than were written. Remove that"
+                + " directory to resume from step 5");
+  }
+
+  @Test
+  void latest_truncatedOnlyOne_isRefused() throws IOException {
+    Path only = write(5);
+    Files.writeString(only.resolve("policy/weights"), "weights");
+    assertThatThrownBy(() -> reopened().latest("sft", SftRecipe.State.class))
+        .hasMessageContaining("policy/weights has 7 bytes, expected 12")
+        .hasMessageEndingWith("Remove that directory to have stage sft start again");
+    Files.delete(only.resolve("policy/weights"));
+    assertThatThrownBy(() -> reopened().latest("sft", SftRecipe.State.class))
+        .hasMessageContaining("policy/weights is missing");
+    Files.delete(only.resolve("manifest.json"));
+    assertThatThrownBy(() -> reopened().latest("sft", SftRecipe.State.class))
+        .hasMessageContaining("manifest.json is missing");
+  }
+
+  @Test
+  void latest_stateOfAnotherVersion_isRefused() throws IOException {
+    write(5);
+    assertThatThrownBy(() -> reopened().latest("sft", DpoRecipe.State.class))
+        .hasMessageContaining("was written by another version of Troupe: state.json");
+  }
+
+  @Test
+  void completed_givesTheResultBack_andItsCheckpointsGo() throws IOException {
+    Path trained = Files.createDirectories(run.resolve("policy"));
+    Files.writeString(trained.resolve("adapter"), "weights");
+    checkpoints.begins("dpo");
+    Evaluation evaluation =
+        new Evaluation(
+            List.of(new Evaluation.Reply("a", "b")), List.of(0.1), Map.of("score", 1.0 / 3));
+    DpoRecipe.Result result =
+        new DpoRecipe.Result(
+            40,
+            0.1,
+            Proportion.of(3, 4),
+            0.2,
+            evaluation,
+            evaluation,
+            Optional.of(Proportion.of(1.5, 4)),
+            0,
+            new Account(4, 4, Map.of()),
+            false);
+    checkpoints.complete("dpo", trained, result);
+    var done = reopened().completed("dpo", trained, DpoRecipe.Result.class).orElseThrow();
+    assertThat(done.result()).isEqualTo(result);
+    assertThat(done.seconds()).isPositive();
+    assertThat(reopened().isComplete("dpo")).isTrue();
+
+    Files.writeString(trained.resolve("adapter"), "Weights");
+    assertThatThrownBy(() -> reopened().completed("dpo", trained, DpoRecipe.Result.class))
+        .isInstanceOf(PipelineException.class)
+        .hasMessage(
+            "what stage dpo trained is not as it was left: in "
+                + trained
+                + ", adapter has other bytes than were written. Put it back, or remove "
+                + run.resolve("checkpoints/dpo/done.json")
+                + " to have the stage run again");
+  }
+
+  @Test
+  void seconds_countOverAllRuns() throws IOException {
+    checkpoints.begins("sft");
+    write(5);
+    double before = checkpoints.seconds();
+    RunCheckpoints later = reopened();
+    later.begins("sft");
+    assertThat(later.seconds()).isGreaterThan(0).isLessThan(before + 60);
+  }
+}

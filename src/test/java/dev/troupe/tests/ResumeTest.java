@@ -1,0 +1,204 @@
+package dev.troupe.tests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.troupe.actors.pipeline.Pipeline;
+import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.actors.pipeline.PipelineException;
+import dev.troupe.actors.pipeline.RunHandle;
+import dev.troupe.actors.pipeline.RunResult;
+import dev.troupe.actors.pipeline.StepListener;
+import dev.troupe.launcher.Troupe;
+import dev.troupe.launcher.config.PipelineConfigurations;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A run that was stopped, however often and however hard, ends as if it had not been. */
+class ResumeTest {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  @TempDir static Path directory;
+  private static Path straight;
+
+  @BeforeAll
+  static void runStraight() throws Exception {
+    straight = directory.resolve("straight");
+    assertThat(outcome(Pipeline.start(config(straight), "", StepListener.NONE)))
+        .isEqualTo(RunResult.COMPLETED);
+  }
+
+  private static List<String> overrides(Path output) {
+    List<String> overrides = new ArrayList<>(Quickstarts.shortened(output));
+    overrides.addAll(List.of("ppo.iterations=3", "checkpoints.every-steps=2"));
+    return overrides;
+  }
+
+  private static PipelineConfig config(Path output, String... more) {
+    List<String> overrides = new ArrayList<>(overrides(output));
+    overrides.addAll(List.of(more));
+    return PipelineConfigurations.loader().load(Quickstarts.CONFIGURATION, overrides).value();
+  }
+
+  private static String outcome(RunHandle handle) throws Exception {
+    return handle.result().get().outcome();
+  }
+
+  @Test
+  void cancelledInEveryStage_thenResumed_endsWithTheSameBytes() throws Exception {
+    Path output = directory.resolve("cancelled");
+    assertThat(outcome(cancelledAt(output, "sft", 3, true))).isEqualTo(RunResult.CANCELLED);
+    assertThat(outcome(cancelledAt(output, "reward", 2, false))).isEqualTo(RunResult.CANCELLED);
+    assertThat(outcome(cancelledAt(output, "ppo", 1, false))).isEqualTo(RunResult.CANCELLED);
+    RunResult result = Pipeline.resume(config(output), "", StepListener.NONE).result().get();
+    assertThat(result.outcome()).isEqualTo(RunResult.COMPLETED);
+    assertThat(result.results()).containsOnlyKeys("sft", "reward", "ppo");
+    assertSameAsStraight(output);
+    assertThatThrownBy(() -> Pipeline.resume(config(output), "", StepListener.NONE))
+        .isInstanceOf(PipelineException.class)
+        .hasMessage("the run in " + output + " is complete; there is nothing to resume");
+  }
+
+  private static RunHandle cancelledAt(Path output, String stage, long step, boolean first) {
+    CompletableFuture<RunHandle> started = new CompletableFuture<>();
+    StepListener listener =
+        (atStage, atStep, total, metrics) -> {
+          if (atStage.equals(stage) && atStep == step) {
+            started.join().cancel();
+          }
+        };
+    RunHandle handle =
+        first
+            ? Pipeline.start(config(output), "", listener)
+            : Pipeline.resume(config(output), "", listener);
+    started.complete(handle);
+    return handle;
+  }
+
+  @Test
+  void otherConfiguration_isRefusedByKey() throws Exception {
+    Path output = directory.resolve("other");
+    cancelledAt(output, "sft", 1, true).result().get();
+    assertThatThrownBy(
+            () ->
+                Pipeline.resume(
+                    config(output, "ppo.kl.coefficient=0.5", "dashboard.port=1"),
+                    "",
+                    StepListener.NONE))
+        .isInstanceOf(PipelineException.class)
+        .hasMessageContaining("ppo.kl.coefficient was 0.25, is 0.5")
+        .hasMessageNotContaining("dashboard");
+  }
+
+  /** The process is killed in PPO, before its first checkpoint. */
+  @Test
+  void killed_thenResumedByCommand_endsWithTheSameBytes() throws Exception {
+    Path output = directory.resolve("killed");
+    Process killed = troupe(output);
+    AtomicReference<String> seen = new AtomicReference<>("");
+    readUntil(killed, seen, line -> line.startsWith("ppo ") && line.contains("1/3"));
+    killed.destroyForcibly().waitFor();
+    assertThat(output.resolve("summary.json")).doesNotExist();
+
+    Process resumed = troupe(output, "--resume");
+    readUntil(resumed, seen, line -> false);
+    assertThat(resumed.waitFor()).as(seen.get()).isZero();
+    assertThat(seen.get())
+        .contains("note (sft): done before, taken over")
+        .contains("note (reward): done before, taken over");
+    assertSameAsStraight(output);
+  }
+
+  @Test
+  void interrupted_exits130_andSaysHowToGoOn() throws Exception {
+    Path output = directory.resolve("interrupted");
+    Process run = troupe(output);
+    AtomicReference<String> seen = new AtomicReference<>("");
+    readUntil(run, seen, line -> line.startsWith("reward "));
+    interrupt(run);
+    readUntil(run, seen, line -> false);
+    assertThat(run.waitFor()).as(seen.get()).isEqualTo(130);
+    assertThat(seen.get())
+        .contains("stopping at the next step (Ctrl-C again: at once)")
+        .contains("stopped before its end; to go on: ./troupe run ")
+        .contains(" --resume");
+    assertThat(JSON.readTree(output.resolve("summary.json").toFile()).path("outcome").asText())
+        .isEqualTo("cancelled");
+
+    Process resumed = troupe(output, "--resume");
+    readUntil(resumed, seen, line -> false);
+    assertThat(resumed.waitFor()).as(seen.get()).isZero();
+    assertSameAsStraight(output);
+  }
+
+  private static void interrupt(Process process) throws Exception {
+    assertThat(new ProcessBuilder("kill", "-INT", "" + process.pid()).start().waitFor()).isZero();
+  }
+
+  private static Process troupe(Path output, String... more) throws IOException {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx512m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Troupe.class.getName(),
+                "run",
+                Quickstarts.CONFIGURATION.toString()));
+    overrides(output).forEach(override -> command.addAll(List.of("--set", override)));
+    command.addAll(List.of(more));
+    return new ProcessBuilder(command).redirectErrorStream(true).start();
+  }
+
+  private static void readUntil(
+      Process process, AtomicReference<String> seen, java.util.function.Predicate<String> last)
+      throws IOException {
+    BufferedReader reader = process.inputReader();
+    for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+      seen.set(seen.get() + line + "\n");
+      if (last.test(line)) {
+        return;
+      }
+    }
+  }
+
+  /** Weights to the byte; every step's metrics once and equal; the same books and figures. */
+  private static void assertSameAsStraight(Path output) throws IOException {
+    for (String stage : List.of("sft", "reward", "policy")) {
+      assertThat(output.resolve(stage).resolve("adapter_model.safetensors"))
+          .hasSameBinaryContentAs(straight.resolve(stage).resolve("adapter_model.safetensors"));
+    }
+    assertThat(metrics(output)).isEqualTo(metrics(straight));
+    assertThat(samples(output)).isEqualTo(samples(straight));
+    assertThat(results(output)).isEqualTo(results(straight));
+  }
+
+  private static List<String> metrics(Path run) throws IOException {
+    return Files.readAllLines(run.resolve("metrics.jsonl")).stream()
+        .map(line -> line.replaceAll("\"(phaseSeconds\":\\{[^}]*}|tokensPerSecond\":[^,]*)", ""))
+        .toList();
+  }
+
+  private static List<String> samples(Path run) throws IOException {
+    return Files.readAllLines(run.resolve("samples.jsonl"));
+  }
+
+  private static String results(Path run) throws IOException {
+    return JSON.readTree(run.resolve("summary.json").toFile())
+        .path("stages")
+        .toPrettyString()
+        .replaceAll("\"seconds\" : .*", "")
+        .replaceAll("(?s)\"phaseSeconds\" : \\{[^}]*}", "");
+  }
+}
