@@ -1,7 +1,7 @@
-# The Llama decoder on the generation path: merged and packed weights, a static cache of keys and values, sampling.
+# The decoder on the generation path: merged and packed weights, a static cache of keys and values, sampling.
 #
 # w, flat: the training path's weights and parameter buffer, as in decoder.py.
-# g = [embed, norm, rope] + per layer [attn_norm, mlp_norm]: what is used as it is.
+# g = as w, for what is used as it is: gains are whole (1 + weight where a family says so), q_norm holds those of all q and k heads.
 # pw = per layer [qkv, o, gate_up, down], last the head: merged with LoRA and packed in one format ($FORMAT).
 # kv = per layer [keys, values], each [B, kv heads, S slots, head_dim]; a prompt of a batch lies in slots 0 … P-1, right padded, and token t of
 #     every row in slot P + t, so that one write serves all rows; the pads in between are masked.
@@ -15,18 +15,26 @@ def pack(self, w) -> $WEIGHT:
 # ---- the shadow: weights for generation made of the training path's
 
 def frame(self, w: List[Tensor], flat) -> List[Tensor]:
+  out: List[Tensor] = []
   p = torch.split_with_sizes(flat.detach(), self.sizes)
-  if not self.full:
-    out = [w[0], w[1], w[3]]
-    for l in range(self.layers):
-      out.append(w[4 + 6 * l])
-      out.append(w[7 + 6 * l])
-    return out
-  first = 2 if self.tied else 3
-  out = [p[0].view(w[0].shape), p[1], w[3]]
+  i = 0
+  for k in range(len(w)):
+    if not self.full or k == 3 or k == 4 or w[k].numel() == 0:
+      out.append(w[k])
+    elif k == 2 and self.tied:
+      out.append(out[0])
+    else:
+      out.append(p[i].view(w[k].shape))
+      i += 1
+  if self.plus_one:
+    out[1] = out[1] + 1
   for l in range(self.layers):
-    out.append(p[first + 6 * l])
-    out.append(p[first + 6 * l + 3])
+    o = 9 + 16 * l
+    if self.plus_one:
+      for k in [0, 3, 8, 9, 11, 15]:
+        out[o + k] = out[o + k] + 1
+    if self.qk_norm:
+      out[o + 8] = torch.cat([out[o + 8].expand(self.heads, self.hd), out[o + 9].expand(self.kv, self.hd)])
   return out
 
 def adapted(self, p: List[Tensor], i: int) -> bool:
@@ -41,12 +49,14 @@ def merged(self, w: List[Tensor], p: List[Tensor], i: int) -> Tensor:
   # matrix i of pw in full precision; a new tensor where there is something to add, never an update of the base
   l = i // 4
   head = i == 4 * self.layers
-  at = 2 if head else 4 + 6 * l + self.weight_at[i % 4]
+  at = 2 if head else 9 + 16 * l + self.weight_at[i % 4]
   base = w[at]
   if self.full:
-    k = at - 1 if at > 2 else at
-    if self.tied:
-      k = 0 if head else k - 1
+    # the pieces of p are the tensors of w that are trained
+    k = 0
+    for j in range(0 if head and self.tied else at):
+      if j != 3 and j != 4 and w[j].numel() > 0 and not (j == 2 and self.tied):
+        k += 1
     return p[k].view(base.shape)
   if not self.adapted(p, i):
     return base
@@ -90,15 +100,45 @@ def nothing(self) -> List[$WEIGHT]:
 
 # ---- forward
 
-def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope, kc, vc, slot: int, n: int, mask: Optional[Tensor]):
+def normed(self, x, g, b):
+  if self.layer_norm:
+    return torch.layer_norm(x, [x.size(-1)], g, b, self.eps)
+  return torch.rms_norm(x, [x.size(-1)], g, self.eps)
+
+def activated(self, x):
+  if self.activation == 0:
+    return torch.silu(x)
+  if self.activation == 1:
+    return torch.gelu(x)
+  if self.activation == 2:
+    return torch.gelu(x, approximate='tanh')
+  return torch.relu(x)
+
+def attention(self, q, k, v, mask: Optional[Tensor], causal: bool):
+  if self.attention_cap > 0.0:
+    s = torch.matmul(q, k.transpose(2, 3)).mul_(self.attention_scale / self.attention_cap).tanh_().mul_(self.attention_cap)
+    if mask is not None:
+      s = s + mask
+    return torch.matmul(torch.softmax(s, -1), v)
+  return torch.scaled_dot_product_attention(q, k, v, mask, 0., causal and mask is None, scale=self.attention_scale)
+
+def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor], kc, vc, slot: int, n: int, masks: List[Optional[Tensor]]):
   # x [B * n, d]; writes slots slot … slot + n - 1. n > 1 is the prefill: causal, so pads behind a prompt are never looked at
   hq, hk, hd = self.heads, self.kv, self.hd
-  d = x.size(1)
   b = x.size(0) // n
   group = hq // hk
-  h = torch.rms_norm(x, [d], g[3 + 2 * l], self.eps)
-  qkv = self.linear(h, pw[4 * l]).view(b, n, hq + 2 * hk, hd)
-  qk = torch.view_as_real(torch.view_as_complex(qkv[:, :, :hq + hk].reshape(b, n, hq + hk, hd // 2, 2)) * rope).flatten(3)
+  o = 9 + 16 * l
+  mask = masks[self.local[l]]
+  h = self.normed(x, g[o], g[o + 6])
+  qkv = self.linear(h, pw[4 * l])
+  if self.qkv_bias:
+    qkv.add_(g[o + 7])
+  qkv = qkv.view(b, n, hq + 2 * hk, hd)
+  qk = qkv[:, :, :hq + hk]
+  if self.qk_norm:
+    qk = torch.rms_norm(qk, [hd], None, self.eps).mul_(g[o + 8])
+  if self.rotary:
+    qk = torch.view_as_real(torch.view_as_complex(qk.reshape(b, n, hq + hk, hd // 2, 2)) * rope[self.local[l]]).flatten(3)
   k = qk[:, :, hq:].transpose(1, 2)
   v = qkv[:, :, hq + hk:].transpose(1, 2)
   kc[:, :, slot:slot + n].copy_(k)
@@ -106,48 +146,113 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope, kc, vc, slo
   if n == 1:
     # the query heads of one group are the rows of a small query block: keys and values are not repeated
     q = qk[:, 0, :hq].reshape(b, hk, group, hd)
-    a = torch.scaled_dot_product_attention(q, kc[:, :, :slot + 1], vc[:, :, :slot + 1], mask).reshape(b, hq * hd)
+    a = self.attention(q, kc[:, :, :slot + 1], vc[:, :, :slot + 1], mask, False).reshape(b, hq * hd)
   else:
     q = qk[:, :, :hq].transpose(1, 2)
     k = k.unsqueeze(2).expand(b, hk, group, n, hd).reshape(b, hq, n, hd)
     v = v.unsqueeze(2).expand(b, hk, group, n, hd).reshape(b, hq, n, hd)
-    a = torch.scaled_dot_product_attention(q, k, v, None, 0., True).transpose(1, 2).reshape(b * n, hq * hd)
-  x = x + self.linear(a, pw[4 * l + 1])
-  h = torch.rms_norm(x, [d], g[4 + 2 * l], self.eps)
+    a = self.attention(q, k, v, mask, True).transpose(1, 2).reshape(b * n, hq * hd)
+  y = self.linear(a, pw[4 * l + 1])
+  if self.out_bias:
+    y.add_(g[o + 10])
+  if self.post_norms:
+    y = self.normed(y, g[o + 11], g[o + 11])
+  before = x
+  x = x + y
+  h = self.normed(before if self.parallel else x, g[o + 3], g[o + 12])
   gu = self.linear(h, pw[4 * l + 2])
-  return x + self.linear(torch.silu(gu[:, :self.ffn]).mul_(gu[:, self.ffn:]), pw[4 * l + 3])
+  if self.mlp_bias:
+    gu.add_(g[o + 13])
+  h = self.activated(gu[:, :self.ffn]).mul_(gu[:, self.ffn:]) if self.gated else self.activated(gu)
+  y = self.linear(h, pw[4 * l + 3])
+  if self.mlp_bias:
+    y.add_(g[o + 14])
+  if self.post_norms:
+    y = self.normed(y, g[o + 15], g[o + 15])
+  return x + y
+
+def embedded(self, ids, g: List[Tensor]):
+  x = torch.embedding(g[0], ids.reshape(-1))
+  if self.embedding_scale != 1.0:
+    x = x * self.embedding_scale
+  return x
 
 def logits(self, x, g: List[Tensor], pw: List[$WEIGHT]):
-  return self.linear(torch.rms_norm(x, [x.size(1)], g[1], self.eps), pw[4 * self.layers])
+  z = self.linear(self.normed(x, g[1], g[8]), pw[4 * self.layers])
+  if self.final_cap > 0.0:
+    z = z.div_(self.final_cap).tanh_().mul_(self.final_cap)
+  return z
 
 def cache(self, b: int, s: int) -> List[Tensor]:
   return [torch.empty([b, self.kv, s, self.hd]) for i in range(2 * self.layers)]
 
+def prefill_tables(self, g: List[Tensor], n: int) -> List[Tensor]:
+  if not self.rotary:
+    return [g[3], g[3]]
+  far = torch.view_as_complex(g[3][:n])
+  return [far, torch.view_as_complex(g[4][:n]) if self.local_rope else far]
+
+def prefill_mask(self, n: int, local: bool) -> Optional[Tensor]:
+  # [n, n] to add; None where causality is all
+  if self.attention_cap == 0.0 and not (local and n > self.window):
+    return None
+  at = torch.arange(n)
+  back = at.unsqueeze(1) - at.unsqueeze(0)
+  hidden = back < 0
+  if local:
+    hidden = hidden | (back >= self.window)
+  return torch.zeros([n, n]).masked_fill_(hidden, -inf)
+
+def prefill_masks(self, n: int) -> List[Optional[Tensor]]:
+  out: List[Optional[Tensor]] = []
+  out.append(self.prefill_mask(n, False))
+  out.append(self.prefill_mask(n, True) if self.window > 0 else None)
+  return out
+
 def prefill(self, ids, lens, tokens: int, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
   # ids [B, P] right padded, lens [B]; at most about `tokens` go through at once; the logits after each prompt's last token, [B, V]
   b, n = ids.size(0), ids.size(1)
-  rope = torch.view_as_complex(g[2][:n])
+  rope = self.prefill_tables(g, n)
+  masks = self.prefill_masks(n)
   rows = max(1, tokens // n)
   last: List[Tensor] = []
   for i in range(0, b, rows):
     part = ids[i:i + rows]
     c = part.size(0)
-    x = torch.embedding(g[0], part.reshape(-1))
+    x = self.embedded(part, g)
     for l in range(self.layers):
-      x = self.layer(x, g, pw, l, rope, kv[2 * l][i:i + rows], kv[2 * l + 1][i:i + rows], 0, n, None)
+      x = self.layer(x, g, pw, l, rope, kv[2 * l][i:i + rows], kv[2 * l + 1][i:i + rows], 0, n, masks)
     last.append(x.index_select(0, torch.arange(c) * n + lens[i:i + rows] - 1))
   return self.logits(torch.cat(last), g, pw)
 
-def decode(self, token, position, slot: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
-  # token, position [B]; mask [B, 1, group, S] to add, or None; logits [B, V]
-  rope = torch.view_as_complex(g[2].index_select(0, position))
-  rope = rope.view(token.size(0), 1, 1, rope.size(2))
-  x = torch.embedding(g[0], token)
+def decode_table(self, table, position):
+  rope = torch.view_as_complex(table.index_select(0, position))
+  return rope.view(position.size(0), 1, 1, rope.size(2))
+
+def local_mask(self, position, prompt: int, slot: int, mask: Optional[Tensor]) -> Optional[Tensor]:
+  # what a local layer adds when a token in `slot` looks back: mask, and no key further than the window
+  if self.window == 0 or slot < self.window:
+    return mask
+  s = torch.arange(slot + 1).unsqueeze(0)
+  # a row's prompt lies from slot 0 on, what it has generated ends in `slot`
+  at = torch.where(s < prompt, s, s - slot + position.unsqueeze(1))
+  hide = (position.unsqueeze(1) - at >= self.window).view(position.size(0), 1, 1, slot + 1)
+  near = torch.zeros([position.size(0), 1, self.heads // self.kv, slot + 1]).masked_fill_(hide, -inf)
+  return near if mask is None else near + mask
+
+def decode(self, token, position, prompt: int, slot: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
+  # token, position [B]; prompt: the longest; mask [B, 1, group, S] to add, or None; logits [B, V]
+  rope = [g[3], g[3]]
+  if self.rotary:
+    far = self.decode_table(g[3], position)
+    rope = [far, self.decode_table(g[4], position) if self.local_rope else far]
+  x = self.embedded(token, g)
   m = mask
   if m is not None:
     m = m[:, :, :, :slot + 1]
+  masks = [m, self.local_mask(position, prompt, slot, m)]
   for l in range(self.layers):
-    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], slot, 1, m)
+    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], slot, 1, masks)
   return self.logits(x, g, pw)
 
 def pad_mask(self, lens, prompt: int, slots: int) -> Optional[Tensor]:
@@ -194,11 +299,11 @@ def pick(self, logits, u, temperature: float, topk: int, topp: float) -> Tuple[T
     i = ix.gather(1, j)
   return i.squeeze(1), (z.gather(1, i) - lse).squeeze(1)
 
-def step(self, token, position, slot: int, mask: Optional[Tensor], u, temperature: float, topk: int, topp: float, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tuple[Tensor, Tensor]:
+def step(self, token, position, prompt: int, slot: int, mask: Optional[Tensor], u, temperature: float, topk: int, topp: float, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tuple[Tensor, Tensor]:
   # one more token per row; moves position on
-  picked = self.pick(self.decode(token, position, slot, mask, g, pw, kv), u, temperature, topk, topp)
+  picked = self.pick(self.decode(token, position, prompt, slot, mask, g, pw, kv), u, temperature, topk, topp)
   # a row that has ended may stay past the last position
-  position.add_(1).clamp_(max=g[2].size(0) - 1)
+  position.add_(1).clamp_(max=self.context - 1)
   return picked
 
 def kept(self, rows, xs: List[Tensor]) -> List[Tensor]:
@@ -220,7 +325,7 @@ def score(self, ids, split: int, g: List[Tensor], pw: List[$WEIGHT]) -> Tensor:
   out: List[Tensor] = []
   for t in range(split, n):
     if t > split:
-      z = self.decode(ids[:, t - 1], position, t - 1, None, g, pw, kv)
+      z = self.decode(ids[:, t - 1], position, split, t - 1, None, g, pw, kv)
       position = position + 1
     out.append((z.gather(1, ids[:, t:t + 1]) - torch.logsumexp(z, [-1], True)).squeeze(1))
   return torch.stack(out, 1)
@@ -229,11 +334,12 @@ def states(self, ids, g: List[Tensor], pw: List[$WEIGHT]) -> List[Tensor]:
   # the residual stream after each layer, [B * T, d] each
   b, n = ids.size(0), ids.size(1)
   kv = self.cache(b, n)
-  rope = torch.view_as_complex(g[2][:n])
-  x = torch.embedding(g[0], ids.reshape(-1))
+  rope = self.prefill_tables(g, n)
+  masks = self.prefill_masks(n)
+  x = self.embedded(ids, g)
   out: List[Tensor] = []
   for l in range(self.layers):
-    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], 0, n, None)
+    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], 0, n, masks)
     out.append(x)
   return out
 

@@ -1,9 +1,12 @@
-# The Llama decoder on the training path: LoRA beside the frozen weights, a graph from the flat parameter buffer to the hidden states.
+# The decoder on the training path: LoRA beside the frozen weights, a graph from the flat parameter buffer to the hidden states. What
+# distinguishes a family is an attribute: a choice that is off costs nothing.
 #
-# w = [embed, norm, head, rope] + 6 per layer [attn_norm, qkv, o, mlp_norm, gate_up, down]; rope [positions, 1, head_dim / 2, 2] is
+# w = [embed, norm, head, rope, local rope, positions, embed_norm, embed_norm bias, norm bias] + 16 per layer, 0 … 15:
+#     [attn_norm, qkv, o, mlp_norm, gate_up, down, attn_norm bias, qkv bias, q_norm, k_norm, o bias, post_attn_norm, mlp_norm bias,
+#     gate_up bias, down bias, post_mlp_norm]; what a family lacks is empty. rope [positions, 1, head_dim / 2, 2] is
 #     (cos, sin) and q, k rows are interleaved so that a rotary pair is adjacent and RoPE is one complex product.
 # p = the flat buffer, split by self.sizes. LoRA: 11 pieces per layer [A_qkv, B_q, B_k, B_v, A_o, B_o, A_gate_up, B_gate, B_up, A_down, B_down],
-#     A [ranks, in], B [rank, out]; a layer that is not adapted has rank 0. Full: the weights of w but rope, in order. Last the value head, if any.
+#     A [ranks, in], B [rank, out]; a layer that is not adapted has rank 0. Full: the weights of w but the computed ones, in order. Last the value head, if any.
 # Letters: B rows, T tokens a row, N = B * T, d width, M read positions.
 
 def pieces(self, flat):
@@ -16,10 +19,10 @@ def weights(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
   out: List[Tensor] = []
   i = 0
   for k in range(len(w)):
-    if k == 3:
-      out.append(w[3])
-    elif k == 2 and self.tied:
+    if k == 2 and self.tied:
       out.append(out[0])
+    elif k == 3 or k == 4 or w[k].numel() == 0:
+      out.append(w[k])
     else:
       out.append(p[i].view(w[k].shape))
       i += 1
@@ -27,7 +30,29 @@ def weights(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
 
 def rms(self, x, g):
   n = torch.linalg_vector_norm(x, 2, [-1], True)
+  if self.plus_one:
+    g = g + 1
   return (x * torch.rsqrt(n * n / x.size(-1) + self.eps)) * g
+
+def normed(self, x, g, b):
+  if self.layer_norm:
+    return torch.layer_norm(x, [x.size(-1)], g, b, self.eps)
+  return self.rms(x, g)
+
+def activated(self, x):
+  if self.activation == 0:
+    return torch.silu(x)
+  if self.activation == 1:
+    return torch.gelu(x)
+  if self.activation == 2:
+    return torch.gelu(x, approximate='tanh')
+  return torch.relu(x)
+
+def capped(self, z):
+  # final logits; z is overwritten
+  if self.final_cap > 0.0:
+    return z.div_(self.final_cap).tanh_().mul_(self.final_cap)
+  return z
 
 def low_rank(self, x, y, a, b: List[Tensor]):
   # y + scale * (x Aᵀ) B, for one A over several outputs; y [N, out]
@@ -41,68 +66,128 @@ def low_rank(self, x, y, a, b: List[Tensor]):
 def shaped(self, b, out: int):
   return b.view(b.numel() // out, out)
 
-def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope, rows: int):
+def mask(self, t: int, local: bool, x) -> Optional[Tensor]:
+  # [T, T] to add to the scores; None where causality is all
+  if self.attention_cap == 0.0 and not (local and t > self.window):
+    return None
+  at = torch.arange(t)
+  back = at.unsqueeze(1) - at.unsqueeze(0)
+  hidden = back < 0
+  if local:
+    hidden = hidden | (back >= self.window)
+  return torch.zeros([t, t]).masked_fill_(hidden, -inf).type_as(x)
+
+def attention(self, q, k, v, mask: Optional[Tensor]):
+  # [B, heads, T, head_dim] each
+  if self.attention_cap > 0.0:
+    assert mask is not None
+    s = torch.tanh(torch.matmul(q, k.transpose(2, 3)) * (self.attention_scale / self.attention_cap)) * self.attention_cap
+    return torch.matmul(torch.softmax(s + mask, -1), v)
+  return torch.scaled_dot_product_attention(q, k, v, mask, 0., mask is None, scale=self.attention_scale)
+
+def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor], masks: List[Optional[Tensor]], rows: int):
   # [N, heads * head_dim], before the output projection
   hq, hk, hd = self.heads, self.kv, self.hd
   n = x.size(0)
   t = n // rows
-  o = 4 + 6 * l
+  o = 9 + 16 * l
   q0 = 11 * l
-  h = self.rms(x, w[o])
-  qkv = torch.linear(h, w[o + 1])
+  h = self.normed(x, w[o], w[o + 6])
+  qkv = torch.linear(h, w[o + 1], w[o + 7]) if self.qkv_bias else torch.linear(h, w[o + 1])
   if self.lora:
     qkv = self.low_rank(h, qkv, p[q0], [self.shaped(p[q0 + 1], hq * hd), self.shaped(p[q0 + 2], hk * hd), self.shaped(p[q0 + 3], hk * hd)])
   qk, v = qkv.split_with_sizes([(hq + hk) * hd, hk * hd], -1)
-  qk = torch.view_as_real(torch.view_as_complex(qk.reshape(rows, t, hq + hk, hd // 2, 2)) * rope).flatten(3)
+  if self.qk_norm:
+    gain = torch.cat([w[o + 8].expand(hq, hd), w[o + 9].expand(hk, hd)])
+    qk = self.rms(qk.reshape(n, hq + hk, hd), gain)
+  if self.rotary:
+    qk = torch.view_as_real(torch.view_as_complex(qk.reshape(rows, t, hq + hk, hd // 2, 2)) * rope[self.local[l]]).flatten(3)
+  else:
+    qk = qk.reshape(rows, t, hq + hk, hd)
   q, k = qk.split_with_sizes([hq, hk], 2)
   g = hq // hk
   k = k.unsqueeze(3).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
   v = v.reshape(rows, t, hk, 1, hd).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
-  a = torch.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), None, 0., True)
+  a = self.attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), masks[self.local[l]])
   return a.transpose(1, 2).reshape(n, hq * hd)
 
 def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int):
   # what a layer does after attention, each position by itself: output projection and MLP
   d, f = self.hidden, self.ffn
-  o = 4 + 6 * l
+  o = 9 + 16 * l
   q0 = 11 * l
-  x = torch.addmm(x, a, w[o + 2].t())
+  before = x
+  x = torch.linear(a, w[o + 2]) if self.post_norms else torch.addmm(x, a, w[o + 2].t())
   if self.lora:
     x = self.low_rank(a, x, p[q0 + 4], [self.shaped(p[q0 + 5], d)])
-  h = self.rms(x, w[o + 3])
-  gu = torch.linear(h, w[o + 4])
+  if self.out_bias:
+    x = x + w[o + 10]
+  if self.post_norms:
+    x = before + self.rms(x, w[o + 11])
+  h = self.normed(before if self.parallel else x, w[o + 3], w[o + 12])
+  gu = torch.linear(h, w[o + 4], w[o + 13]) if self.mlp_bias else torch.linear(h, w[o + 4])
   if self.lora:
     gu = self.low_rank(h, gu, p[q0 + 6], [self.shaped(p[q0 + 7], f), self.shaped(p[q0 + 8], f)])
-  gate, up = gu.chunk(2, -1)
-  a = torch.silu(gate) * up
-  x = torch.addmm(x, a, w[o + 5].t())
+  if self.gated:
+    gate, up = gu.chunk(2, -1)
+    a = self.activated(gate) * up
+  else:
+    a = self.activated(gu)
+  before = x
+  x = torch.linear(a, w[o + 5]) if self.post_norms else torch.addmm(x, a, w[o + 5].t())
   if self.lora:
     x = self.low_rank(a, x, p[q0 + 9], [self.shaped(p[q0 + 10], d)])
+  if self.mlp_bias:
+    x = x + w[o + 14]
+  if self.post_norms:
+    x = before + self.rms(x, w[o + 15])
+  return x
+
+def tables(self, w: List[Tensor], t: int) -> List[Tensor]:
+  # of rotation, for layers that are not local and those that are
+  if not self.rotary:
+    return [w[3], w[3]]
+  far = torch.view_as_complex(w[3][:t])
+  return [far, torch.view_as_complex(w[4][:t]) if self.local_rope else far]
+
+def masks(self, x, t: int) -> List[Optional[Tensor]]:
+  out: List[Optional[Tensor]] = []
+  out.append(self.mask(t, False, x))
+  out.append(self.mask(t, True, x) if self.window > 0 else None)
+  return out
+
+def embedded(self, ids, w: List[Tensor]):
+  # [N, d]
+  x = torch.embedding(w[0], ids.view(-1))
+  if self.embedding_scale != 1.0:
+    x = x * self.embedding_scale
   return x
 
 def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads) -> Tensor:
   # ids [B, T] right padded: causal attention never looks at the pads behind; reads [M] into B * T; result [M, d], normalised
   rows, t = ids.size(0), ids.size(1)
-  rope = torch.view_as_complex(w[3][:t])
-  x = torch.embedding(w[0], ids.view(-1))
+  rope = self.tables(w, t)
+  x = self.embedded(ids, w)
+  masks = self.masks(x, t)
   for l in range(self.layers):
-    a = self.attend(x, w, p, l, rope, rows)
+    a = self.attend(x, w, p, l, rope, masks, rows)
     if l == self.layers - 1:
       # nothing after the last attention looks at the positions that are not read
       x, a = x.index_select(0, reads), a.index_select(0, reads)
     x = self.finish(x, a, w, p, l)
-  return self.rms(x, w[1])
+  return self.normed(x, w[1], w[8])
 
 def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: bool) -> List[Tensor]:
   # log p(target) and entropy at temperature, chunk by chunk: no [M, vocabulary] tensor
   lp: List[Tensor] = [torch.zeros([0])]
   en: List[Tensor] = [torch.zeros([0])]
   if logprobs or entropies:
-    for i in range(0, s.size(0), 512):
-      z = torch.linear(s[i:i + 512], head).div_(temperature)
+    c = self.chunk
+    for i in range(0, s.size(0), c):
+      z = self.capped(torch.linear(s[i:i + c], head)).div_(temperature)
       lse = torch.logsumexp(z, [-1], True)
       if logprobs:
-        lp.append((z.gather(1, targets[i:i + 512].unsqueeze(1)) - lse).squeeze(1))
+        lp.append((z.gather(1, targets[i:i + c].unsqueeze(1)) - lse).squeeze(1))
       if entropies:
         p = (z - lse).exp_()
         en.append(lse.squeeze(1) - p.mul_(z).sum([-1]))
@@ -132,24 +217,32 @@ def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge
   seed = torch.zeros_like(d)
   ghead = torch.zeros_like(head) if self.full else torch.zeros([0])
   if gl.numel() > 0 or ge.numel() > 0:
-    for i in range(0, d.size(0), 512):
-      x = d[i:i + 512]
-      z = torch.linear(x, head).div_(temperature)
+    c = self.chunk
+    for i in range(0, d.size(0), c):
+      x = d[i:i + c]
+      z = self.capped(torch.linear(x, head))
+      slope = torch.zeros([0])
+      if self.final_cap > 0.0:
+        # of cap tanh(z / cap)
+        slope = (z / self.final_cap).square_().neg_().add_(1)
+      z = z.div_(temperature)
       lq = z.sub_(torch.logsumexp(z, [-1], True))
       q = torch.exp(lq)
-      # dL/dz = (g (onehot - q) - e q (log q + H)) / temperature, with as few [512, vocabulary] tensors as can be
+      # dL/dz = (g (onehot - q) - e q (log q + H)) / temperature, with as few [chunk, vocabulary] tensors as can be
       if ge.numel() > 0:
-        e = ge[i:i + 512].unsqueeze(1) / temperature
+        e = ge[i:i + c].unsqueeze(1) / temperature
         entropy = -(q * lq).sum([-1], True)
         k = lq.add_(entropy).mul_(e)
         if gl.numel() > 0:
-          k.add_(gl[i:i + 512].unsqueeze(1) / temperature)
+          k.add_(gl[i:i + c].unsqueeze(1) / temperature)
         dz = q.mul_(k).neg_()
       else:
-        dz = q.mul_(gl[i:i + 512].unsqueeze(1) / (-temperature))
+        dz = q.mul_(gl[i:i + c].unsqueeze(1) / (-temperature))
       if gl.numel() > 0:
-        dz.scatter_add_(1, targets[i:i + 512].unsqueeze(1), gl[i:i + 512].unsqueeze(1) / temperature)
-      seed[i:i + 512] = dz @ head
+        dz.scatter_add_(1, targets[i:i + c].unsqueeze(1), gl[i:i + c].unsqueeze(1) / temperature)
+      if self.final_cap > 0.0:
+        dz.mul_(slope)
+      seed[i:i + c] = dz @ head
       if self.full:
         ghead = ghead + dz.t() @ x
   gvalue = torch.zeros([0])
@@ -178,18 +271,19 @@ def logits(self, ids, reads, w: List[Tensor], flat) -> Tensor:
   # [M, vocabulary], for tests and tools
   p = self.pieces(flat)
   ws = self.weights(w, p)
-  return torch.linear(self.hidden_states(ids, ws, p, reads), ws[2])
+  return self.capped(torch.linear(self.hidden_states(ids, ws, p, reads), ws[2]))
 
 def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
   # the residual stream after each layer, [B * T, d] each: what the flip's probe compares when something is wrong
   p = self.pieces(flat)
   ws = self.weights(w, p)
   rows, t = ids.size(0), ids.size(1)
-  rope = torch.view_as_complex(ws[3][:t])
-  x = torch.embedding(ws[0], ids.view(-1))
+  rope = self.tables(ws, t)
+  x = self.embedded(ids, ws)
+  masks = self.masks(x, t)
   out: List[Tensor] = []
   for l in range(self.layers):
-    x = self.finish(x, self.attend(x, ws, p, l, rope, rows), ws, p, l)
+    x = self.finish(x, self.attend(x, ws, p, l, rope, masks, rows), ws, p, l)
     out.append(x)
   return out
 

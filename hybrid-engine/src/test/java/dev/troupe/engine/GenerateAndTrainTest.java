@@ -85,8 +85,7 @@ final class GenerateAndTrainTest {
         tokenizer,
         new BpeVocabulary.Setup(Optional.empty(), "</s>", Optional.empty(), Optional.empty(), 64));
     ModelConfig config =
-        new ModelConfig(
-            ModelConfig.LLAMA,
+        ModelConfig.llama(
             vocabulary.tokens().size(),
             24,
             32,
@@ -96,7 +95,6 @@ final class GenerateAndTrainTest {
             8,
             1e-5,
             10000,
-            Optional.empty(),
             64,
             false,
             List.of(0),

@@ -22,7 +22,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
@@ -71,8 +70,7 @@ final class MeasureTraining {
 
   public static void main(String[] arguments) throws IOException {
     ModelConfig config =
-        new ModelConfig(
-            ModelConfig.LLAMA,
+        ModelConfig.llama(
             8192,
             512,
             1408,
@@ -82,7 +80,6 @@ final class MeasureTraining {
             64,
             1e-5,
             10000,
-            Optional.empty(),
             512,
             true,
             List.of(1),

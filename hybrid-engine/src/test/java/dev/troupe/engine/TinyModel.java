@@ -24,8 +24,7 @@ import java.util.OptionalInt;
  */
 final class TinyModel {
   static final ModelConfig CONFIG =
-      new ModelConfig(
-          ModelConfig.LLAMA,
+      ModelConfig.llama(
           37,
           20,
           28,
@@ -35,7 +34,6 @@ final class TinyModel {
           8,
           1e-5,
           10000,
-          Optional.empty(),
           64,
           false,
           List.of(1),

@@ -71,6 +71,7 @@ final class DecodeBatch implements AutoCloseable {
     int slot = longestPrompt;
     while (!rows.isEmpty()) {
       try (Handle last = compact(token);
+          Handle prompt = Handle.of((long) longestPrompt);
           Handle at = Handle.of((long) slot);
           Handle uniform = uniform();
           Handle picked =
@@ -78,6 +79,7 @@ final class DecodeBatch implements AutoCloseable {
                   "step",
                   last,
                   position,
+                  prompt,
                   at,
                   mask,
                   uniform,

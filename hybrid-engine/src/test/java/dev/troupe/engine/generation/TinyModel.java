@@ -78,8 +78,7 @@ final class TinyModel implements AutoCloseable {
       int headDim,
       int context,
       boolean tied) {
-    return new ModelConfig(
-        ModelConfig.LLAMA,
+    return ModelConfig.llama(
         vocabulary,
         hidden,
         ffn,
@@ -89,7 +88,6 @@ final class TinyModel implements AutoCloseable {
         headDim,
         1e-5,
         10000,
-        Optional.empty(),
         context,
         tied,
         List.of(),

@@ -1,36 +1,38 @@
 package dev.troupe.models.checkpoint;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.models.checkpoint.Decoder.Positions;
+import dev.troupe.models.checkpoint.StoredWeight.Part;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /**
- * What a Hugging Face {@code config.json} says of a Llama-architecture model. Keys that are absent
- * take the defaults of {@code transformers}, but the five sizes of the network must be there.
+ * What a Hugging Face {@code config.json} says of a decoder. Keys that are absent take the defaults
+ * of {@code transformers}, but the five sizes of the network must be there.
  *
- * @param architecture the class that {@code transformers} would build, {@value #LLAMA}
+ * @param architecture the class that {@code transformers} would build, {@value #LLAMA} for example
  * @param vocabSize rows of the embedding
  * @param hiddenSize width of the residual stream
  * @param intermediateSize width inside the feed-forward network
  * @param layers number of decoder layers
  * @param heads query heads
  * @param kvHeads key and value heads; divides {@code heads}
- * @param headDim width of one head; even
- * @param rmsNormEps added to the mean square in every norm
- * @param ropeTheta base of the rotary frequencies
- * @param ropeScaling how rotary positions are stretched, if they are
+ * @param headDim width of one head
+ * @param normEps added to the mean square or variance in every norm
  * @param maxPositionEmbeddings context length in tokens
  * @param tiedEmbeddings whether the output matrix is the embedding
  * @param eosTokenIds tokens that end a text, the first being the one to append; may be empty
  * @param bosTokenId the token that starts a text
  * @param padTokenId the token that fills up
+ * @param decoder what else distinguishes the family
+ * @param source the file's content but for the type of its weights, for writing it again
  */
 public record ModelConfig(
     String architecture,
@@ -41,21 +43,25 @@ public record ModelConfig(
     int heads,
     int kvHeads,
     int headDim,
-    double rmsNormEps,
-    double ropeTheta,
-    Optional<RopeScaling> ropeScaling,
+    double normEps,
     int maxPositionEmbeddings,
     boolean tiedEmbeddings,
     List<Integer> eosTokenIds,
     OptionalInt bosTokenId,
-    OptionalInt padTokenId) {
-  /** The one known architecture. */
+    OptionalInt padTokenId,
+    Decoder decoder,
+    ObjectNode source) {
+  /** The architecture that fresh models have. */
   public static final String LLAMA = "LlamaForCausalLM";
 
-  private static final List<String> KNOWN = List.of(LLAMA);
+  /** Norms and biases stand behind the matrices in a checkpoint that is written. */
+  private static final Set<Slot> MATRICES = EnumSet.of(Slot.QKV, Slot.OUT, Slot.UP, Slot.DOWN);
+
+  private static final Set<Slot> LAST = EnumSet.of(Slot.NORM, Slot.NORM_BIAS, Slot.HEAD);
 
   public ModelConfig {
     eosTokenIds = List.copyOf(eosTokenIds);
+    source = source.deepCopy().without(List.of("torch_dtype", "dtype"));
     positive("vocab_size", vocabSize);
     positive("hidden_size", hiddenSize);
     positive("intermediate_size", intermediateSize);
@@ -64,21 +70,57 @@ public record ModelConfig(
     positive("num_key_value_heads", kvHeads);
     positive("head_dim", headDim);
     positive("max_position_embeddings", maxPositionEmbeddings);
-    require(
+    ConfigKeys.require(
         heads % kvHeads == 0,
         "num_attention_heads " + heads + " is not a multiple of num_key_value_heads " + kvHeads);
-    require(headDim % 2 == 0, "head_dim " + headDim + " is odd; rotary positions need pairs");
-    require(
-        rmsNormEps > 0 && Double.isFinite(rmsNormEps),
-        "rms_norm_eps must be positive, found " + rmsNormEps);
-    require(
-        ropeTheta > 0 && Double.isFinite(ropeTheta),
-        "rope_theta must be positive, found " + ropeTheta);
     for (int eos : eosTokenIds) {
-      require(
+      ConfigKeys.require(
           eos >= 0 && eos < vocabSize,
           "eos_token_id " + eos + " is outside of the vocabulary of " + vocabSize);
     }
+  }
+
+  /** A fresh Llama's. */
+  public static ModelConfig llama(
+      int vocabSize,
+      int hiddenSize,
+      int intermediateSize,
+      int layers,
+      int heads,
+      int kvHeads,
+      int headDim,
+      double normEps,
+      double ropeTheta,
+      int maxPositionEmbeddings,
+      boolean tiedEmbeddings,
+      List<Integer> eosTokenIds,
+      OptionalInt bosTokenId,
+      OptionalInt padTokenId) {
+    ObjectNode json = JsonFile.object();
+    json.putArray("architectures").add(LLAMA);
+    json.put("model_type", "llama");
+    json.put("vocab_size", vocabSize);
+    json.put("hidden_size", hiddenSize);
+    json.put("intermediate_size", intermediateSize);
+    json.put("num_hidden_layers", layers);
+    json.put("num_attention_heads", heads);
+    json.put("num_key_value_heads", kvHeads);
+    json.put("head_dim", headDim);
+    json.put("hidden_act", "silu");
+    json.put("rms_norm_eps", normEps);
+    json.put("rope_theta", ropeTheta);
+    json.put("max_position_embeddings", maxPositionEmbeddings);
+    json.put("tie_word_embeddings", tiedEmbeddings);
+    json.put("attention_bias", false);
+    json.put("mlp_bias", false);
+    putTokens(json, eosTokenIds, bosTokenId, padTokenId);
+    return Families.read(new ConfigKeys(json));
+  }
+
+  /** The file's content but for the type of its weights; a copy. */
+  @Override
+  public ObjectNode source() {
+    return source.deepCopy();
   }
 
   /**
@@ -98,23 +140,134 @@ public record ModelConfig(
   /** As {@link #read}, from parsed JSON; {@code where} names it in errors. */
   public static ModelConfig parse(ObjectNode json, String where) {
     try {
-      return new Reader(json).config();
+      return Families.read(new ConfigKeys(json));
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(where + ": " + e.getMessage() + ".", e);
     }
   }
 
   /**
-   * The rotary frequencies of one head, in radians per position, fastest first; {@code headDim / 2}
-   * of them, scaling included.
+   * The rotary frequencies of one head, in radians per position, fastest first, scaling included;
+   * {@code headDim / 2} of them, 0 for the pairs that do not turn; none without rotary positions.
    */
   public double[] rotaryFrequencies() {
+    if (!(decoder.positions() instanceof Positions.Rotary rotary)) {
+      return new double[0];
+    }
+    return frequencies(rotary.dims(), rotary.theta(), rotary.scaling());
+  }
+
+  /** As {@link #rotaryFrequencies}, of local layers; none where they are the same. */
+  public double[] localRotaryFrequencies() {
+    if (decoder.positions() instanceof Positions.Rotary rotary && rotary.localTheta().isPresent()) {
+      return frequencies(rotary.dims(), rotary.localTheta().getAsDouble(), new RopeScaling.None());
+    }
+    return new double[0];
+  }
+
+  private double[] frequencies(int dims, double theta, RopeScaling scaling) {
     double[] frequencies = new double[headDim / 2];
-    for (int i = 0; i < frequencies.length; i++) {
-      double frequency = Math.pow(ropeTheta, -2.0 * i / headDim);
-      frequencies[i] = ropeScaling.map(scaling -> scaling.scale(frequency)).orElse(frequency);
+    for (int i = 0; i < dims / 2; i++) {
+      frequencies[i] = scaling.scale(Math.pow(theta, -2.0 * i / dims));
     }
     return frequencies;
+  }
+
+  /** The kernels' list of weights, {@link Slot} by slot, then layer by layer. */
+  public List<StoredWeight> weights() {
+    List<StoredWeight> weights = new ArrayList<>();
+    for (Slot slot : Slot.values()) {
+      if (!slot.isOfLayer()) {
+        weights.add(stored(slot, 0));
+      }
+    }
+    for (int layer = 0; layer < layers; layer++) {
+      for (Slot slot : Slot.values()) {
+        if (slot.isOfLayer()) {
+          weights.add(stored(slot, layer));
+        }
+      }
+    }
+    return weights;
+  }
+
+  private StoredWeight stored(Slot slot, int layer) {
+    Decoder.Names names = decoder.names();
+    Decoder.Norms norms = decoder.norms();
+    Decoder.Attention attention = decoder.attention();
+    Decoder.Mlp mlp = decoder.mlp();
+    int q = heads * headDim;
+    int kv = kvHeads * headDim;
+    int[] qkv = names.qkv().size() == 1 ? new int[] {q + 2 * kv} : new int[] {q, kv, kv};
+    int inner = intermediateSize;
+    int[] up =
+        names.up().size() == 1
+            ? new int[] {mlp.gated() ? 2 * inner : inner}
+            : new int[] {inner, inner};
+    int d = hiddenSize;
+    String at = names.layer().formatted(layer);
+    return switch (slot) {
+      case EMBED -> matrix(slot, 0, List.of(names.embed()), d, vocabSize);
+      case NORM -> vector(slot, 0, names.norm(), d, true);
+      case NORM_BIAS -> vector(slot, 0, names.norm(), d, norms.layer());
+      case HEAD ->
+          tiedEmbeddings ? none(slot, 0) : matrix(slot, 0, List.of(names.head()), d, vocabSize);
+      case ROPE, LOCAL_ROPE, POSITIONS, EMBED_NORM, EMBED_NORM_BIAS -> none(slot, 0);
+      case ATTENTION_NORM -> vector(slot, layer, at + names.attentionNorm(), d, true);
+      case ATTENTION_NORM_BIAS -> vector(slot, layer, at + names.attentionNorm(), d, norms.layer());
+      case QKV -> matrix(slot, layer, prefixed(at, names.qkv()), d, qkv);
+      case QKV_BIAS ->
+          attention.qkvBias()
+              ? bias(slot, layer, prefixed(at, names.qkv()), qkv)
+              : none(slot, layer);
+      case Q_NORM -> vector(slot, layer, at + "self_attn.q_norm", headDim, norms.qk());
+      case K_NORM -> vector(slot, layer, at + "self_attn.k_norm", headDim, norms.qk());
+      case OUT -> matrix(slot, layer, List.of(at + names.out()), q, d);
+      case OUT_BIAS -> vector(slot, layer, at + names.out(), d, attention.outBias());
+      case POST_ATTENTION_NORM ->
+          vector(slot, layer, at + names.postAttentionNorm(), d, norms.post());
+      case MLP_NORM -> vector(slot, layer, at + names.mlpNorm(), d, true);
+      case MLP_NORM_BIAS -> vector(slot, layer, at + names.mlpNorm(), d, norms.layer());
+      case UP -> matrix(slot, layer, prefixed(at, names.up()), d, up);
+      case UP_BIAS ->
+          mlp.bias() ? bias(slot, layer, prefixed(at, names.up()), up) : none(slot, layer);
+      case DOWN -> matrix(slot, layer, List.of(at + names.down()), inner, d);
+      case DOWN_BIAS -> vector(slot, layer, at + names.down(), d, mlp.bias());
+      case POST_MLP_NORM -> vector(slot, layer, at + names.postMlpNorm(), d, norms.post());
+    };
+  }
+
+  private static List<String> prefixed(String prefix, List<String> names) {
+    return names.stream().map(name -> prefix + name).toList();
+  }
+
+  private StoredWeight matrix(Slot slot, int layer, List<String> names, int columns, int... rows) {
+    boolean transposed = decoder.attention().transposed() && slot.isOfLayer();
+    return new StoredWeight(slot, layer, parts(names, ".weight", rows), columns, transposed);
+  }
+
+  private static StoredWeight bias(Slot slot, int layer, List<String> names, int... rows) {
+    return new StoredWeight(slot, layer, parts(names, ".bias", rows), 0, false);
+  }
+
+  private static StoredWeight vector(Slot slot, int layer, String name, int rows, boolean there) {
+    if (!there) {
+      return none(slot, layer);
+    }
+    String suffix = slot.isBias() ? ".bias" : ".weight";
+    return new StoredWeight(slot, layer, parts(List.of(name), suffix, rows), 0, false);
+  }
+
+  private static StoredWeight none(Slot slot, int layer) {
+    return new StoredWeight(slot, layer, List.of(), 0, false);
+  }
+
+  private static List<Part> parts(List<String> names, String suffix, int... rows) {
+    List<Part> parts = new ArrayList<>();
+    for (int i = 0; i < names.size(); i++) {
+      parts.add(new Part(names.get(i) + suffix, rows[i]));
+    }
+    return parts;
   }
 
   /**
@@ -123,49 +276,47 @@ public record ModelConfig(
    */
   public Map<String, Shape> tensors() {
     Map<String, Shape> tensors = new LinkedHashMap<>();
-    tensors.put("model.embed_tokens.weight", Shape.of(vocabSize, hiddenSize));
-    for (int layer = 0; layer < layers; layer++) {
-      String prefix = "model.layers." + layer + ".";
-      tensors.put(prefix + "self_attn.q_proj.weight", Shape.of((long) heads * headDim, hiddenSize));
-      tensors.put(
-          prefix + "self_attn.k_proj.weight", Shape.of((long) kvHeads * headDim, hiddenSize));
-      tensors.put(
-          prefix + "self_attn.v_proj.weight", Shape.of((long) kvHeads * headDim, hiddenSize));
-      tensors.put(prefix + "self_attn.o_proj.weight", Shape.of(hiddenSize, (long) heads * headDim));
-      tensors.put(prefix + "mlp.gate_proj.weight", Shape.of(intermediateSize, hiddenSize));
-      tensors.put(prefix + "mlp.up_proj.weight", Shape.of(intermediateSize, hiddenSize));
-      tensors.put(prefix + "mlp.down_proj.weight", Shape.of(hiddenSize, intermediateSize));
-      tensors.put(prefix + "input_layernorm.weight", Shape.of(hiddenSize));
-      tensors.put(prefix + "post_attention_layernorm.weight", Shape.of(hiddenSize));
-    }
-    tensors.put("model.norm.weight", Shape.of(hiddenSize));
-    if (!tiedEmbeddings) {
-      tensors.put("lm_head.weight", Shape.of(vocabSize, hiddenSize));
-    }
+    inOrder()
+        .forEach(
+            weight ->
+                weight.parts().forEach(part -> tensors.put(part.name(), weight.shapeOf(part))));
     return tensors;
   }
 
-  /** The {@code config.json} that {@code transformers} reads back to the same model. */
+  /** What each of {@link #tensors} is for. */
+  public Map<String, Slot> slots() {
+    Map<String, Slot> slots = new LinkedHashMap<>();
+    inOrder()
+        .forEach(weight -> weight.parts().forEach(part -> slots.put(part.name(), weight.slot())));
+    return slots;
+  }
+
+  private List<StoredWeight> inOrder() {
+    List<StoredWeight> all = weights();
+    List<StoredWeight> ordered = new ArrayList<>();
+    all.stream()
+        .limit(Slot.GLOBALS)
+        .filter(weight -> !LAST.contains(weight.slot()))
+        .forEach(ordered::add);
+    for (int layer = 0; layer < layers; layer++) {
+      int at = Slot.GLOBALS + layer * Slot.PER_LAYER;
+      List<StoredWeight> those = all.subList(at, at + Slot.PER_LAYER);
+      those.stream().filter(weight -> MATRICES.contains(weight.slot())).forEach(ordered::add);
+      those.stream().filter(weight -> !MATRICES.contains(weight.slot())).forEach(ordered::add);
+    }
+    all.stream()
+        .limit(Slot.GLOBALS)
+        .filter(weight -> LAST.contains(weight.slot()))
+        .forEach(ordered::add);
+    return ordered;
+  }
+
+  /**
+   * The {@code config.json} that {@code transformers} reads back to the same model: the one that
+   * was read, keys included that mean nothing here.
+   */
   public ObjectNode toJson(DType dtype) {
-    ObjectNode json = JsonFile.object();
-    json.putArray("architectures").add(architecture);
-    json.put("model_type", "llama");
-    json.put("vocab_size", vocabSize);
-    json.put("hidden_size", hiddenSize);
-    json.put("intermediate_size", intermediateSize);
-    json.put("num_hidden_layers", layers);
-    json.put("num_attention_heads", heads);
-    json.put("num_key_value_heads", kvHeads);
-    json.put("head_dim", headDim);
-    json.put("hidden_act", "silu");
-    json.put("rms_norm_eps", rmsNormEps);
-    json.put("rope_theta", ropeTheta);
-    ropeScaling.ifPresent(scaling -> json.set("rope_scaling", ropeJson(scaling)));
-    json.put("max_position_embeddings", maxPositionEmbeddings);
-    json.put("tie_word_embeddings", tiedEmbeddings);
-    json.put("attention_bias", false);
-    json.put("mlp_bias", false);
-    putTokens(json);
+    ObjectNode json = source();
     json.put("torch_dtype", dtype.torchName());
     return json;
   }
@@ -174,11 +325,12 @@ public record ModelConfig(
   ObjectNode generationJson() {
     ObjectNode json = JsonFile.object();
     json.put("_from_model_config", true);
-    putTokens(json);
+    putTokens(json, eosTokenIds, bosTokenId, padTokenId);
     return json;
   }
 
-  private void putTokens(ObjectNode json) {
+  private static void putTokens(
+      ObjectNode json, List<Integer> eosTokenIds, OptionalInt bosTokenId, OptionalInt padTokenId) {
     // Written as null when there is none: an absent key would take the default of transformers.
     json.set(
         "bos_token_id", json.numberNode(bosTokenId.isPresent() ? bosTokenId.getAsInt() : null));
@@ -192,195 +344,7 @@ public record ModelConfig(
     }
   }
 
-  private static ObjectNode ropeJson(RopeScaling scaling) {
-    ObjectNode json = JsonFile.object();
-    if (scaling instanceof RopeScaling.Linear linear) {
-      json.put("rope_type", "linear").put("factor", linear.factor());
-    } else if (scaling instanceof RopeScaling.Llama3 llama3) {
-      json.put("rope_type", "llama3")
-          .put("factor", llama3.factor())
-          .put("low_freq_factor", llama3.lowFrequencyFactor())
-          .put("high_freq_factor", llama3.highFrequencyFactor())
-          .put("original_max_position_embeddings", llama3.originalMaxPositions());
-    }
-    return json;
-  }
-
   private static void positive(String key, int value) {
-    require(value > 0, key + " must be positive, found " + value);
-  }
-
-  private static void require(boolean condition, String message) {
-    if (!condition) {
-      throw new IllegalArgumentException(message);
-    }
-  }
-
-  /**
-   * Picks the values out of the JSON; every complaint is an IllegalArgumentException without the
-   * file's name.
-   */
-  private record Reader(ObjectNode json) {
-    ModelConfig config() {
-      String architecture = architecture();
-      refuseUnsupported();
-      int hidden = requiredInt("hidden_size");
-      int heads = requiredInt("num_attention_heads");
-      int headDim = integer("head_dim").orElse(heads > 0 ? hidden / heads : 0);
-      if (integer("head_dim").isEmpty()) {
-        require(
-            heads > 0 && hidden % heads == 0,
-            "hidden_size "
-                + hidden
-                + " is not a multiple of num_attention_heads "
-                + heads
-                + ", and head_dim is not given");
-      }
-      JsonNode rope =
-          json.hasNonNull("rope_parameters")
-              ? json.get("rope_parameters")
-              : json.path("rope_scaling");
-      double theta = number(json.hasNonNull("rope_theta") ? json : rope, "rope_theta", 10000);
-      return new ModelConfig(
-          architecture,
-          requiredInt("vocab_size"),
-          hidden,
-          requiredInt("intermediate_size"),
-          requiredInt("num_hidden_layers"),
-          heads,
-          integer("num_key_value_heads").orElse(heads),
-          headDim,
-          number(json, "rms_norm_eps", 1e-6),
-          theta,
-          ropeScaling(rope),
-          integer("max_position_embeddings").orElse(2048),
-          bool("tie_word_embeddings"),
-          eosTokens(),
-          json.has("bos_token_id") ? integer("bos_token_id") : OptionalInt.of(1),
-          integer("pad_token_id"));
-    }
-
-    private String architecture() {
-      JsonNode architectures = json.path("architectures");
-      String found =
-          architectures.isArray() && architectures.size() > 0 ? architectures.get(0).asText() : "";
-      require(
-          !found.isEmpty(),
-          "it names no architecture (key 'architectures'); known are " + String.join(", ", KNOWN));
-      require(
-          KNOWN.contains(found),
-          "unknown architecture '" + found + "'; known are " + String.join(", ", KNOWN));
-      return found;
-    }
-
-    private void refuseUnsupported() {
-      for (String bias : List.of("attention_bias", "mlp_bias")) {
-        require(
-            !bool(bias),
-            bias + " is true; models with biases in their linear layers cannot be run");
-      }
-      String activation = json.hasNonNull("hidden_act") ? json.get("hidden_act").asText() : "silu";
-      require(
-          activation.equals("silu"),
-          "hidden_act '" + activation + "' cannot be run; expected 'silu'");
-      require(
-          !json.hasNonNull("quantization_config"),
-          "quantization_config is set; quantised weights cannot be trained. Use the checkpoint in bf16, fp16 or fp32");
-      double partial = number(json, "partial_rotary_factor", 1);
-      require(partial == 1, "partial_rotary_factor " + partial + " cannot be run; expected 1");
-    }
-
-    private static Optional<RopeScaling> ropeScaling(JsonNode rope) {
-      if (!rope.isObject()) {
-        require(
-            rope.isMissingNode() || rope.isNull(), "rope_scaling must be an object, found " + rope);
-        return Optional.empty();
-      }
-      String type = rope.path("rope_type").asText(rope.path("type").asText("default"));
-      return switch (type) {
-        case "default" -> Optional.empty();
-        case "linear" -> Optional.of(new RopeScaling.Linear(atLeastOne(rope, "factor")));
-        case "llama3" -> Optional.of(llama3(rope));
-        default ->
-            throw new IllegalArgumentException(
-                "rope_scaling of type '"
-                    + type
-                    + "' cannot be run; known are default, linear, llama3");
-      };
-    }
-
-    private static RopeScaling llama3(JsonNode rope) {
-      double low = atLeastOne(rope, "low_freq_factor");
-      double high = atLeastOne(rope, "high_freq_factor");
-      double original = atLeastOne(rope, "original_max_position_embeddings");
-      require(
-          high > low,
-          "rope_scaling: high_freq_factor " + high + " must exceed low_freq_factor " + low);
-      return new RopeScaling.Llama3(atLeastOne(rope, "factor"), low, high, (int) original);
-    }
-
-    private static double atLeastOne(JsonNode rope, String key) {
-      JsonNode value = rope.path(key);
-      require(
-          value.isNumber() && value.doubleValue() >= 1 && value.doubleValue() <= Integer.MAX_VALUE,
-          "rope_scaling: "
-              + key
-              + " must be a number of at least 1, found "
-              + (value.isMissingNode() ? "nothing" : value));
-      return value.doubleValue();
-    }
-
-    private List<Integer> eosTokens() {
-      JsonNode eos = json.path("eos_token_id");
-      if (eos.isMissingNode()) {
-        return List.of(2);
-      }
-      List<Integer> tokens = new ArrayList<>();
-      if (eos.isArray()) {
-        eos.forEach(token -> tokens.add(tokenId(token)));
-      } else if (!eos.isNull()) {
-        tokens.add(tokenId(eos));
-      }
-      return tokens;
-    }
-
-    private static int tokenId(JsonNode token) {
-      require(
-          token.canConvertToInt() && token.isIntegralNumber(),
-          "eos_token_id must be a token id or a list of them, found " + token);
-      return token.intValue();
-    }
-
-    private int requiredInt(String key) {
-      require(json.hasNonNull(key), key + " is missing");
-      return integer(key).orElseThrow();
-    }
-
-    private OptionalInt integer(String key) {
-      if (!json.hasNonNull(key)) {
-        return OptionalInt.empty();
-      }
-      JsonNode value = json.get(key);
-      require(
-          value.isIntegralNumber() && value.canConvertToInt(),
-          key + " must be a whole number, found " + value);
-      return OptionalInt.of(value.intValue());
-    }
-
-    private static double number(JsonNode object, String key, double otherwise) {
-      if (!object.hasNonNull(key)) {
-        return otherwise;
-      }
-      require(object.get(key).isNumber(), key + " must be a number, found " + object.get(key));
-      return object.get(key).doubleValue();
-    }
-
-    private boolean bool(String key) {
-      if (!json.hasNonNull(key)) {
-        return false;
-      }
-      require(json.get(key).isBoolean(), key + " must be true or false, found " + json.get(key));
-      return json.get(key).booleanValue();
-    }
+    ConfigKeys.require(value > 0, key + " must be positive, found " + value);
   }
 }

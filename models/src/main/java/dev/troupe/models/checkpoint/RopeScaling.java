@@ -5,6 +5,14 @@ public sealed interface RopeScaling {
   /** The frequency to use for {@code frequency}, in radians per position. */
   double scale(double frequency);
 
+  /** Not at all. */
+  record None() implements RopeScaling {
+    @Override
+    public double scale(double frequency) {
+      return frequency;
+    }
+  }
+
   /** Positions divided by {@code factor}. */
   record Linear(double factor) implements RopeScaling {
     @Override

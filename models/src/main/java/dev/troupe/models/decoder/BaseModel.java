@@ -3,6 +3,7 @@ package dev.troupe.models.decoder;
 import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.Shape;
+import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.torch.Handle;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -72,16 +73,17 @@ public final class BaseModel implements AutoCloseable {
   public static Map<String, float[]> randomTensors(ModelConfig config, long seed) {
     Random random = new Random(seed);
     Map<String, float[]> tensors = new HashMap<>();
+    Map<String, Slot> slots = config.slots();
     for (Map.Entry<String, Shape> entry : config.tensors().entrySet()) {
-      String name = entry.getKey();
+      Slot slot = slots.get(entry.getKey());
       float[] values = new float[Math.toIntExact(entry.getValue().elements())];
-      boolean residual = name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight");
-      double deviation = residual ? 0.02 / Math.sqrt(2.0 * config.layers()) : 0.02;
-      boolean norm = name.endsWith("norm.weight");
+      double deviation = slot.isResidual() ? 0.02 / Math.sqrt(2.0 * config.layers()) : 0.02;
+      float gain = config.decoder().norms().plusOne() ? 0 : 1;
       for (int i = 0; i < values.length; i++) {
-        values[i] = norm ? 1 : (float) (deviation * random.nextGaussian());
+        values[i] =
+            slot.isGain() ? gain : slot.isBias() ? 0 : (float) (deviation * random.nextGaussian());
       }
-      tensors.put(name, values);
+      tensors.put(entry.getKey(), values);
     }
     return tensors;
   }
@@ -90,10 +92,7 @@ public final class BaseModel implements AutoCloseable {
     return config;
   }
 
-  /**
-   * The kernels' list [embed, norm, head, rope, then per layer attn_norm, qkv, o, mlp_norm,
-   * gate_up, down].
-   */
+  /** The kernels' list, in the order of {@link Slot}. */
   public Handle weights() {
     return weights;
   }

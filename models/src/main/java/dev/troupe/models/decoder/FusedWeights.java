@@ -1,147 +1,180 @@
 package dev.troupe.models.decoder;
 
+import dev.troupe.models.checkpoint.Decoder;
+import dev.troupe.models.checkpoint.Decoder.Positions;
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.Shape;
+import dev.troupe.models.checkpoint.Slot;
+import dev.troupe.models.checkpoint.StoredWeight;
+import dev.troupe.models.checkpoint.StoredWeight.Part;
 import dev.troupe.models.checkpoint.TensorData;
+import java.nio.FloatBuffer;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
  * How a checkpoint's tensors become the kernels' weights and back: q, k, v in one matrix, gate and
  * up in another, and the rows of q and k reordered so that the two numbers that RoPE turns together
- * are neighbours (row i of a head's first half goes to 2i, of its second half to 2i + 1).
+ * are neighbours (row i of the first half of what turns in a head goes to 2i, of its second half to
+ * 2i + 1).
  */
 final class FusedWeights {
   /** One weight of the kernels' list, row by row. */
   record Weight(float[] values, long[] shape) {}
 
-  /** Where in the list the rotary table stands; it is computed, not stored. */
-  static final int ROPE = 3;
-
-  /** Weights before the layers, the rotary table included. */
-  static final int GLOBALS = 4;
-
-  /** Weights per layer: attn_norm, qkv, o, mlp_norm, gate_up, down. */
-  static final int PER_LAYER = 6;
-
   private FusedWeights() {}
+
+  /** Whether the kernels' list has another's tensor, or none, in this place. */
+  static boolean isOwn(StoredWeight weight) {
+    return !weight.parts().isEmpty();
+  }
 
   /**
    * From Hugging Face names to the kernels' list, one by one: what the sink has taken need not stay
    * in the heap. A tied head is the embedding's own array.
    */
   static void fuse(ModelConfig config, Function<String, float[]> tensors, Consumer<Weight> sink) {
-    long d = config.hiddenSize();
-    Weight embed =
-        new Weight(tensors.apply("model.embed_tokens.weight"), new long[] {config.vocabSize(), d});
-    sink.accept(embed);
-    sink.accept(new Weight(tensors.apply("model.norm.weight"), new long[] {d}));
-    sink.accept(
-        config.tiedEmbeddings()
-            ? embed
-            : new Weight(tensors.apply("lm_head.weight"), new long[] {config.vocabSize(), d}));
-    sink.accept(rope(config));
-    long q = (long) config.heads() * config.headDim();
-    long kv = (long) config.kvHeads() * config.headDim();
-    for (int layer = 0; layer < config.layers(); layer++) {
-      String prefix = "model.layers." + layer + ".";
-      sink.accept(new Weight(tensors.apply(prefix + "input_layernorm.weight"), new long[] {d}));
-      float[] qkv =
-          concat(
-              interleave(
-                  tensors.apply(prefix + "self_attn.q_proj.weight"),
-                  config.heads(),
-                  config.headDim()),
-              interleave(
-                  tensors.apply(prefix + "self_attn.k_proj.weight"),
-                  config.kvHeads(),
-                  config.headDim()),
-              tensors.apply(prefix + "self_attn.v_proj.weight"));
-      sink.accept(new Weight(qkv, new long[] {q + 2 * kv, d}));
-      sink.accept(new Weight(tensors.apply(prefix + "self_attn.o_proj.weight"), new long[] {d, q}));
-      sink.accept(
-          new Weight(tensors.apply(prefix + "post_attention_layernorm.weight"), new long[] {d}));
-      float[] gateUp =
-          concat(
-              tensors.apply(prefix + "mlp.gate_proj.weight"),
-              tensors.apply(prefix + "mlp.up_proj.weight"));
-      sink.accept(new Weight(gateUp, new long[] {2L * config.intermediateSize(), d}));
-      sink.accept(
-          new Weight(
-              tensors.apply(prefix + "mlp.down_proj.weight"),
-              new long[] {d, config.intermediateSize()}));
+    Weight embed = null;
+    for (StoredWeight stored : config.weights()) {
+      Weight weight =
+          switch (stored.slot()) {
+            case ROPE -> rope(config, config.rotaryFrequencies());
+            case LOCAL_ROPE -> rope(config, config.localRotaryFrequencies());
+            default ->
+                stored.slot() == Slot.HEAD && config.tiedEmbeddings()
+                    ? Objects.requireNonNull(embed)
+                    : fused(config, stored, tensors);
+          };
+      embed = stored.slot() == Slot.EMBED ? weight : embed;
+      sink.accept(weight);
     }
   }
 
-  /** Back to Hugging Face names and shapes; {@code weights} is the kernels' list. */
+  private static Weight fused(
+      ModelConfig config, StoredWeight stored, Function<String, float[]> tensors) {
+    float[][] parts =
+        stored.parts().stream()
+            .map(
+                part -> {
+                  float[] values = tensors.apply(part.name());
+                  return stored.transposed()
+                      ? transpose(values, stored.columns(), part.rows())
+                      : values;
+                })
+            .toArray(float[][]::new);
+    float[] values = parts.length == 1 ? parts[0] : concat(parts);
+    return new Weight(reorder(values, order(config, stored.slot()), true), stored.shape());
+  }
+
+  /**
+   * Back to Hugging Face names and shapes; {@code weights} is the kernels' list, what is not stored
+   * left out of account.
+   */
   static Map<String, TensorData> split(ModelConfig config, List<float[]> weights) {
-    Map<String, float[]> parts = new LinkedHashMap<>();
-    parts.put("model.embed_tokens.weight", weights.get(0));
-    parts.put("model.norm.weight", weights.get(1));
-    parts.put("lm_head.weight", weights.get(2));
-    int d = config.hiddenSize();
-    int q = config.heads() * config.headDim() * d;
-    int kv = config.kvHeads() * config.headDim() * d;
-    int ffn = config.intermediateSize() * d;
-    for (int layer = 0; layer < config.layers(); layer++) {
-      String prefix = "model.layers." + layer + ".";
-      int at = GLOBALS + PER_LAYER * layer;
-      float[] qkv = weights.get(at + 1);
-      parts.put(prefix + "input_layernorm.weight", weights.get(at));
-      parts.put(
-          prefix + "self_attn.q_proj.weight",
-          deinterleave(slice(qkv, 0, q), config.heads(), config.headDim()));
-      parts.put(
-          prefix + "self_attn.k_proj.weight",
-          deinterleave(slice(qkv, q, kv), config.kvHeads(), config.headDim()));
-      parts.put(prefix + "self_attn.v_proj.weight", slice(qkv, q + kv, kv));
-      parts.put(prefix + "self_attn.o_proj.weight", weights.get(at + 2));
-      parts.put(prefix + "post_attention_layernorm.weight", weights.get(at + 3));
-      parts.put(prefix + "mlp.gate_proj.weight", slice(weights.get(at + 4), 0, ffn));
-      parts.put(prefix + "mlp.up_proj.weight", slice(weights.get(at + 4), ffn, ffn));
-      parts.put(prefix + "mlp.down_proj.weight", weights.get(at + 5));
+    Map<String, float[]> found = new HashMap<>();
+    List<StoredWeight> all = config.weights();
+    for (int i = 0; i < all.size(); i++) {
+      StoredWeight stored = all.get(i);
+      if (isOwn(stored)) {
+        float[] values = reorder(weights.get(i), order(config, stored.slot()), false);
+        int columns = Math.max(1, stored.columns());
+        int at = 0;
+        for (Part part : stored.parts()) {
+          int size = part.rows() * columns;
+          float[] rows = size == values.length ? values : Arrays.copyOfRange(values, at, at + size);
+          found.put(
+              part.name(), stored.transposed() ? transpose(rows, part.rows(), columns) : rows);
+          at += size;
+        }
+      }
     }
     Map<String, TensorData> out = new LinkedHashMap<>();
-    config
-        .tensors()
-        .forEach(
-            (name, shape) ->
-                out.put(name, new TensorData(shape, java.nio.FloatBuffer.wrap(parts.get(name)))));
+    for (Map.Entry<String, Shape> entry : config.tensors().entrySet()) {
+      float[] values = Objects.requireNonNull(found.get(entry.getKey()), entry.getKey());
+      out.put(entry.getKey(), new TensorData(entry.getValue(), FloatBuffer.wrap(values)));
+    }
     return out;
   }
 
-  /** Reorders the rows of each head from halves to neighbours; any number of columns. */
-  static float[] interleave(float[] rows, int heads, int headDim) {
-    return reorder(rows, heads, headDim, true);
+  /**
+   * For each row of the kernels' weight, the row of the stored parts, one after the other, that it
+   * is; empty where they are the same.
+   */
+  static int[] order(ModelConfig config, Slot slot) {
+    return switch (slot) {
+      case QKV, QKV_BIAS -> qkvOrder(config);
+      case Q_NORM, K_NORM -> pairs(config);
+      default -> new int[0];
+    };
   }
 
-  /** Undoes {@link #interleave}. */
-  static float[] deinterleave(float[] rows, int heads, int headDim) {
-    return reorder(rows, heads, headDim, false);
+  private static int[] qkvOrder(ModelConfig config) {
+    int[] pairs = pairs(config);
+    boolean byHead = config.decoder().attention().packing() == Decoder.Packing.BY_HEAD;
+    if (pairs.length == 0 && !byHead) {
+      return pairs;
+    }
+    int dim = config.headDim();
+    int turning = config.heads() + config.kvHeads();
+    int[] order = new int[(turning + config.kvHeads()) * dim];
+    for (int row = 0; row < order.length; row++) {
+      int head = row / dim;
+      int i = head < turning && pairs.length > 0 ? pairs[row % dim] : row % dim;
+      int stored = byHead ? head % config.heads() * 3 + head / config.heads() : head;
+      order[row] = stored * dim + i;
+    }
+    return order;
   }
 
-  private static float[] reorder(float[] rows, int heads, int headDim, boolean forth) {
-    int columns = rows.length / (heads * headDim);
+  /** For each number of a head that turns, where the checkpoint has it; empty without rotation. */
+  private static int[] pairs(ModelConfig config) {
+    if (!(config.decoder().positions() instanceof Positions.Rotary rotary)) {
+      return new int[0];
+    }
+    int dims = rotary.dims();
+    int[] order = new int[config.headDim()];
+    for (int i = 0; i < order.length; i++) {
+      order[i] = i >= dims ? i : i / 2 + i % 2 * (dims / 2);
+    }
+    return order;
+  }
+
+  /** Row i of the result is row order[i]; or, back, row order[i] of the result is row i. */
+  static float[] reorder(float[] rows, int[] order, boolean forth) {
+    if (order.length == 0) {
+      return rows;
+    }
+    int columns = rows.length / order.length;
     float[] out = new float[rows.length];
-    for (int head = 0; head < heads; head++) {
-      for (int i = 0; i < headDim; i++) {
-        int halves = head * headDim + i;
-        int neighbours = head * headDim + (i < headDim / 2 ? 2 * i : 2 * (i - headDim / 2) + 1);
-        System.arraycopy(
-            rows,
-            (forth ? halves : neighbours) * columns,
-            out,
-            (forth ? neighbours : halves) * columns,
-            columns);
+    for (int i = 0; i < order.length; i++) {
+      int from = forth ? order[i] : i;
+      int to = forth ? i : order[i];
+      System.arraycopy(rows, from * columns, out, to * columns, columns);
+    }
+    return out;
+  }
+
+  /** (n, m) to (m, n). */
+  private static float[] transpose(float[] values, int n, int m) {
+    float[] out = new float[values.length];
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j < m; j++) {
+        out[j * n + i] = values[i * m + j];
       }
     }
     return out;
   }
 
-  private static Weight rope(ModelConfig config) {
-    double[] frequencies = config.rotaryFrequencies();
+  private static Weight rope(ModelConfig config, double[] frequencies) {
+    if (frequencies.length == 0) {
+      return new Weight(new float[0], new long[] {0});
+    }
     int positions = config.maxPositionEmbeddings();
     float[] table = new float[positions * frequencies.length * 2];
     for (int position = 0; position < positions; position++) {
@@ -168,9 +201,5 @@ final class FusedWeights {
       at += part.length;
     }
     return out;
-  }
-
-  private static float[] slice(float[] values, int from, int count) {
-    return java.util.Arrays.copyOfRange(values, from, from + count);
   }
 }

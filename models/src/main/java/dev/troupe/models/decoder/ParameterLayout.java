@@ -1,6 +1,8 @@
 package dev.troupe.models.decoder;
 
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.Slot;
+import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.Adapter;
@@ -57,8 +59,10 @@ public final class ParameterLayout {
     places = new ArrayList<>();
     int at = 0;
     if (full) {
-      for (long[] shape : shapes(config)) {
-        pieces.add(Arrays.stream(shape).reduce(1, Math::multiplyExact));
+      for (StoredWeight weight : config.weights()) {
+        if (FusedWeights.isOwn(weight)) {
+          pieces.add(weight.elements());
+        }
       }
     } else if (rank > 0) {
       for (int layer = 0; layer < config.layers(); layer++) {
@@ -154,16 +158,8 @@ public final class ParameterLayout {
 
   /** The numbers that the kernels need to know, by attribute name. */
   public Map<String, Object> kernelAttributes() {
-    Map<String, Object> attributes = new LinkedHashMap<>();
-    attributes.put("layers", (long) config.layers());
-    attributes.put("hidden", (long) config.hiddenSize());
-    attributes.put("heads", (long) config.heads());
-    attributes.put("kv", (long) config.kvHeads());
-    attributes.put("hd", (long) config.headDim());
-    attributes.put("ffn", (long) config.intermediateSize());
-    attributes.put("eps", config.rmsNormEps());
+    Map<String, Object> attributes = new LinkedHashMap<>(KernelChoices.of(config));
     attributes.put("scale", rank == 0 ? 0.0 : alpha / rank);
-    attributes.put("tied", config.tiedEmbeddings());
     attributes.put("lora", isLora());
     attributes.put("full", full);
     attributes.put("head_at", full && !config.tiedEmbeddings() ? sizes[0] + sizes[1] : 0L);
@@ -242,13 +238,9 @@ public final class ParameterLayout {
           TensorData.of(
               Arrays.copyOfRange(flat, place.a(), place.a() + rank * inputs), rank, inputs));
       float[] b = transpose(flat, place.b(), rank, outputs);
-      int heads = rotaryHeads(linear);
       out.put(
           place.linear().nameOfB(place.layer()),
-          TensorData.of(
-              heads == 0 ? b : FusedWeights.deinterleave(b, heads, config.headDim()),
-              outputs,
-              rank));
+          TensorData.of(FusedWeights.reorder(b, order(linear), false), outputs, rank));
     }
     return out;
   }
@@ -259,8 +251,7 @@ public final class ParameterLayout {
       int outputs = linear.outputs(config);
       float[] a = floats(tensors, place.linear().nameOfA(place.layer()));
       float[] b = floats(tensors, place.linear().nameOfB(place.layer()));
-      int heads = rotaryHeads(linear);
-      float[] rows = heads == 0 ? b : FusedWeights.interleave(b, heads, config.headDim());
+      float[] rows = FusedWeights.reorder(b, order(linear), true);
       System.arraycopy(a, 0, flat, place.a(), a.length);
       float[] transposed = transpose(rows, 0, outputs, rank);
       System.arraycopy(transposed, 0, flat, place.b(), transposed.length);
@@ -271,18 +262,10 @@ public final class ParameterLayout {
   public Map<String, TensorData> checkpointTensors(float[] flat) {
     List<float[]> weights = new ArrayList<>();
     int at = 0;
-    for (int i = 0; i < FusedWeights.GLOBALS + FusedWeights.PER_LAYER * config.layers(); i++) {
-      if (i == FusedWeights.ROPE) {
-        weights.add(new float[0]);
-      } else if (i == 2 && config.tiedEmbeddings()) {
-        weights.add(weights.get(0));
-      } else {
-        int piece = weights.size() - (i > FusedWeights.ROPE ? 1 : 0);
-        piece -= i > 2 && config.tiedEmbeddings() ? 1 : 0;
-        int count = Math.toIntExact(sizes[piece]);
-        weights.add(Arrays.copyOfRange(flat, at, at + count));
-        at += count;
-      }
+    for (StoredWeight weight : config.weights()) {
+      int count = FusedWeights.isOwn(weight) ? Math.toIntExact(weight.elements()) : 0;
+      weights.add(Arrays.copyOfRange(flat, at, at + count));
+      at += count;
     }
     return FusedWeights.split(config, weights);
   }
@@ -294,23 +277,31 @@ public final class ParameterLayout {
   public float[] copyOf(BaseModel base, long seed) {
     float[] flat = initial(seed);
     int at = 0;
-    for (int i = 0; i < base.tensors().size(); i++) {
-      if (i == FusedWeights.ROPE || (i == 2 && config.tiedEmbeddings())) {
-        continue;
+    List<StoredWeight> weights = config.weights();
+    for (int i = 0; i < weights.size(); i++) {
+      if (FusedWeights.isOwn(weights.get(i))) {
+        float[] values = base.tensors().get(i).floats();
+        System.arraycopy(values, 0, flat, at, values.length);
+        at += values.length;
       }
-      float[] values = base.tensors().get(i).floats();
-      System.arraycopy(values, 0, flat, at, values.length);
-      at += values.length;
     }
     return flat;
   }
 
-  /** Heads whose rows the kernels hold interleaved; 0 where rows are in checkpoint order. */
-  private int rotaryHeads(AdaptedLinear linear) {
+  /** The order of a linear layer's outputs in the kernels, as in {@link FusedWeights#order}. */
+  private int[] order(AdaptedLinear linear) {
+    int[] all = FusedWeights.order(config, Slot.QKV);
+    if (all.length == 0) {
+      return all;
+    }
+    int q = config.heads() * config.headDim();
     return switch (linear) {
-      case Q_PROJ -> config.heads();
-      case K_PROJ -> config.kvHeads();
-      case V_PROJ, O_PROJ, GATE_PROJ, UP_PROJ, DOWN_PROJ -> 0;
+      case Q_PROJ -> Arrays.copyOf(all, q);
+      case K_PROJ ->
+          Arrays.stream(all, q, q + config.kvHeads() * config.headDim())
+              .map(row -> row - q)
+              .toArray();
+      case V_PROJ, O_PROJ, GATE_PROJ, UP_PROJ, DOWN_PROJ -> new int[0];
     };
   }
 
@@ -331,27 +322,6 @@ public final class ParameterLayout {
       for (int column = 0; column < columns; column++) {
         out[column * rows + row] = values[at + row * columns + column];
       }
-    }
-    return out;
-  }
-
-  private static List<long[]> shapes(ModelConfig config) {
-    List<long[]> out = new ArrayList<>();
-    long d = config.hiddenSize();
-    long q = (long) config.heads() * config.headDim();
-    long kv = (long) config.kvHeads() * config.headDim();
-    out.add(new long[] {config.vocabSize(), d});
-    out.add(new long[] {d});
-    if (!config.tiedEmbeddings()) {
-      out.add(new long[] {config.vocabSize(), d});
-    }
-    for (int layer = 0; layer < config.layers(); layer++) {
-      out.add(new long[] {d});
-      out.add(new long[] {q + 2 * kv, d});
-      out.add(new long[] {d, q});
-      out.add(new long[] {d});
-      out.add(new long[] {2L * config.intermediateSize(), d});
-      out.add(new long[] {d, config.intermediateSize()});
     }
     return out;
   }

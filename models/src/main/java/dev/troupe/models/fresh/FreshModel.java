@@ -61,8 +61,7 @@ public record FreshModel(
   }
 
   private ModelConfig config(int tokens) {
-    return new ModelConfig(
-        ModelConfig.LLAMA,
+    return ModelConfig.llama(
         tokens,
         hiddenSize,
         intermediateSize,
@@ -72,7 +71,6 @@ public record FreshModel(
         hiddenSize / heads,
         NORM_EPSILON,
         ROPE_THETA,
-        Optional.empty(),
         contextLength,
         true,
         List.of(0),

@@ -211,16 +211,18 @@ final class CheckpointTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "architectures | ['GPT2LMHeadModel'] | unknown architecture 'GPT2LMHeadModel'; known are LlamaForCausalLM.",
-        "architectures | null | it names no architecture (key 'architectures'); known are LlamaForCausalLM.",
+        "architectures | ['MambaForCausalLM'] | unknown architecture 'MambaForCausalLM'; known are KNOWN.",
+        "architectures | null | it names no architecture (key 'architectures'); known are KNOWN.",
         "hidden_size | null | hidden_size is missing.",
         "hidden_size | 'x' | hidden_size must be a whole number, found 'x'.",
         "num_hidden_layers | 0 | num_hidden_layers must be positive, found 0.",
         "num_key_value_heads | 3 | num_attention_heads 2 is not a multiple of num_key_value_heads 3.",
         "head_dim | 15 | head_dim 15 is odd; rotary positions need pairs.",
-        "attention_bias | true | attention_bias is true; models with biases in their linear layers cannot be run.",
-        "mlp_bias | true | mlp_bias is true; models with biases in their linear layers cannot be run.",
-        "hidden_act | 'gelu' | hidden_act 'gelu' cannot be run; expected 'silu'.",
+        "model_type | 'qwen2' | model_type 'qwen2' does not go with the architecture LlamaForCausalLM, which is 'llama'.",
+        "hidden_act | 'quick_gelu' | hidden_act 'quick_gelu' cannot be run; known are silu, gelu, gelu_new, gelu_fast,"
+            + " gelu_pytorch_tanh, relu.",
+        "partial_rotary_factor | 0.2 | partial_rotary_factor 0.2 of head_dim 16 turns 3 numbers; expected an even number of at most"
+            + " head_dim.",
         "quantization_config | {'bits':4} | quantization_config is set; quantised weights cannot be trained. Use the checkpoint in"
             + " bf16, fp16 or fp32.",
         "rope_scaling | {'rope_type':'yarn','factor':2.0} | rope_scaling of type 'yarn' cannot be run; known are default, linear,"
@@ -247,6 +249,7 @@ final class CheckpointTest {
   /** JSON values are quoted in double quotes in messages, names in single ones. */
   private static String fixQuotes(String message) {
     return message
+        .replace("known are KNOWN", "known are " + String.join(", ", Families.architectures()))
         .replace("found 'x'", "found \"x\"")
         .replace("found 'a'", "found \"a\"")
         .replace("found 'yes'", "found \"yes\"");
@@ -261,8 +264,8 @@ final class CheckpointTest {
     ModelConfig config = ModelConfig.parse(json, "test");
     assertThat(config.kvHeads()).isEqualTo(4);
     assertThat(config.headDim()).isEqualTo(8);
-    assertThat(config.rmsNormEps()).isEqualTo(1e-6);
-    assertThat(config.ropeTheta()).isEqualTo(10000);
+    assertThat(config.normEps()).isEqualTo(1e-6);
+    assertThat(config.rotaryFrequencies()[1]).isEqualTo(Math.pow(10000, -2 / 8.0));
     assertThat(config.maxPositionEmbeddings()).isEqualTo(2048);
     assertThat(config.tiedEmbeddings()).isFalse();
     assertThat(config.eosTokenIds()).isEqualTo(List.of(2));

@@ -126,7 +126,7 @@ final class ReferenceLlama {
     for (double value : x) {
       squares += value * value;
     }
-    double scale = 1 / Math.sqrt(squares / x.length + config.rmsNormEps());
+    double scale = 1 / Math.sqrt(squares / x.length + config.normEps());
     float[] weight = weights.get(name);
     double[] normed = new double[x.length];
     for (int i = 0; i < x.length; i++) {

@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -74,8 +73,7 @@ final class GradientTest {
 
   /** Two heads on one, and a head dimension that is not hidden / heads. */
   private static ModelConfig config(boolean tied) {
-    return new ModelConfig(
-        ModelConfig.LLAMA,
+    return ModelConfig.llama(
         VOCABULARY,
         10,
         14,
@@ -85,7 +83,6 @@ final class GradientTest {
         6,
         1e-5,
         10000,
-        Optional.empty(),
         16,
         tied,
         List.of(1),

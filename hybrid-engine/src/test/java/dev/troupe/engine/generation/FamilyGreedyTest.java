@@ -1,0 +1,186 @@
+package dev.troupe.engine.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.models.checkpoint.JsonFile;
+import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.tokenizer.BpeTrainer;
+import dev.troupe.models.tokenizer.BpeVocabulary;
+import dev.troupe.models.tokenizer.Tokenizer;
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.TokenIds;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Every family's golden checkpoint through the generator: greedy continuations of 64 tokens are
+ * those of transformers, prompts of unequal length in one batch, and the log-probabilities from the
+ * cache are those of the training path, which has none.
+ */
+final class FamilyGreedyTest {
+  private static final Path GOLDEN =
+      Path.of(System.getProperty("troupe.root"), "models/src/test/resources/golden/families");
+  private static final SamplingSettings GREEDY = new SamplingSettings(64, 0, 0, 1, List.of(), 1);
+
+  /** Between the paths, in nats. */
+  private static final double CACHE_TOLERANCE = 2e-5;
+
+  @TempDir private Path directory;
+
+  static List<String> families() throws IOException {
+    try (Stream<Path> found = Files.list(GOLDEN)) {
+      return found.map(path -> path.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("families")
+  void generate_greedy_equalsTransformersAndTheUncachedPath(String family) throws IOException {
+    JsonNode golden =
+        new ObjectMapper().readTree(GOLDEN.resolve(family).resolve("expected.json").toFile());
+    copyWithoutEndTokens(family);
+    try (BaseModel base = BaseModel.load(directory);
+        Tokenizer tokenizer = Tokenizer.load(directory);
+        Lanes lanes = new Lanes(1)) {
+      check(family, base, tokenizer, lanes, ParameterLayout.bare(base.config(), false), golden);
+      check(family, base, tokenizer, lanes, ParameterLayout.full(base.config(), false), golden);
+    }
+  }
+
+  private static void check(
+      String family,
+      BaseModel base,
+      Tokenizer tokenizer,
+      Lanes lanes,
+      ParameterLayout layout,
+      JsonNode golden) {
+    float[] parameters = layout.isFull() ? layout.copyOf(base, 1) : new float[0];
+    try (Handle flat = Handle.of(parameters, parameters.length);
+        Generator generator =
+            new Generator(base, tokenizer, layout, lanes, Generator.Options.defaults())) {
+      generator.flip(flat, 1);
+      List<Rollout> rollouts = generator.generate(1, prompts(golden), GREEDY);
+      assertThat(rollouts).hasSizeGreaterThan(2);
+      double worst = 0;
+      for (int i = 0; i < rollouts.size(); i++) {
+        Rollout rollout = rollouts.get(i);
+        assertThat(rollout.response().values())
+            .as("continuation of text %s", i)
+            .hasSize(64)
+            .isEqualTo(ints(golden.get("greedy").get(i)));
+        float[] expected = lanes.run(() -> uncached(base, layout, flat, rollout));
+        float[] found = rollout.logprobs().values();
+        for (int t = 0; t < expected.length; t++) {
+          worst = Math.max(worst, Math.abs(expected[t] - (double) found[t]));
+        }
+      }
+      System.out.printf(
+          "%s%s: greedy equal, cached from uncached %.1e nats%n",
+          family, layout.isFull() ? ", all trained" : "", worst);
+      assertThat(worst).isLessThan(CACHE_TOLERANCE);
+    }
+  }
+
+  /** The response's log-probabilities by the training path. */
+  private static float[] uncached(
+      BaseModel base, ParameterLayout layout, Handle flat, Rollout rollout) {
+    int[] prompt = rollout.prompt().tokens().values();
+    int[] response = rollout.response().values();
+    long[] ids = new long[prompt.length + response.length];
+    long[] reads = new long[response.length];
+    long[] targets = new long[response.length];
+    for (int i = 0; i < ids.length; i++) {
+      ids[i] = i < prompt.length ? prompt[i] : response[i - prompt.length];
+    }
+    for (int i = 0; i < response.length; i++) {
+      reads[i] = (long) prompt.length + i - 1;
+      targets[i] = response[i];
+    }
+    try (KernelModule kernels =
+            KernelModule.load(
+                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+        Handle tokens = Handle.of(ids, 1, ids.length);
+        Handle positions = Handle.of(reads, reads.length);
+        Handle wanted = Handle.of(targets, targets.length);
+        Handle temperature = Handle.of(1.0);
+        Handle yes = Handle.of(true);
+        Handle no = Handle.of(false);
+        Handle out =
+            kernels.infer(
+                "evaluate",
+                tokens,
+                positions,
+                wanted,
+                base.weights(),
+                flat,
+                temperature,
+                yes,
+                no,
+                no)) {
+      Handle[] parts = out.parts();
+      float[] logprobs = parts[0].floats();
+      for (Handle part : parts) {
+        part.close();
+      }
+      return logprobs;
+    }
+  }
+
+  /**
+   * The golden continuations go on behind end tokens. Only ids are compared, so any text will do.
+   */
+  private void copyWithoutEndTokens(String family) throws IOException {
+    BpeTrainer.train(List.of("the cat sat"), 260, List.of("<s>"))
+        .write(
+            directory,
+            new BpeVocabulary.Setup(
+                Optional.empty(), "<s>", Optional.empty(), Optional.empty(), 128));
+    for (String name : List.of("config.json", "model.safetensors")) {
+      Files.copy(GOLDEN.resolve(family).resolve(name), directory.resolve(name));
+    }
+    ObjectNode config = JsonFile.read(directory.resolve("config.json"));
+    config.putNull("eos_token_id");
+    JsonFile.write(directory.resolve("config.json"), config);
+    for (String name : List.of("tokenizer_config.json", "special_tokens_map.json")) {
+      if (Files.exists(directory.resolve(name))) {
+        ObjectNode json = JsonFile.read(directory.resolve(name));
+        json.remove("eos_token");
+        JsonFile.write(directory.resolve(name), json);
+      }
+    }
+  }
+
+  private static List<Prompt> prompts(JsonNode golden) {
+    List<Prompt> prompts = new ArrayList<>();
+    for (JsonNode tokens : golden.get("prompts")) {
+      prompts.add(new Prompt("text-" + prompts.size(), "", new TokenIds(ints(tokens))));
+    }
+    return prompts;
+  }
+
+  private static int[] ints(JsonNode array) {
+    int[] ints = new int[array.size()];
+    for (int i = 0; i < ints.length; i++) {
+      ints[i] = array.get(i).intValue();
+    }
+    return ints;
+  }
+}

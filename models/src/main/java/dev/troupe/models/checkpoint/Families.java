@@ -1,0 +1,233 @@
+package dev.troupe.models.checkpoint;
+
+import static dev.troupe.models.checkpoint.ConfigKeys.require;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.Set;
+
+/** Reads each known family's {@code config.json} into one description. */
+final class Families {
+  /** Reads the configuration of one family. */
+  private interface Reader {
+    ModelConfig read(String architecture, ConfigKeys keys);
+  }
+
+  /**
+   * A family as {@code transformers} knows it.
+   *
+   * @param modelType what {@code model_type} says of it
+   */
+  private record Family(String modelType, Reader reader) {}
+
+  /** What an absent key means; {@code headDim} 0 for the width divided by the heads. */
+  private record Defaults(
+      int headDim,
+      double normEps,
+      int maxPositions,
+      boolean tied,
+      List<Integer> eos,
+      OptionalInt bos,
+      OptionalInt pad) {}
+
+  private static final Defaults LLAMA =
+      new Defaults(0, 1e-6, 2048, false, List.of(2), OptionalInt.of(1), OptionalInt.empty());
+
+  private static final Defaults QWEN =
+      new Defaults(0, 1e-6, 32_768, false, List.of(), OptionalInt.empty(), OptionalInt.empty());
+
+  /** By architecture: the class that transformers would build. */
+  private static final Map<String, Family> KNOWN = new LinkedHashMap<>();
+
+  static {
+    KNOWN.put(ModelConfig.LLAMA, new Family("llama", Families::llama));
+    KNOWN.put("Qwen2ForCausalLM", new Family("qwen2", Families::qwen2));
+    KNOWN.put("Qwen3ForCausalLM", new Family("qwen3", Families::qwen3));
+  }
+
+  private Families() {}
+
+  static ModelConfig read(ConfigKeys keys) {
+    String architecture = architecture(keys);
+    Family family = KNOWN.get(architecture);
+    String type = keys.text("model_type", family.modelType());
+    require(
+        type.equals(family.modelType()),
+        "model_type '"
+            + type
+            + "' does not go with the architecture "
+            + architecture
+            + ", which is '"
+            + family.modelType()
+            + "'");
+    require(
+        !keys.has("quantization_config"),
+        "quantization_config is set; quantised weights cannot be trained. Use the checkpoint in bf16, fp16 or fp32");
+    return family.reader().read(architecture, keys);
+  }
+
+  /** All that are known. */
+  static Set<String> architectures() {
+    return Collections.unmodifiableSet(KNOWN.keySet());
+  }
+
+  private static String architecture(ConfigKeys keys) {
+    JsonNode architectures = keys.json().path("architectures");
+    String found =
+        architectures.isArray() && !architectures.isEmpty() ? architectures.get(0).asText() : "";
+    String known = String.join(", ", architectures());
+    require(!found.isEmpty(), "it names no architecture (key 'architectures'); known are " + known);
+    require(KNOWN.containsKey(found), "unknown architecture '" + found + "'; known are " + known);
+    return found;
+  }
+
+  private static ModelConfig llama(String architecture, ConfigKeys keys) {
+    boolean bias = keys.bool("attention_bias", false);
+    int headDim = headDim(keys, LLAMA);
+    return config(
+        architecture,
+        keys,
+        LLAMA,
+        new Decoder(
+            Decoder.Norms.rms(),
+            Decoder.Attention.plain(plainScale(headDim), bias, bias),
+            new Decoder.Mlp(
+                keys.activation("hidden_act", "silu"), true, keys.bool("mlp_bias", false)),
+            rotary(keys, headDim),
+            false,
+            1,
+            0,
+            Decoder.Names.llama()));
+  }
+
+  private static ModelConfig qwen2(String architecture, ConfigKeys keys) {
+    int headDim = headDim(keys, QWEN);
+    return config(
+        architecture,
+        keys,
+        QWEN,
+        new Decoder(
+            Decoder.Norms.rms(),
+            Decoder.Attention.plain(plainScale(headDim), true, false)
+                .windowed(keys.integer("sliding_window").orElse(4096), qwenLocal(keys)),
+            new Decoder.Mlp(keys.activation("hidden_act", "silu"), true, false),
+            rotary(keys, headDim),
+            false,
+            1,
+            0,
+            Decoder.Names.llama()));
+  }
+
+  private static ModelConfig qwen3(String architecture, ConfigKeys keys) {
+    Defaults defaults =
+        new Defaults(128, QWEN.normEps, QWEN.maxPositions, false, QWEN.eos, QWEN.bos, QWEN.pad);
+    boolean bias = keys.bool("attention_bias", false);
+    int headDim = headDim(keys, defaults);
+    return config(
+        architecture,
+        keys,
+        defaults,
+        new Decoder(
+            new Decoder.Norms(false, false, false, true, false),
+            Decoder.Attention.plain(plainScale(headDim), bias, bias)
+                .windowed(keys.integer("sliding_window").orElse(4096), qwenLocal(keys)),
+            new Decoder.Mlp(keys.activation("hidden_act", "silu"), true, false),
+            rotary(keys, headDim),
+            false,
+            1,
+            0,
+            Decoder.Names.llama()));
+  }
+
+  /** Qwen's sliding windows are off unless asked for; then layers from some one on have them. */
+  private static List<Boolean> qwenLocal(ConfigKeys keys) {
+    int layers = keys.requiredInt("num_hidden_layers");
+    boolean on = keys.bool("use_sliding_window", false) && keys.has("sliding_window");
+    int first = keys.integer("max_window_layers").orElse(28);
+    List<Boolean> local =
+        keys.layerTypes(layers)
+            .orElseGet(
+                () -> {
+                  List<Boolean> types = new ArrayList<>();
+                  for (int layer = 0; layer < layers; layer++) {
+                    types.add(on && layer >= first);
+                  }
+                  return types;
+                });
+    require(
+        on || !local.contains(true),
+        "layer_types has sliding_attention, but use_sliding_window is false or sliding_window null");
+    return local;
+  }
+
+  private static double plainScale(int headDim) {
+    return 1 / Math.sqrt(headDim);
+  }
+
+  private static int headDim(ConfigKeys keys, Defaults defaults) {
+    if (keys.has("head_dim")) {
+      return keys.requiredInt("head_dim");
+    }
+    if (defaults.headDim > 0) {
+      return defaults.headDim;
+    }
+    int hidden = keys.requiredInt("hidden_size");
+    int heads = keys.requiredInt("num_attention_heads");
+    require(
+        heads > 0 && hidden % heads == 0,
+        "hidden_size "
+            + hidden
+            + " is not a multiple of num_attention_heads "
+            + heads
+            + ", and head_dim is not given");
+    return hidden / heads;
+  }
+
+  /** With the sizes as Llama and all who came after it call them. */
+  private static ModelConfig config(
+      String architecture, ConfigKeys keys, Defaults defaults, Decoder decoder) {
+    int heads = keys.requiredInt("num_attention_heads");
+    return new ModelConfig(
+        architecture,
+        keys.requiredInt("vocab_size"),
+        keys.requiredInt("hidden_size"),
+        keys.requiredInt("intermediate_size"),
+        keys.requiredInt("num_hidden_layers"),
+        heads,
+        keys.integer("num_key_value_heads").orElse(heads),
+        headDim(keys, defaults),
+        keys.positive("rms_norm_eps", defaults.normEps),
+        keys.integer("max_position_embeddings").orElse(defaults.maxPositions),
+        keys.bool("tie_word_embeddings", defaults.tied),
+        keys.eosTokens(defaults.eos),
+        keys.token("bos_token_id", defaults.bos),
+        keys.token("pad_token_id", defaults.pad),
+        decoder,
+        keys.copy());
+  }
+
+  private static Decoder.Positions rotary(ConfigKeys keys, int headDim) {
+    ConfigKeys rope = keys.object(keys.has("rope_parameters") ? "rope_parameters" : "rope_scaling");
+    double theta = (keys.has("rope_theta") ? keys : rope).positive("rope_theta", 10_000);
+    double share =
+        (keys.has("partial_rotary_factor") ? keys : rope).positive("partial_rotary_factor", 1);
+    int dims = (int) (headDim * share);
+    require(headDim % 2 == 0, "head_dim " + headDim + " is odd; rotary positions need pairs");
+    require(
+        share <= 1 && dims > 0 && dims % 2 == 0,
+        "partial_rotary_factor "
+            + share
+            + " of head_dim "
+            + headDim
+            + " turns "
+            + dims
+            + " numbers; expected an even number of at most head_dim");
+    return new Decoder.Positions.Rotary(dims, theta, rope.ropeScaling(), OptionalDouble.empty());
+  }
+}

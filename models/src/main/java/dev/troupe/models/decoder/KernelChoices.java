@@ -1,0 +1,69 @@
+package dev.troupe.models.decoder;
+
+import dev.troupe.models.checkpoint.Decoder;
+import dev.troupe.models.checkpoint.Decoder.Activation;
+import dev.troupe.models.checkpoint.Decoder.Positions;
+import dev.troupe.models.checkpoint.ModelConfig;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** A model's sizes and choices as the kernels' attributes. */
+final class KernelChoices {
+  /** Numbers of logits that are held at once: 32 MiB. */
+  private static final int CHUNK_LOGITS = 1 << 23;
+
+  private KernelChoices() {}
+
+  static Map<String, Object> of(ModelConfig config) {
+    Decoder decoder = config.decoder();
+    Decoder.Attention attention = decoder.attention();
+    Map<String, Object> attributes = new LinkedHashMap<>();
+    attributes.put("layers", (long) config.layers());
+    attributes.put("hidden", (long) config.hiddenSize());
+    attributes.put("heads", (long) config.heads());
+    attributes.put("kv", (long) config.kvHeads());
+    attributes.put("hd", (long) config.headDim());
+    attributes.put("ffn", (long) config.intermediateSize());
+    attributes.put("context", (long) config.maxPositionEmbeddings());
+    attributes.put("eps", config.normEps());
+    attributes.put("tied", config.tiedEmbeddings());
+    attributes.put("chunk", (long) Math.max(16, Math.min(512, CHUNK_LOGITS / config.vocabSize())));
+    attributes.put("layer_norm", decoder.norms().layer());
+    attributes.put("plus_one", decoder.norms().plusOne());
+    attributes.put("post_norms", decoder.norms().post());
+    attributes.put("qk_norm", decoder.norms().qk());
+    attributes.put("embedding_scale", decoder.embeddingScale());
+    attributes.put("rotary", decoder.positions() instanceof Positions.Rotary);
+    attributes.put("local_rope", config.localRotaryFrequencies().length > 0);
+    attributes.put("qkv_bias", attention.qkvBias());
+    attributes.put("out_bias", attention.outBias());
+    attributes.put("attention_scale", attention.scale());
+    attributes.put("attention_cap", attention.softcap());
+    attributes.put("window", (long) attention.window());
+    attributes.put("local", local(config));
+    attributes.put("mlp_bias", decoder.mlp().bias());
+    attributes.put("gated", decoder.mlp().gated());
+    attributes.put("activation", (long) code(decoder.mlp().activation()));
+    attributes.put("parallel", decoder.parallel());
+    attributes.put("final_cap", decoder.finalSoftcap());
+    return attributes;
+  }
+
+  private static long[] local(ModelConfig config) {
+    long[] local = new long[config.layers()];
+    for (int layer = 0; layer < local.length; layer++) {
+      boolean has = !config.decoder().attention().local().isEmpty();
+      local[layer] = has && config.decoder().attention().local().get(layer) ? 1 : 0;
+    }
+    return local;
+  }
+
+  private static int code(Activation activation) {
+    return switch (activation) {
+      case SILU -> 0;
+      case GELU -> 1;
+      case GELU_TANH -> 2;
+      case RELU -> 3;
+    };
+  }
+}

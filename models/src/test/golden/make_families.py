@@ -1,0 +1,87 @@
+"""Golden checkpoints of every decoder family: random weights, unusual shapes, transformers' logits and greedy continuations.
+
+    python make_families.py ../resources/golden/families [NAME ...]
+
+Each directory gets config.json, model.safetensors and expected.json: prompts of unequal length, logits at each of their positions, and 64
+greedy tokens behind each, without a cache. The smallest distance between the best and the second best logit is printed: it says how much a
+sum in another order may change. Made with torch 2.7.1 and transformers 4.57.1.
+"""
+
+import json
+import os
+import sys
+
+import torch
+import transformers as tf
+
+LENGTHS = (23, 3, 40, 11)
+SMALL = dict(vocab_size=151, num_hidden_layers=3, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+# four heads of 6 on a width of 30: the width of all heads is not the model's
+ODD = dict(SMALL, hidden_size=30, intermediate_size=44, num_attention_heads=4, num_key_value_heads=2, head_dim=6, max_position_embeddings=160)
+EVEN = dict(ODD, hidden_size=32, head_dim=8)
+
+FAMILIES = {
+    "llama-bias": lambda: tf.LlamaForCausalLM(tf.LlamaConfig(**ODD, attention_bias=True, mlp_bias=True)),
+    "qwen2": lambda: tf.Qwen2ForCausalLM(tf.Qwen2Config(**EVEN)),
+    "qwen2-window": lambda: tf.Qwen2ForCausalLM(
+        tf.Qwen2Config(**EVEN, use_sliding_window=True, sliding_window=9, max_window_layers=1, tie_word_embeddings=True)
+    ),
+    "qwen3": lambda: tf.Qwen3ForCausalLM(tf.Qwen3Config(**ODD, rope_theta=1e6)),
+}
+
+
+def randomise(model):
+    # weights large enough that attention is uneven and the continuation does not repeat one token
+    tied = model.config.tie_word_embeddings
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            embedding = any(part in name for part in ("embed", "wte", "wpe"))
+            if p.dim() == 1:
+                p.add_(0.3 * torch.randn_like(p))
+            elif embedding:
+                p.copy_(torch.randn_like(p) * (0.15 if tied else 0.4))
+            else:
+                p.copy_(torch.randn_like(p) * (0.3 if tied else 0.15))
+    model.tie_weights()
+
+
+@torch.no_grad()
+def expected(model):
+    generator = torch.Generator().manual_seed(7)
+    prompts = [torch.randint(3, 151, (n,), generator=generator).tolist() for n in LENGTHS]
+    logits, greedy, margin = [], [], float("inf")
+    for prompt in prompts:
+        rows = model(torch.tensor([prompt]), use_cache=False).logits[0]
+        logits.append([[round(x, 6) for x in row] for row in rows.tolist()])
+        tokens = list(prompt)
+        for _ in range(64):
+            last = model(torch.tensor([tokens]), use_cache=False).logits[0, -1]
+            best = last.topk(2).values
+            margin = min(margin, float(best[0] - best[1]))
+            tokens.append(int(last.argmax()))
+        greedy.append(tokens[len(prompt) :])
+    return dict(prompts=prompts, logits=logits, greedy=greedy), margin
+
+
+def main(out, names):
+    tf.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    for name, make in FAMILIES.items():
+        if names and name not in names:
+            continue
+        torch.manual_seed(sum(map(ord, name)))
+        model = make().eval()
+        randomise(model)
+        directory = os.path.join(out, name)
+        model.save_pretrained(directory)
+        os.remove(os.path.join(directory, "generation_config.json"))
+        os.chmod(os.path.join(directory, "model.safetensors"), 0o644)
+        content, margin = expected(model)
+        with open(os.path.join(directory, "expected.json"), "w") as file:
+            json.dump(content, file, separators=(",", ":"))
+        different = len(set(sum(content["greedy"], [])))
+        spread = torch.tensor(content["logits"][0]).std()
+        print(f"{name}: margin {margin:.4f}, {different} different greedy tokens, logits' deviation {spread:.2f}")
+
+
+main(sys.argv[1], sys.argv[2:])

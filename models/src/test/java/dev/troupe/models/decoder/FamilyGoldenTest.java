@@ -1,0 +1,120 @@
+package dev.troupe.models.decoder;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.troupe.models.Golden;
+import dev.troupe.models.checkpoint.Checkpoint;
+import dev.troupe.models.checkpoint.CheckpointWriter;
+import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.checkpoint.TensorData;
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Lanes;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Every family's golden checkpoint: the training path's logits are those of transformers, frozen
+ * and with all weights trained, and what full tuning writes is what it read.
+ */
+final class FamilyGoldenTest {
+  private static final double TOLERANCE = 1e-4;
+
+  @TempDir private Path directory;
+
+  static List<String> families() throws IOException {
+    try (Stream<Path> found = Files.list(Golden.path("families"))) {
+      return found.map(path -> path.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("families")
+  void logits_equalTransformers(String family) {
+    JsonNode golden = Golden.json("families/" + family + "/expected.json");
+    Lanes.shared()
+        .run(
+            () -> {
+              try (BaseModel base = BaseModel.load(Golden.path("families/" + family))) {
+                ParameterLayout bare = ParameterLayout.bare(base.config(), false);
+                ParameterLayout full = ParameterLayout.full(base.config(), false);
+                double frozen = worst(base, bare, new float[0], golden);
+                double trained = worst(base, full, full.copyOf(base, 1), golden);
+                System.out.printf("%s: logits %.2e, all trained %.2e%n", family, frozen, trained);
+                assertThat(frozen).isLessThanOrEqualTo(TOLERANCE);
+                assertThat(trained).isLessThanOrEqualTo(TOLERANCE);
+              }
+              return 0;
+            });
+  }
+
+  @ParameterizedTest
+  @MethodSource("families")
+  void fullTuning_writtenUntrained_isTheSameModel(String family) {
+    Path path = Golden.path("families/" + family);
+    try (BaseModel base = BaseModel.load(path);
+        Checkpoint original = Checkpoint.open(path)) {
+      ParameterLayout full = ParameterLayout.full(base.config(), false);
+      Map<String, TensorData> tensors = full.checkpointTensors(full.copyOf(base, 1));
+      CheckpointWriter.write(
+          directory, base.config(), tensors, DType.F32, CheckpointWriter.DEFAULT_SHARD_BYTES);
+      try (Checkpoint written = Checkpoint.open(directory)) {
+        assertThat(written.config()).isEqualTo(original.config());
+        assertThat(written.names()).isEqualTo(original.names());
+        for (String name : original.names()) {
+          assertThat(written.floats(name)).as(name).isEqualTo(original.floats(name));
+        }
+      }
+    }
+  }
+
+  /** Over all prompts, in one batch; the rows' pads are never read. */
+  private static double worst(
+      BaseModel base, ParameterLayout layout, float[] parameters, JsonNode golden) {
+    List<int[]> prompts = new ArrayList<>();
+    golden.get("prompts").forEach(tokens -> prompts.add(Golden.ints(tokens)));
+    int width = prompts.stream().mapToInt(tokens -> tokens.length).max().orElseThrow();
+    long[] ids = new long[prompts.size() * width];
+    List<Long> reads = new ArrayList<>();
+    for (int row = 0; row < prompts.size(); row++) {
+      for (int t = 0; t < prompts.get(row).length; t++) {
+        ids[row * width + t] = prompts.get(row)[t];
+        reads.add((long) row * width + t);
+      }
+    }
+    try (KernelModule kernels =
+            KernelModule.load(
+                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+        Handle tokens = Handle.of(ids, prompts.size(), width);
+        Handle positions =
+            Handle.of(reads.stream().mapToLong(Long::longValue).toArray(), reads.size());
+        Handle flat = Handle.of(parameters, parameters.length);
+        Handle logits = kernels.infer("logits", tokens, positions, base.weights(), flat)) {
+      return worst(logits.floats(), golden.get("logits"));
+    }
+  }
+
+  private static double worst(float[] found, JsonNode expected) {
+    double worst = 0;
+    int at = 0;
+    for (JsonNode prompt : expected) {
+      for (JsonNode position : prompt) {
+        for (JsonNode logit : position) {
+          double difference = Math.abs(found[at++] - logit.asDouble());
+          worst = difference <= worst ? worst : difference;
+        }
+      }
+    }
+    assertThat(at).isEqualTo(found.length).isPositive();
+    return worst;
+  }
+}
