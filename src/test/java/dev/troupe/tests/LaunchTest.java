@@ -8,44 +8,132 @@ import dev.troupe.launcher.Troupe;
 import dev.troupe.launcher.config.PipelineConfigurations;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Real JVMs on loopback, started by the command itself. */
 class LaunchTest {
-  private static final Pattern NODE = Pattern.compile("node (\\w+): process (\\d+)");
+  private static final Pattern NODE = Pattern.compile("node ([\\w-]+): process (\\d+)");
 
-  @TempDir Path directory;
+  @TempDir static Path directory;
+  private static Path alone;
 
-  @Test
-  void local3_givesTheBytesOfOneJvm() throws Exception {
-    Path alone = directory.resolve("alone");
+  @BeforeAll
+  static void runInOneJvm() throws Exception {
+    alone = directory.resolve("alone");
     var loaded =
         PipelineConfigurations.loader()
             .load(Quickstarts.CONFIGURATION, Quickstarts.shortened(alone));
     Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().get();
+  }
 
-    Path together = directory.resolve("together");
-    Process launch = launch(together);
-    List<Long> nodes = new ArrayList<>();
-    String output = read(launch, nodes, "never");
-    assertThat(launch.waitFor()).as(output).isZero();
-
-    assertThat(nodes).hasSize(3).noneMatch(LaunchTest::alive);
+  private static void assertSameBytesAsAlone(Path run) {
     for (String stage : List.of("sft", "reward", "policy")) {
-      assertThat(together.resolve(stage).resolve("adapter_model.safetensors"))
+      assertThat(run.resolve(stage).resolve("adapter_model.safetensors"))
           .hasSameBinaryContentAs(alone.resolve(stage).resolve("adapter_model.safetensors"));
     }
   }
 
   @Test
+  void local3_givesTheBytesOfOneJvm() throws Exception {
+    Path together = directory.resolve("together");
+    Process launch = launch(together, "--local", "3");
+    List<Long> nodes = new ArrayList<>();
+    String output = read(launch, nodes, "never");
+    assertThat(launch.waitFor()).as(output).isZero();
+    assertThat(nodes).hasSize(3).noneMatch(LaunchTest::alive);
+    assertSameBytesAsAlone(together);
+  }
+
+  @Test
+  void interrupted_stopsTheNodes_andResumesToTheSameBytes() throws Exception {
+    Path run = directory.resolve("interrupted");
+    Process launch = launch(run, "--local", "2");
+    List<Long> nodes = new ArrayList<>();
+    String output = read(launch, nodes, "reward ");
+    assertThat(new ProcessBuilder("kill", "-INT", "" + launch.pid()).start().waitFor()).isZero();
+    output += read(launch, nodes, "never");
+    assertThat(launch.waitFor()).as(output).isEqualTo(130);
+    assertThat(nodes).hasSize(2).noneMatch(LaunchTest::alive);
+    assertThat(output).contains("to go on: ./troupe launch --local 2 ");
+
+    Process resumed = launch(run, "--local", "3", "--resume");
+    output = read(resumed, nodes, "never");
+    assertThat(resumed.waitFor()).as(output).isZero();
+    assertSameBytesAsAlone(run);
+  }
+
+  /** Two addresses of this machine stand for two hosts, and a script for ssh. */
+  @Test
+  void hosts_overAStandInForSsh_giveTheBytesOfOneJvm() throws Exception {
+    Path home = Files.createDirectories(directory.resolve("a home's directory"));
+    script(
+        home.resolve("troupe"),
+        "exec '" + String.join("' '", java()) + "' \"$@\" # what ./troupe does on the other host");
+    Path ssh =
+        script(
+            directory.resolve("ssh"),
+            "echo \"$1\" >> '" + directory.resolve("called") + "'; exec sh -c \"$2\"");
+    Path hosts =
+        Files.writeString(
+            directory.resolve("hosts"),
+            "# HOST ROLE,...\n127.0.0.1 policy,critic\n\nsomebody@127.0.0.2 judge\n");
+    Path run = directory.resolve("hosts-run");
+    List<String> arguments =
+        new ArrayList<>(
+            List.of("launch", "--hosts", "" + hosts, "--ssh", "" + ssh, "--host", "127.0.0.1"));
+    Process launch = start(home, withConfiguration(arguments, run));
+    String output = read(launch, new ArrayList<>(), "never");
+    assertThat(launch.waitFor()).as(output).isZero();
+    assertThat(directory.resolve("called"))
+        .content()
+        .contains("127.0.0.1\n", "somebody@127.0.0.2\n");
+    assertSameBytesAsAlone(run);
+  }
+
+  @Test
+  void hosts_oneCannotBeReached_namesItAndItsLog() throws Exception {
+    Path ssh =
+        script(
+            directory.resolve("no-ssh"),
+            "echo 'ssh: connect to host far port 22: Connection refused' >&2; exit 255");
+    Path hosts = Files.writeString(directory.resolve("far"), "far policy,critic,judge\n");
+    Path run = directory.resolve("far-run");
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "launch",
+                "--hosts",
+                "" + hosts,
+                "--ssh",
+                "" + ssh,
+                "--host",
+                "127.0.0.1",
+                "--set",
+                "cluster.join-timeout-seconds=3"));
+    Process launch = start(directory, withConfiguration(arguments, run));
+    String output = read(launch, new ArrayList<>(), "never");
+    assertThat(launch.waitFor()).as(output).isEqualTo(2);
+    assertThat(output).contains("the node far ended with exit code 255, see " + run);
+    assertThat(run.resolve("nodes/far.log")).content().contains("Connection refused");
+  }
+
+  private static Path script(Path file, String line) throws IOException {
+    Files.writeString(file, "#!/bin/sh\n" + line + "\n");
+    assertThat(file.toFile().setExecutable(true)).isTrue();
+    return file;
+  }
+
+  @Test
   void nodeKilled_failsAndNamesIt_andLeavesNoProcess() throws Exception {
-    Process launch = launch(directory.resolve("run"));
+    Process launch = launch(directory.resolve("run"), "--local", "3");
     List<Long> nodes = new ArrayList<>();
     String output = read(launch, nodes, "sft ");
     ProcessHandle.of(nodes.get(2)).orElseThrow().destroyForcibly();
@@ -68,26 +156,39 @@ class LaunchTest {
         .doesNotContain("\tat ");
   }
 
-  private static Process launch(Path output) throws IOException {
-    List<String> arguments = new ArrayList<>(List.of("launch", "--local", "3"));
+  private static Process launch(Path output, String... options) throws IOException {
+    List<String> arguments = new ArrayList<>(List.of("launch"));
+    arguments.addAll(List.of(options));
+    return start(withConfiguration(arguments, output));
+  }
+
+  private static List<String> withConfiguration(List<String> arguments, Path output) {
     for (String override : Quickstarts.shortened(output)) {
       arguments.addAll(List.of("--set", override));
     }
     arguments.add(Quickstarts.CONFIGURATION.toString());
-    return start(arguments);
+    return arguments;
   }
 
   private static Process start(List<String> arguments) throws IOException {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx512m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                Troupe.class.getName()));
+    return start(directory, arguments);
+  }
+
+  private static Process start(Path home, List<String> arguments) throws IOException {
+    List<String> command = new ArrayList<>(java());
     command.addAll(arguments);
-    return new ProcessBuilder(command).redirectErrorStream(true).start();
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.environment().put("TROUPE_HOME", home.toString());
+    return builder.start();
+  }
+
+  private static List<String> java() {
+    return List.of(
+        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "-Xmx512m",
+        "-cp",
+        System.getProperty("java.class.path"),
+        Troupe.class.getName());
   }
 
   /**
