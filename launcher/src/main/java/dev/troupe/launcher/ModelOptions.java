@@ -21,12 +21,22 @@ final class ModelOptions {
   private @Nullable Path adapter;
 
   OneModel open(OneModel.Opener opener, double temperature) {
+    return opener.open(existing(), existingAdapter(), temperature);
+  }
+
+  /** The model's directory. */
+  Path existing() {
     if (!Files.isDirectory(model)) {
       throw new UserException(
           model
               + ": no such directory; MODEL is a directory with config.json, *.safetensors and"
               + " tokenizer.json");
     }
+    return model;
+  }
+
+  /** The adapter's directory, if one is named. */
+  Optional<Path> existingAdapter() {
     if (adapter != null && !Files.isDirectory(adapter)) {
       throw new UserException(
           "--adapter "
@@ -34,6 +44,6 @@ final class ModelOptions {
               + ": no such directory; expected one with adapter_config.json and"
               + " adapter_model.safetensors");
     }
-    return opener.open(model, Optional.ofNullable(adapter), temperature);
+    return Optional.ofNullable(adapter);
   }
 }

@@ -34,6 +34,7 @@ import picocli.CommandLine.Spec;
       ChatCommand.class,
       GenerateCommand.class,
       LogprobsCommand.class,
+      ExportCommand.class,
       DashboardCommand.class,
       DoctorCommand.class,
     })

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Writes a model as a Hugging Face directory that {@code transformers} loads and {@link Checkpoint}
@@ -37,6 +38,32 @@ public final class CheckpointWriter {
       DType dtype,
       long maxShardBytes) {
     check(config, tensors);
+    Map<String, Shape> shapes = new LinkedHashMap<>();
+    tensors.forEach((name, tensor) -> shapes.put(name, tensor.shape()));
+    write(directory, config, shapes, tensors::get, dtype, maxShardBytes);
+  }
+
+  /**
+   * As above, of a model that need not fit into memory.
+   *
+   * @param tensors gives the tensors of {@link ModelConfig#tensors()}, asked for one by one
+   */
+  public static void write(
+      Path directory,
+      ModelConfig config,
+      Function<String, TensorData> tensors,
+      DType dtype,
+      long maxShardBytes) {
+    write(directory, config, config.tensors(), tensors, dtype, maxShardBytes);
+  }
+
+  private static void write(
+      Path directory,
+      ModelConfig config,
+      Map<String, Shape> shapes,
+      Function<String, TensorData> tensors,
+      DType dtype,
+      long maxShardBytes) {
     try {
       Files.createDirectories(directory);
     } catch (IOException e) {
@@ -44,18 +71,18 @@ public final class CheckpointWriter {
     }
     JsonFile.write(directory.resolve("config.json"), config.toJson(dtype));
     JsonFile.write(directory.resolve("generation_config.json"), config.generationJson());
-    List<Map<String, TensorData>> shards = split(tensors, dtype, maxShardBytes);
+    List<Map<String, Shape>> shards = split(shapes, dtype, maxShardBytes);
     if (shards.size() == 1) {
-      SafetensorsWriter.write(directory.resolve("model.safetensors"), tensors, dtype);
+      SafetensorsWriter.write(directory.resolve("model.safetensors"), shapes, tensors, dtype);
       return;
     }
     ObjectNode index = JsonFile.object();
-    long total = tensors.values().stream().mapToLong(tensor -> bytes(tensor, dtype)).sum();
+    long total = shapes.values().stream().mapToLong(shape -> bytes(shape, dtype)).sum();
     index.putObject("metadata").put("total_size", total);
     ObjectNode weightMap = index.putObject("weight_map");
     for (int i = 0; i < shards.size(); i++) {
       String name = String.format("model-%05d-of-%05d.safetensors", i + 1, shards.size());
-      SafetensorsWriter.write(directory.resolve(name), shards.get(i), dtype);
+      SafetensorsWriter.write(directory.resolve(name), shards.get(i), tensors, dtype);
       shards.get(i).keySet().forEach(tensor -> weightMap.put(tensor, name));
     }
     JsonFile.write(directory.resolve("model.safetensors.index.json"), index);
@@ -83,12 +110,12 @@ public final class CheckpointWriter {
     }
   }
 
-  private static List<Map<String, TensorData>> split(
-      Map<String, TensorData> tensors, DType dtype, long maxShardBytes) {
-    List<Map<String, TensorData>> shards = new ArrayList<>();
-    Map<String, TensorData> shard = new LinkedHashMap<>();
+  private static List<Map<String, Shape>> split(
+      Map<String, Shape> tensors, DType dtype, long maxShardBytes) {
+    List<Map<String, Shape>> shards = new ArrayList<>();
+    Map<String, Shape> shard = new LinkedHashMap<>();
     long size = 0;
-    for (Map.Entry<String, TensorData> tensor : tensors.entrySet()) {
+    for (Map.Entry<String, Shape> tensor : tensors.entrySet()) {
       long bytes = bytes(tensor.getValue(), dtype);
       if (!shard.isEmpty() && size + bytes > maxShardBytes) {
         shards.add(shard);
@@ -102,7 +129,7 @@ public final class CheckpointWriter {
     return shards;
   }
 
-  private static long bytes(TensorData tensor, DType dtype) {
-    return tensor.shape().elements() * dtype.bytes();
+  private static long bytes(Shape shape, DType dtype) {
+    return shape.elements() * dtype.bytes();
   }
 }

@@ -13,7 +13,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** Writes safetensors files that Hugging Face libraries load. */
 public final class SafetensorsWriter {
@@ -29,7 +32,23 @@ public final class SafetensorsWriter {
    * @param dtype how every number is stored
    */
   public static void write(Path file, Map<String, TensorData> tensors, DType dtype) {
-    byte[] header = header(tensors, dtype);
+    Map<String, Shape> shapes = new LinkedHashMap<>();
+    tensors.forEach((name, tensor) -> shapes.put(name, tensor.shape()));
+    write(file, shapes, tensors::get, dtype);
+  }
+
+  /**
+   * As above, of tensors that need not fit into memory together.
+   *
+   * @param shapes name → shape
+   * @param tensors gives their numbers, asked for one by one in that order
+   */
+  static void write(
+      Path file,
+      Map<String, Shape> shapes,
+      Function<String, @Nullable TensorData> tensors,
+      DType dtype) {
+    byte[] header = header(shapes, dtype);
     Path part = file.resolveSibling(file.getFileName() + ".part");
     try {
       try (FileChannel channel =
@@ -43,8 +62,8 @@ public final class SafetensorsWriter {
         drain(length, channel);
         drain(ByteBuffer.wrap(header), channel);
         ByteBuffer block = ByteBuffer.allocate(BLOCK).order(ByteOrder.LITTLE_ENDIAN);
-        for (Map.Entry<String, TensorData> tensor : tensors.entrySet()) {
-          FloatBuffer values = tensor.getValue().values().duplicate();
+        for (Map.Entry<String, Shape> tensor : shapes.entrySet()) {
+          FloatBuffer values = values(tensor.getKey(), tensor.getValue(), tensors);
           while (values.hasRemaining()) {
             block.clear();
             int count = Math.min(values.remaining(), BLOCK / dtype.bytes());
@@ -62,13 +81,28 @@ public final class SafetensorsWriter {
     }
   }
 
-  private static byte[] header(Map<String, TensorData> tensors, DType dtype) {
+  private static FloatBuffer values(
+      String name, Shape shape, Function<String, @Nullable TensorData> tensors) {
+    TensorData data = tensors.apply(name);
+    if (data == null || !data.shape().equals(shape)) {
+      throw new IllegalArgumentException(
+          "tensor '"
+              + name
+              + "' of shape "
+              + shape
+              + " was promised, found "
+              + (data == null ? "none" : data.shape()));
+    }
+    return data.values().duplicate();
+  }
+
+  private static byte[] header(Map<String, Shape> tensors, DType dtype) {
     ObjectNode json = JsonFile.object();
     // transformers refuses a file that does not say which framework wrote it.
     json.putObject("__metadata__").put("format", "pt");
     long at = 0;
-    for (Map.Entry<String, TensorData> tensor : tensors.entrySet()) {
-      Shape shape = tensor.getValue().shape();
+    for (Map.Entry<String, Shape> tensor : tensors.entrySet()) {
+      Shape shape = tensor.getValue();
       ObjectNode entry = json.putObject(tensor.getKey());
       entry.put("dtype", dtype.name());
       ArrayNode dimensions = entry.putArray("shape");

@@ -24,6 +24,13 @@ public record TensorData(Shape shape, FloatBuffer values) {
     }
   }
 
+  /** A copy of the numbers. */
+  public float[] floats() {
+    float[] out = new float[values.remaining()];
+    values.duplicate().get(out);
+    return out;
+  }
+
   public static TensorData of(float[] values, long... shape) {
     return new TensorData(Shape.of(shape), FloatBuffer.wrap(values));
   }

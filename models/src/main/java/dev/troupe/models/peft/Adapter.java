@@ -16,6 +16,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A LoRA adapter with its numbers, as PEFT stores it.
@@ -56,6 +57,24 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
     try (SafetensorsFile file = SafetensorsFile.open(weights)) {
       return new Adapter(config, account(file, config, model));
     }
+  }
+
+  /**
+   * What is added to one linear layer's weight.
+   *
+   * @param module its Hugging Face name, for example {@code model.layers.0.self_attn.q_proj}
+   * @return empty when it is not adapted
+   */
+  public Optional<LowRank> pair(String module) {
+    TensorData a = tensors.get(module + ".lora_A.weight");
+    TensorData b = tensors.get(module + ".lora_B.weight");
+    if (a == null || b == null) {
+      return Optional.empty();
+    }
+    int rank = Math.toIntExact(a.shape().dimensions().get(0));
+    int inputs = Math.toIntExact(a.shape().dimensions().get(1));
+    int outputs = Math.toIntExact(b.shape().dimensions().get(0));
+    return Optional.of(new LowRank(rank, inputs, outputs, config.scale(), a.floats(), b.floats()));
   }
 
   private static Map<String, TensorData> account(
@@ -117,6 +136,11 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
    * @param directory made when it does not exist
    */
   public void write(Path directory) {
+    write(directory, DType.F32);
+  }
+
+  /** As above, the numbers stored as {@code dtype}. */
+  public void write(Path directory, DType dtype) {
     try {
       Files.createDirectories(directory);
     } catch (IOException e) {
@@ -124,7 +148,7 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
     }
     Map<String, TensorData> named = new LinkedHashMap<>();
     tensors.forEach((name, data) -> named.put(PREFIX + name, data));
-    SafetensorsWriter.write(directory.resolve(WEIGHTS), named, DType.F32);
+    SafetensorsWriter.write(directory.resolve(WEIGHTS), named, dtype);
     JsonFile.write(directory.resolve("adapter_config.json"), config.toJson());
   }
 }

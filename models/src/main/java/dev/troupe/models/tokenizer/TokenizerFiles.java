@@ -1,4 +1,4 @@
-package dev.troupe.engine;
+package dev.troupe.models.tokenizer;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -8,20 +8,23 @@ import java.nio.file.StandardCopyOption;
 import java.util.List;
 
 /** The files that make a directory of weights a whole Hugging Face model. */
-final class TokenizerFiles {
+public final class TokenizerFiles {
   private static final List<String> NAMES =
       List.of(
           "tokenizer.json",
           "tokenizer_config.json",
           "special_tokens_map.json",
           "chat_template.jinja",
+          "chat_template.json",
+          "added_tokens.json",
+          "tokenizer.model",
           "vocab.json",
           "merges.txt");
 
   private TokenizerFiles() {}
 
   /** Copies those that {@code from} has. */
-  static void copy(Path from, Path to) {
+  public static void copy(Path from, Path to) {
     try {
       for (String name : NAMES) {
         if (Files.exists(from.resolve(name))) {

@@ -1,10 +1,5 @@
-package dev.troupe.engine;
+package dev.troupe.models.checkpoint;
 
-import dev.troupe.models.checkpoint.CheckpointException;
-import dev.troupe.models.checkpoint.DType;
-import dev.troupe.models.checkpoint.SafetensorsFile;
-import dev.troupe.models.checkpoint.SafetensorsWriter;
-import dev.troupe.models.checkpoint.TensorData;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -14,19 +9,20 @@ import java.util.Optional;
  * The value head beside a fully tuned model's weights: one tensor {@code weight}, (1, hidden). An
  * adapter's head lies in the adapter's own file.
  */
-final class ValueHeadFile {
+public final class ValueHeadFile {
   private static final String FILE = "value_head.safetensors";
   private static final String TENSOR = "weight";
 
   private ValueHeadFile() {}
 
-  static void write(Path model, float[] head) {
+  /** Writes the head, (hidden), into a model directory. */
+  public static void write(Path model, float[] head) {
     SafetensorsWriter.write(
         model.resolve(FILE), Map.of(TENSOR, TensorData.of(head, 1, head.length)), DType.F32);
   }
 
   /** The head of a model directory that has one. */
-  static Optional<float[]> read(Path model, int hidden) {
+  public static Optional<float[]> read(Path model, int hidden) {
     if (!Files.exists(model.resolve(FILE))) {
       return Optional.empty();
     }
