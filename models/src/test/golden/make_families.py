@@ -24,7 +24,31 @@ FAMILIES = {
     "llama-bias": lambda: tf.LlamaForCausalLM(tf.LlamaConfig(**ODD, attention_bias=True, mlp_bias=True)),
     "qwen2": lambda: tf.Qwen2ForCausalLM(tf.Qwen2Config(**EVEN)),
     "qwen2-window": lambda: tf.Qwen2ForCausalLM(
-        tf.Qwen2Config(**EVEN, use_sliding_window=True, sliding_window=9, max_window_layers=1, tie_word_embeddings=True)
+        tf.Qwen2Config(**EVEN, use_sliding_window=True, sliding_window=5, max_window_layers=1, tie_word_embeddings=True)
+    ),
+    "gemma2": lambda: tf.Gemma2ForCausalLM(
+        tf.Gemma2Config(
+            **ODD,
+            query_pre_attn_scalar=10,
+            sliding_window=9,
+            attn_logit_softcapping=1.5,
+            final_logit_softcapping=3.0,
+            attn_implementation="eager",
+        )
+    ),
+    "gemma3": lambda: tf.Gemma3ForCausalLM(
+        tf.Gemma3TextConfig(
+            **dict(ODD, num_hidden_layers=4),
+            query_pre_attn_scalar=10,
+            sliding_window=6,
+            sliding_window_pattern=3,
+            rope_scaling={"rope_type": "linear", "factor": 4.0},
+        )
+    ),
+    "gemma3-untied": lambda: tf.Gemma3ForCausalLM(
+        tf.Gemma3TextConfig(
+            **ODD, sliding_window=70, sliding_window_pattern=2, tie_word_embeddings=False, final_logit_softcapping=2.0, attention_bias=True
+        )
     ),
     "qwen3": lambda: tf.Qwen3ForCausalLM(tf.Qwen3Config(**ODD, rope_theta=1e6)),
 }

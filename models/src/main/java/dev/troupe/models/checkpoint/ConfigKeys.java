@@ -59,6 +59,14 @@ record ConfigKeys(JsonNode json) {
     return value;
   }
 
+  /** A cap on logits or scores; 0 where the key is null, or absent without a default. */
+  double cap(String key, double otherwise) {
+    if (!json.has(key)) {
+      return otherwise;
+    }
+    return has(key) ? positive(key, 0) : 0;
+  }
+
   boolean bool(String key, boolean otherwise) {
     if (!has(key)) {
       return otherwise;

@@ -3,7 +3,6 @@ package dev.troupe.models.checkpoint;
 import static dev.troupe.models.checkpoint.ConfigKeys.require;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,6 +10,7 @@ import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /** Reads each known family's {@code config.json} into one description. */
 final class Families {
@@ -49,6 +49,8 @@ final class Families {
     KNOWN.put(ModelConfig.LLAMA, new Family("llama", Families::llama));
     KNOWN.put("Qwen2ForCausalLM", new Family("qwen2", Families::qwen2));
     KNOWN.put("Qwen3ForCausalLM", new Family("qwen3", Families::qwen3));
+    KNOWN.put("Gemma2ForCausalLM", new Family("gemma2", Families::gemma2));
+    KNOWN.put("Gemma3ForCausalLM", new Family("gemma3_text", Families::gemma3));
   }
 
   private Families() {}
@@ -115,7 +117,7 @@ final class Families {
         new Decoder(
             Decoder.Norms.rms(),
             Decoder.Attention.plain(plainScale(headDim), true, false)
-                .windowed(keys.integer("sliding_window").orElse(4096), qwenLocal(keys)),
+                .windowed(window(keys, 4096), qwenLocal(keys)),
             new Decoder.Mlp(keys.activation("hidden_act", "silu"), true, false),
             rotary(keys, headDim),
             false,
@@ -136,13 +138,121 @@ final class Families {
         new Decoder(
             new Decoder.Norms(false, false, false, true, false),
             Decoder.Attention.plain(plainScale(headDim), bias, bias)
-                .windowed(keys.integer("sliding_window").orElse(4096), qwenLocal(keys)),
+                .windowed(window(keys, 4096), qwenLocal(keys)),
             new Decoder.Mlp(keys.activation("hidden_act", "silu"), true, false),
             rotary(keys, headDim),
             false,
             1,
             0,
             Decoder.Names.llama()));
+  }
+
+  private static ModelConfig gemma2(String architecture, ConfigKeys keys) {
+    return config(
+        architecture,
+        keys,
+        gemma(8192),
+        new Decoder(
+            new Decoder.Norms(false, true, true, false, false),
+            gemmaAttention(keys, 2).capped(keys.cap("attn_logit_softcapping", 50)),
+            gemmaMlp(keys),
+            rotary(keys, headDim(keys, gemma(8192))),
+            false,
+            Math.sqrt(keys.requiredInt("hidden_size")),
+            keys.cap("final_logit_softcapping", 30),
+            gemmaNames()));
+  }
+
+  private static ModelConfig gemma3(String architecture, ConfigKeys keys) {
+    keys.mustBe(
+        "use_bidirectional_attention",
+        false,
+        false,
+        "a model that looks ahead cannot generate text");
+    require(
+        !keys.has("attn_logit_softcapping"),
+        "attn_logit_softcapping is set, which Gemma 3 as transformers runs it does not have; expected null");
+    Defaults defaults = gemma(131_072);
+    int pattern =
+        keys.integer("sliding_window_pattern")
+            .orElse(keys.integer("_sliding_window_pattern").orElse(6));
+    return config(
+        architecture,
+        keys,
+        defaults,
+        new Decoder(
+            new Decoder.Norms(false, true, true, true, false),
+            gemmaAttention(keys, pattern),
+            gemmaMlp(keys),
+            gemma3Rotary(keys, headDim(keys, defaults)),
+            false,
+            Math.sqrt(keys.requiredInt("hidden_size")),
+            keys.cap("final_logit_softcapping", 0),
+            gemmaNames()));
+  }
+
+  private static Defaults gemma(int maxPositions) {
+    return new Defaults(
+        256, 1e-6, maxPositions, true, List.of(1), OptionalInt.of(2), OptionalInt.of(0));
+  }
+
+  /** Of every {@code pattern} layers the last sees everything, unless {@code layer_types} says. */
+  private static Decoder.Attention gemmaAttention(ConfigKeys keys, int pattern) {
+    require(pattern > 0, "sliding_window_pattern must be positive, found " + pattern);
+    boolean bias = keys.bool("attention_bias", false);
+    int layers = keys.requiredInt("num_hidden_layers");
+    List<Boolean> local =
+        keys.layerTypes(layers)
+            .orElseGet(
+                () ->
+                    IntStream.range(0, layers)
+                        .mapToObj(layer -> (layer + 1) % pattern != 0)
+                        .toList());
+    double scale = 1 / Math.sqrt(keys.positive("query_pre_attn_scalar", 256));
+    return Decoder.Attention.plain(scale, bias, bias).windowed(window(keys, 4096), local);
+  }
+
+  private static Decoder.Mlp gemmaMlp(ConfigKeys keys) {
+    return new Decoder.Mlp(keys.activation("hidden_activation", "gelu_pytorch_tanh"), true, false);
+  }
+
+  /** Local layers turn by a base of their own and are not stretched. */
+  private static Decoder.Positions gemma3Rotary(ConfigKeys keys, int headDim) {
+    ConfigKeys rope = keys.object("rope_parameters");
+    ConfigKeys far = rope.has("full_attention") ? rope.object("full_attention") : keys;
+    ConfigKeys scaling = rope.has("full_attention") ? far : keys.object("rope_scaling");
+    double localTheta =
+        rope.has("sliding_attention")
+            ? rope.object("sliding_attention").positive("rope_theta", 10_000)
+            : keys.positive("rope_local_base_freq", 10_000);
+    return new Decoder.Positions.Rotary(
+        headDim,
+        far.positive("rope_theta", 1_000_000),
+        scaling.ropeScaling(),
+        OptionalDouble.of(localTheta));
+  }
+
+  private static Decoder.Names gemmaNames() {
+    Decoder.Names llama = Decoder.Names.llama();
+    return new Decoder.Names(
+        llama.embed(),
+        llama.norm(),
+        llama.head(),
+        llama.layer(),
+        llama.attentionNorm(),
+        llama.qkv(),
+        llama.out(),
+        "post_attention_layernorm",
+        "pre_feedforward_layernorm",
+        llama.up(),
+        llama.down(),
+        "post_feedforward_layernorm");
+  }
+
+  private static int window(ConfigKeys keys, int otherwise) {
+    int width = keys.integer("sliding_window").orElse(otherwise);
+    require(width > 0, "sliding_window must be positive, found " + width);
+    return width;
   }
 
   /** Qwen's sliding windows are off unless asked for; then layers from some one on have them. */
@@ -153,13 +263,7 @@ final class Families {
     List<Boolean> local =
         keys.layerTypes(layers)
             .orElseGet(
-                () -> {
-                  List<Boolean> types = new ArrayList<>();
-                  for (int layer = 0; layer < layers; layer++) {
-                    types.add(on && layer >= first);
-                  }
-                  return types;
-                });
+                () -> IntStream.range(0, layers).mapToObj(layer -> on && layer >= first).toList());
     require(
         on || !local.contains(true),
         "layer_types has sliding_attention, but use_sliding_window is false or sliding_window null");
