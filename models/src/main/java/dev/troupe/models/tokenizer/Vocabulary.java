@@ -50,12 +50,14 @@ final class Vocabulary {
         ids.put(vocab.get(id).path(0).asText(), id);
       }
     } else {
-      vocab.properties().forEach(entry -> ids.put(entry.getKey(), entry.getValue().asInt()));
+      vocab
+          .properties()
+          .forEach(entry -> ids.put(entry.getKey(), id(entry.getKey(), entry.getValue(), where)));
     }
     Set<String> specials = new HashSet<>();
     for (JsonNode added : json.path("added_tokens")) {
       String content = added.path("content").asText();
-      ids.put(content, added.path("id").asInt());
+      ids.put(content, id(content, added.path("id"), where));
       if (added.path("special").asBoolean()) {
         specials.add(content);
       }
@@ -64,6 +66,24 @@ final class Vocabulary {
       throw new CheckpointException(where + ": the vocabulary is empty.");
     }
     return new Vocabulary(ids, specials);
+  }
+
+  private static int id(String token, JsonNode id, String where) {
+    if (!id.isIntegralNumber()
+        || !id.canConvertToInt()
+        || id.intValue() < 0
+        || id.intValue() == Integer.MAX_VALUE) {
+      throw new CheckpointException(
+          where
+              + ": the id of token '"
+              + token
+              + "' must be a whole number from 0 to "
+              + (Integer.MAX_VALUE - 1)
+              + ", found "
+              + (id.isMissingNode() ? "none" : id)
+              + ".");
+    }
+    return id.intValue();
   }
 
   @Nullable Integer id(String token) {

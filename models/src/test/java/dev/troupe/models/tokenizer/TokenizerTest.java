@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.Golden;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.JsonFile;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class TokenizerTest {
   private static Tokenizer tokenizer;
@@ -71,6 +73,19 @@ final class TokenizerTest {
       assertThat(pieces).hasSize(tokens.length);
       assertThat(String.join("", pieces)).isEqualTo(expected.get("spelled").asText());
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"4294967295", "2147483647", "-1", "1.5", "\"7\"", "null"})
+  void load_idThatIsNone_isRefused(String id, @TempDir Path directory) throws IOException {
+    String json = Files.readString(Golden.path("gqa-tied-bf16").resolve("tokenizer.json"));
+    Files.writeString(
+        directory.resolve("tokenizer.json"),
+        json.replaceFirst("\"id\": 0,", "\"id\": " + id + ","));
+    assertThatThrownBy(() -> Tokenizer.load(directory))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("tokenizer.json: the id of token '")
+        .hasMessageContaining("must be a whole number from 0 to 2147483646, found " + id + ".");
   }
 
   @Test

@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.zip.GZIPInputStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads a file of records: one JSON value per line, or one JSON array; gzipped or not. Which of the
@@ -28,6 +29,13 @@ import java.util.zip.GZIPInputStream;
  */
 public final class RecordFile {
   private static final Pattern KNOWN = Pattern.compile(".*\\.(jsonl|ndjson|json)(\\.gz)?");
+
+  /** Blanks and byte order mark that may come before the first record. */
+  private static final int LONGEST_START = 1 << 15;
+
+  /** Guards the memory against a small compressed file of one endless line. */
+  private static final int LONGEST_LINE = 32 << 20;
+
   private static final JsonMapper ELEMENTS = JsonMapper.builder().build();
   private static final JsonMapper LINES =
       JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
@@ -101,15 +109,11 @@ public final class RecordFile {
   }
 
   private static boolean startsWithBracket(InputStream bytes) throws IOException {
-    bytes.mark(1 << 15);
+    bytes.mark(LONGEST_START);
     int next = bytes.read();
-    while (next == ' '
-        || next == '\t'
-        || next == '\r'
-        || next == '\n'
-        || next == 0xef
-        || next == 0xbb
-        || next == 0xbf) {
+    for (int read = 1;
+        read < LONGEST_START && " \t\r\n\u00ef\u00bb\u00bf".indexOf(next) >= 0;
+        read++) {
       next = bytes.read();
     }
     bytes.reset();
@@ -126,7 +130,9 @@ public final class RecordFile {
                     .onMalformedInput(CodingErrorAction.REPORT)
                     .onUnmappableCharacter(CodingErrorAction.REPORT)));
     long number = 0;
-    for (String line = reader.readLine(); line != null && !full(); line = reader.readLine()) {
+    for (String line = readLine(reader, 1);
+        line != null && !full();
+        line = readLine(reader, number + 1)) {
       number++;
       String json = number == 1 && line.startsWith("\ufeff") ? line.substring(1) : line;
       if (!json.isBlank()) {
@@ -134,6 +140,27 @@ public final class RecordFile {
         add(parseLine(json, origin), origin);
       }
     }
+  }
+
+  /** As {@link BufferedReader#readLine}, but never more than a record can be. */
+  private @Nullable String readLine(BufferedReader reader, long number) throws IOException {
+    StringBuilder line = new StringBuilder();
+    int next = reader.read();
+    if (next < 0) {
+      return null;
+    }
+    while (next >= 0 && next != '\n') {
+      if (line.length() == LONGEST_LINE) {
+        throw new DataException(
+            new Origin(source.path(), number)
+                + ": is longer than "
+                + LONGEST_LINE
+                + " characters; expected one record on each line");
+      }
+      line.append((char) next);
+      next = reader.read();
+    }
+    return line.toString();
   }
 
   private static JsonNode parseLine(String line, Origin origin) {

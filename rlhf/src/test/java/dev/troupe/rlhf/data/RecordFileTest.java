@@ -14,6 +14,7 @@ import dev.troupe.rlhf.data.PromptText.Instruction;
 import dev.troupe.rlhf.data.PromptText.Plain;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -256,6 +257,23 @@ class RecordFileTest {
     Files.write(latin, "{\"text\": \"é\"}".getBytes(StandardCharsets.ISO_8859_1));
     assertThatThrownBy(() -> read(latin.toString()))
         .hasMessage(latin + ": is not UTF-8 text; convert it first");
+  }
+
+  /** 64 MiB of one line, 64 KiB on disk. */
+  @Test
+  void read_endlessLineInASmallFile_isRefused() throws IOException {
+    Path bomb = directory.resolve("bomb.jsonl.gz");
+    try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(bomb))) {
+      byte[] blanks = new byte[1 << 20];
+      Arrays.fill(blanks, (byte) ' ');
+      for (int i = 0; i < 64; i++) {
+        out.write(blanks);
+      }
+    }
+    assertThatThrownBy(() -> RecordFile.read(SourceConfig.of(bomb.toString())))
+        .isInstanceOf(DataException.class)
+        .hasMessage(
+            bomb + ":1: is longer than 33554432 characters; expected one record on each line");
   }
 
   private static byte[] gzip(String text) throws IOException {

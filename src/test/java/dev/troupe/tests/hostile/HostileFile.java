@@ -1,0 +1,152 @@
+package dev.troupe.tests.hostile;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
+
+import com.sun.management.ThreadMXBean;
+import dev.troupe.models.checkpoint.Checkpoint;
+import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.SafetensorsFile;
+import dev.troupe.models.peft.AdapterConfig;
+import dev.troupe.models.tokenizer.ChatTurn;
+import dev.troupe.models.tokenizer.Tokenizer;
+import dev.troupe.rlhf.data.DataException;
+import dev.troupe.rlhf.data.RecordFile;
+import dev.troupe.rlhf.data.SourceConfig;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * A kind of file that may come from a stranger: a good one of it, and how it is read. Whatever its
+ * bytes, it is read or refused with one clear message, without a crash, a hang, or memory out of
+ * proportion.
+ */
+enum HostileFile {
+  SAFETENSORS("models/src/test/resources/golden/untied-llama3-fp16/model.safetensors") {
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      Path file = Files.write(directory.resolve("model.safetensors"), bytes);
+      try (SafetensorsFile opened = SafetensorsFile.open(file)) {
+        opened.names().forEach(opened::floats);
+      }
+    }
+  },
+  CONFIG("models/src/test/resources/golden/untied-llama3-fp16/config.json") {
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      Files.write(directory.resolve("config.json"), bytes);
+      Files.write(directory.resolve("model.safetensors"), SAFETENSORS.good());
+      Checkpoint.open(directory).close();
+    }
+  },
+  ADAPTER_CONFIG("models/src/test/resources/golden/gqa-adapter/adapter_config.json") {
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      Files.write(directory.resolve("adapter_config.json"), bytes);
+      AdapterConfig.read(directory);
+    }
+  },
+  TOKENIZER("models/src/test/resources/golden/gqa-tied-bf16/tokenizer.json") {
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      Files.write(directory.resolve("tokenizer.json"), bytes);
+      try (Tokenizer tokenizer = Tokenizer.load(directory)) {
+        tokenizer.decode(tokenizer.encode("Hello  wörld <|endoftext|> 12345 \n\t"));
+      }
+    }
+  },
+  CHAT_TEMPLATE("models/src/test/resources/golden/gqa-tied-bf16/chat_template.jinja") {
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      Files.write(directory.resolve("tokenizer.json"), TOKENIZER.good());
+      Files.write(directory.resolve("chat_template.jinja"), bytes);
+      try (Tokenizer tokenizer = Tokenizer.load(directory)) {
+        tokenizer
+            .chatTemplate()
+            .ifPresent(
+                template ->
+                    template.render(
+                        List.of(
+                            new ChatTurn("system", "Be brief."),
+                            new ChatTurn("user", "Hello {{ 7 * 7 }}"),
+                            new ChatTurn("assistant", "Hi")),
+                        true));
+      } finally {
+        Files.delete(directory.resolve("chat_template.jinja"));
+      }
+    }
+  },
+  RECORDS("") {
+    @Override
+    byte[] good() {
+      return """
+          {"prompt": "Say hello.", "chosen": "Hello!", "rejected": "No."}
+          {"prompt": "Caf\\u00e9?", "chosen": "Oui \\ud83d\\ude00", "rejected": "Non"}
+          {"prompt": "Why?", "chosen": "Because of \\n\\"this\\".", "rejected": "No."}
+          """
+          .getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      Path file = Files.write(directory.resolve("records.jsonl"), bytes);
+      RecordFile.read(SourceConfig.of(file.toString()));
+    }
+  };
+
+  private final String good;
+
+  HostileFile(String good) {
+    this.good = good;
+  }
+
+  abstract void read(Path directory, byte[] bytes) throws IOException;
+
+  void read(byte[] bytes) throws IOException {
+    read(DIRECTORY, bytes);
+  }
+
+  /** JSON trees are larger than their text; a fixed part for what is made once. */
+  private static final long FIXED_BYTES = 16L << 20;
+
+  private static final long BYTES_PER_BYTE = 400;
+  private static final Path DIRECTORY = temporary();
+
+  /** Reads, and holds the reader to its promise. */
+  void feed(byte[] bytes) {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long before = threads.getCurrentThreadAllocatedBytes();
+    try {
+      read(DIRECTORY, bytes);
+    } catch (CheckpointException | DataException e) {
+      assertThat(e.getMessage()).isNotBlank().hasSizeLessThan(4000);
+    } catch (Exception | StackOverflowError | OutOfMemoryError e) {
+      fail(this + " of " + bytes.length + " bytes: " + e + "\n" + shown(bytes), e);
+    }
+    assertThat(threads.getCurrentThreadAllocatedBytes() - before)
+        .as("bytes allocated for " + bytes.length + " bytes of " + this)
+        .isLessThan(FIXED_BYTES + BYTES_PER_BYTE * bytes.length);
+  }
+
+  private static String shown(byte[] bytes) {
+    String text = new String(bytes, StandardCharsets.ISO_8859_1);
+    return text.length() < 3000 ? text : text.substring(0, 3000) + "…";
+  }
+
+  byte[] good() throws IOException {
+    return Files.readAllBytes(Path.of(System.getProperty("troupe.root")).resolve(good));
+  }
+
+  private static Path temporary() {
+    try {
+      return Files.createTempDirectory("hostile");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}
