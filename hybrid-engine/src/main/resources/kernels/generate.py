@@ -62,17 +62,16 @@ def merged(self, w: List[Tensor], p: List[Tensor], i: int) -> Tensor:
     return base
   q = 11 * l + self.first_piece[i % 4]
   a = p[q].view(-1, base.size(1))
-  hq, hk, f = self.heads * self.hd, self.kv * self.hd, self.ffn
-  if i % 4 == 0:
-    b = torch.block_diag([self.rows_of(p[q + 1], hq), self.rows_of(p[q + 2], hk), self.rows_of(p[q + 3], hk)])
-  elif i % 4 == 2:
-    b = torch.block_diag([self.rows_of(p[q + 1], f), self.rows_of(p[q + 2], f)])
-  else:
-    b = self.rows_of(p[q + 1], self.hidden)
+  b = torch.block_diag(self.spread(p, q + 1, self.first_out[i % 4], self.first_out[i % 4 + 1] - self.first_out[i % 4]))
   return torch.addmm(base, b.t(), a, beta=1, alpha=self.scale)
 
-def rows_of(self, b, out: int):
-  return b.view(b.numel() // out, out)
+def spread(self, p: List[Tensor], at: int, first: int, count: int) -> List[Tensor]:
+  out: List[Tensor] = []
+  for i in range(count):
+    width = self.outs[first + i]
+    if width > 0:
+      out.append(p[at + i].view(p[at + i].numel() // width, width))
+  return out
 
 def shadow(self, w: List[Tensor], flat, old: List[$WEIGHT]) -> List[$WEIGHT]:
   # old: an earlier shadow, whose matrices are taken over where training does not touch them; or empty

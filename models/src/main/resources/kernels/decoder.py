@@ -6,7 +6,7 @@
 #     gate_up bias, down bias, post_mlp_norm]; what a family lacks is empty. rope [positions, 1, head_dim / 2, 2] is
 #     (cos, sin) and q, k rows are interleaved so that a rotary pair is adjacent and RoPE is one complex product.
 # p = the flat buffer, split by self.sizes. LoRA: 11 pieces per layer [A_qkv, B_q, B_k, B_v, A_o, B_o, A_gate_up, B_gate, B_up, A_down, B_down],
-#     A [ranks, in], B [rank, out]; a layer that is not adapted has rank 0. Full: the weights of w but the computed ones, in order. Last the value head, if any.
+#     A [ranks, in], B [rank, out]; a layer that is not adapted has rank 0, and one matrix over q, k, v or gate, up has one B, the first. Full: the weights of w but the computed ones, in order. Last the value head, if any.
 # Letters: B rows, T tokens a row, N = B * T, d width, M read positions.
 
 def pieces(self, flat):
@@ -63,8 +63,14 @@ def low_rank(self, x, y, a, b: List[Tensor]):
   # in place: y is fresh from a product, whose gradient does not need it
   return y.addmm_(h, torch.block_diag(b), beta=1, alpha=self.scale)
 
-def shaped(self, b, out: int):
-  return b.view(b.numel() // out, out)
+def spread(self, p: List[Tensor], at: int, first: int, count: int) -> List[Tensor]:
+  # the B matrices, [rank, out] each, that stand from piece `at` on; first: of them among the layer's
+  out: List[Tensor] = []
+  for i in range(count):
+    width = self.outs[first + i]
+    if width > 0:
+      out.append(p[at + i].view(p[at + i].numel() // width, width))
+  return out
 
 def mask(self, t: int, local: bool, x) -> Optional[Tensor]:
   # [T, T] to add to the scores; None where causality is all
@@ -95,7 +101,7 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
   h = self.normed(x, w[o], w[o + 6])
   qkv = torch.linear(h, w[o + 1], w[o + 7]) if self.qkv_bias else torch.linear(h, w[o + 1])
   if self.lora:
-    qkv = self.low_rank(h, qkv, p[q0], [self.shaped(p[q0 + 1], hq * hd), self.shaped(p[q0 + 2], hk * hd), self.shaped(p[q0 + 3], hk * hd)])
+    qkv = self.low_rank(h, qkv, p[q0], self.spread(p, q0 + 1, 0, 3))
   qk, v = qkv.split_with_sizes([(hq + hk) * hd, hk * hd], -1)
   if self.qk_norm:
     gain = torch.cat([w[o + 8].expand(hq, hd), w[o + 9].expand(hk, hd)])
@@ -113,13 +119,12 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
 
 def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int):
   # what a layer does after attention, each position by itself: output projection and MLP
-  d, f = self.hidden, self.ffn
   o = 9 + 16 * l
   q0 = 11 * l
   before = x
   x = torch.linear(a, w[o + 2]) if self.post_norms else torch.addmm(x, a, w[o + 2].t())
   if self.lora:
-    x = self.low_rank(a, x, p[q0 + 4], [self.shaped(p[q0 + 5], d)])
+    x = self.low_rank(a, x, p[q0 + 4], self.spread(p, q0 + 5, 3, 1))
   if self.out_bias:
     x = x + w[o + 10]
   if self.post_norms:
@@ -127,7 +132,7 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int):
   h = self.normed(before if self.parallel else x, w[o + 3], w[o + 12])
   gu = torch.linear(h, w[o + 4], w[o + 13]) if self.mlp_bias else torch.linear(h, w[o + 4])
   if self.lora:
-    gu = self.low_rank(h, gu, p[q0 + 6], [self.shaped(p[q0 + 7], f), self.shaped(p[q0 + 8], f)])
+    gu = self.low_rank(h, gu, p[q0 + 6], self.spread(p, q0 + 7, 4, 2))
   if self.gated:
     gate, up = gu.chunk(2, -1)
     a = self.activated(gate) * up
@@ -136,7 +141,7 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int):
   before = x
   x = torch.linear(a, w[o + 5]) if self.post_norms else torch.addmm(x, a, w[o + 5].t())
   if self.lora:
-    x = self.low_rank(a, x, p[q0 + 9], [self.shaped(p[q0 + 10], d)])
+    x = self.low_rank(a, x, p[q0 + 9], self.spread(p, q0 + 10, 6, 1))
   if self.mlp_bias:
     x = x + w[o + 14]
   if self.post_norms:

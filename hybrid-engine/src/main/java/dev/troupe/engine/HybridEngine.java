@@ -6,6 +6,7 @@ import dev.troupe.engine.generation.Generator;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.CheckpointWriter;
 import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.ValueHeadFile;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
@@ -105,13 +106,7 @@ public final class HybridEngine implements RoleEngine {
       return ParameterLayout.full(base.config(), head);
     }
     if (spec.tuning() instanceof Tuning.Lora lora) {
-      Set<AdaptedLinear> targets = EnumSet.noneOf(AdaptedLinear.class);
-      for (String name : lora.targets()) {
-        targets.add(
-            AdaptedLinear.of(name)
-                .orElseThrow(
-                    () -> new EngineException("no linear layer '" + name + "' to adapt by LoRA")));
-      }
+      Set<AdaptedLinear> targets = targets(lora, base.config());
       adapter.ifPresent(found -> sameShape(spec, lora, targets, found, directory.orElseThrow()));
       return ParameterLayout.lora(base.config(), lora.rank(), lora.alpha(), targets, head);
     }
@@ -125,6 +120,26 @@ public final class HybridEngine implements RoleEngine {
                     found.config().targets(),
                     head))
         .orElseGet(() -> ParameterLayout.bare(base.config(), head));
+  }
+
+  private static Set<AdaptedLinear> targets(Tuning.Lora lora, ModelConfig config) {
+    Set<AdaptedLinear> targets = EnumSet.noneOf(AdaptedLinear.class);
+    for (String name : lora.targets()) {
+      Set<AdaptedLinear> named = AdaptedLinear.named(config, name);
+      if (named.isEmpty()) {
+        throw new EngineException(
+            "no linear layer '"
+                + name
+                + "' to adapt by LoRA in a "
+                + config.architecture()
+                + ", which has "
+                + String.join(
+                    ", ", AdaptedLinear.of(config).stream().map(AdaptedLinear::key).toList())
+                + "; name those, or all-linear, in tuning.targets");
+      }
+      targets.addAll(named);
+    }
+    return targets;
   }
 
   private static void sameShape(

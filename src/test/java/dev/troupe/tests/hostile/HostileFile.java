@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.fail;
 import com.sun.management.ThreadMXBean;
 import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.SafetensorsFile;
 import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.tokenizer.ChatTurn;
@@ -48,7 +49,8 @@ enum HostileFile {
     @Override
     void read(Path directory, byte[] bytes) throws IOException {
       Files.write(directory.resolve("adapter_config.json"), bytes);
-      AdapterConfig.read(directory);
+      Files.write(directory.resolve("config.json"), CONFIG.good());
+      AdapterConfig.read(directory, ModelConfig.read(directory));
     }
   },
   TOKENIZER("models/src/test/resources/golden/gqa-tied-bf16/tokenizer.json") {

@@ -4,7 +4,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.peft.AdaptedLinear;
 import java.util.Collections;
-import java.util.Set;
+import java.util.List;
 
 /** Sizes of the matrices that a shadow packs. */
 final class Matrices {
@@ -12,8 +12,9 @@ final class Matrices {
 
   /** Elements of all of them, the output matrix included. */
   static long elements(ModelConfig config) {
-    return (qkv(config) + o(config) + gateUp(config) + down(config)) * config.layers()
-        + (long) config.vocabSize() * config.hiddenSize();
+    long layer =
+        AdaptedLinear.groups(config).stream().mapToLong(group -> elements(config, group)).sum();
+    return layer * config.layers() + (long) config.vocabSize() * config.hiddenSize();
   }
 
   /** Elements of those that training changes. */
@@ -22,37 +23,16 @@ final class Matrices {
     if (layout.isFull()) {
       return elements(config);
     }
-    Set<AdaptedLinear> targets = layout.targets();
-    long sum = 0;
-    if (!Collections.disjoint(
-        targets, Set.of(AdaptedLinear.Q_PROJ, AdaptedLinear.K_PROJ, AdaptedLinear.V_PROJ))) {
-      sum += qkv(config);
-    }
-    if (targets.contains(AdaptedLinear.O_PROJ)) {
-      sum += o(config);
-    }
-    if (targets.contains(AdaptedLinear.GATE_PROJ) || targets.contains(AdaptedLinear.UP_PROJ)) {
-      sum += gateUp(config);
-    }
-    if (targets.contains(AdaptedLinear.DOWN_PROJ)) {
-      sum += down(config);
-    }
-    return sum * config.layers();
+    return AdaptedLinear.groups(config).stream()
+            .filter(group -> !Collections.disjoint(layout.targets(), group))
+            .mapToLong(group -> elements(config, group))
+            .sum()
+        * config.layers();
   }
 
-  private static long qkv(ModelConfig config) {
-    return (config.heads() + 2L * config.kvHeads()) * config.headDim() * config.hiddenSize();
-  }
-
-  private static long o(ModelConfig config) {
-    return (long) config.heads() * config.headDim() * config.hiddenSize();
-  }
-
-  private static long gateUp(ModelConfig config) {
-    return 2L * config.intermediateSize() * config.hiddenSize();
-  }
-
-  private static long down(ModelConfig config) {
-    return (long) config.intermediateSize() * config.hiddenSize();
+  private static long elements(ModelConfig config, List<AdaptedLinear> group) {
+    return group.stream()
+        .mapToLong(linear -> (long) linear.outputs(config) * linear.inputs(config))
+        .sum();
   }
 }

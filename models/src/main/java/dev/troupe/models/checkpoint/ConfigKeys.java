@@ -27,6 +27,13 @@ record ConfigKeys(JsonNode json) {
     return integer(key).orElseThrow();
   }
 
+  /** The number of layers under a key, within reason: each makes a list of weights. */
+  int layers(String key) {
+    int layers = requiredInt(key);
+    require(layers > 0 && layers <= 1000, key + " must be 1 to 1000, found " + layers);
+    return layers;
+  }
+
   OptionalInt integer(String key) {
     if (!has(key)) {
       return OptionalInt.empty();
@@ -155,18 +162,73 @@ record ConfigKeys(JsonNode json) {
     return token.intValue();
   }
 
-  RopeScaling ropeScaling() {
+  /**
+   * What a {@code rope_scaling} or {@code rope_parameters} says.
+   *
+   * @param model the whole configuration
+   * @param pairs that turn in a head
+   */
+  RopeScaling ropeScaling(ConfigKeys model, int pairs) {
     String type = text("rope_type", text("type", "default"));
     return switch (type) {
       case "default" -> new RopeScaling.None();
       case "linear" -> new RopeScaling.Linear(atLeastOne("factor"));
+      case "dynamic" -> {
+        atLeastOne("factor");
+        yield new RopeScaling.None();
+      }
       case "llama3" -> llama3();
+      case "yarn" -> yarn(model);
+      case "longrope", "su" -> longRope(model, pairs);
       default ->
           throw new IllegalArgumentException(
               "rope_scaling of type '"
                   + type
-                  + "' cannot be run; known are default, linear, llama3");
+                  + "' cannot be run; known are default, linear, dynamic, llama3, yarn, longrope");
     };
+  }
+
+  private RopeScaling yarn(ConfigKeys model) {
+    double factor = atLeastOne("factor");
+    double amplitude = 1 + 0.1 * Math.log(factor);
+    if (has("mscale") && has("mscale_all_dim") && number("mscale", 0) != 0) {
+      double all = number("mscale_all_dim", 0);
+      if (all != 0) {
+        amplitude =
+            (1 + 0.1 * number("mscale", 0) * Math.log(factor)) / (1 + 0.1 * all * Math.log(factor));
+      }
+    }
+    return new RopeScaling.Yarn(
+        factor,
+        positive("beta_fast", 32),
+        positive("beta_slow", 1),
+        integer("original_max_position_embeddings")
+            .orElseGet(() -> model.requiredInt("max_position_embeddings")),
+        bool("truncate", true),
+        positive("attention_factor", amplitude));
+  }
+
+  private RopeScaling longRope(ConfigKeys model, int pairs) {
+    JsonNode factors = json.path("short_factor");
+    require(
+        factors.isArray() && factors.size() == pairs,
+        "rope_scaling: short_factor must list " + pairs + " numbers, found " + factors);
+    List<Double> shorts = new ArrayList<>();
+    for (JsonNode factor : factors) {
+      require(
+          factor.isNumber() && factor.doubleValue() > 0,
+          "rope_scaling: short_factor must list positive numbers, found " + factor);
+      shorts.add(factor.doubleValue());
+    }
+    int longest = model.requiredInt("max_position_embeddings");
+    int original = model.integer("original_max_position_embeddings").orElse(longest);
+    require(original > 1, "original_max_position_embeddings must exceed 1, found " + original);
+    double factor =
+        model.has("original_max_position_embeddings")
+            ? (double) longest / original
+            : positive("factor", 1);
+    double amplitude = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+    return new RopeScaling.LongRope(shorts, original, positive("attention_factor", amplitude));
   }
 
   private RopeScaling llama3() {

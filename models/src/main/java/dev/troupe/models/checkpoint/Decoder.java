@@ -116,6 +116,9 @@ public record Decoder(
 
   /** How a token knows its place. */
   public sealed interface Positions {
+    /** Positions up to which they hold. */
+    int longest();
+
     /**
      * Rotary (Su et al., arXiv:2104.09864).
      *
@@ -125,7 +128,12 @@ public record Decoder(
      * @param localTheta the base in local layers, unscaled, where it is another
      */
     record Rotary(int dims, double theta, RopeScaling scaling, OptionalDouble localTheta)
-        implements Positions {}
+        implements Positions {
+      @Override
+      public int longest() {
+        return scaling.longest();
+      }
+    }
   }
 
   /**

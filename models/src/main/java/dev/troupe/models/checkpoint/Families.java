@@ -26,9 +26,13 @@ final class Families {
    */
   private record Family(String modelType, Reader reader) {}
 
-  /** What an absent key means; {@code headDim} 0 for the width divided by the heads. */
+  /**
+   * What an absent key means; {@code headDim} 0 for the width divided by the heads, {@code kvHeads}
+   * 0 for as many as there are query heads.
+   */
   private record Defaults(
       int headDim,
+      int kvHeads,
       double normEps,
       int maxPositions,
       boolean tied,
@@ -37,16 +41,18 @@ final class Families {
       OptionalInt pad) {}
 
   private static final Defaults LLAMA =
-      new Defaults(0, 1e-6, 2048, false, List.of(2), OptionalInt.of(1), OptionalInt.empty());
+      new Defaults(0, 0, 1e-6, 2048, false, List.of(2), OptionalInt.of(1), OptionalInt.empty());
 
   private static final Defaults QWEN =
-      new Defaults(0, 1e-6, 32_768, false, List.of(), OptionalInt.empty(), OptionalInt.empty());
+      new Defaults(0, 32, 1e-6, 32_768, false, List.of(), OptionalInt.empty(), OptionalInt.empty());
 
   /** By architecture: the class that transformers would build. */
   private static final Map<String, Family> KNOWN = new LinkedHashMap<>();
 
   static {
     KNOWN.put(ModelConfig.LLAMA, new Family("llama", Families::llama));
+    KNOWN.put("MistralForCausalLM", new Family("mistral", Families::mistral));
+    KNOWN.put("Phi3ForCausalLM", new Family("phi3", Families::phi3));
     KNOWN.put("Qwen2ForCausalLM", new Family("qwen2", Families::qwen2));
     KNOWN.put("Qwen3ForCausalLM", new Family("qwen3", Families::qwen3));
     KNOWN.put("Gemma2ForCausalLM", new Family("gemma2", Families::gemma2));
@@ -108,6 +114,65 @@ final class Families {
             Decoder.Names.llama()));
   }
 
+  private static ModelConfig mistral(String architecture, ConfigKeys keys) {
+    Defaults defaults = new Defaults(0, 8, 1e-6, 131_072, false, LLAMA.eos, LLAMA.bos, LLAMA.pad);
+    int headDim = headDim(keys, defaults);
+    boolean windowed = !keys.json().has("sliding_window") || keys.has("sliding_window");
+    return config(
+        architecture,
+        keys,
+        defaults,
+        new Decoder(
+            Decoder.Norms.rms(),
+            Decoder.Attention.plain(plainScale(headDim), false, false)
+                .windowed(windowed ? window(keys, 4096) : 0, everyLayer(keys, windowed)),
+            new Decoder.Mlp(keys.activation("hidden_act", "silu"), true, false),
+            rotary(keys, headDim),
+            false,
+            1,
+            0,
+            Decoder.Names.llama()));
+  }
+
+  private static ModelConfig phi3(String architecture, ConfigKeys keys) {
+    Defaults defaults =
+        new Defaults(
+            0, 0, 1e-5, 4096, false, List.of(32_000), OptionalInt.of(1), OptionalInt.of(32_000));
+    int headDim = headDim(keys, defaults);
+    boolean windowed = keys.has("sliding_window");
+    Decoder.Names llama = Decoder.Names.llama();
+    return config(
+        architecture,
+        keys,
+        defaults,
+        new Decoder(
+            Decoder.Norms.rms(),
+            Decoder.Attention.plain(plainScale(headDim), false, false)
+                .windowed(windowed ? window(keys, 0) : 0, everyLayer(keys, windowed)),
+            new Decoder.Mlp(keys.activation("hidden_act", "silu"), true, false),
+            rotary(keys, headDim),
+            false,
+            1,
+            0,
+            new Decoder.Names(
+                llama.embed(),
+                llama.norm(),
+                llama.head(),
+                llama.layer(),
+                llama.attentionNorm(),
+                List.of("self_attn.qkv_proj"),
+                llama.out(),
+                "",
+                llama.mlpNorm(),
+                List.of("mlp.gate_up_proj"),
+                llama.down(),
+                "")));
+  }
+
+  private static List<Boolean> everyLayer(ConfigKeys keys, boolean local) {
+    return Collections.nCopies(keys.layers("num_hidden_layers"), local);
+  }
+
   private static ModelConfig qwen2(String architecture, ConfigKeys keys) {
     int headDim = headDim(keys, QWEN);
     return config(
@@ -128,7 +193,15 @@ final class Families {
 
   private static ModelConfig qwen3(String architecture, ConfigKeys keys) {
     Defaults defaults =
-        new Defaults(128, QWEN.normEps, QWEN.maxPositions, false, QWEN.eos, QWEN.bos, QWEN.pad);
+        new Defaults(
+            128,
+            QWEN.kvHeads,
+            QWEN.normEps,
+            QWEN.maxPositions,
+            false,
+            QWEN.eos,
+            QWEN.bos,
+            QWEN.pad);
     boolean bias = keys.bool("attention_bias", false);
     int headDim = headDim(keys, defaults);
     return config(
@@ -193,14 +266,14 @@ final class Families {
 
   private static Defaults gemma(int maxPositions) {
     return new Defaults(
-        256, 1e-6, maxPositions, true, List.of(1), OptionalInt.of(2), OptionalInt.of(0));
+        256, 4, 1e-6, maxPositions, true, List.of(1), OptionalInt.of(2), OptionalInt.of(0));
   }
 
   /** Of every {@code pattern} layers the last sees everything, unless {@code layer_types} says. */
   private static Decoder.Attention gemmaAttention(ConfigKeys keys, int pattern) {
     require(pattern > 0, "sliding_window_pattern must be positive, found " + pattern);
     boolean bias = keys.bool("attention_bias", false);
-    int layers = keys.requiredInt("num_hidden_layers");
+    int layers = keys.layers("num_hidden_layers");
     List<Boolean> local =
         keys.layerTypes(layers)
             .orElseGet(
@@ -228,7 +301,7 @@ final class Families {
     return new Decoder.Positions.Rotary(
         headDim,
         far.positive("rope_theta", 1_000_000),
-        scaling.ropeScaling(),
+        scaling.ropeScaling(keys, headDim / 2),
         OptionalDouble.of(localTheta));
   }
 
@@ -257,7 +330,7 @@ final class Families {
 
   /** Qwen's sliding windows are off unless asked for; then layers from some one on have them. */
   private static List<Boolean> qwenLocal(ConfigKeys keys) {
-    int layers = keys.requiredInt("num_hidden_layers");
+    int layers = keys.layers("num_hidden_layers");
     boolean on = keys.bool("use_sliding_window", false) && keys.has("sliding_window");
     int first = keys.integer("max_window_layers").orElse(28);
     List<Boolean> local =
@@ -302,12 +375,16 @@ final class Families {
         keys.requiredInt("vocab_size"),
         keys.requiredInt("hidden_size"),
         keys.requiredInt("intermediate_size"),
-        keys.requiredInt("num_hidden_layers"),
+        keys.layers("num_hidden_layers"),
         heads,
-        keys.integer("num_key_value_heads").orElse(heads),
+        keys.json().has("num_key_value_heads") || defaults.kvHeads == 0
+            ? keys.integer("num_key_value_heads").orElse(heads)
+            : defaults.kvHeads,
         headDim(keys, defaults),
         keys.positive("rms_norm_eps", defaults.normEps),
-        keys.integer("max_position_embeddings").orElse(defaults.maxPositions),
+        Math.min(
+            keys.integer("max_position_embeddings").orElse(defaults.maxPositions),
+            decoder.positions().longest()),
         keys.bool("tie_word_embeddings", defaults.tied),
         keys.eosTokens(defaults.eos),
         keys.token("bos_token_id", defaults.bos),
@@ -332,6 +409,7 @@ final class Families {
             + " turns "
             + dims
             + " numbers; expected an even number of at most head_dim");
-    return new Decoder.Positions.Rotary(dims, theta, rope.ropeScaling(), OptionalDouble.empty());
+    return new Decoder.Positions.Rotary(
+        dims, theta, rope.ropeScaling(keys, dims / 2), OptionalDouble.empty());
   }
 }

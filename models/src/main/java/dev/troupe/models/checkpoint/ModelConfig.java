@@ -65,7 +65,6 @@ public record ModelConfig(
     positive("vocab_size", vocabSize);
     positive("hidden_size", hiddenSize);
     positive("intermediate_size", intermediateSize);
-    positive("num_hidden_layers", layers);
     positive("num_attention_heads", heads);
     positive("num_key_value_heads", kvHeads);
     positive("head_dim", headDim);
@@ -73,6 +72,9 @@ public record ModelConfig(
     ConfigKeys.require(
         heads % kvHeads == 0,
         "num_attention_heads " + heads + " is not a multiple of num_key_value_heads " + kvHeads);
+    fits("num_attention_heads times head_dim, with keys and values,", 3L * heads, headDim);
+    fits("intermediate_size", 2, intermediateSize);
+    fits("max_position_embeddings times head_dim", maxPositionEmbeddings, headDim);
     for (int eos : eosTokenIds) {
       ConfigKeys.require(
           eos >= 0 && eos < vocabSize,
@@ -168,7 +170,7 @@ public record ModelConfig(
   private double[] frequencies(int dims, double theta, RopeScaling scaling) {
     double[] frequencies = new double[headDim / 2];
     for (int i = 0; i < dims / 2; i++) {
-      frequencies[i] = scaling.scale(Math.pow(theta, -2.0 * i / dims));
+      frequencies[i] = scaling.scale(Math.pow(theta, -2.0 * i / dims), i, theta, dims / 2);
     }
     return frequencies;
   }
@@ -191,7 +193,8 @@ public record ModelConfig(
     return weights;
   }
 
-  private StoredWeight stored(Slot slot, int layer) {
+  /** One weight of {@link #weights}; {@code layer} is 0 for those of the whole network. */
+  public StoredWeight stored(Slot slot, int layer) {
     Decoder.Names names = decoder.names();
     Decoder.Norms norms = decoder.norms();
     Decoder.Attention attention = decoder.attention();
@@ -342,6 +345,12 @@ public record ModelConfig(
     } else {
       json.set("eos_token_id", json.numberNode(eosTokenIds.isEmpty() ? null : eosTokenIds.get(0)));
     }
+  }
+
+  /** Rows of a weight, or numbers of a table, are counted by an int. */
+  private static void fits(String what, long count, long times) {
+    ConfigKeys.require(
+        count <= Integer.MAX_VALUE / times, what + " is too large: " + count + " times " + times);
   }
 
   private static void positive(String key, int value) {

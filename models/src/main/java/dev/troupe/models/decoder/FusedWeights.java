@@ -44,8 +44,8 @@ final class FusedWeights {
     for (StoredWeight stored : config.weights()) {
       Weight weight =
           switch (stored.slot()) {
-            case ROPE -> rope(config, config.rotaryFrequencies());
-            case LOCAL_ROPE -> rope(config, config.localRotaryFrequencies());
+            case ROPE -> rope(config, config.rotaryFrequencies(), amplitude(config));
+            case LOCAL_ROPE -> rope(config, config.localRotaryFrequencies(), 1);
             default ->
                 stored.slot() == Slot.HEAD && config.tiedEmbeddings()
                     ? Objects.requireNonNull(embed)
@@ -171,7 +171,13 @@ final class FusedWeights {
     return out;
   }
 
-  private static Weight rope(ModelConfig config, double[] frequencies) {
+  private static double amplitude(ModelConfig config) {
+    return config.decoder().positions() instanceof Positions.Rotary rotary
+        ? rotary.scaling().amplitude()
+        : 1;
+  }
+
+  private static Weight rope(ModelConfig config, double[] frequencies, double amplitude) {
     if (frequencies.length == 0) {
       return new Weight(new float[0], new long[] {0});
     }
@@ -182,8 +188,10 @@ final class FusedWeights {
         // As transformers does: the frequency is a float, the angle a float product.
         float angle = position * (float) frequencies[i];
         int at = (position * frequencies.length + i) * 2;
-        table[at] = (float) Math.cos(angle);
-        table[at + 1] = (float) Math.sin(angle);
+        // What does not turn is not stretched either.
+        float factor = frequencies[i] == 0 ? 1 : (float) amplitude;
+        table[at] = (float) Math.cos(angle) * factor;
+        table[at + 1] = (float) Math.sin(angle) * factor;
       }
     }
     return new Weight(table, new long[] {positions, 1, frequencies.length, 2});

@@ -1,7 +1,6 @@
 package dev.troupe.models.decoder;
 
 import dev.troupe.models.checkpoint.ModelConfig;
-import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.peft.AdaptedLinear;
@@ -24,12 +23,8 @@ import java.util.Set;
  * (hidden), where there is one.
  */
 public final class ParameterLayout {
-  private static final List<List<AdaptedLinear>> GROUPS =
-      List.of(
-          List.of(AdaptedLinear.Q_PROJ, AdaptedLinear.K_PROJ, AdaptedLinear.V_PROJ),
-          List.of(AdaptedLinear.O_PROJ),
-          List.of(AdaptedLinear.GATE_PROJ, AdaptedLinear.UP_PROJ),
-          List.of(AdaptedLinear.DOWN_PROJ));
+  /** How many linear layers the kernels expect in each group; what a family lacks is empty. */
+  private static final List<Integer> GROUP_SIZES = List.of(3, 1, 2, 1);
 
   /** A LoRA pair's place: A at {@code a}, (rank, in); B transposed at {@code b}, (rank, out). */
   private record Place(int layer, AdaptedLinear linear, int a, int b) {}
@@ -66,8 +61,12 @@ public final class ParameterLayout {
       }
     } else if (rank > 0) {
       for (int layer = 0; layer < config.layers(); layer++) {
-        for (List<AdaptedLinear> group : GROUPS) {
-          at = place(layer, group, targets, at, pieces);
+        List<List<AdaptedLinear>> groups = AdaptedLinear.groups(config);
+        for (int group = 0; group < groups.size(); group++) {
+          at = place(layer, groups.get(group), targets, at, pieces);
+          for (int i = groups.get(group).size(); i < GROUP_SIZES.get(group); i++) {
+            pieces.add(0L);
+          }
         }
       }
     }
@@ -161,10 +160,24 @@ public final class ParameterLayout {
     Map<String, Object> attributes = new LinkedHashMap<>(KernelChoices.of(config));
     attributes.put("scale", rank == 0 ? 0.0 : alpha / rank);
     attributes.put("lora", isLora());
+    attributes.put("outs", outs());
     attributes.put("full", full);
     attributes.put("head_at", full && !config.tiedEmbeddings() ? sizes[0] + sizes[1] : 0L);
     attributes.put("sizes", sizes.clone());
     return attributes;
+  }
+
+  /** Width of each B of a layer; 0 where the family has no such layer. */
+  private long[] outs() {
+    List<Long> outs = new ArrayList<>();
+    List<List<AdaptedLinear>> groups = AdaptedLinear.groups(config);
+    for (int group = 0; group < groups.size(); group++) {
+      for (int i = 0; i < GROUP_SIZES.get(group); i++) {
+        List<AdaptedLinear> those = groups.get(group);
+        outs.add(i < those.size() ? (long) those.get(i).outputs(config) : 0L);
+      }
+    }
+    return outs.stream().mapToLong(Long::longValue).toArray();
   }
 
   /**
@@ -234,12 +247,12 @@ public final class ParameterLayout {
       int inputs = linear.inputs(config);
       int outputs = linear.outputs(config);
       out.put(
-          place.linear().nameOfA(place.layer()),
+          place.linear().nameOfA(config, place.layer()),
           TensorData.of(
               Arrays.copyOfRange(flat, place.a(), place.a() + rank * inputs), rank, inputs));
       float[] b = transpose(flat, place.b(), rank, outputs);
       out.put(
-          place.linear().nameOfB(place.layer()),
+          place.linear().nameOfB(config, place.layer()),
           TensorData.of(FusedWeights.reorder(b, order(linear), false), outputs, rank));
     }
     return out;
@@ -249,8 +262,8 @@ public final class ParameterLayout {
     for (Place place : places) {
       AdaptedLinear linear = place.linear();
       int outputs = linear.outputs(config);
-      float[] a = floats(tensors, place.linear().nameOfA(place.layer()));
-      float[] b = floats(tensors, place.linear().nameOfB(place.layer()));
+      float[] a = floats(tensors, place.linear().nameOfA(config, place.layer()));
+      float[] b = floats(tensors, place.linear().nameOfB(config, place.layer()));
       float[] rows = FusedWeights.reorder(b, order(linear), true);
       System.arraycopy(a, 0, flat, place.a(), a.length);
       float[] transposed = transpose(rows, 0, outputs, rank);
@@ -290,19 +303,13 @@ public final class ParameterLayout {
 
   /** The order of a linear layer's outputs in the kernels, as in {@link FusedWeights#order}. */
   private int[] order(AdaptedLinear linear) {
-    int[] all = FusedWeights.order(config, Slot.QKV);
-    if (all.length == 0) {
-      return all;
-    }
-    int q = config.heads() * config.headDim();
-    return switch (linear) {
-      case Q_PROJ -> Arrays.copyOf(all, q);
-      case K_PROJ ->
-          Arrays.stream(all, q, q + config.kvHeads() * config.headDim())
-              .map(row -> row - q)
-              .toArray();
-      case V_PROJ, O_PROJ, GATE_PROJ, UP_PROJ, DOWN_PROJ -> new int[0];
-    };
+    AdaptedLinear.Rows rows = linear.rows(config);
+    int[] all = FusedWeights.order(config, rows.slot());
+    return all.length == 0
+        ? all
+        : Arrays.stream(all, rows.first(), rows.first() + rows.count())
+            .map(row -> row - rows.first())
+            .toArray();
   }
 
   private static float[] floats(Map<String, TensorData> tensors, String name) {

@@ -46,7 +46,7 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
    *     a tensor is missing, unknown or of another shape than the base asks for
    */
   public static Adapter read(Path directory, ModelConfig model) {
-    AdapterConfig config = AdapterConfig.read(directory);
+    AdapterConfig config = AdapterConfig.read(directory, model);
     Path weights = directory.resolve(WEIGHTS);
     if (!Files.exists(weights) && Files.exists(directory.resolve("adapter_model.bin"))) {
       throw new CheckpointException(

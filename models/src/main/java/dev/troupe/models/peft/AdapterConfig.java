@@ -80,8 +80,8 @@ public record AdapterConfig(
     Map<String, Shape> tensors = new LinkedHashMap<>();
     for (int layer = 0; layer < model.layers(); layer++) {
       for (AdaptedLinear target : inOrder()) {
-        tensors.put(target.nameOfA(layer), Shape.of(rank, target.inputs(model)));
-        tensors.put(target.nameOfB(layer), Shape.of(target.outputs(model), rank));
+        tensors.put(target.nameOfA(model, layer), Shape.of(rank, target.inputs(model)));
+        tensors.put(target.nameOfB(model, layer), Shape.of(target.outputs(model), rank));
       }
     }
     if (head) {
@@ -93,20 +93,21 @@ public record AdapterConfig(
   /**
    * Reads an {@code adapter_config.json}.
    *
+   * @param model the base's configuration, whose layers the file names
    * @throws CheckpointException when it is missing, malformed, or uses an option that is not
    *     supported, which it names
    */
-  public static AdapterConfig read(Path directory) {
+  public static AdapterConfig read(Path directory, ModelConfig model) {
     Path file = directory.resolve("adapter_config.json");
     ObjectNode json = JsonFile.read(file);
     try {
-      return parse(json);
+      return parse(json, model);
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(file + ": " + e.getMessage() + ".", e);
     }
   }
 
-  private static AdapterConfig parse(ObjectNode json) {
+  private static AdapterConfig parse(ObjectNode json, ModelConfig model) {
     String type = json.path("peft_type").asText("none");
     require(type.equals("LORA"), "peft_type '" + type + "' is not supported; expected LORA");
     for (Map.Entry<String, String> option : MUST_BE_OFF.entrySet()) {
@@ -129,7 +130,7 @@ public record AdapterConfig(
     return new AdapterConfig(
         rank.intValue(),
         alpha.doubleValue(),
-        targets(json.path("target_modules")),
+        targets(json.path("target_modules"), model),
         head(json.path("modules_to_save")),
         json.path("base_model_name_or_path").asText(""));
   }
@@ -138,22 +139,22 @@ public record AdapterConfig(
     return value.isContainerNode() && value.isEmpty();
   }
 
-  private static Set<AdaptedLinear> targets(JsonNode modules) {
+  private static Set<AdaptedLinear> targets(JsonNode modules, ModelConfig model) {
     if (modules.asText().equals("all-linear")) {
-      return EnumSet.allOf(AdaptedLinear.class);
+      return AdaptedLinear.of(model);
     }
     require(modules.isArray(), "target_modules must be a list or \"all-linear\", found " + modules);
     Set<AdaptedLinear> targets = EnumSet.noneOf(AdaptedLinear.class);
     for (JsonNode module : modules) {
-      targets.add(
-          AdaptedLinear.of(module.asText())
-              .orElseThrow(
-                  () ->
-                      new IllegalArgumentException(
-                          "target_modules names "
-                              + module
-                              + "; known are "
-                              + String.join(", ", AdaptedLinear.keys()))));
+      Set<AdaptedLinear> named = AdaptedLinear.named(model, module.asText());
+      require(
+          !named.isEmpty(),
+          "target_modules names "
+              + module
+              + "; known are "
+              + String.join(
+                  ", ", AdaptedLinear.of(model).stream().map(AdaptedLinear::key).toList()));
+      targets.addAll(named);
     }
     return targets;
   }

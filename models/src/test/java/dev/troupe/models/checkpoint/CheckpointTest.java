@@ -215,7 +215,10 @@ final class CheckpointTest {
         "architectures | null | it names no architecture (key 'architectures'); known are KNOWN.",
         "hidden_size | null | hidden_size is missing.",
         "hidden_size | 'x' | hidden_size must be a whole number, found 'x'.",
-        "num_hidden_layers | 0 | num_hidden_layers must be positive, found 0.",
+        "num_hidden_layers | 0 | num_hidden_layers must be 1 to 1000, found 0.",
+        "num_hidden_layers | 2000000000 | num_hidden_layers must be 1 to 1000, found 2000000000.",
+        "head_dim | 2000000000 | num_attention_heads times head_dim, with keys and values, is too large: 6 times 2000000000.",
+        "max_position_embeddings | 2000000000 | max_position_embeddings times head_dim is too large: 2000000000 times 16.",
         "num_key_value_heads | 3 | num_attention_heads 2 is not a multiple of num_key_value_heads 3.",
         "head_dim | 15 | head_dim 15 is odd; rotary positions need pairs.",
         "model_type | 'qwen2' | model_type 'qwen2' does not go with the architecture LlamaForCausalLM, which is 'llama'.",
@@ -225,10 +228,9 @@ final class CheckpointTest {
             + " head_dim.",
         "quantization_config | {'bits':4} | quantization_config is set; quantised weights cannot be trained. Use the checkpoint in"
             + " bf16, fp16 or fp32.",
-        "rope_scaling | {'rope_type':'yarn','factor':2.0} | rope_scaling of type 'yarn' cannot be run; known are default, linear,"
-            + " llama3.",
-        "rope_scaling | {'type':'dynamic','factor':2.0} | rope_scaling of type 'dynamic' cannot be run; known are default, linear,"
-            + " llama3.",
+        "rope_scaling | {'rope_type':'ntk','factor':2.0} | rope_scaling of type 'ntk' cannot be run; known are default, linear, dynamic,"
+            + " llama3, yarn, longrope.",
+        "rope_scaling | {'type':'longrope','short_factor':[1]} | rope_scaling: short_factor must list 8 numbers, found [1].",
         "rope_scaling | {'rope_type':'linear'} | rope_scaling: factor must be a number of at least 1, found nothing.",
         "eos_token_id | 101 | eos_token_id 101 is outside of the vocabulary of 101.",
         "eos_token_id | ['a'] | eos_token_id must be a token id or a list of them, found 'a'.",

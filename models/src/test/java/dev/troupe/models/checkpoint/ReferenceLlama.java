@@ -29,9 +29,9 @@ final class ReferenceLlama {
     AdapterConfig lora = adapter.config();
     for (int layer = 0; layer < config.layers(); layer++) {
       for (AdaptedLinear target : lora.inOrder()) {
-        FloatBuffer a = adapter.tensors().get(target.nameOfA(layer)).values();
-        FloatBuffer b = adapter.tensors().get(target.nameOfB(layer)).values();
-        float[] weight = weights.get(target.nameOfB(layer).replace(".lora_B", ""));
+        FloatBuffer a = adapter.tensors().get(target.nameOfA(config, layer)).values();
+        FloatBuffer b = adapter.tensors().get(target.nameOfB(config, layer)).values();
+        float[] weight = weights.get(target.nameOfB(config, layer).replace(".lora_B", ""));
         int inputs = target.inputs(config);
         for (int i = 0; i < weight.length; i++) {
           double sum = 0;

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -113,18 +114,18 @@ final class GradientTest {
 
   static Stream<Case> cases() throws IOException {
     List<Case> cases = new ArrayList<>();
-    for (AdaptedLinear linear : AdaptedLinear.values()) {
+    for (AdaptedLinear linear : AdaptedLinear.of(config(false))) {
       cases.add(lora(EnumSet.of(linear), false));
     }
     cases.add(
         lora(EnumSet.of(AdaptedLinear.Q_PROJ, AdaptedLinear.V_PROJ, AdaptedLinear.UP_PROJ), false));
-    cases.add(lora(EnumSet.allOf(AdaptedLinear.class), true));
+    cases.add(lora(AdaptedLinear.of(config(false)), true));
     cases.add(new Case("full, tied", ParameterLayout.full(config(true), true), true));
     cases.add(new Case("full, untied", ParameterLayout.full(config(false), true), false));
     cases.add(new Case("value head alone", ParameterLayout.bare(config(true), true), true));
     for (String family : FamilyGoldenTest.families()) {
       ModelConfig config = ModelConfig.read(Golden.path("families/" + family));
-      EnumSet<AdaptedLinear> all = EnumSet.allOf(AdaptedLinear.class);
+      Set<AdaptedLinear> all = AdaptedLinear.of(config);
       cases.add(
           new Case(
               family + ", lora", ParameterLayout.lora(config, 2, 6, all, true), false, family));
@@ -133,7 +134,7 @@ final class GradientTest {
     return cases.stream();
   }
 
-  private static Case lora(EnumSet<AdaptedLinear> targets, boolean head) {
+  private static Case lora(Set<AdaptedLinear> targets, boolean head) {
     return new Case(
         "lora on " + targets, ParameterLayout.lora(config(false), 2, 6, targets, head), false);
   }
@@ -295,7 +296,7 @@ final class GradientTest {
     Lanes.shared()
         .run(
             () -> {
-              Case all = lora(EnumSet.allOf(AdaptedLinear.class), true);
+              Case all = lora(AdaptedLinear.of(config(false)), true);
               float[] logprobsOnly = gradient(all.layout(), true);
               assertThat(all.layout().valueHead(logprobsOnly)).containsOnly(0f);
               float[] valuesOnly = gradient(all.layout(), false);

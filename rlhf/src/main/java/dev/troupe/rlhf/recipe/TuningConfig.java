@@ -14,11 +14,21 @@ public sealed interface TuningConfig {
    *
    * @param rank of each pair of matrices, at least 1
    * @param alpha scale: y = Wx + (alpha / rank) B A x
-   * @param targets linear layers, of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj
+   * @param targets linear layers by the names that the model's family gives them, or all-linear
    */
   record Lora(int rank, double alpha, List<String> targets) implements TuningConfig {
     private static final List<String> KNOWN =
-        List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
+        List.of(
+            "q_proj",
+            "k_proj",
+            "v_proj",
+            "o_proj",
+            "gate_proj",
+            "up_proj",
+            "down_proj",
+            "all-linear",
+            "qkv_proj",
+            "gate_up_proj");
 
     public Lora {
       targets = List.copyOf(targets);

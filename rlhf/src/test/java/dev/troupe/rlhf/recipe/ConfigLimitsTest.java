@@ -33,7 +33,7 @@ class ConfigLimitsTest {
     assertThatThrownBy(() -> new TuningConfig.Lora(8, 16, List.of("q_proj", "query")))
         .hasMessage(
             "targets is [q_proj, query], allowed: one or more of q_proj, k_proj, v_proj, o_proj,"
-                + " gate_proj, up_proj, down_proj");
+                + " gate_proj, up_proj, down_proj, all-linear, qkv_proj, gate_up_proj");
   }
 
   @Test
