@@ -40,6 +40,10 @@ def main():
     base = LlamaForCausalLM.from_pretrained(os.path.join(WRITTEN, "gqa-tied-bf16"), dtype=torch.float32)
     adapted = PeftModel.from_pretrained(base, os.path.join(WRITTEN, "gqa-adapter")).eval()
     print("gqa-adapter", "largest difference", worst(adapted, expected("gqa-adapter")))
+    for name in ("rslora-regex", "patterns", "all-linear", "dora"):
+        base = LlamaForCausalLM.from_pretrained(os.path.join(WRITTEN, "gqa-tied-bf16"), dtype=torch.float32)
+        adapted = PeftModel.from_pretrained(base, os.path.join(WRITTEN, name)).eval()
+        print(name, "largest difference", worst(adapted, expected(os.path.join("adapters", name))))
     base = AutoModelForSequenceClassification.from_pretrained(
         os.path.join(WRITTEN, "gqa-tied-bf16"), dtype=torch.float32, num_labels=1
     )

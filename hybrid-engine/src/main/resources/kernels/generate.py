@@ -43,7 +43,7 @@ def adapted(self, p: List[Tensor], i: int) -> bool:
     return True
   if not self.lora or i == 4 * self.layers:
     return False
-  return p[11 * (i // 4) + self.first_piece[i % 4]].numel() > 0
+  return p[11 * (i // 4) + self.group_piece[i % 4]].numel() > 0
 
 def merged(self, w: List[Tensor], p: List[Tensor], i: int) -> Tensor:
   # matrix i of pw in full precision; a new tensor where there is something to add, never an update of the base
@@ -60,18 +60,27 @@ def merged(self, w: List[Tensor], p: List[Tensor], i: int) -> Tensor:
     return p[k].view(base.shape)
   if not self.adapted(p, i):
     return base
-  q = 11 * l + self.first_piece[i % 4]
-  a = p[q].view(-1, base.size(1))
-  b = torch.block_diag(self.spread(p, q + 1, self.first_out[i % 4], self.first_out[i % 4 + 1] - self.first_out[i % 4]))
-  return torch.addmm(base, b.t(), a, beta=1, alpha=self.scale)
-
-def spread(self, p: List[Tensor], at: int, first: int, count: int) -> List[Tensor]:
-  out: List[Tensor] = []
-  for i in range(count):
-    width = self.outs[first + i]
-    if width > 0:
-      out.append(p[at + i].view(p[at + i].numel() // width, width))
-  return out
+  a = p[11 * l + self.group_piece[i % 4]].view(-1, base.size(1))
+  b: List[Tensor] = []
+  for j in range(self.group_size[i % 4]):
+    k = self.group_linear[i % 4] + j
+    if self.widths[k] > 0:
+      t = p[11 * l + self.group_piece[i % 4] + 1 + j]
+      t = t.view(t.numel() // self.widths[k], self.widths[k])
+      b.append(t if self.even else t * self.scales[7 * l + k])
+  m = torch.addmm(base, torch.block_diag(b).t(), a, beta=1, alpha=self.scale)
+  if self.dora:
+    # each row as long as its magnitude, where there is one
+    r = 0
+    for j in range(self.group_size[i % 4]):
+      k = self.group_linear[i % 4] + j
+      g = p[11 * self.layers + 7 * l + k]
+      if self.widths[k] > 0:
+        if g.numel() > 0:
+          rows = m[r:r + self.widths[k]]
+          rows.mul_((g / torch.linalg_vector_norm(rows, 2, [1])).unsqueeze(1))
+        r += self.widths[k]
+  return m
 
 def shadow(self, w: List[Tensor], flat, old: List[$WEIGHT]) -> List[$WEIGHT]:
   # old: an earlier shadow, whose matrices are taken over where training does not touch them; or empty

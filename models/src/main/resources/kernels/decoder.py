@@ -6,7 +6,8 @@
 #     gate_up bias, down bias, post_mlp_norm]; what a family lacks is empty. rope [positions, 1, head_dim / 2, 2] is
 #     (cos, sin) and q, k rows are interleaved so that a rotary pair is adjacent and RoPE is one complex product.
 # p = the flat buffer, split by self.sizes. LoRA: 11 pieces per layer [A_qkv, B_q, B_k, B_v, A_o, B_o, A_gate_up, B_gate, B_up, A_down, B_down],
-#     A [ranks, in], B [rank, out]; a layer that is not adapted has rank 0, and one matrix over q, k, v or gate, up has one B, the first. Full: the weights of w but the computed ones, in order. Last the value head, if any.
+#     A [ranks, in], B [rank, out]; a layer that is not adapted has rank 0; a family with q, k and v in one has its B in that of q. With DoRA
+#     then 7 magnitudes per layer, [out] or empty. Full: the weights of w but the computed ones, in order. Last the value head, if any.
 # Letters: B rows, T tokens a row, N = B * T, d width, M read positions.
 
 def pieces(self, flat):
@@ -54,23 +55,66 @@ def capped(self, z):
     return z.div_(self.final_cap).tanh_().mul_(self.final_cap)
   return z
 
-def low_rank(self, x, y, a, b: List[Tensor]):
-  # y + scale * (x Aᵀ) B, for one A over several outputs; y [N, out]
-  r = a.size(0) // x.size(1)
+def group_outs(self, p: List[Tensor], l: int, g: int) -> List[Tensor]:
+  # the B of a group's linear layers, [rank, out] each; rank 0 where one is not adapted. Scaled here where scales differ.
+  out: List[Tensor] = []
+  for j in range(self.group_size[g]):
+    k = self.group_linear[g] + j
+    if self.widths[k] > 0:
+      b = p[11 * l + self.group_piece[g] + 1 + j]
+      b = b.view(b.numel() // self.widths[k], self.widths[k])
+      out.append(b if self.even else b * self.scales[7 * l + k])
+  return out
+
+def dropped(self, x, seed: int):
+  # each number 0 with probability drop_below / 2^53, else scaled up. The coin is a hash of its place and the seed (SplitMix64): the same
+  # however many threads there are, and no generator is shared with other lanes.
+  z = torch.arange(x.numel()) * -7046029254386353131 + seed
+  z = ((z >> 30) & 17179869183).bitwise_xor_(z).mul_(-4658895280553007687)
+  z = ((z >> 27) & 137438953471).bitwise_xor_(z).mul_(-7723592293110705685)
+  z = ((z >> 31) & 8589934591).bitwise_xor_(z)
+  keep = ((z >> 11) & 9007199254740991) >= self.drop_below
+  return x * keep.view(x.shape).type_as(x).mul_(self.keep_scale)
+
+def low_rank(self, x, y, p: List[Tensor], l: int, g: int, seed: int):
+  # y + scale * (x Aᵀ) B, for one A over several outputs; y [N, out]. Groups g: q k v, o, gate up, down. Seed 0: no dropout
+  a = p[11 * l + self.group_piece[g]]
   if a.numel() == 0:
     return y
-  h = torch.linear(x, a.view(-1, x.size(1)))
+  a = a.view(-1, x.size(1))
+  b = self.group_outs(p, l, g)
+  if seed != 0 and self.drop_below > 0:
+    # every linear layer drops inputs of its own
+    parts: List[Tensor] = []
+    r = 0
+    for j in range(len(b)):
+      n = b[j].size(0)
+      if n > 0:
+        parts.append(torch.linear(self.dropped(x, seed + (28 * l + 4 * g + j) * -4658895280553007687), a[r:r + n]))
+        r += n
+    h = torch.cat(parts, 1)
+  else:
+    h = torch.linear(x, a)
   # in place: y is fresh from a product, whose gradient does not need it
   return y.addmm_(h, torch.block_diag(b), beta=1, alpha=self.scale)
 
-def spread(self, p: List[Tensor], at: int, first: int, count: int) -> List[Tensor]:
-  # the B matrices, [rank, out] each, that stand from piece `at` on; first: of them among the layer's
+def magnitude(self, w, p: List[Tensor], l: int, g: int):
+  # DoRA: m / |row of W + scale Bᵀ A|, the norm without a gradient (Liu et al., arXiv:2402.09353, 4.3); 1 for what is not adapted
+  a = p[11 * l + self.group_piece[g]]
+  if a.numel() == 0:
+    return torch.ones([1])
+  b = torch.block_diag(self.group_outs(p, l, g)).detach()
+  norm = torch.linalg_vector_norm(torch.addmm(w, b.t(), a.detach().view(-1, w.size(1)), beta=1, alpha=self.scale), 2, [1])
   out: List[Tensor] = []
-  for i in range(count):
-    width = self.outs[first + i]
-    if width > 0:
-      out.append(p[at + i].view(p[at + i].numel() // width, width))
-  return out
+  r = 0
+  for j in range(self.group_size[g]):
+    k = self.group_linear[g] + j
+    n = self.widths[k]
+    if n > 0:
+      m = p[11 * self.layers + 7 * l + k]
+      out.append(m / norm[r:r + n] if m.numel() > 0 else torch.ones([n]))
+      r += n
+  return torch.cat(out)
 
 def mask(self, t: int, local: bool, x) -> Optional[Tensor]:
   # [T, T] to add to the scores; None where causality is all
@@ -91,17 +135,20 @@ def attention(self, q, k, v, mask: Optional[Tensor]):
     return torch.matmul(torch.softmax(s + mask, -1), v)
   return torch.scaled_dot_product_attention(q, k, v, mask, 0., mask is None, scale=self.attention_scale)
 
-def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor], masks: List[Optional[Tensor]], rows: int):
+def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor], masks: List[Optional[Tensor]], rows: int, seed: int):
   # [N, heads * head_dim], before the output projection
   hq, hk, hd = self.heads, self.kv, self.hd
   n = x.size(0)
   t = n // rows
   o = 9 + 16 * l
-  q0 = 11 * l
   h = self.normed(x, w[o], w[o + 6])
-  qkv = torch.linear(h, w[o + 1], w[o + 7]) if self.qkv_bias else torch.linear(h, w[o + 1])
+  qkv = torch.linear(h, w[o + 1], w[o + 7]) if self.qkv_bias and not self.dora else torch.linear(h, w[o + 1])
   if self.lora:
-    qkv = self.low_rank(h, qkv, p[q0], self.spread(p, q0 + 1, 0, 3))
+    qkv = self.low_rank(h, qkv, p, l, 0, seed)
+  if self.dora:
+    qkv = qkv * self.magnitude(w[o + 1], p, l, 0)
+    if self.qkv_bias:
+      qkv = qkv + w[o + 7]
   qk, v = qkv.split_with_sizes([(hq + hk) * hd, hk * hd], -1)
   if self.qk_norm:
     gain = torch.cat([w[o + 8].expand(hq, hd), w[o + 9].expand(hk, hd)])
@@ -117,31 +164,42 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
   a = self.attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), masks[self.local[l]])
   return a.transpose(1, 2).reshape(n, hq * hd)
 
-def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int):
+def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
   # what a layer does after attention, each position by itself: output projection and MLP
   o = 9 + 16 * l
-  q0 = 11 * l
   before = x
-  x = torch.linear(a, w[o + 2]) if self.post_norms else torch.addmm(x, a, w[o + 2].t())
+  x = torch.linear(a, w[o + 2]) if self.post_norms or self.dora else torch.addmm(x, a, w[o + 2].t())
   if self.lora:
-    x = self.low_rank(a, x, p[q0 + 4], self.spread(p, q0 + 5, 3, 1))
+    x = self.low_rank(a, x, p, l, 1, seed)
+  if self.dora:
+    x = x * self.magnitude(w[o + 2], p, l, 1)
+    if not self.post_norms:
+      x = before + x
   if self.out_bias:
     x = x + w[o + 10]
   if self.post_norms:
     x = before + self.rms(x, w[o + 11])
   h = self.normed(before if self.parallel else x, w[o + 3], w[o + 12])
-  gu = torch.linear(h, w[o + 4], w[o + 13]) if self.mlp_bias else torch.linear(h, w[o + 4])
+  gu = torch.linear(h, w[o + 4], w[o + 13]) if self.mlp_bias and not self.dora else torch.linear(h, w[o + 4])
   if self.lora:
-    gu = self.low_rank(h, gu, p[q0 + 6], self.spread(p, q0 + 7, 4, 2))
+    gu = self.low_rank(h, gu, p, l, 2, seed)
+  if self.dora:
+    gu = gu * self.magnitude(w[o + 4], p, l, 2)
+    if self.mlp_bias:
+      gu = gu + w[o + 13]
   if self.gated:
     gate, up = gu.chunk(2, -1)
     a = self.activated(gate) * up
   else:
     a = self.activated(gu)
   before = x
-  x = torch.linear(a, w[o + 5]) if self.post_norms else torch.addmm(x, a, w[o + 5].t())
+  x = torch.linear(a, w[o + 5]) if self.post_norms or self.dora else torch.addmm(x, a, w[o + 5].t())
   if self.lora:
-    x = self.low_rank(a, x, p[q0 + 9], self.spread(p, q0 + 10, 6, 1))
+    x = self.low_rank(a, x, p, l, 3, seed)
+  if self.dora:
+    x = x * self.magnitude(w[o + 5], p, l, 3)
+    if not self.post_norms:
+      x = before + x
   if self.mlp_bias:
     x = x + w[o + 14]
   if self.post_norms:
@@ -168,18 +226,18 @@ def embedded(self, ids, w: List[Tensor]):
     x = x * self.embedding_scale
   return x
 
-def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads) -> Tensor:
+def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads, seed: int) -> Tensor:
   # ids [B, T] right padded: causal attention never looks at the pads behind; reads [M] into B * T; result [M, d], normalised
   rows, t = ids.size(0), ids.size(1)
   rope = self.tables(w, t)
   x = self.embedded(ids, w)
   masks = self.masks(x, t)
   for l in range(self.layers):
-    a = self.attend(x, w, p, l, rope, masks, rows)
+    a = self.attend(x, w, p, l, rope, masks, rows, seed)
     if l == self.layers - 1:
       # nothing after the last attention looks at the positions that are not read
       x, a = x.index_select(0, reads), a.index_select(0, reads)
-    x = self.finish(x, a, w, p, l)
+    x = self.finish(x, a, w, p, l, seed)
   return self.normed(x, w[1], w[8])
 
 def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: bool) -> List[Tensor]:
@@ -198,11 +256,11 @@ def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: 
         en.append(lse.squeeze(1) - p.mul_(z).sum([-1]))
   return [torch.cat(lp), torch.cat(en)]
 
-def forward(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool) -> List[Tensor]:
-  # [hidden states with their graph, logprobs, entropies, values]
+def forward(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int) -> List[Tensor]:
+  # seed: of dropout, 0 for none. [hidden states with their graph, logprobs, entropies, values]
   p = self.pieces(flat)
   ws = self.weights(w, p)
-  s = self.hidden_states(ids, ws, p, reads)
+  s = self.hidden_states(ids, ws, p, reads, seed)
   d = s.detach()
   out = self.read(d, ws[2].detach(), targets, temperature, logprobs, entropies)
   v = torch.mv(d, p[len(p) - 1].detach()) if values else torch.zeros([0])
@@ -210,7 +268,7 @@ def forward(self, ids, reads, targets, w: List[Tensor], flat, temperature: float
 
 def evaluate(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool) -> List[Tensor]:
   torch.set_grad_enabled(False)
-  return self.forward(ids, reads, targets, w, flat, temperature, logprobs, entropies, values)[1:]
+  return self.forward(ids, reads, targets, w, flat, temperature, logprobs, entropies, values, 0)[1:]
 
 def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv) -> Tensor:
   # gl, ge, gv: dL/d(logprob, entropy, value), [M] or empty. Returns dL/d(flat), a new tensor.
@@ -276,7 +334,7 @@ def logits(self, ids, reads, w: List[Tensor], flat) -> Tensor:
   # [M, vocabulary], for tests and tools
   p = self.pieces(flat)
   ws = self.weights(w, p)
-  return self.capped(torch.linear(self.hidden_states(ids, ws, p, reads), ws[2]))
+  return self.capped(torch.linear(self.hidden_states(ids, ws, p, reads, 0), ws[2]))
 
 def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
   # the residual stream after each layer, [B * T, d] each: what the flip's probe compares when something is wrong
@@ -288,7 +346,7 @@ def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
   masks = self.masks(x, t)
   out: List[Tensor] = []
   for l in range(self.layers):
-    x = self.finish(x, self.attend(x, ws, p, l, rope, masks, rows), ws, p, l)
+    x = self.finish(x, self.attend(x, ws, p, l, rope, masks, rows, 0), ws, p, l, 0)
     out.append(x)
   return out
 

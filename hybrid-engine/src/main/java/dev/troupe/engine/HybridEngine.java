@@ -10,8 +10,8 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.ValueHeadFile;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.tokenizer.TokenizerFiles;
 import dev.troupe.models.torch.Lanes;
@@ -28,7 +28,6 @@ import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.data.UpdateResult;
 import java.nio.file.Path;
-import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -65,6 +64,7 @@ public final class HybridEngine implements RoleEngine {
     layout = layout(spec, base, adapter, directory);
     float[] initial =
         layout.isFull() ? layout.copyOf(base, spec.seed()) : layout.initial(spec.seed());
+    layout.setMagnitudes(initial, base);
     adapter.ifPresent(found -> layout.take(initial, found));
     boolean headFound = adapter.map(found -> found.config().head()).orElse(false);
     if (layout.hasValueHead() && !headFound) {
@@ -88,6 +88,7 @@ public final class HybridEngine implements RoleEngine {
             spec.tuning() instanceof Tuning.Frozen ? Optional.empty() : spec.optimizer(),
             spec.emaDecay(),
             spec.temperature(),
+            spec.seed(),
             lanes);
   }
 
@@ -106,66 +107,30 @@ public final class HybridEngine implements RoleEngine {
       return ParameterLayout.full(base.config(), head);
     }
     if (spec.tuning() instanceof Tuning.Lora lora) {
-      Set<AdaptedLinear> targets = targets(lora, base.config());
-      adapter.ifPresent(found -> sameShape(spec, lora, targets, found, directory.orElseThrow()));
-      return ParameterLayout.lora(base.config(), lora.rank(), lora.alpha(), targets, head);
+      LoraOptions options = AdapterChoices.options(lora, base.config());
+      adapter.ifPresent(
+          found -> sameShape(spec, options, found, base.config(), directory.orElseThrow()));
+      return ParameterLayout.lora(base.config(), options, head);
     }
     return adapter
-        .map(
-            found ->
-                ParameterLayout.lora(
-                    base.config(),
-                    found.config().rank(),
-                    found.config().alpha(),
-                    found.config().targets(),
-                    head))
+        .filter(found -> !found.config().lora().pairs(base.config()).isEmpty())
+        .map(found -> ParameterLayout.lora(base.config(), found.config().lora(), head))
         .orElseGet(() -> ParameterLayout.bare(base.config(), head));
   }
 
-  private static Set<AdaptedLinear> targets(Tuning.Lora lora, ModelConfig config) {
-    Set<AdaptedLinear> targets = EnumSet.noneOf(AdaptedLinear.class);
-    for (String name : lora.targets()) {
-      Set<AdaptedLinear> named = AdaptedLinear.named(config, name);
-      if (named.isEmpty()) {
-        throw new EngineException(
-            "no linear layer '"
-                + name
-                + "' to adapt by LoRA in a "
-                + config.architecture()
-                + ", which has "
-                + String.join(
-                    ", ", AdaptedLinear.of(config).stream().map(AdaptedLinear::key).toList())
-                + "; name those, or all-linear, in tuning.targets");
-      }
-      targets.addAll(named);
-    }
-    return targets;
-  }
-
   private static void sameShape(
-      RoleSpec spec, Tuning.Lora lora, Set<AdaptedLinear> targets, Adapter found, Path directory) {
-    boolean same =
-        found.config().rank() == lora.rank()
-            && found.config().alpha() == lora.alpha()
-            && found.config().targets().equals(targets);
-    if (!same) {
+      RoleSpec spec, LoraOptions asked, Adapter found, ModelConfig model, Path directory) {
+    LoraOptions other = found.config().lora();
+    if (!AdapterChoices.same(asked, other, model)) {
       throw new EngineException(
           "the "
               + spec.name()
               + " is to go on from the adapter "
               + directory
-              + ", which has rank "
-              + found.config().rank()
-              + ", alpha "
-              + found.config().alpha()
-              + " on "
-              + found.config().inOrder().stream().map(AdaptedLinear::key).toList()
-              + "; the configuration asks for rank "
-              + lora.rank()
-              + ", alpha "
-              + lora.alpha()
-              + " on "
-              + lora.targets());
+              + ", which has "
+              + AdapterChoices.shown(other)
+              + "; the configuration asks for "
+              + AdapterChoices.shown(asked));
     }
   }
 

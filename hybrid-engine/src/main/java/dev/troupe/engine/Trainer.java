@@ -23,8 +23,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Queue;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Function;
@@ -38,6 +40,7 @@ final class Trainer implements AutoCloseable {
   private final BaseModel base;
   private final ParameterLayout layout;
   private final double temperature;
+  private final long seed;
   private final Lanes lanes;
   private final KernelModule kernels;
   private final Handle temperatureHandle;
@@ -57,10 +60,12 @@ final class Trainer implements AutoCloseable {
       Optional<OptimizerSettings> optimizer,
       Optional<Double> emaDecay,
       double temperature,
+      long seed,
       Lanes lanes) {
     this.base = base;
     this.layout = layout;
     this.temperature = temperature;
+    this.seed = seed;
     this.lanes = lanes;
     kernels =
         KernelModule.load(
@@ -104,7 +109,7 @@ final class Trainer implements AutoCloseable {
             b -> {
               List<Sequence> rows = batches.get(b).stream().map(sequences::get).toList();
               try (TokenBatch batch = TokenBatch.of(rows);
-                  Handles arguments = forwardArguments(batch, outputs);
+                  Handles arguments = forwardArguments(batch, outputs, OptionalLong.empty());
                   Handle result = kernels.infer("evaluate", arguments.all())) {
                 return outputs(result.parts(), 0, rows);
               }
@@ -204,7 +209,7 @@ final class Trainer implements AutoCloseable {
     try {
       for (int b = lane; b < batches.size(); b += lanes.count()) {
         Share one =
-            microBatch(batches.get(b).stream().map(examples::get).toList(), objective, totals);
+            microBatch(batches.get(b).stream().map(examples::get).toList(), objective, totals, b);
         loss += one.loss();
         one.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
         if (sum == null) {
@@ -225,11 +230,12 @@ final class Trainer implements AutoCloseable {
   }
 
   private <E extends Example> Share microBatch(
-      List<E> examples, Objective<E> objective, BatchTotals totals) {
+      List<E> examples, Objective<E> objective, BatchTotals totals, int number) {
     List<Sequence> rows =
         examples.stream().flatMap(example -> example.sequences().stream()).toList();
     try (TokenBatch batch = TokenBatch.of(rows);
-        Handles arguments = forwardArguments(batch, objective.needs());
+        Handles arguments =
+            forwardArguments(batch, objective.needs(), OptionalLong.of(dropoutSeed(number)));
         Handle result = GradMode.with(() -> kernels.train("forward", arguments.all()))) {
       Handle[] parts = result.parts();
       try (Handle states = parts[0]) {
@@ -291,7 +297,27 @@ final class Trainer implements AutoCloseable {
     return out;
   }
 
-  private Handles forwardArguments(TokenBatch batch, Set<Output> outputs) {
+  /**
+   * Of one micro-batch of one step, so that a run that is taken up again drops what it would have
+   * dropped. Never 0, which means no dropout.
+   */
+  private long dropoutSeed(int microBatch) {
+    long steps = adam.map(AdamState::steps).orElse(0L);
+    return new SplittableRandom(seed + 0x9e3779b97f4a7c15L * steps)
+            .longs(microBatch + 1L)
+            .skip(microBatch)
+            .findFirst()
+            .orElseThrow()
+        | 1;
+  }
+
+  private Handles forwardArguments(
+      TokenBatch batch, Set<Output> outputs, OptionalLong dropoutSeed) {
+    List<Handle> owned = new ArrayList<>();
+    owned.add(Handle.of(outputs.contains(Output.LOGPROBS)));
+    owned.add(Handle.of(outputs.contains(Output.ENTROPIES)));
+    owned.add(Handle.of(outputs.contains(Output.VALUES)));
+    dropoutSeed.ifPresent(value -> owned.add(Handle.of(value)));
     return new Handles(
         List.of(
             batch.ids(),
@@ -300,10 +326,7 @@ final class Trainer implements AutoCloseable {
             base.weights(),
             parameters,
             temperatureHandle),
-        List.of(
-            Handle.of(outputs.contains(Output.LOGPROBS)),
-            Handle.of(outputs.contains(Output.ENTROPIES)),
-            Handle.of(outputs.contains(Output.VALUES))));
+        owned);
   }
 
   /** Arguments of a call: some borrowed, some owned. */

@@ -122,7 +122,12 @@ final class GenerateAndTrainTest {
 
   @Test
   void generate_afterUpdates_logprobsAreThoseOfTheTrainingPath() {
-    for (Tuning tuning : List.of(new Tuning.Lora(3, 6, TinyModel.ALL), new Tuning.Full())) {
+    for (Tuning tuning :
+        List.of(
+            new Tuning.Lora(3, 6, TinyModel.ALL),
+            TinyModel.CHOICES,
+            TinyModel.DORA,
+            new Tuning.Full())) {
       try (HybridEngines engines = new HybridEngines();
           RoleEngine engine = engines.open(TinyModel.role(model, tuning, Head.LANGUAGE_MODEL))) {
         List<Rollout> before = engine.generate(prompts(), SETTINGS);

@@ -1,6 +1,7 @@
 package dev.troupe.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.models.torch.Lanes;
@@ -11,6 +12,7 @@ import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.LossGradient;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenIds;
@@ -22,6 +24,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
@@ -124,6 +127,113 @@ class HybridEngineTest {
             .usingComparatorWithPrecision(2e-6f)
             .containsExactly(alone.values().values());
       }
+    }
+  }
+
+  @Test
+  void dropout_isInUpdatesAlone_andTheSameAgain() {
+    List<One> examples = examples(4, 2);
+    List<Sequence> sequences = sequences(examples);
+    Weighted objective = new Weighted(-1.0, 0, 0);
+    List<Double> losses = new ArrayList<>();
+    List<List<TokenOutputs>> trained = new ArrayList<>();
+    for (double dropout : new double[] {0.5, 0.5, 0}) {
+      Tuning tuning =
+          new Tuning.Lora(
+              3,
+              6,
+              TinyModel.ALL,
+              false,
+              dropout,
+              false,
+              List.of(),
+              Map.of(),
+              Map.of(),
+              Tuning.Lora.Start.KAIMING);
+      try (HybridEngines engines = new HybridEngines();
+          RoleEngine engine = engines.open(TinyModel.role(model, tuning, Head.VALUE))) {
+        engine.update(objective, examples);
+        List<TokenOutputs> once = engine.evaluate(sequences, Set.of(Output.LOGPROBS));
+        assertThat(engine.evaluate(sequences, Set.of(Output.LOGPROBS))).isEqualTo(once);
+        double evaluated = 0;
+        for (int i = 0; i < sequences.size(); i++) {
+          float[] logprobs = once.get(i).logprobs().values();
+          for (int t = 0; t < logprobs.length; t++) {
+            evaluated -= logprobs[t] * (1 + 0.1 * t);
+          }
+        }
+        evaluated /= sequences.stream().mapToInt(sequence -> sequence.reads().size()).sum();
+        double loss = engine.update(objective, examples).loss();
+        if (dropout == 0) {
+          assertThat(loss).isCloseTo(evaluated, within(1e-5));
+        } else {
+          assertThat(loss).isNotCloseTo(evaluated, within(1e-3));
+        }
+        losses.add(loss);
+        trained.add(engine.evaluate(sequences, Set.of(Output.LOGPROBS)));
+      }
+    }
+    assertThat(losses.get(1)).isEqualTo(losses.get(0));
+    assertThat(trained.get(1)).isEqualTo(trained.get(0));
+    assertThat(trained.get(2)).isNotEqualTo(trained.get(0));
+  }
+
+  @Test
+  void save_withEveryChoice_isReadBack() {
+    List<One> examples = examples(4, 2);
+    List<Sequence> sequences = sequences(examples);
+    for (Tuning.Lora tuning : List.of(TinyModel.CHOICES, TinyModel.DORA)) {
+      Path saved = directory.resolve("saved-" + tuning.dora());
+      RoleSpec spec = TinyModel.role(model, tuning, Head.VALUE);
+      try (HybridEngines engines = new HybridEngines();
+          RoleEngine engine = engines.open(spec)) {
+        engine.update(new Weighted(-1.0, 0.3, 0.7), examples);
+        engine.save(saved);
+        RoleSpec frozen =
+            new RoleSpec(
+                "reference",
+                model.toString(),
+                Optional.of(saved.toString()),
+                new Tuning.Frozen(),
+                Head.VALUE,
+                Optional.empty(),
+                1,
+                Optional.empty(),
+                0);
+        try (RoleEngine again = engines.open(frozen)) {
+          Set<Output> outputs = EnumSet.allOf(Output.class);
+          assertThat(again.evaluate(sequences, outputs))
+              .isEqualTo(engine.evaluate(sequences, outputs));
+        }
+        RoleSpec other =
+            new RoleSpec(
+                "policy",
+                model.toString(),
+                Optional.of(saved.toString()),
+                new Tuning.Lora(3, 6, List.of("all-linear")),
+                Head.VALUE,
+                spec.optimizer(),
+                1,
+                Optional.empty(),
+                0);
+        assertThatThrownBy(() -> engines.open(other))
+            .isInstanceOf(EngineException.class)
+            .hasMessageContaining("is to go on from the adapter " + saved + ", which has rank ")
+            .hasMessageEndingWith("the configuration asks for rank 3, alpha 6.0 on all-linear");
+      }
+    }
+  }
+
+  @Test
+  void targetThatTheModelHasNot_isNamedWithThoseThatItHas() {
+    RoleSpec spec =
+        TinyModel.role(model, new Tuning.Lora(3, 6, List.of("q_proj", "c_attn")), Head.VALUE);
+    try (HybridEngines engines = new HybridEngines()) {
+      assertThatThrownBy(() -> engines.open(spec))
+          .isInstanceOf(EngineException.class)
+          .hasMessage(
+              "no linear layer 'c_attn' to adapt by LoRA in this LlamaForCausalLM; it has q_proj, k_proj, v_proj, o_proj, gate_proj,"
+                  + " up_proj, down_proj: name those in the key targets, or all-linear");
     }
   }
 

@@ -43,6 +43,33 @@ final class TinyModel {
   static final List<String> ALL =
       List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
 
+  /** Every choice of a LoRA that goes with dropout. */
+  static final Tuning.Lora CHOICES =
+      new Tuning.Lora(
+          3,
+          6,
+          List.of("self_attn.q_proj", "v_proj", "o_proj", "up_proj", "down_proj"),
+          true,
+          0.3,
+          false,
+          List.of(1),
+          Map.of("v_proj", 2),
+          Map.of("layers.1.mlp.*", 2.5),
+          Tuning.Lora.Start.GAUSSIAN);
+
+  static final Tuning.Lora DORA =
+      new Tuning.Lora(
+          2,
+          6,
+          List.of("regex:.*\\.(q_proj|k_proj|o_proj|gate_proj|down_proj)"),
+          false,
+          0,
+          true,
+          List.of(),
+          Map.of(),
+          Map.of(),
+          Tuning.Lora.Start.KAIMING);
+
   private TinyModel() {}
 
   /** Writes it as a checkpoint, with weights large enough for an uneven distribution. */

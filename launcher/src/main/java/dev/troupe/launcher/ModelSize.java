@@ -1,8 +1,10 @@
 package dev.troupe.launcher;
 
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.recipe.ModelInitConfig;
 import dev.troupe.rlhf.recipe.TuningConfig;
+import java.util.List;
 
 /**
  * The numbers of a Llama-architecture model that memory depends on.
@@ -19,6 +21,9 @@ record ModelSize(
     long headDim,
     long contextLength,
     boolean tiedEmbeddings) {
+  private static final List<String> LINEAR =
+      List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
+
   static ModelSize of(ModelConfig config) {
     return new ModelSize(
         config.vocabSize(),
@@ -63,8 +68,13 @@ record ModelSize(
   /** What a role trains, value head not counted. */
   long trainedParameters(TuningConfig tuning) {
     if (tuning instanceof TuningConfig.Lora lora) {
-      return lora.targets().stream().mapToLong(target -> inPlusOut(target) * lora.rank()).sum()
-          * layers;
+      // Patterns of ranks are left out of account; a regular expression counts as all layers.
+      long adapted = lora.layers().isEmpty() ? layers : lora.layers().size();
+      return LINEAR.stream()
+              .filter(linear -> lora.targets().stream().anyMatch(target -> names(target, linear)))
+              .mapToLong(linear -> inPlusOut(linear) * lora.rank())
+              .sum()
+          * adapted;
     }
     return parameters();
   }
@@ -77,6 +87,14 @@ record ModelSize(
   /** What the backward pass keeps of one token: inputs of every linear layer, norm and product. */
   long activationNumbersPerToken() {
     return layers * (4 * hiddenSize + 2 * queryWidth() + 2 * kvWidth() + 4 * intermediateSize);
+  }
+
+  private static boolean names(String target, String linear) {
+    return target.equals(Tuning.Lora.ALL_LINEAR)
+        || target.startsWith(Tuning.Lora.REGEX)
+        || target.equals(linear)
+        || target.endsWith("." + linear)
+        || !LINEAR.contains(target.substring(target.lastIndexOf('.') + 1));
   }
 
   private long inPlusOut(String target) {

@@ -40,6 +40,10 @@ public final class WriteForPython {
         if (name.startsWith("gqa")) {
           Adapter.read(Golden.path("gqa-adapter"), checkpoint.config())
               .write(target.resolve("gqa-adapter"));
+          for (String choice : List.of("rslora-regex", "patterns", "all-linear", "dora")) {
+            Adapter.read(Golden.path("adapters/" + choice), checkpoint.config())
+                .write(target.resolve(choice));
+          }
           head(checkpoint).write(target.resolve("head"));
         }
       }

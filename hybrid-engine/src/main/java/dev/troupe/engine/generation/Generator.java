@@ -77,10 +77,8 @@ public final class Generator implements AutoCloseable {
     training =
         KernelModule.load(
             BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
-    // Where qkv, o, gate_up and down stand in a layer's weights and in its LoRA pieces.
+    // Where qkv, o, gate_up and down stand in a layer's weights.
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
-    attributes.put("first_piece", new long[] {0, 4, 6, 9});
-    attributes.put("first_out", new long[] {0, 3, 4, 6, 7});
     kernels =
         KernelModule.load(
             Generator.class, "/kernels/generate.py", attributes, options.format().placeholders());

@@ -1,10 +1,10 @@
 package dev.troupe.engine.generation;
 
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.peft.AdaptedLinear;
-import java.util.Collections;
-import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /** Sizes of the matrices that a shadow packs. */
 final class Matrices {
@@ -12,9 +12,11 @@ final class Matrices {
 
   /** Elements of all of them, the output matrix included. */
   static long elements(ModelConfig config) {
-    long layer =
-        AdaptedLinear.groups(config).stream().mapToLong(group -> elements(config, group)).sum();
-    return layer * config.layers() + (long) config.vocabSize() * config.hiddenSize();
+    return config.weights().stream()
+            .filter(Matrices::isPacked)
+            .mapToLong(StoredWeight::elements)
+            .sum()
+        + (long) config.vocabSize() * config.hiddenSize();
   }
 
   /** Elements of those that training changes. */
@@ -23,16 +25,21 @@ final class Matrices {
     if (layout.isFull()) {
       return elements(config);
     }
-    return AdaptedLinear.groups(config).stream()
-            .filter(group -> !Collections.disjoint(layout.targets(), group))
-            .mapToLong(group -> elements(config, group))
-            .sum()
-        * config.layers();
+    Set<String> adapted =
+        layout.pairs().stream()
+            .map(pair -> pair.module().name() + ".weight")
+            .collect(Collectors.toSet());
+    return config.weights().stream()
+        .filter(Matrices::isPacked)
+        .filter(weight -> weight.parts().stream().anyMatch(part -> adapted.contains(part.name())))
+        .mapToLong(StoredWeight::elements)
+        .sum();
   }
 
-  private static long elements(ModelConfig config, List<AdaptedLinear> group) {
-    return group.stream()
-        .mapToLong(linear -> (long) linear.outputs(config) * linear.inputs(config))
-        .sum();
+  private static boolean isPacked(StoredWeight weight) {
+    return switch (weight.slot()) {
+      case QKV, OUT, UP, DOWN -> true;
+      default -> false;
+    };
   }
 }

@@ -62,9 +62,7 @@ final class GreedyGoldenTest {
       if (!adapter.isEmpty()) {
         Adapter lora = Adapter.read(GOLDEN.resolve(adapter), base.config());
         AdapterConfig config = lora.config();
-        layout =
-            ParameterLayout.lora(
-                base.config(), config.rank(), config.alpha(), config.targets(), false);
+        layout = ParameterLayout.lora(base.config(), config.lora(), false);
         parameters = new float[layout.size()];
         layout.take(parameters, lora);
       }

@@ -11,6 +11,7 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -40,7 +41,7 @@ final class Measure {
       int batch,
       int promptTokens,
       int newTokens) {
-    ParameterLayout layout = ParameterLayout.lora(config, 8, 16, AdaptedLinear.of(config), false);
+    ParameterLayout layout = ParameterLayout.lora(config, 8, 16, EnumSet.allOf(AdaptedLinear.class), false);
     Random random = new Random(1);
     List<Prompt> prompts = new ArrayList<>();
     for (int i = 0; i < batch; i++) {

@@ -55,7 +55,7 @@ final class TinyModel implements AutoCloseable {
     base = BaseModel.random(config, 5);
     layout =
         switch (tuned) {
-          case LORA -> ParameterLayout.lora(config, 4, 8, AdaptedLinear.of(config), true);
+          case LORA -> ParameterLayout.lora(config, 4, 8, EnumSet.allOf(AdaptedLinear.class), true);
           case LORA_QV ->
               ParameterLayout.lora(
                   config, 3, 8, EnumSet.of(AdaptedLinear.Q_PROJ, AdaptedLinear.V_PROJ), false);

@@ -1,37 +1,63 @@
 package dev.troupe.models.decoder;
 
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.AdapterConfig;
+import dev.troupe.models.peft.LinearModule;
+import dev.troupe.models.peft.LoraOptions;
+import dev.troupe.models.peft.LoraPair;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumSet;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 
 /**
  * Where each trained parameter of a role lies in its one flat buffer. LoRA: per layer, for the
  * groups (q k v), (o), (gate up), (down), the A matrices of the adapted ones stacked, then each
- * one's B transposed, (rank, out). Full: the kernels' weights in order. At the end the value head,
- * (hidden), where there is one.
+ * one's B transposed, (rank, out); with DoRA, behind all of them, the magnitudes. Full: the
+ * kernels' weights in order. At the end the value head, (hidden), where there is one.
  */
 public final class ParameterLayout {
-  /** How many linear layers the kernels expect in each group; what a family lacks is empty. */
-  private static final List<Integer> GROUP_SIZES = List.of(3, 1, 2, 1);
+  private static final List<AdaptedLinear> LINEARS = List.of(AdaptedLinear.values());
 
-  /** A LoRA pair's place: A at {@code a}, (rank, in); B transposed at {@code b}, (rank, out). */
-  private record Place(int layer, AdaptedLinear linear, int a, int b) {}
+  private static final List<List<AdaptedLinear>> GROUPS =
+      List.of(
+          List.of(AdaptedLinear.Q_PROJ, AdaptedLinear.K_PROJ, AdaptedLinear.V_PROJ),
+          List.of(AdaptedLinear.O_PROJ),
+          List.of(AdaptedLinear.GATE_PROJ, AdaptedLinear.UP_PROJ),
+          List.of(AdaptedLinear.DOWN_PROJ));
+
+  /**
+   * A LoRA pair's place: A at {@code a}, (rank, in); B transposed at {@code b}, (rank, out); DoRA's
+   * magnitudes at {@code magnitude}, (out), -1 without.
+   */
+  private record Place(LoraPair pair, int a, int b, int magnitude) {
+    int sizeOfA() {
+      return pair.rank() * pair.module().inputs();
+    }
+
+    int sizeOfB() {
+      return pair.rank() * pair.module().outputs();
+    }
+
+    Place withMagnitude(int at) {
+      return new Place(pair, a, b, at);
+    }
+  }
 
   private final ModelConfig config;
-  private final int rank;
-  private final double alpha;
+  private final Optional<LoraOptions> options;
   private final boolean full;
   private final boolean valueHead;
   private final long[] sizes;
@@ -39,37 +65,33 @@ public final class ParameterLayout {
   private final int size;
 
   private ParameterLayout(
-      ModelConfig config,
-      int rank,
-      double alpha,
-      Set<AdaptedLinear> targets,
-      boolean full,
-      boolean valueHead) {
+      ModelConfig config, Optional<LoraOptions> options, boolean full, boolean valueHead) {
     this.config = config;
-    this.rank = rank;
-    this.alpha = alpha;
+    this.options = options;
     this.full = full;
     this.valueHead = valueHead;
     List<Long> pieces = new ArrayList<>();
-    places = new ArrayList<>();
-    int at = 0;
+    List<Place> placed = new ArrayList<>();
     if (full) {
       for (StoredWeight weight : config.weights()) {
         if (FusedWeights.isOwn(weight)) {
           pieces.add(weight.elements());
         }
       }
-    } else if (rank > 0) {
+    }
+    List<LoraPair> pairs = options.map(lora -> lora.pairs(config)).orElse(List.of());
+    if (!pairs.isEmpty()) {
+      int at = 0;
       for (int layer = 0; layer < config.layers(); layer++) {
-        List<List<AdaptedLinear>> groups = AdaptedLinear.groups(config);
-        for (int group = 0; group < groups.size(); group++) {
-          at = place(layer, groups.get(group), targets, at, pieces);
-          for (int i = groups.get(group).size(); i < GROUP_SIZES.get(group); i++) {
-            pieces.add(0L);
-          }
+        for (List<AdaptedLinear> group : GROUPS) {
+          at = place(byPlace(pairs, layer), group, at, pieces, placed);
         }
       }
+      if (options.orElseThrow().dora()) {
+        placed = placeMagnitudes(placed, at, pieces);
+      }
     }
+    places = List.copyOf(placed);
     long total = pieces.stream().mapToLong(Long::longValue).sum();
     if (valueHead || pieces.isEmpty()) {
       pieces.add(valueHead ? (long) config.hiddenSize() : 0L);
@@ -79,44 +101,94 @@ public final class ParameterLayout {
     size = Math.toIntExact(total);
   }
 
-  private int place(
-      int layer,
+  private static Map<AdaptedLinear, LoraPair> byPlace(List<LoraPair> pairs, int layer) {
+    Map<AdaptedLinear, LoraPair> found = new EnumMap<>(AdaptedLinear.class);
+    for (LoraPair pair : pairs) {
+      if (pair.module().layer() == layer) {
+        found.put(pair.module().place(), pair);
+      }
+    }
+    return found;
+  }
+
+  private static int place(
+      Map<AdaptedLinear, LoraPair> pairs,
       List<AdaptedLinear> group,
-      Set<AdaptedLinear> targets,
       int start,
-      List<Long> pieces) {
-    List<AdaptedLinear> adapted = group.stream().filter(targets::contains).toList();
-    int inputs = group.get(0).inputs(config);
+      List<Long> pieces,
+      List<Place> placed) {
+    List<LoraPair> adapted =
+        group.stream()
+            .map(pairs::get)
+            .filter(Objects::nonNull)
+            .map(Objects::requireNonNull)
+            .toList();
     int a = start;
-    int at = start + adapted.size() * rank * inputs;
+    int at = start;
+    for (LoraPair pair : adapted) {
+      at += pair.rank() * pair.module().inputs();
+    }
     pieces.add((long) at - start);
     for (AdaptedLinear linear : group) {
-      boolean has = adapted.contains(linear);
-      int count = has ? rank * linear.outputs(config) : 0;
-      pieces.add((long) count);
-      if (has) {
-        places.add(new Place(layer, linear, a, at));
-        a += rank * inputs;
+      LoraPair pair = pairs.get(linear);
+      int count = 0;
+      if (pair != null) {
+        Place place = new Place(pair, a, at, -1);
+        placed.add(place);
+        a += place.sizeOfA();
+        count = place.sizeOfB();
       }
+      pieces.add((long) count);
       at += count;
     }
     return at;
   }
 
+  /** Behind all pairs, seven per layer; empty where a linear layer is not adapted. */
+  private List<Place> placeMagnitudes(List<Place> placed, int start, List<Long> pieces) {
+    Place[] out = placed.toArray(Place[]::new);
+    int at = start;
+    int next = 0;
+    for (int layer = 0; layer < config.layers(); layer++) {
+      for (AdaptedLinear linear : LINEARS) {
+        int count = 0;
+        if (next < out.length
+            && out[next].pair().module().layer() == layer
+            && out[next].pair().module().place() == linear) {
+          out[next] = out[next].withMagnitude(at);
+          count = out[next].pair().module().outputs();
+          next++;
+        }
+        pieces.add((long) count);
+        at += count;
+      }
+    }
+    return List.of(out);
+  }
+
   /** A LoRA adapter on the same linear layers of every layer. */
   public static ParameterLayout lora(
       ModelConfig config, int rank, double alpha, Set<AdaptedLinear> targets, boolean valueHead) {
-    return new ParameterLayout(config, rank, alpha, targets, false, valueHead);
+    return lora(config, LoraOptions.plain(rank, alpha, targets), valueHead);
+  }
+
+  /**
+   * A LoRA adapter.
+   *
+   * @throws IllegalArgumentException when a choice cannot be honoured on this model
+   */
+  public static ParameterLayout lora(ModelConfig config, LoraOptions options, boolean valueHead) {
+    return new ParameterLayout(config, Optional.of(options), false, valueHead);
   }
 
   /** Every weight. */
   public static ParameterLayout full(ModelConfig config, boolean valueHead) {
-    return new ParameterLayout(config, 0, 0, Set.of(), true, valueHead);
+    return new ParameterLayout(config, Optional.empty(), true, valueHead);
   }
 
   /** No weight; at most a value head. */
   public static ParameterLayout bare(ModelConfig config, boolean valueHead) {
-    return new ParameterLayout(config, 0, 0, Set.of(), false, valueHead);
+    return new ParameterLayout(config, Optional.empty(), false, valueHead);
   }
 
   public ModelConfig config() {
@@ -140,59 +212,79 @@ public final class ParameterLayout {
     return valueHead;
   }
 
-  public int rank() {
-    return rank;
-  }
-
-  public double alpha() {
-    return alpha;
+  /** What the adapter adapts and how, where there is one. */
+  public Optional<LoraOptions> options() {
+    return options;
   }
 
   /** The adapted linear layers, in network order. */
-  public Set<AdaptedLinear> targets() {
-    EnumSet<AdaptedLinear> found = EnumSet.noneOf(AdaptedLinear.class);
-    places.forEach(place -> found.add(place.linear()));
-    return found;
+  public List<LoraPair> pairs() {
+    return places.stream().map(Place::pair).toList();
   }
 
   /** The numbers that the kernels need to know, by attribute name. */
   public Map<String, Object> kernelAttributes() {
     Map<String, Object> attributes = new LinkedHashMap<>(KernelChoices.of(config));
-    attributes.put("scale", rank == 0 ? 0.0 : alpha / rank);
+    boolean even =
+        places.stream().mapToDouble(place -> place.pair().scale()).distinct().count() < 2;
+    double first = places.isEmpty() ? 0.0 : places.get(0).pair().scale();
+    // Of each pair; one number in the product where it is the same for all.
+    attributes.put("even", even);
+    attributes.put("scale", even ? first : 1.0);
+    attributes.put("scales", scales());
+    attributes.put("widths", widths());
+    attributes.put("group_piece", new long[] {0, 4, 6, 9});
+    attributes.put("group_linear", new long[] {0, 3, 4, 6});
+    attributes.put("group_size", new long[] {3, 1, 2, 1});
+    attributes.put("dora", isLora() && options.map(LoraOptions::dora).orElse(false));
+    double dropout = isLora() ? options.map(LoraOptions::dropout).orElse(0.0) : 0.0;
+    attributes.put("drop_below", (long) (dropout * (1L << 53)));
+    attributes.put("keep_scale", 1 / (1 - dropout));
     attributes.put("lora", isLora());
-    attributes.put("outs", outs());
     attributes.put("full", full);
     attributes.put("head_at", full && !config.tiedEmbeddings() ? sizes[0] + sizes[1] : 0L);
     attributes.put("sizes", sizes.clone());
     return attributes;
   }
 
-  /** Width of each B of a layer; 0 where the family has no such layer. */
-  private long[] outs() {
-    List<Long> outs = new ArrayList<>();
-    List<List<AdaptedLinear>> groups = AdaptedLinear.groups(config);
-    for (int group = 0; group < groups.size(); group++) {
-      for (int i = 0; i < GROUP_SIZES.get(group); i++) {
-        List<AdaptedLinear> those = groups.get(group);
-        outs.add(i < those.size() ? (long) those.get(i).outputs(config) : 0L);
-      }
+  /** Of each linear layer's pair, layer by layer; 0 where it has none. */
+  private double[] scales() {
+    double[] scales = new double[config.layers() * LINEARS.size()];
+    for (Place place : places) {
+      LinearModule module = place.pair().module();
+      scales[module.layer() * LINEARS.size() + LINEARS.indexOf(module.place())] =
+          place.pair().scale();
     }
-    return outs.stream().mapToLong(Long::longValue).toArray();
+    return scales;
+  }
+
+  /** Outputs of a layer's linear layers; 0 where the family has none in that place. */
+  private long[] widths() {
+    long[] widths = new long[LINEARS.size()];
+    for (LinearModule module : LinearModule.of(config)) {
+      widths[LINEARS.indexOf(module.place())] = module.outputs();
+    }
+    return widths;
   }
 
   /**
    * Values to start training from: A uniform in ±1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt
-   * 5), B zero, value head normal with deviation 1/sqrt(hidden + 1) (Stiennon et al. 2020). Not for
-   * {@link #isFull}.
+   * 5) or normal with deviation 1/rank, B zero, value head normal with deviation 1/sqrt(hidden + 1)
+   * (Stiennon et al. 2020). Not for {@link #isFull}; DoRA's magnitudes are {@link
+   * #setMagnitudes}'s.
    */
   public float[] initial(long seed) {
     Random random = new Random(seed);
     float[] flat = new float[size];
     for (Place place : places) {
-      int inputs = place.linear().inputs(config);
-      double bound = 1 / Math.sqrt(inputs);
-      for (int i = 0; i < rank * inputs; i++) {
-        flat[place.a() + i] = (float) (bound * (2 * random.nextDouble() - 1));
+      double bound = 1 / Math.sqrt(place.pair().module().inputs());
+      boolean normal = options.orElseThrow().initial() == LoraOptions.Initial.GAUSSIAN;
+      for (int i = 0; i < place.sizeOfA(); i++) {
+        flat[place.a() + i] =
+            (float)
+                (normal
+                    ? random.nextGaussian() / place.pair().rank()
+                    : bound * (2 * random.nextDouble() - 1));
       }
     }
     if (valueHead) {
@@ -202,6 +294,37 @@ public final class ParameterLayout {
       }
     }
     return flat;
+  }
+
+  /** Sets DoRA's magnitudes, where there are any, to the lengths of the base's rows. */
+  public void setMagnitudes(float[] flat, BaseModel base) {
+    List<StoredWeight> weights = config.weights();
+    for (int i = 0; i < weights.size(); i++) {
+      StoredWeight weight = weights.get(i);
+      List<Place> of =
+          places.stream().filter(place -> place.magnitude() >= 0 && isOf(place, weight)).toList();
+      if (!of.isEmpty()) {
+        float[] values = base.tensors().get(i).floats();
+        of.forEach(place -> setMagnitude(flat, place, values));
+      }
+    }
+  }
+
+  private static boolean isOf(Place place, StoredWeight weight) {
+    String name = place.pair().module().name() + ".weight";
+    return weight.parts().stream().anyMatch(part -> part.name().equals(name));
+  }
+
+  private static void setMagnitude(float[] flat, Place place, float[] weight) {
+    LinearModule module = place.pair().module();
+    for (int row = 0; row < module.outputs(); row++) {
+      double squares = 0;
+      int at = (module.firstRow() + row) * module.inputs();
+      for (int i = 0; i < module.inputs(); i++) {
+        squares += (double) weight[at + i] * weight[at + i];
+      }
+      flat[place.magnitude() + row] = (float) Math.sqrt(squares);
+    }
   }
 
   /** The value head of a buffer, (hidden). */
@@ -223,10 +346,8 @@ public final class ParameterLayout {
     if (valueHead) {
       tensors.put(AdapterConfig.HEAD, TensorData.of(valueHead(flat), 1, config.hiddenSize()));
     }
-    return new Adapter(
-        new AdapterConfig(
-            Math.max(rank, 1), rank == 0 ? 1 : alpha, targets(), valueHead, baseModel),
-        tensors);
+    LoraOptions lora = options.orElseGet(() -> LoraOptions.plain(1, 1, Set.of()));
+    return new Adapter(new AdapterConfig(lora, valueHead, baseModel), tensors);
   }
 
   /**
@@ -243,31 +364,44 @@ public final class ParameterLayout {
   private Map<String, TensorData> loraTensors(float[] flat) {
     Map<String, TensorData> out = new LinkedHashMap<>();
     for (Place place : places) {
-      AdaptedLinear linear = place.linear();
-      int inputs = linear.inputs(config);
-      int outputs = linear.outputs(config);
+      LinearModule module = place.pair().module();
+      int rank = place.pair().rank();
+      int outputs = module.outputs();
       out.put(
-          place.linear().nameOfA(config, place.layer()),
+          module.nameOfA(),
           TensorData.of(
-              Arrays.copyOfRange(flat, place.a(), place.a() + rank * inputs), rank, inputs));
+              Arrays.copyOfRange(flat, place.a(), place.a() + place.sizeOfA()),
+              rank,
+              module.inputs()));
       float[] b = transpose(flat, place.b(), rank, outputs);
       out.put(
-          place.linear().nameOfB(config, place.layer()),
-          TensorData.of(FusedWeights.reorder(b, order(linear), false), outputs, rank));
+          module.nameOfB(),
+          TensorData.of(FusedWeights.reorder(b, order(module), false), outputs, rank));
+      if (place.magnitude() >= 0) {
+        float[] magnitude =
+            Arrays.copyOfRange(flat, place.magnitude(), place.magnitude() + outputs);
+        out.put(
+            module.nameOfMagnitude(),
+            TensorData.of(FusedWeights.reorder(magnitude, order(module), false), outputs));
+      }
     }
     return out;
   }
 
   private void setLoraTensors(float[] flat, Map<String, TensorData> tensors) {
     for (Place place : places) {
-      AdaptedLinear linear = place.linear();
-      int outputs = linear.outputs(config);
-      float[] a = floats(tensors, place.linear().nameOfA(config, place.layer()));
-      float[] b = floats(tensors, place.linear().nameOfB(config, place.layer()));
-      float[] rows = FusedWeights.reorder(b, order(linear), true);
+      LinearModule module = place.pair().module();
+      float[] a = floats(tensors, module.nameOfA());
+      float[] b = floats(tensors, module.nameOfB());
+      float[] rows = FusedWeights.reorder(b, order(module), true);
       System.arraycopy(a, 0, flat, place.a(), a.length);
-      float[] transposed = transpose(rows, 0, outputs, rank);
+      float[] transposed = transpose(rows, 0, module.outputs(), place.pair().rank());
       System.arraycopy(transposed, 0, flat, place.b(), transposed.length);
+      if (place.magnitude() >= 0) {
+        float[] magnitude =
+            FusedWeights.reorder(floats(tensors, module.nameOfMagnitude()), order(module), true);
+        System.arraycopy(magnitude, 0, flat, place.magnitude(), magnitude.length);
+      }
     }
   }
 
@@ -302,14 +436,13 @@ public final class ParameterLayout {
   }
 
   /** The order of a linear layer's outputs in the kernels, as in {@link FusedWeights#order}. */
-  private int[] order(AdaptedLinear linear) {
-    AdaptedLinear.Rows rows = linear.rows(config);
-    int[] all = FusedWeights.order(config, rows.slot());
+  private int[] order(LinearModule module) {
+    boolean attention = GROUPS.get(0).contains(module.place());
+    int[] all = attention ? FusedWeights.order(config, Slot.QKV) : new int[0];
+    int first = module.firstRow();
     return all.length == 0
         ? all
-        : Arrays.stream(all, rows.first(), rows.first() + rows.count())
-            .map(row -> row - rows.first())
-            .toArray();
+        : Arrays.stream(all, first, first + module.outputs()).map(row -> row - first).toArray();
   }
 
   private static float[] floats(Map<String, TensorData> tensors, String name) {

@@ -16,6 +16,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -55,31 +56,34 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
               + " it contains. Save it again with PEFT: model.save_pretrained(directory, safe_serialization=True).");
     }
     try (SafetensorsFile file = SafetensorsFile.open(weights)) {
-      return new Adapter(config, account(file, config, model));
+      return new Adapter(config, account(file, config, config.tensors(model), model));
     }
   }
 
-  /**
-   * What is added to one linear layer's weight.
-   *
-   * @param module its Hugging Face name, for example {@code model.layers.0.self_attn.q_proj}
-   * @return empty when it is not adapted
-   */
-  public Optional<LowRank> pair(String module) {
-    TensorData a = tensors.get(module + ".lora_A.weight");
-    TensorData b = tensors.get(module + ".lora_B.weight");
-    if (a == null || b == null) {
-      return Optional.empty();
+  /** What is added to each linear layer's weight, by the weight's name in the checkpoint. */
+  public Map<String, LowRank> lowRanks(ModelConfig model) {
+    Map<String, LowRank> found = new LinkedHashMap<>();
+    for (LoraPair pair : config.lora().pairs(model)) {
+      LinearModule module = pair.module();
+      found.put(
+          module.name() + ".weight",
+          new LowRank(
+              pair,
+              floats(module.nameOfA()),
+              floats(module.nameOfB()),
+              config.lora().dora()
+                  ? Optional.of(floats(module.nameOfMagnitude()))
+                  : Optional.empty()));
     }
-    int rank = Math.toIntExact(a.shape().dimensions().get(0));
-    int inputs = Math.toIntExact(a.shape().dimensions().get(1));
-    int outputs = Math.toIntExact(b.shape().dimensions().get(0));
-    return Optional.of(new LowRank(rank, inputs, outputs, config.scale(), a.floats(), b.floats()));
+    return found;
+  }
+
+  private float[] floats(String name) {
+    return Objects.requireNonNull(tensors.get(name), name).floats();
   }
 
   private static Map<String, TensorData> account(
-      SafetensorsFile file, AdapterConfig config, ModelConfig model) {
-    Map<String, Shape> expected = config.tensors(model);
+      SafetensorsFile file, AdapterConfig config, Map<String, Shape> expected, ModelConfig model) {
     List<String> missing = new ArrayList<>();
     Map<String, TensorData> tensors = new LinkedHashMap<>();
     expected.forEach(
@@ -111,7 +115,7 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
               + ". The base has "
               + model.layers()
               + " layers and adapter_config.json names "
-              + config.inOrder().stream().map(AdaptedLinear::key).toList()
+              + shown(config)
               + ".");
     }
     for (String name : file.names()) {
@@ -123,11 +127,16 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
                 + "' is not expected for this base of "
                 + model.layers()
                 + " layers and target_modules "
-                + config.inOrder().stream().map(AdaptedLinear::key).toList()
+                + shown(config)
                 + ".");
       }
     }
     return tensors;
+  }
+
+  /** The targets as the file has them. */
+  private static String shown(AdapterConfig config) {
+    return config.toJson().get("target_modules").toString();
   }
 
   /**

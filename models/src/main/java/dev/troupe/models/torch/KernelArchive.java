@@ -59,6 +59,8 @@ final class KernelArchive {
       return "bool";
     } else if (value instanceof long[]) {
       return "List[int]";
+    } else if (value instanceof double[]) {
+      return "List[float]";
     }
     throw new IllegalArgumentException("attribute of type " + value.getClass());
   }
@@ -116,6 +118,13 @@ final class KernelArchive {
         return this;
       } else if (value instanceof Boolean flag) {
         return raw(flag ? 0x88 : 0x89);
+      }
+      if (value instanceof double[] numbers) {
+        text("ctorch.jit._pickle\nbuild_doublelist\n").raw('(', ']', '(');
+        for (double number : numbers) {
+          value(number);
+        }
+        return raw('e', 't', 'R');
       }
       text("ctorch.jit._pickle\nbuild_intlist\n").raw('(', ']', '(');
       for (long number : (long[]) value) {

@@ -41,7 +41,7 @@ public final class KernelModule implements AutoCloseable {
    *
    * @param owner the class beside whose class path the resource lies
    * @param resource for example {@code /kernels/decoder.py}
-   * @param attributes Long, Double, Boolean or long[] by name
+   * @param attributes Long, Double, Boolean, long[] or double[] by name
    * @param placeholders text to put for {@code $NAME}
    */
   public static KernelModule load(

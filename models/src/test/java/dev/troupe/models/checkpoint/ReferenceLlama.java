@@ -1,9 +1,6 @@
 package dev.troupe.models.checkpoint;
 
-import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.Adapter;
-import dev.troupe.models.peft.AdapterConfig;
-import java.nio.FloatBuffer;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -26,22 +23,7 @@ final class ReferenceLlama {
   }
 
   private void merge(Adapter adapter) {
-    AdapterConfig lora = adapter.config();
-    for (int layer = 0; layer < config.layers(); layer++) {
-      for (AdaptedLinear target : lora.inOrder()) {
-        FloatBuffer a = adapter.tensors().get(target.nameOfA(config, layer)).values();
-        FloatBuffer b = adapter.tensors().get(target.nameOfB(config, layer)).values();
-        float[] weight = weights.get(target.nameOfB(config, layer).replace(".lora_B", ""));
-        int inputs = target.inputs(config);
-        for (int i = 0; i < weight.length; i++) {
-          double sum = 0;
-          for (int r = 0; r < lora.rank(); r++) {
-            sum += (double) b.get(i / inputs * lora.rank() + r) * a.get(r * inputs + i % inputs);
-          }
-          weight[i] += (float) (lora.scale() * sum);
-        }
-      }
-    }
+    adapter.lowRanks(config).forEach((name, added) -> added.mergeInto(weights.get(name)));
   }
 
   /** Logits after every token, {@code (tokens, vocabulary)}. */

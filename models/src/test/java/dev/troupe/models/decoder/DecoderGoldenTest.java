@@ -35,6 +35,10 @@ final class DecoderGoldenTest {
     "untied-llama3-fp16, '', FULL",
     "linear-rope-fp32, '', BARE",
     "gqa-tied-bf16, gqa-adapter, BARE",
+    "gqa-tied-bf16, adapters/rslora-regex, BARE",
+    "gqa-tied-bf16, adapters/patterns, BARE",
+    "gqa-tied-bf16, adapters/all-linear, BARE",
+    "gqa-tied-bf16, adapters/dora, BARE",
   })
   void logits_equalTransformers(String name, String adapter, Kind kind) {
     JsonNode golden = Golden.json((adapter.isEmpty() ? name : adapter) + "/expected.json");
@@ -62,8 +66,7 @@ final class DecoderGoldenTest {
       return ParameterLayout.bare(base.config(), false);
     }
     var config = Adapter.read(Golden.path(adapter), base.config()).config();
-    return ParameterLayout.lora(
-        base.config(), config.rank(), config.alpha(), config.targets(), false);
+    return ParameterLayout.lora(base.config(), config.lora(), false);
   }
 
   private static void compare(

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.troupe.models.Golden;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.peft.AdaptedLinear;
+import dev.troupe.models.peft.LoraOptions;
+import dev.troupe.models.peft.Modules;
 import dev.troupe.models.torch.GradMode;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
@@ -14,9 +16,9 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -70,6 +72,23 @@ final class GradientTest {
           Map.of());
 
   /** A golden family, or none for a random Llama, tied or not. */
+  /** Ranks and scales that differ within a group, layers without a pair, dropped inputs. */
+  private static final LoraOptions CHOICES =
+      new LoraOptions(
+          2,
+          6,
+          new Modules.Pattern(".*[qvop]_proj|.*0.mlp.gate_proj"),
+          Optional.empty(),
+          true,
+          List.of(),
+          List.of(),
+          Map.of("v_proj", 3, "layers.1.self_attn.q_proj", 1),
+          Map.of("o_proj", 2.5),
+          0.4,
+          false,
+          LoraOptions.Bias.NONE,
+          LoraOptions.Initial.KAIMING);
+
   private record Case(String name, ParameterLayout layout, boolean tied, String family) {
     Case(String name, ParameterLayout layout, boolean tied) {
       this(name, layout, tied, "");
@@ -114,27 +133,29 @@ final class GradientTest {
 
   static Stream<Case> cases() throws IOException {
     List<Case> cases = new ArrayList<>();
-    for (AdaptedLinear linear : AdaptedLinear.of(config(false))) {
+    for (AdaptedLinear linear : AdaptedLinear.values()) {
       cases.add(lora(EnumSet.of(linear), false));
     }
     cases.add(
         lora(EnumSet.of(AdaptedLinear.Q_PROJ, AdaptedLinear.V_PROJ, AdaptedLinear.UP_PROJ), false));
-    cases.add(lora(AdaptedLinear.of(config(false)), true));
+    cases.add(lora(EnumSet.allOf(AdaptedLinear.class), true));
+    cases.add(
+        new Case("lora with choices", ParameterLayout.lora(config(true), CHOICES, true), true));
     cases.add(new Case("full, tied", ParameterLayout.full(config(true), true), true));
     cases.add(new Case("full, untied", ParameterLayout.full(config(false), true), false));
     cases.add(new Case("value head alone", ParameterLayout.bare(config(true), true), true));
     for (String family : FamilyGoldenTest.families()) {
       ModelConfig config = ModelConfig.read(Golden.path("families/" + family));
-      Set<AdaptedLinear> all = AdaptedLinear.of(config);
+      LoraOptions all = LoraOptions.plain(2, 6, new Modules.AllLinear());
       cases.add(
           new Case(
-              family + ", lora", ParameterLayout.lora(config, 2, 6, all, true), false, family));
+              family + ", lora", ParameterLayout.lora(config, all, true), false, family));
       cases.add(new Case(family + ", full", ParameterLayout.full(config, true), false, family));
     }
     return cases.stream();
   }
 
-  private static Case lora(Set<AdaptedLinear> targets, boolean head) {
+  private static Case lora(EnumSet<AdaptedLinear> targets, boolean head) {
     return new Case(
         "lora on " + targets, ParameterLayout.lora(config(false), 2, 6, targets, head), false);
   }
@@ -212,12 +233,12 @@ final class GradientTest {
     try (Handle index = Handle.of(at);
         Handle step = Handle.of(by);
         Handle moved = HELPERS.train("nudged", flat, index, step);
-        Handle result = kernels.infer("evaluate", batch.arguments(weights, moved))) {
+        Handle result = kernels.infer("forward", batch.arguments(weights, moved))) {
       Handle[] parts = result.parts();
       double loss =
-          dot(parts[0], batch.logprobs())
-              + dot(parts[1], batch.entropies())
-              + dot(parts[2], batch.values());
+          dot(parts[1], batch.logprobs())
+              + dot(parts[2], batch.entropies())
+              + dot(parts[3], batch.values());
       for (Handle part : parts) {
         part.close();
       }
@@ -245,6 +266,7 @@ final class GradientTest {
       Handle temperature,
       Handle yes,
       Handle head,
+      Handle seed,
       Handle logprobs,
       Handle entropies,
       Handle values)
@@ -263,6 +285,7 @@ final class GradientTest {
           Handle.of(0.8),
           Handle.of(true),
           Handle.of(head),
+          Handle.of(77L),
           doubles(random, READS.length),
           doubles(random, READS.length),
           doubles(random, head ? READS.length : 0));
@@ -279,13 +302,13 @@ final class GradientTest {
     }
 
     Handle[] arguments(Handle weights, Handle flat) {
-      return new Handle[] {ids, reads, targets, weights, flat, temperature, yes, yes, head};
+      return new Handle[] {ids, reads, targets, weights, flat, temperature, yes, yes, head, seed};
     }
 
     @Override
     public void close() {
       for (Handle handle :
-          List.of(ids, reads, targets, temperature, yes, head, logprobs, entropies, values)) {
+          List.of(ids, reads, targets, temperature, yes, head, seed, logprobs, entropies, values)) {
         handle.close();
       }
     }
@@ -296,7 +319,7 @@ final class GradientTest {
     Lanes.shared()
         .run(
             () -> {
-              Case all = lora(AdaptedLinear.of(config(false)), true);
+              Case all = lora(EnumSet.allOf(AdaptedLinear.class), true);
               float[] logprobsOnly = gradient(all.layout(), true);
               assertThat(all.layout().valueHead(logprobsOnly)).containsOnly(0f);
               float[] valuesOnly = gradient(all.layout(), false);

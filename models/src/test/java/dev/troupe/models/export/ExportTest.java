@@ -32,6 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class ExportTest {
   private static final Path BASE = Golden.path("gqa-tied-bf16");
@@ -40,12 +41,21 @@ final class ExportTest {
 
   @TempDir private Path directory;
 
-  @Test
-  void merged_givesTheLogitsOfBaseAndAdapter() {
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "gqa-adapter",
+        "adapters/rslora-regex",
+        "adapters/patterns",
+        "adapters/all-linear",
+        "adapters/dora"
+      })
+  void merged_givesTheLogitsOfBaseAndAdapter(String name) {
     Path output = directory.resolve("merged");
-    HuggingFaceExport.write(BASE, Optional.of(ADAPTER), output, DType.F32, 60_000, SILENT);
+    Path adapter = Golden.path(name);
+    HuggingFaceExport.write(BASE, Optional.of(adapter), output, DType.F32, 60_000, SILENT);
     assertThat(output.resolve("model.safetensors.index.json")).exists();
-    float[] adapted = logits(BASE, Optional.of(ADAPTER));
+    float[] adapted = logits(BASE, Optional.of(adapter));
     float[] merged = logits(output, Optional.empty());
     double largest = 0;
     double worst = 0;
@@ -53,6 +63,7 @@ final class ExportTest {
       largest = Math.max(largest, Math.abs(adapted[i]));
       worst = Math.max(worst, Math.abs(adapted[i] - (double) merged[i]));
     }
+    System.out.printf("%s merged: %.1e of the largest logit%n", name, worst / largest);
     assertThat(worst / largest).isLessThan(1e-5);
     assertThat(adapted).isNotEqualTo(logits(BASE, Optional.empty()));
   }
@@ -213,8 +224,7 @@ final class ExportTest {
     head[3] = 0.25f;
     tensors.put(AdapterConfig.HEAD, TensorData.of(head, 1, 64));
     Path scored = directory.resolve("scored");
-    new Adapter(new AdapterConfig(old.rank(), old.alpha(), old.targets(), true, "base"), tensors)
-        .write(scored);
+    new Adapter(new AdapterConfig(old.lora(), true, "base"), tensors).write(scored);
     Path output = directory.resolve("out");
     assertThat(
             HuggingFaceExport.write(
@@ -261,14 +271,7 @@ final class ExportTest {
                 ParameterLayout layout =
                     found
                         .map(Adapter::config)
-                        .map(
-                            config ->
-                                ParameterLayout.lora(
-                                    base.config(),
-                                    config.rank(),
-                                    config.alpha(),
-                                    config.targets(),
-                                    false))
+                        .map(config -> ParameterLayout.lora(base.config(), config.lora(), false))
                         .orElseGet(() -> ParameterLayout.bare(base.config(), false));
                 float[] parameters = new float[layout.size()];
                 found.ifPresent(adapterFound -> layout.take(parameters, adapterFound));

@@ -14,6 +14,7 @@ import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.TensorData;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class AdapterTest {
   private static final ModelConfig BASE = ModelConfig.read(Golden.path("gqa-tied-bf16"));
@@ -29,8 +31,9 @@ final class AdapterTest {
   void read_savedByPeft_hasEveryTensor() {
     Adapter adapter = Adapter.read(Golden.path("gqa-adapter"), BASE);
     assertThat(adapter.config())
-        .isEqualTo(new AdapterConfig(4, 10, AdaptedLinear.of(BASE), false, "gqa-tied-bf16"));
-    assertThat(adapter.config().scale()).isEqualTo(2.5);
+        .isEqualTo(
+            new AdapterConfig(4, 10, EnumSet.allOf(AdaptedLinear.class), false, "gqa-tied-bf16"));
+    assertThat(adapter.config().lora().pairs(BASE)).extracting(LoraPair::scale).containsOnly(2.5);
     assertThat(adapter.tensors()).hasSize(3 * 7 * 2);
     TensorData down = adapter.tensors().get("model.layers.2.mlp.down_proj.lora_A.weight");
     assertThat(down.shape()).isEqualTo(Shape.of(4, 96));
@@ -53,6 +56,34 @@ final class AdapterTest {
         assertThat(ours.bytes(name)).isEqualTo(theirs.bytes(name));
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"rslora-regex", "patterns", "all-linear", "dora"})
+  void write_everyChoiceThatPeftSaved_isReadBackEqual(String name, @TempDir Path directory) {
+    Adapter theirs = Adapter.read(Golden.path("adapters/" + name), BASE);
+    theirs.write(directory);
+    Adapter ours = Adapter.read(directory, BASE);
+    assertThat(ours.config()).isEqualTo(theirs.config());
+    theirs
+        .tensors()
+        .forEach((key, data) -> assertThat(ours.tensors().get(key)).as(key).isEqualTo(data));
+  }
+
+  @Test
+  void patterns_giveEachLayerItsRankAndScale() {
+    Adapter adapter = Adapter.read(Golden.path("adapters/patterns"), BASE);
+    assertThat(adapter.config().lora().pairs(BASE))
+        .extracting(pair -> pair.module().name() + " " + pair.rank() + " " + pair.scale())
+        .containsExactly(
+            "model.layers.0.self_attn.q_proj 5 1.5",
+            "model.layers.0.self_attn.k_proj 1 7.5",
+            "model.layers.0.self_attn.o_proj 2 3.75",
+            "model.layers.0.mlp.up_proj 2 3.75",
+            "model.layers.2.self_attn.q_proj 2 1.5",
+            "model.layers.2.self_attn.k_proj 1 3.0",
+            "model.layers.2.self_attn.o_proj 2 1.5",
+            "model.layers.2.mlp.up_proj 2 1.5");
   }
 
   /** The keys and values that PEFT 0.17.1 was seen to load, see check_written.py. */
@@ -116,16 +147,24 @@ final class AdapterTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "use_dora | true | use_dora is true; DoRA cannot be used.",
-        "use_rslora | true | use_rslora is true; rank-stabilised LoRA cannot be used.",
-        "rank_pattern | {\"q_proj\":8} | rank_pattern is {\"q_proj\":8}; ranks per layer cannot be used.",
-        "layers_to_transform | [0] | layers_to_transform is [0]; a choice of layers cannot be used.",
-        "bias | \"all\" | bias 'all' is not supported; expected none.",
+        "bias | \"some\" | bias 'some' is not known; expected none, all or lora_only.",
+        "use_qalora | true | use_qalora is true; QALoRA cannot be used.",
+        "lora_bias | true | lora_bias is true; a bias on B cannot be used.",
+        "use_novelty | 3 | use_novelty is 3; this option is not known here.",
+        "init_lora_weights | \"pissa\" | init_lora_weights is \"pissa\", which changes the base; convert the adapter with PEFT to a plain"
+            + " LoRA (save_pretrained with path_initial_model_for_weight_conversion).",
+        "rank_pattern | {\"q_proj\":0} | rank_pattern 'q_proj' must be at least 1, found 0.",
+        "rank_pattern | {\"(\":1} | the regular expression '(' is malformed: Unclosed group.",
+        "layers_pattern | \"layers\" | layers_pattern goes with layers_to_transform only.",
         "peft_type | \"IA3\" | peft_type 'IA3' is not supported; expected LORA.",
         "modules_to_save | [\"embed_tokens\"] | modules_to_save names \"embed_tokens\"; only the head \"score\" can be used.",
-        "target_modules | [\"embed_tokens\"] | target_modules names \"embed_tokens\"; known are q_proj, k_proj, v_proj, o_proj,"
+        "target_modules | [\"embed_tokens\"] | target_modules has 'model.embed_tokens'; only the decoder layers' can be adapted: q_proj,"
+            + " k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj.",
+        "target_modules | [\"query\"] | target_modules finds nothing in this base; its linear layers are q_proj, k_proj, v_proj, o_proj,"
             + " gate_proj, up_proj, down_proj.",
-        "target_modules | \".*proj\" | target_modules must be a list or \"all-linear\", found \".*proj\".",
+        "target_modules | \"(([a-z._0-9]+)+)+_no\" | the regular expression '(([a-z._0-9]+)+)+_no' takes too long; write it without nested"
+            + " repetition.",
+        "target_modules | 7 | target_modules must be a list of names, a regular expression or \"all-linear\", found 7.",
         "r | 0 | r must be at least 1, found 0.",
         "r | \"4\" | r must be a whole number, found \"4\".",
         "lora_alpha | -1 | lora_alpha must be positive, found -1.0.",
@@ -151,7 +190,7 @@ final class AdapterTest {
     JsonFile.write(file, json);
     assertThatThrownBy(() -> Adapter.read(directory, BASE))
         .hasMessageContaining(
-            "is not expected for this base of 3 layers and target_modules [q_proj].");
+            "is not expected for this base of 3 layers and target_modules [\"q_proj\"].");
   }
 
   @Test

@@ -1,6 +1,7 @@
 package dev.troupe.protocol.data;
 
 import java.util.List;
+import java.util.Map;
 
 /** Which parameters of a role are trained; a value head is trained whenever anything is. */
 public sealed interface Tuning {
@@ -10,15 +11,56 @@ public sealed interface Tuning {
   /**
    * A LoRA adapter (Hu et al. 2021): y = Wx + (alpha / rank) B A x.
    *
-   * @param targets the linear layers, of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj,
-   *     down_proj
+   * @param targets linear layers by their names or the ends of these; or one entry alone: {@value
+   *     #ALL_LINEAR}, or {@value #REGEX} and a regular expression on whole names
+   * @param rankStabilised whether the scale is alpha / sqrt(rank)
+   * @param dropout share of an adapter's inputs that updates drop
+   * @param dora whether each row's length is a parameter of its own
+   * @param layers the only decoder layers adapted; empty for all
+   * @param rankPattern ranks of layers whose names end as a regular expression says; the first in
+   *     the order of the alphabet that matches
+   * @param alphaPattern alphas likewise
+   * @param start of A
    */
-  record Lora(int rank, double alpha, List<String> targets) implements Tuning {
+  record Lora(
+      int rank,
+      double alpha,
+      List<String> targets,
+      boolean rankStabilised,
+      double dropout,
+      boolean dora,
+      List<Integer> layers,
+      Map<String, Integer> rankPattern,
+      Map<String, Double> alphaPattern,
+      Start start)
+      implements Tuning {
+    /** Every linear layer of the decoder. */
+    public static final String ALL_LINEAR = "all-linear";
+
+    /** What a regular expression is marked by. */
+    public static final String REGEX = "regex:";
+
+    /** How A starts; B starts as zero. */
+    public enum Start {
+      /** Uniform in ±1/sqrt(inputs). */
+      KAIMING,
+      /** Normal with deviation 1/rank. */
+      GAUSSIAN
+    }
+
     public Lora {
       if (rank < 1) {
         throw new IllegalArgumentException("LoRA rank is " + rank + ", must be at least 1");
       }
       targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+      rankPattern = Map.copyOf(rankPattern);
+      alphaPattern = Map.copyOf(alphaPattern);
+    }
+
+    /** The plain one. */
+    public Lora(int rank, double alpha, List<String> targets) {
+      this(rank, alpha, targets, false, 0, false, List.of(), Map.of(), Map.of(), Start.KAIMING);
     }
   }
 

@@ -64,6 +64,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Node.Introduced.class,
         Node.Open.class,
         Node.Opened.class,
-        Node.Leave.class);
+        Node.Leave.class,
+        Tuning.Lora.Start.class);
   }
 }

@@ -171,7 +171,18 @@ class WireSerializerTest {
         List.of(
             new Tuning.Frozen(),
             new Tuning.Full(),
-            new Tuning.Lora(8, 16, List.of("q_proj", "v_proj", "o_proj")))) {
+            new Tuning.Lora(8, 16, List.of("q_proj", "v_proj", "o_proj")),
+            new Tuning.Lora(
+                8,
+                16,
+                List.of("all-linear"),
+                true,
+                0.1,
+                false,
+                List.of(0, 3),
+                Map.of("q_proj", 4, "k_proj", 2),
+                Map.of("o_proj", 0.5),
+                Tuning.Lora.Start.GAUSSIAN))) {
       for (LearningRateSchedule.Shape shape : LearningRateSchedule.Shape.values()) {
         all.add(
             new Node.Open(

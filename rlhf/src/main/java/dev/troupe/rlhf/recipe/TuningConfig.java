@@ -2,7 +2,7 @@ package dev.troupe.rlhf.recipe;
 
 import dev.troupe.protocol.data.Tuning;
 import java.util.List;
-import java.util.TreeSet;
+import java.util.Map;
 
 /** What a stage trains: an adapter, or every weight. */
 public sealed interface TuningConfig {
@@ -14,40 +14,101 @@ public sealed interface TuningConfig {
    *
    * @param rank of each pair of matrices, at least 1
    * @param alpha scale: y = Wx + (alpha / rank) B A x
-   * @param targets linear layers by the names that the model's family gives them, or all-linear
+   * @param targets linear layers by their names or the ends of these, as PEFT's target_modules; or
+   *     one entry alone: all-linear, or regex: and a regular expression on whole names. A name that
+   *     the model has not is refused when it is loaded
+   * @param rankStabilised whether the scale is alpha / sqrt(rank) (Kalajdzievski 2023)
+   * @param dropout share of an adapter's inputs that updates drop, at least 0 and below 1
+   * @param dora whether each row's length is a parameter of its own (Liu et al. 2024)
+   * @param layers the only decoder layers adapted, from 0; empty for all
+   * @param rankPattern ranks of layers whose names end as a regular expression says
+   * @param alphaPattern alphas likewise
+   * @param start of A: uniform in ±1/sqrt(inputs) or normal with deviation 1/rank
    */
-  record Lora(int rank, double alpha, List<String> targets) implements TuningConfig {
-    private static final List<String> KNOWN =
-        List.of(
-            "q_proj",
-            "k_proj",
-            "v_proj",
-            "o_proj",
-            "gate_proj",
-            "up_proj",
-            "down_proj",
-            "all-linear",
-            "qkv_proj",
-            "gate_up_proj");
-
+  record Lora(
+      int rank,
+      double alpha,
+      List<String> targets,
+      boolean rankStabilised,
+      double dropout,
+      boolean dora,
+      List<Integer> layers,
+      Map<String, Integer> rankPattern,
+      Map<String, Double> alphaPattern,
+      Tuning.Lora.Start start)
+      implements TuningConfig {
     public Lora {
       targets = List.copyOf(targets);
-      TreeSet<String> unknown = new TreeSet<>(targets);
-      KNOWN.forEach(unknown::remove);
+      layers = List.copyOf(layers);
+      rankPattern = Map.copyOf(rankPattern);
+      alphaPattern = Map.copyOf(alphaPattern);
+      boolean alone =
+          targets.stream()
+              .anyMatch(
+                  name ->
+                      name.equals(Tuning.Lora.ALL_LINEAR) || name.startsWith(Tuning.Lora.REGEX));
       new Limits()
           .atLeast("rank", rank, 1)
           .above("alpha", alpha, 0)
           .condition(
               "targets",
               targets,
-              !targets.isEmpty() && unknown.isEmpty(),
-              "one or more of " + String.join(", ", KNOWN))
+              !targets.isEmpty()
+                  && targets.stream().noneMatch(String::isBlank)
+                  && !(alone && targets.size() > 1),
+              "names of linear layers, or all-linear or a regex: alone")
+          .condition("dropout", dropout, dropout >= 0 && dropout < 1, "at least 0 and below 1")
+          .condition(
+              "dora",
+              dora,
+              !(dora && dropout > 0),
+              "false with a dropout: the two cannot be trained together")
+          .condition(
+              "layers",
+              layers,
+              layers.stream().allMatch(layer -> layer >= 0) && !(alone && !layers.isEmpty()),
+              "numbers of decoder layers from 0, and only where targets are names")
+          .condition(
+              "rank-pattern",
+              rankPattern,
+              rankPattern.values().stream().allMatch(value -> value >= 1),
+              "ranks of at least 1")
+          .condition(
+              "alpha-pattern",
+              alphaPattern,
+              alphaPattern.values().stream().allMatch(value -> value > 0),
+              "alphas above 0")
           .verify();
+    }
+
+    /** The plain one. */
+    public Lora(int rank, double alpha, List<String> targets) {
+      this(
+          rank,
+          alpha,
+          targets,
+          false,
+          0,
+          false,
+          List.of(),
+          Map.of(),
+          Map.of(),
+          Tuning.Lora.Start.KAIMING);
     }
 
     @Override
     public Tuning tuning() {
-      return new Tuning.Lora(rank, alpha, targets);
+      return new Tuning.Lora(
+          rank,
+          alpha,
+          targets,
+          rankStabilised,
+          dropout,
+          dora,
+          layers,
+          rankPattern,
+          alphaPattern,
+          start);
     }
   }
 

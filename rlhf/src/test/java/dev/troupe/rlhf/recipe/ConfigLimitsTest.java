@@ -3,9 +3,11 @@ package dev.troupe.rlhf.recipe;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.Averaging;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class ConfigLimitsTest {
@@ -29,11 +31,28 @@ class ConfigLimitsTest {
   }
 
   @Test
-  void lora_unknownTarget_listsTheKnown() {
-    assertThatThrownBy(() -> new TuningConfig.Lora(8, 16, List.of("q_proj", "query")))
+  void lora_targetsThatDoNotGoTogether_areRefused() {
+    assertThatThrownBy(() -> new TuningConfig.Lora(8, 16, List.of("q_proj", "all-linear")))
         .hasMessage(
-            "targets is [q_proj, query], allowed: one or more of q_proj, k_proj, v_proj, o_proj,"
-                + " gate_proj, up_proj, down_proj, all-linear, qkv_proj, gate_up_proj");
+            "targets is [q_proj, all-linear], allowed: names of linear layers, or all-linear or a"
+                + " regex: alone");
+    assertThatThrownBy(
+            () ->
+                new TuningConfig.Lora(
+                    8,
+                    16,
+                    List.of("all-linear"),
+                    false,
+                    0.1,
+                    true,
+                    List.of(0),
+                    Map.of("q_proj", 0),
+                    Map.of(),
+                    Tuning.Lora.Start.KAIMING))
+        .hasMessage(
+            "dora is true, allowed: false with a dropout: the two cannot be trained together;"
+                + " layers is [0], allowed: numbers of decoder layers from 0, and only where targets"
+                + " are names; rank-pattern is {q_proj=0}, allowed: ranks of at least 1");
   }
 
   @Test

@@ -1,0 +1,230 @@
+package dev.troupe.models.peft;
+
+import dev.troupe.models.checkpoint.ModelConfig;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * What a LoRA adapts and how (Hu et al., arXiv:2106.09685), with the choices that PEFT has.
+ *
+ * @param rank inner width of every pair that no pattern gives another, at least 1
+ * @param alpha numerator of the scale, but for patterns
+ * @param targets the linear layers that have a pair
+ * @param excluded of these
+ * @param rankStabilised whether the scale is alpha / sqrt(rank) (Kalajdzievski, arXiv:2312.03732),
+ *     not alpha / rank
+ * @param layers the only decoder layers adapted; empty for all
+ * @param layersPattern what the list of decoder layers is called, for {@code layers}; empty for any
+ * @param rankPattern ranks by a regular expression on the end of a name; the first that matches
+ * @param alphaPattern alphas likewise
+ * @param dropout share of a pair's inputs that training drops
+ * @param dora whether each row's length is a parameter of its own (Liu et al., arXiv:2402.09353)
+ * @param bias which biases are trained as well
+ * @param initial how A starts
+ */
+public record LoraOptions(
+    int rank,
+    double alpha,
+    Modules targets,
+    Optional<Modules> excluded,
+    boolean rankStabilised,
+    List<Integer> layers,
+    List<String> layersPattern,
+    Map<String, Integer> rankPattern,
+    Map<String, Double> alphaPattern,
+    double dropout,
+    boolean dora,
+    Bias bias,
+    Initial initial) {
+  /** Which biases an adapter brings along. */
+  public enum Bias {
+    NONE,
+    ALL,
+    LORA_ONLY;
+
+    String key() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** How A starts; B starts as zero. */
+  public enum Initial {
+    /** Uniform in ±1/sqrt(inputs). */
+    KAIMING,
+    /** Normal with deviation 1 / rank. */
+    GAUSSIAN
+  }
+
+  public LoraOptions {
+    require(rank >= 1, "r must be at least 1, found " + rank);
+    require(alpha > 0 && Double.isFinite(alpha), "lora_alpha must be positive, found " + alpha);
+    require(
+        dropout >= 0 && dropout < 1,
+        "lora_dropout must be at least 0 and below 1, found " + dropout);
+    layers = List.copyOf(layers);
+    layersPattern = List.copyOf(layersPattern);
+    rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
+    alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
+    rankPattern.forEach(
+        (key, value) ->
+            require(value >= 1, "rank_pattern '" + key + "' must be at least 1, found " + value));
+    alphaPattern.forEach(
+        (key, value) ->
+            require(
+                value > 0 && Double.isFinite(value),
+                "alpha_pattern '" + key + "' must be positive, found " + value));
+    rankPattern.keySet().forEach(NamePattern::ofEnd);
+    alphaPattern.keySet().forEach(NamePattern::ofEnd);
+    require(
+        layers.isEmpty() || targets instanceof Modules.Names,
+        "layers_to_transform goes with target_modules as a list of names only");
+    require(
+        layersPattern.isEmpty() || !layers.isEmpty(),
+        "layers_pattern goes with layers_to_transform only");
+  }
+
+  /** The same rank on the same linear layers of every decoder layer. */
+  public static LoraOptions plain(int rank, double alpha, Modules targets) {
+    return new LoraOptions(
+        rank,
+        alpha,
+        targets,
+        Optional.empty(),
+        false,
+        List.of(),
+        List.of(),
+        Map.of(),
+        Map.of(),
+        0,
+        false,
+        Bias.NONE,
+        Initial.KAIMING);
+  }
+
+  /** As above, by a Llama's names. */
+  public static LoraOptions plain(int rank, double alpha, Set<AdaptedLinear> targets) {
+    return plain(
+        rank, alpha, new Modules.Names(targets.stream().sorted().map(AdaptedLinear::key).toList()));
+  }
+
+  /**
+   * The pairs on a model, in the order of the network; may be none.
+   *
+   * @throws IllegalArgumentException when a choice cannot be honoured on this model
+   */
+  public List<LoraPair> pairs(ModelConfig model) {
+    List<LinearModule> all = LinearModule.of(model);
+    refuseOthers(model, all);
+    List<LoraPair> pairs = new ArrayList<>();
+    for (LinearModule module : all) {
+      if (has(module.name())) {
+        int ranks = first(rankPattern, module.name()).orElse(rank);
+        double numerator = first(alphaPattern, module.name()).orElse(alpha);
+        pairs.add(
+            new LoraPair(module, ranks, numerator / (rankStabilised ? Math.sqrt(ranks) : ranks)));
+      }
+    }
+    refuseBiases(model, pairs);
+    return pairs;
+  }
+
+  /** Names in {@link #targets} that no linear layer of the model has; empty when all are found. */
+  public List<String> unknownTargets(ModelConfig model) {
+    if (!(targets instanceof Modules.Names list)) {
+      return List.of();
+    }
+    List<LinearModule> all = LinearModule.of(model);
+    return list.names().stream()
+        .filter(name -> all.stream().noneMatch(module -> Modules.named(module.name(), name)))
+        .sorted()
+        .toList();
+  }
+
+  /** The last parts of the names of a model's linear layers: what may be a target. */
+  public static List<String> targetNames(ModelConfig model) {
+    return LinearModule.of(model).stream()
+        .map(module -> module.name().substring(module.name().lastIndexOf('.') + 1))
+        .distinct()
+        .toList();
+  }
+
+  private boolean has(String module) {
+    boolean found =
+        targets.contains(module) && excluded.filter(out -> out.contains(module)).isEmpty();
+    return found && (layers.isEmpty() || layer(module).filter(layers::contains).isPresent());
+  }
+
+  /** The index of a decoder layer in a name. */
+  private Optional<Integer> layer(String module) {
+    List<String> names = layersPattern.isEmpty() ? List.of("[^.]*") : layersPattern;
+    for (String name : names) {
+      Matcher matcher = Pattern.compile(".*\\." + name + "\\.(\\d{1,9})\\..*").matcher(module);
+      if (matcher.matches()) {
+        return Optional.of(Integer.valueOf(matcher.group(1)));
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static <T> Optional<T> first(Map<String, T> patterns, String module) {
+    return patterns.entrySet().stream()
+        .filter(entry -> NamePattern.ofEnd(entry.getKey()).matches(module))
+        .findFirst()
+        .map(Map.Entry::getValue);
+  }
+
+  /** PEFT would adapt the embedding or the output matrix when they are named. */
+  private void refuseOthers(ModelConfig model, List<LinearModule> all) {
+    if (targets instanceof Modules.AllLinear) {
+      return;
+    }
+    List<String> others =
+        List.of(model.decoder().names().embed(), model.decoder().names().head(), "lm_head");
+    for (String other : others) {
+      boolean targeted =
+          targets.contains(other) && excluded.filter(out -> out.contains(other)).isEmpty();
+      require(
+          !targeted || all.stream().anyMatch(module -> module.name().equals(other)),
+          "target_modules has '"
+              + other
+              + "'; only the decoder layers' can be adapted: "
+              + String.join(", ", targetNames(model)));
+    }
+  }
+
+  private void refuseBiases(ModelConfig model, List<LoraPair> pairs) {
+    if (bias == Bias.NONE) {
+      return;
+    }
+    Set<String> tensors = model.tensors().keySet();
+    Optional<String> trained =
+        bias == Bias.ALL
+            ? tensors.stream().filter(name -> name.endsWith(".bias")).findFirst()
+            : pairs.stream()
+                .map(pair -> pair.module().name() + ".bias")
+                .filter(tensors::contains)
+                .findFirst();
+    // A model without any is the same whatever is asked for.
+    require(
+        trained.isEmpty(),
+        "bias '"
+            + bias.key()
+            + "' trains '"
+            + trained.orElse("")
+            + "'; biases cannot be adapted, expected none");
+  }
+
+  private static void require(boolean condition, String message) {
+    if (!condition) {
+      throw new IllegalArgumentException(message);
+    }
+  }
+}
