@@ -11,8 +11,8 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
-import java.util.EnumSet;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 
@@ -41,7 +41,8 @@ final class Measure {
       int batch,
       int promptTokens,
       int newTokens) {
-    ParameterLayout layout = ParameterLayout.lora(config, 8, 16, EnumSet.allOf(AdaptedLinear.class), false);
+    ParameterLayout layout =
+        ParameterLayout.lora(config, 8, 16, EnumSet.allOf(AdaptedLinear.class), false);
     Random random = new Random(1);
     List<Prompt> prompts = new ArrayList<>();
     for (int i = 0; i < batch; i++) {

@@ -56,8 +56,8 @@ public record AdapterConfig(LoraOptions lora, boolean head, String baseModel) {
    * Reads an {@code adapter_config.json}.
    *
    * @param model the base's configuration, whose layers the file names
-   * @throws CheckpointException when it is missing, malformed, uses an option that is not supported,
-   *     which it names, or finds nothing in the model
+   * @throws CheckpointException when it is missing, malformed, uses an option that is not
+   *     supported, which it names, or finds nothing in the model
    */
   public static AdapterConfig read(Path directory, ModelConfig model) {
     Path file = directory.resolve("adapter_config.json");

@@ -148,8 +148,7 @@ final class GradientTest {
       ModelConfig config = ModelConfig.read(Golden.path("families/" + family));
       LoraOptions all = LoraOptions.plain(2, 6, new Modules.AllLinear());
       cases.add(
-          new Case(
-              family + ", lora", ParameterLayout.lora(config, all, true), false, family));
+          new Case(family + ", lora", ParameterLayout.lora(config, all, true), false, family));
       cases.add(new Case(family + ", full", ParameterLayout.full(config, true), false, family));
     }
     return cases.stream();
