@@ -6,7 +6,7 @@ import sys
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, LlamaForCausalLM
 
 torch.set_num_threads(1)
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -40,10 +40,11 @@ def main():
     base = LlamaForCausalLM.from_pretrained(os.path.join(WRITTEN, "gqa-tied-bf16"), dtype=torch.float32)
     adapted = PeftModel.from_pretrained(base, os.path.join(WRITTEN, "gqa-adapter")).eval()
     print("gqa-adapter", "largest difference", worst(adapted, expected("gqa-adapter")))
-    for name in ("rslora-regex", "patterns", "all-linear", "dora"):
-        base = LlamaForCausalLM.from_pretrained(os.path.join(WRITTEN, "gqa-tied-bf16"), dtype=torch.float32)
+    for name in sorted(os.listdir(os.path.join(GOLDEN, "adapters"))):
+        golden = expected(os.path.join("adapters", name))
+        base = AutoModelForCausalLM.from_pretrained(os.path.join(GOLDEN, golden["base"]), dtype=torch.float32, attn_implementation="eager")
         adapted = PeftModel.from_pretrained(base, os.path.join(WRITTEN, name)).eval()
-        print(name, "largest difference", worst(adapted, expected(os.path.join("adapters", name))))
+        print(name, "largest difference", worst(adapted, golden))
     base = AutoModelForSequenceClassification.from_pretrained(
         os.path.join(WRITTEN, "gqa-tied-bf16"), dtype=torch.float32, num_labels=1
     )

@@ -3,6 +3,7 @@ package dev.troupe.models;
 import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.CheckpointWriter;
 import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.Adapter;
@@ -22,6 +23,17 @@ import java.util.Optional;
  * src/test/golden/README.md.
  */
 public final class WriteForPython {
+  private static final List<String> CHOICES =
+      List.of(
+          "rslora-regex",
+          "patterns",
+          "all-linear",
+          "dora",
+          "phi3",
+          "phi3-dora",
+          "qwen2-dora",
+          "gemma3");
+
   private WriteForPython() {}
 
   public static void main(String[] arguments) {
@@ -40,13 +52,14 @@ public final class WriteForPython {
         if (name.startsWith("gqa")) {
           Adapter.read(Golden.path("gqa-adapter"), checkpoint.config())
               .write(target.resolve("gqa-adapter"));
-          for (String choice : List.of("rslora-regex", "patterns", "all-linear", "dora")) {
-            Adapter.read(Golden.path("adapters/" + choice), checkpoint.config())
-                .write(target.resolve(choice));
-          }
           head(checkpoint).write(target.resolve("head"));
         }
       }
+    }
+    for (String choice : CHOICES) {
+      String base = Golden.json("adapters/" + choice + "/expected.json").get("base").asText();
+      ModelConfig config = ModelConfig.read(Golden.path(base));
+      Adapter.read(Golden.path("adapters/" + choice), config).write(target.resolve(choice));
     }
     BpeTrainer.train(
             List.of("the robot sings kindly", "the robots sing, the teacher's robot sang"),

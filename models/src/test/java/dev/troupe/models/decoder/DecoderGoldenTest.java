@@ -35,10 +35,6 @@ final class DecoderGoldenTest {
     "untied-llama3-fp16, '', FULL",
     "linear-rope-fp32, '', BARE",
     "gqa-tied-bf16, gqa-adapter, BARE",
-    "gqa-tied-bf16, adapters/rslora-regex, BARE",
-    "gqa-tied-bf16, adapters/patterns, BARE",
-    "gqa-tied-bf16, adapters/all-linear, BARE",
-    "gqa-tied-bf16, adapters/dora, BARE",
   })
   void logits_equalTransformers(String name, String adapter, Kind kind) {
     JsonNode golden = Golden.json((adapter.isEmpty() ? name : adapter) + "/expected.json");
