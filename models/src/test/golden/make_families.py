@@ -3,14 +3,16 @@
     python make_families.py ../resources/golden/families [NAME ...]
 
 Each directory gets config.json, model.safetensors and expected.json: prompts of unequal length, logits at each of their positions, and 64
-greedy tokens behind each, without a cache. The smallest distance between the best and the second best logit is printed: it says how much a
-sum in another order may change. Made with torch 2.7.1 and transformers 4.57.1.
+greedy tokens behind each, without a cache; and adapter, a LoRA by PEFT on all linear layers, with the last logits of each prompt. The smallest distance between the best and the second best logit is printed: it says how much a
+sum in another order may change. Made with torch 2.7.1, transformers 4.57.1 and
+peft 0.17.1.
 """
 
 import json
 import os
 import sys
 
+import peft
 import torch
 import transformers as tf
 
@@ -20,6 +22,9 @@ SMALL = dict(vocab_size=151, num_hidden_layers=3, bos_token_id=1, eos_token_id=2
 ODD = dict(SMALL, hidden_size=30, intermediate_size=44, num_attention_heads=4, num_key_value_heads=2, head_dim=6, max_position_embeddings=160)
 EVEN = dict(ODD, hidden_size=32, head_dim=8)
 WHOLE = {key: value for key, value in EVEN.items() if key != "head_dim"}
+
+NEOX = dict(SMALL, hidden_size=32, intermediate_size=44, num_attention_heads=4, max_position_embeddings=160)
+OPT = dict(SMALL, hidden_size=35, ffn_dim=44, num_attention_heads=5, max_position_embeddings=160, word_embed_proj_dim=35)
 
 FAMILIES = {
     "llama-bias": lambda: tf.LlamaForCausalLM(tf.LlamaConfig(**ODD, attention_bias=True, mlp_bias=True)),
@@ -53,6 +58,14 @@ FAMILIES = {
             rope_scaling={"type": "longrope", "short_factor": [1.0, 1.1, 1.4, 2.0], "long_factor": [1.5, 2.0, 4.0, 6.0]},
         )
     ),
+    "gpt2": lambda: tf.GPT2LMHeadModel(tf.GPT2Config(vocab_size=151, n_positions=160, n_embd=35, n_layer=3, n_head=5, n_inner=44, bos_token_id=1, eos_token_id=2)),
+    "gpt-neox": lambda: tf.GPTNeoXForCausalLM(tf.GPTNeoXConfig(**NEOX, rotary_pct=0.25)),
+    "gpt-neox-sequential": lambda: tf.GPTNeoXForCausalLM(
+        tf.GPTNeoXConfig(**NEOX, rotary_pct=0.5, use_parallel_residual=False, attention_bias=False, tie_word_embeddings=True)
+    ),
+    "opt": lambda: tf.OPTForCausalLM(tf.OPTConfig(**OPT)),
+    "opt-untied": lambda: tf.OPTForCausalLM(tf.OPTConfig(**OPT, enable_bias=False, tie_word_embeddings=False)),
+    "bloom": lambda: tf.BloomForCausalLM(tf.BloomConfig(vocab_size=151, hidden_size=30, n_layer=3, n_head=5)),
     "gemma2": lambda: tf.Gemma2ForCausalLM(
         tf.Gemma2Config(
             **ODD,
@@ -114,6 +127,32 @@ def expected(model):
     return dict(rows=content), margin
 
 
+@torch.no_grad()
+def add_adapter(directory):
+    torch.manual_seed(3)
+    base = tf.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+    model = peft.get_peft_model(base, peft.LoraConfig(r=2, lora_alpha=6, target_modules="all-linear", task_type="CAUSAL_LM")).eval()
+    for name, p in model.named_parameters():
+        if "lora_" in name:
+            p.copy_(torch.randn_like(p) * 0.15)
+    model.save_pretrained(os.path.join(directory, "adapter"))
+    os.remove(os.path.join(directory, "adapter", "README.md"))
+    os.chmod(os.path.join(directory, "adapter", "adapter_model.safetensors"), 0o644)
+    file = os.path.join(directory, "adapter", "adapter_config.json")
+    with open(file) as stream:
+        config = json.load(stream)
+    config["base_model_name_or_path"] = os.path.basename(directory)
+    with open(file, "w") as stream:
+        json.dump(config, stream, indent=2, sort_keys=True)
+    with open(os.path.join(directory, "expected.json")) as stream:
+        content = json.load(stream)
+    for row in content["rows"]:
+        last = model(torch.tensor([row["prompt"]]), use_cache=False).logits[0, -1]
+        row["adapter_logits"] = [[round(x, 6) for x in last.tolist()]]
+    with open(os.path.join(directory, "expected.json"), "w") as stream:
+        json.dump(content, stream, separators=(",", ":"))
+
+
 def main(out, names):
     tf.logging.set_verbosity_error()
     torch.set_num_threads(1)
@@ -134,6 +173,7 @@ def main(out, names):
         os.chmod(os.path.join(directory, "model.safetensors"), 0o644)
         with open(os.path.join(directory, "expected.json"), "w") as file:
             json.dump(content, file, separators=(",", ":"))
+        add_adapter(directory)
         different = len(set(sum((row["greedy"]["tokens"] for row in content["rows"]), [])))
         spread = torch.tensor(content["rows"][0]["logits"]).std()
         print(f"{name}: margin {margin:.4f}, {different} different greedy tokens, logits' deviation {spread:.2f}")

@@ -179,10 +179,16 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
     y = self.normed(y, g[o + 15], g[o + 15])
   return x + y
 
-def embedded(self, ids, g: List[Tensor]):
-  x = torch.embedding(g[0], ids.reshape(-1))
+def embedded(self, ids, positions, g: List[Tensor]):
+  # ids [B, n]; positions [B, n] or [n]
+  x = torch.embedding(g[0], ids)
   if self.embedding_scale != 1.0:
     x = x * self.embedding_scale
+  if self.learned:
+    x = x + torch.embedding(g[5], positions + self.offset)
+  x = x.view(-1, self.hidden)
+  if self.embedding_norm:
+    x = self.normed(x, g[6], g[7])
   return x
 
 def logits(self, x, g: List[Tensor], pw: List[$WEIGHT]):
@@ -200,16 +206,27 @@ def prefill_tables(self, g: List[Tensor], n: int) -> List[Tensor]:
   far = torch.view_as_complex(g[3][:n])
   return [far, torch.view_as_complex(g[4][:n]) if self.local_rope else far]
 
+def slopes(self):
+  # of ALiBi, one per head: for n heads, n a power of two, powers of 2 ** (-8 / n); for more, between them
+  n = self.alibi_heads
+  s = torch.pow(2.0, torch.arange(1, n + 1) * (-8.0 / n))
+  if self.heads > n:
+    s = torch.cat([s, torch.pow(2.0, torch.arange(1, 1 + 2 * (self.heads - n), 2) * (-4.0 / n))])
+  return s
+
 def prefill_mask(self, n: int, local: bool) -> Optional[Tensor]:
-  # [n, n] to add; None where causality is all
-  if self.attention_cap == 0.0 and not (local and n > self.window):
+  # [n, n] or [1, heads, n, n] to add; None where causality is all
+  if self.attention_cap == 0.0 and not self.alibi and not (local and n > self.window):
     return None
   at = torch.arange(n)
   back = at.unsqueeze(1) - at.unsqueeze(0)
   hidden = back < 0
   if local:
     hidden = hidden | (back >= self.window)
-  return torch.zeros([n, n]).masked_fill_(hidden, -inf)
+  m = torch.zeros([n, n]).masked_fill_(hidden, -inf)
+  if self.alibi:
+    m = m - self.slopes().view(1, self.heads, 1, 1) * back
+  return m
 
 def prefill_masks(self, n: int) -> List[Optional[Tensor]]:
   out: List[Optional[Tensor]] = []
@@ -227,7 +244,7 @@ def prefill(self, ids, lens, tokens: int, g: List[Tensor], pw: List[$WEIGHT], kv
   for i in range(0, b, rows):
     part = ids[i:i + rows]
     c = part.size(0)
-    x = self.embedded(part, g)
+    x = self.embedded(part, torch.arange(n), g)
     for l in range(self.layers):
       x = self.layer(x, g, pw, l, rope, kv[2 * l][i:i + rows], kv[2 * l + 1][i:i + rows], 0, n, masks)
     last.append(x.index_select(0, torch.arange(c) * n + lens[i:i + rows] - 1))
@@ -237,16 +254,22 @@ def decode_table(self, table, position):
   rope = torch.view_as_complex(table.index_select(0, position))
   return rope.view(position.size(0), 1, 1, rope.size(2))
 
-def local_mask(self, position, prompt: int, slot: int, mask: Optional[Tensor]) -> Optional[Tensor]:
-  # what a local layer adds when a token in `slot` looks back: mask, and no key further than the window
-  if self.window == 0 or slot < self.window:
+def decode_mask(self, position, prompt: int, slot: int, mask: Optional[Tensor], local: bool) -> Optional[Tensor]:
+  # what is added to the scores of a token in `slot` that looks back: mask, and what depends on the distance
+  near = local and self.window > 0 and slot >= self.window
+  if not near and not self.alibi:
     return mask
+  b, group = position.size(0), self.heads // self.kv
   s = torch.arange(slot + 1).unsqueeze(0)
   # a row's prompt lies from slot 0 on, what it has generated ends in `slot`
   at = torch.where(s < prompt, s, s - slot + position.unsqueeze(1))
-  hide = (position.unsqueeze(1) - at >= self.window).view(position.size(0), 1, 1, slot + 1)
-  near = torch.zeros([position.size(0), 1, self.heads // self.kv, slot + 1]).masked_fill_(hide, -inf)
-  return near if mask is None else near + mask
+  back = (position.unsqueeze(1) - at).view(b, 1, 1, slot + 1)
+  m = torch.zeros([b, self.kv if self.alibi else 1, group, slot + 1])
+  if near:
+    m = m.masked_fill_(back >= self.window, -inf)
+  if self.alibi:
+    m = m - self.slopes().view(1, self.kv, group, 1) * back
+  return m if mask is None else m + mask
 
 def decode(self, token, position, prompt: int, slot: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
   # token, position [B]; prompt: the longest; mask [B, 1, group, S] to add, or None; logits [B, V]
@@ -254,11 +277,11 @@ def decode(self, token, position, prompt: int, slot: int, mask: Optional[Tensor]
   if self.rotary:
     far = self.decode_table(g[3], position)
     rope = [far, self.decode_table(g[4], position) if self.local_rope else far]
-  x = self.embedded(token, g)
+  x = self.embedded(token.unsqueeze(1), position.unsqueeze(1), g)
   m = mask
   if m is not None:
     m = m[:, :, :, :slot + 1]
-  masks = [m, self.local_mask(position, prompt, slot, m)]
+  masks = [self.decode_mask(position, prompt, slot, m, False), self.decode_mask(position, prompt, slot, m, True) if self.window > 0 else None]
   for l in range(self.layers):
     x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], slot, 1, masks)
   return self.logits(x, g, pw)
@@ -344,7 +367,7 @@ def states(self, ids, g: List[Tensor], pw: List[$WEIGHT]) -> List[Tensor]:
   kv = self.cache(b, n)
   rope = self.prefill_tables(g, n)
   masks = self.prefill_masks(n)
-  x = self.embedded(ids, g)
+  x = self.embedded(ids, torch.arange(n), g)
   out: List[Tensor] = []
   for l in range(self.layers):
     x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], 0, n, masks)

@@ -116,16 +116,27 @@ def magnitude(self, w, p: List[Tensor], l: int, g: int):
       r += n
   return torch.cat(out)
 
+def slopes(self):
+  # of ALiBi, one per head: for n heads, n a power of two, powers of 2 ** (-8 / n); for more, between them
+  n = self.alibi_heads
+  s = torch.pow(2.0, torch.arange(1, n + 1) * (-8.0 / n))
+  if self.heads > n:
+    s = torch.cat([s, torch.pow(2.0, torch.arange(1, 1 + 2 * (self.heads - n), 2) * (-4.0 / n))])
+  return s
+
 def mask(self, t: int, local: bool, x) -> Optional[Tensor]:
-  # [T, T] to add to the scores; None where causality is all
-  if self.attention_cap == 0.0 and not (local and t > self.window):
+  # [T, T] or [1, heads, T, T] to add to the scores; None where causality is all
+  if self.attention_cap == 0.0 and not self.alibi and not (local and t > self.window):
     return None
   at = torch.arange(t)
   back = at.unsqueeze(1) - at.unsqueeze(0)
   hidden = back < 0
   if local:
     hidden = hidden | (back >= self.window)
-  return torch.zeros([t, t]).masked_fill_(hidden, -inf).type_as(x)
+  m = torch.zeros([t, t]).masked_fill_(hidden, -inf)
+  if self.alibi:
+    m = m - self.slopes().view(1, self.heads, 1, 1) * back
+  return m.type_as(x)
 
 def attention(self, q, k, v, mask: Optional[Tensor]):
   # [B, heads, T, head_dim] each
@@ -224,6 +235,11 @@ def embedded(self, ids, w: List[Tensor]):
   x = torch.embedding(w[0], ids.view(-1))
   if self.embedding_scale != 1.0:
     x = x * self.embedding_scale
+  if self.learned:
+    t = ids.size(1)
+    x = (x.view(ids.size(0), t, self.hidden) + w[5][self.offset:self.offset + t]).view(-1, self.hidden)
+  if self.embedding_norm:
+    x = self.normed(x, w[6], w[7])
   return x
 
 def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads, seed: int) -> Tensor:

@@ -79,6 +79,17 @@ public record Decoder(
       return new Attention(Packing.BY_KIND, false, qkvBias, outBias, scale, 0, 0, List.of());
     }
 
+    /** The same in one matrix, stored head by head. */
+    Attention byHead() {
+      return new Attention(
+          Packing.BY_HEAD, transposed, qkvBias, outBias, scale, softcap, window, local);
+    }
+
+    /** The same where all matrices of a layer are stored (in, out). */
+    Attention transposedMatrices() {
+      return new Attention(packing, true, qkvBias, outBias, scale, softcap, window, local);
+    }
+
     /** The same where some layers are local. */
     Attention windowed(int width, List<Boolean> layers) {
       boolean any = layers.contains(true);
@@ -134,6 +145,26 @@ public record Decoder(
         return scaling.longest();
       }
     }
+
+    /**
+     * A learned vector for each position, added to the embedding.
+     *
+     * @param offset how many vectors of the table come before position 0's
+     */
+    record Learned(int offset) implements Positions {
+      @Override
+      public int longest() {
+        return Integer.MAX_VALUE;
+      }
+    }
+
+    /** Scores fall with distance, by a slope for each head (ALiBi, arXiv:2108.12409). */
+    record Alibi() implements Positions {
+      @Override
+      public int longest() {
+        return Integer.MAX_VALUE;
+      }
+    }
   }
 
   /**
@@ -144,6 +175,8 @@ public record Decoder(
    * @param qkv of queries, keys and values, or of all in one
    * @param up of gate and up, or of both in one, or of up alone
    * @param head of the output matrix when it is not tied
+   * @param positions of the table of learned positions
+   * @param embedNorm of the embedding's norm
    */
   public record Names(
       String embed,
@@ -157,7 +190,9 @@ public record Decoder(
       String mlpNorm,
       List<String> up,
       String down,
-      String postMlpNorm) {
+      String postMlpNorm,
+      String positions,
+      String embedNorm) {
     public Names {
       qkv = List.copyOf(qkv);
       up = List.copyOf(up);
@@ -176,6 +211,8 @@ public record Decoder(
           "post_attention_layernorm",
           List.of("mlp.gate_proj", "mlp.up_proj"),
           "mlp.down_proj",
+          "",
+          "",
           "");
     }
   }

@@ -40,6 +40,16 @@ final class Families {
       OptionalInt bos,
       OptionalInt pad) {}
 
+  private record Sizes(
+      int hidden,
+      int inner,
+      int layers,
+      int heads,
+      int kvHeads,
+      int headDim,
+      double normEps,
+      int positions) {}
+
   private static final Defaults LLAMA =
       new Defaults(0, 0, 1e-6, 2048, false, List.of(2), OptionalInt.of(1), OptionalInt.empty());
 
@@ -57,6 +67,10 @@ final class Families {
     KNOWN.put("Qwen3ForCausalLM", new Family("qwen3", Families::qwen3));
     KNOWN.put("Gemma2ForCausalLM", new Family("gemma2", Families::gemma2));
     KNOWN.put("Gemma3ForCausalLM", new Family("gemma3_text", Families::gemma3));
+    KNOWN.put("GPT2LMHeadModel", new Family("gpt2", Families::gpt2));
+    KNOWN.put("GPTNeoXForCausalLM", new Family("gpt_neox", Families::neox));
+    KNOWN.put("OPTForCausalLM", new Family("opt", Families::opt));
+    KNOWN.put("BloomForCausalLM", new Family("bloom", Families::bloom));
   }
 
   private Families() {}
@@ -166,6 +180,8 @@ final class Families {
                 llama.mlpNorm(),
                 List.of("mlp.gate_up_proj"),
                 llama.down(),
+                "",
+                "",
                 "")));
   }
 
@@ -319,13 +335,206 @@ final class Families {
         "pre_feedforward_layernorm",
         llama.up(),
         llama.down(),
-        "post_feedforward_layernorm");
+        "post_feedforward_layernorm",
+        "",
+        "");
   }
 
   private static int window(ConfigKeys keys, int otherwise) {
     int width = keys.integer("sliding_window").orElse(otherwise);
     require(width > 0, "sliding_window must be positive, found " + width);
     return width;
+  }
+
+  private static ModelConfig gpt2(String architecture, ConfigKeys keys) {
+    keys.mustBe(
+        "scale_attn_by_inverse_layer_idx", false, false, "scores scaled by layer cannot be run");
+    keys.mustBe("add_cross_attention", false, false, "cross-attention cannot be run");
+    int hidden = keys.requiredInt("n_embd");
+    Sizes sizes =
+        sizes(
+            hidden,
+            keys.integer("n_inner").orElse(4 * hidden),
+            keys.layers("n_layer"),
+            keys.requiredInt("n_head"),
+            keys.positive("layer_norm_epsilon", 1e-5),
+            keys.integer("n_positions").orElse(1024));
+    boolean scaled = keys.bool("scale_attn_weights", true);
+    return config(
+        architecture,
+        keys,
+        sizes,
+        tied(List.of(50_256), OptionalInt.of(50_256), OptionalInt.empty()),
+        new Decoder(
+            Decoder.Norms.layerNorm(),
+            Decoder.Attention.plain(scaled ? plainScale(sizes.headDim) : 1, true, true)
+                .transposedMatrices(),
+            new Decoder.Mlp(keys.activation("activation_function", "gelu_new"), false, true),
+            new Decoder.Positions.Learned(0),
+            false,
+            1,
+            0,
+            new Decoder.Names(
+                "transformer.wte",
+                "transformer.ln_f",
+                "lm_head",
+                "transformer.h.%d.",
+                "ln_1",
+                List.of("attn.c_attn"),
+                "attn.c_proj",
+                "",
+                "ln_2",
+                List.of("mlp.c_fc"),
+                "mlp.c_proj",
+                "",
+                "transformer.wpe",
+                "")));
+  }
+
+  private static ModelConfig neox(String architecture, ConfigKeys keys) {
+    Sizes sizes =
+        sizes(
+            keys.requiredInt("hidden_size"),
+            keys.requiredInt("intermediate_size"),
+            keys.layers("num_hidden_layers"),
+            keys.requiredInt("num_attention_heads"),
+            keys.positive("layer_norm_eps", 1e-5),
+            keys.integer("max_position_embeddings").orElse(2048));
+    boolean bias = keys.bool("attention_bias", true);
+    return config(
+        architecture,
+        keys,
+        sizes,
+        new Defaults(0, 0, 0, 0, false, List.of(2), OptionalInt.of(0), OptionalInt.empty()),
+        new Decoder(
+            Decoder.Norms.layerNorm(),
+            Decoder.Attention.plain(plainScale(sizes.headDim), bias, bias).byHead(),
+            new Decoder.Mlp(keys.activation("hidden_act", "gelu"), false, true),
+            rotary(keys, sizes.headDim, "rotary_emb_base", "rotary_pct", 0.25),
+            keys.bool("use_parallel_residual", true),
+            1,
+            0,
+            new Decoder.Names(
+                "gpt_neox.embed_in",
+                "gpt_neox.final_layer_norm",
+                "embed_out",
+                "gpt_neox.layers.%d.",
+                "input_layernorm",
+                List.of("attention.query_key_value"),
+                "attention.dense",
+                "",
+                "post_attention_layernorm",
+                List.of("mlp.dense_h_to_4h"),
+                "mlp.dense_4h_to_h",
+                "",
+                "",
+                "")));
+  }
+
+  private static ModelConfig opt(String architecture, ConfigKeys keys) {
+    keys.mustBe(
+        "do_layer_norm_before", true, true, "norms behind the layers cannot be run (OPT-350m)");
+    keys.mustBe(
+        "_remove_final_layer_norm", false, false, "a model without a final norm cannot be run");
+    keys.mustBe("layer_norm_elementwise_affine", true, true, "norms without weights cannot be run");
+    int hidden = keys.requiredInt("hidden_size");
+    int inner = keys.integer("word_embed_proj_dim").orElse(hidden);
+    require(
+        inner == hidden,
+        "word_embed_proj_dim "
+            + inner
+            + " cannot be run; expected hidden_size, "
+            + hidden
+            + " (OPT-350m projects its embeddings)");
+    Sizes sizes =
+        sizes(
+            hidden,
+            keys.requiredInt("ffn_dim"),
+            keys.layers("num_hidden_layers"),
+            keys.requiredInt("num_attention_heads"),
+            1e-5,
+            keys.integer("max_position_embeddings").orElse(2048));
+    boolean bias = keys.bool("enable_bias", true);
+    return config(
+        architecture,
+        keys,
+        sizes,
+        tied(List.of(2), OptionalInt.of(2), OptionalInt.of(1)),
+        new Decoder(
+            Decoder.Norms.layerNorm(),
+            Decoder.Attention.plain(plainScale(sizes.headDim), bias, bias),
+            new Decoder.Mlp(keys.activation("activation_function", "relu"), false, bias),
+            new Decoder.Positions.Learned(2),
+            false,
+            1,
+            0,
+            new Decoder.Names(
+                "model.decoder.embed_tokens",
+                "model.decoder.final_layer_norm",
+                "lm_head",
+                "model.decoder.layers.%d.",
+                "self_attn_layer_norm",
+                List.of("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+                "self_attn.out_proj",
+                "",
+                "final_layer_norm",
+                List.of("fc1"),
+                "fc2",
+                "",
+                "model.decoder.embed_positions",
+                "")));
+  }
+
+  private static ModelConfig bloom(String architecture, ConfigKeys keys) {
+    keys.mustBe(
+        "apply_residual_connection_post_layernorm",
+        false,
+        false,
+        "residuals taken behind the norm cannot be run");
+    int hidden = keys.requiredInt(keys.has("n_embed") ? "n_embed" : "hidden_size");
+    String layers = keys.has("num_hidden_layers") ? "num_hidden_layers" : "n_layer";
+    String heads = keys.has("num_attention_heads") ? "num_attention_heads" : "n_head";
+    Sizes sizes =
+        sizes(
+            hidden,
+            4 * hidden,
+            keys.layers(layers),
+            keys.requiredInt(heads),
+            keys.positive("layer_norm_epsilon", 1e-5),
+            keys.integer("seq_length").orElse(2048));
+    return config(
+        architecture,
+        keys,
+        sizes,
+        tied(List.of(2), OptionalInt.of(1), OptionalInt.of(3)),
+        new Decoder(
+            new Decoder.Norms(true, false, false, false, true),
+            Decoder.Attention.plain(plainScale(sizes.headDim), true, true).byHead(),
+            new Decoder.Mlp(Decoder.Activation.GELU_TANH, false, true),
+            new Decoder.Positions.Alibi(),
+            false,
+            1,
+            0,
+            new Decoder.Names(
+                "transformer.word_embeddings",
+                "transformer.ln_f",
+                "lm_head",
+                "transformer.h.%d.",
+                "input_layernorm",
+                List.of("self_attention.query_key_value"),
+                "self_attention.dense",
+                "",
+                "post_attention_layernorm",
+                List.of("mlp.dense_h_to_4h"),
+                "mlp.dense_4h_to_h",
+                "",
+                "",
+                "transformer.word_embeddings_layernorm")));
+  }
+
+  /** Of a family whose output matrix is the embedding unless it says otherwise. */
+  private static Defaults tied(List<Integer> eos, OptionalInt bos, OptionalInt pad) {
+    return new Defaults(0, 0, 0, 0, true, eos, bos, pad);
   }
 
   /** Qwen's sliding windows are off unless asked for; then layers from some one on have them. */
@@ -370,21 +579,49 @@ final class Families {
   private static ModelConfig config(
       String architecture, ConfigKeys keys, Defaults defaults, Decoder decoder) {
     int heads = keys.requiredInt("num_attention_heads");
+    int kvHeads =
+        keys.json().has("num_key_value_heads") || defaults.kvHeads == 0
+            ? keys.integer("num_key_value_heads").orElse(heads)
+            : defaults.kvHeads;
+    int positions = keys.integer("max_position_embeddings").orElse(defaults.maxPositions);
+    return config(
+        architecture,
+        keys,
+        new Sizes(
+            keys.requiredInt("hidden_size"),
+            keys.requiredInt("intermediate_size"),
+            keys.layers("num_hidden_layers"),
+            heads,
+            kvHeads,
+            headDim(keys, defaults),
+            keys.positive("rms_norm_eps", defaults.normEps),
+            Math.min(positions, decoder.positions().longest())),
+        defaults,
+        decoder);
+  }
+
+  /** Of a network without grouped queries, whose heads share the width. */
+  private static Sizes sizes(
+      int hidden, int inner, int layers, int heads, double eps, int positions) {
+    require(
+        heads > 0 && hidden % heads == 0,
+        "the width " + hidden + " is not a multiple of the " + heads + " attention heads");
+    return new Sizes(hidden, inner, layers, heads, heads, hidden / heads, eps, positions);
+  }
+
+  private static ModelConfig config(
+      String architecture, ConfigKeys keys, Sizes sizes, Defaults defaults, Decoder decoder) {
     return new ModelConfig(
         architecture,
         keys.requiredInt("vocab_size"),
-        keys.requiredInt("hidden_size"),
-        keys.requiredInt("intermediate_size"),
-        keys.layers("num_hidden_layers"),
-        heads,
-        keys.json().has("num_key_value_heads") || defaults.kvHeads == 0
-            ? keys.integer("num_key_value_heads").orElse(heads)
-            : defaults.kvHeads,
-        headDim(keys, defaults),
-        keys.positive("rms_norm_eps", defaults.normEps),
-        Math.min(
-            keys.integer("max_position_embeddings").orElse(defaults.maxPositions),
-            decoder.positions().longest()),
+        sizes.hidden,
+        sizes.inner,
+        sizes.layers,
+        sizes.heads,
+        sizes.kvHeads,
+        sizes.headDim,
+        sizes.normEps,
+        sizes.positions,
         keys.bool("tie_word_embeddings", defaults.tied),
         keys.eosTokens(defaults.eos),
         keys.token("bos_token_id", defaults.bos),
@@ -394,16 +631,23 @@ final class Families {
   }
 
   private static Decoder.Positions rotary(ConfigKeys keys, int headDim) {
+    return rotary(keys, headDim, "rope_theta", "partial_rotary_factor", 1);
+  }
+
+  /** Its base and the share of a head that turns, by the family's names for them. */
+  private static Decoder.Positions rotary(
+      ConfigKeys keys, int headDim, String base, String part, double share) {
     ConfigKeys rope = keys.object(keys.has("rope_parameters") ? "rope_parameters" : "rope_scaling");
-    double theta = (keys.has("rope_theta") ? keys : rope).positive("rope_theta", 10_000);
-    double share =
-        (keys.has("partial_rotary_factor") ? keys : rope).positive("partial_rotary_factor", 1);
-    int dims = (int) (headDim * share);
+    double theta = keys.has(base) ? keys.positive(base, 1) : rope.positive("rope_theta", 10_000);
+    double turning =
+        keys.has(part) ? keys.positive(part, 1) : rope.positive("partial_rotary_factor", share);
+    int dims = (int) (headDim * turning);
     require(headDim % 2 == 0, "head_dim " + headDim + " is odd; rotary positions need pairs");
     require(
-        share <= 1 && dims > 0 && dims % 2 == 0,
-        "partial_rotary_factor "
-            + share
+        turning <= 1 && dims > 0 && dims % 2 == 0,
+        part
+            + " "
+            + turning
             + " of head_dim "
             + headDim
             + " turns "

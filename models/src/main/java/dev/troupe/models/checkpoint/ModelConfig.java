@@ -215,7 +215,15 @@ public record ModelConfig(
       case NORM_BIAS -> vector(slot, 0, names.norm(), d, norms.layer());
       case HEAD ->
           tiedEmbeddings ? none(slot, 0) : matrix(slot, 0, List.of(names.head()), d, vocabSize);
-      case ROPE, LOCAL_ROPE, POSITIONS, EMBED_NORM, EMBED_NORM_BIAS -> none(slot, 0);
+      case ROPE, LOCAL_ROPE -> none(slot, 0);
+      case POSITIONS ->
+          decoder.positions() instanceof Positions.Learned learned
+              ? matrix(
+                  slot, 0, List.of(names.positions()), d, maxPositionEmbeddings + learned.offset())
+              : none(slot, 0);
+      case EMBED_NORM -> vector(slot, 0, names.embedNorm(), d, norms.embedding());
+      case EMBED_NORM_BIAS ->
+          vector(slot, 0, names.embedNorm(), d, norms.embedding() && norms.layer());
       case ATTENTION_NORM -> vector(slot, layer, at + names.attentionNorm(), d, true);
       case ATTENTION_NORM_BIAS -> vector(slot, layer, at + names.attentionNorm(), d, norms.layer());
       case QKV -> matrix(slot, layer, prefixed(at, names.qkv()), d, qkv);

@@ -34,6 +34,13 @@ final class KernelChoices {
     attributes.put("qk_norm", decoder.norms().qk());
     attributes.put("embedding_scale", decoder.embeddingScale());
     attributes.put("rotary", decoder.positions() instanceof Positions.Rotary);
+    attributes.put("learned", decoder.positions() instanceof Positions.Learned);
+    attributes.put(
+        "offset",
+        decoder.positions() instanceof Positions.Learned learned ? (long) learned.offset() : 0L);
+    attributes.put("alibi", decoder.positions() instanceof Positions.Alibi);
+    attributes.put("alibi_heads", (long) Integer.highestOneBit(config.heads()));
+    attributes.put("embedding_norm", decoder.norms().embedding());
     attributes.put("local_rope", config.localRotaryFrequencies().length > 0);
     attributes.put("qkv_bias", attention.qkvBias());
     attributes.put("out_bias", attention.outBias());

@@ -8,6 +8,8 @@ import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.CheckpointWriter;
 import dev.troupe.models.checkpoint.DType;
 import dev.troupe.models.checkpoint.TensorData;
+import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.LowRank;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
@@ -15,8 +17,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -47,8 +51,8 @@ final class FamilyGoldenTest {
               try (BaseModel base = BaseModel.load(Golden.path("families/" + family))) {
                 ParameterLayout bare = ParameterLayout.bare(base.config(), false);
                 ParameterLayout full = ParameterLayout.full(base.config(), false);
-                double frozen = worst(base, bare, new float[0], golden);
-                double trained = worst(base, full, full.copyOf(base, 1), golden);
+                double frozen = worst(base, bare, new float[0], golden, "logits");
+                double trained = worst(base, full, full.copyOf(base, 1), golden, "logits");
                 System.out.printf("%s: logits %.2e, all trained %.2e%n", family, frozen, trained);
                 assertThat(frozen).isLessThanOrEqualTo(TOLERANCE);
                 assertThat(trained).isLessThanOrEqualTo(TOLERANCE);
@@ -77,18 +81,74 @@ final class FamilyGoldenTest {
     }
   }
 
+  static List<String> familiesWithAdapters() throws IOException {
+    return families().stream()
+        .filter(name -> Files.exists(Golden.path("families/" + name).resolve("adapter")))
+        .toList();
+  }
+
+  @ParameterizedTest
+  @MethodSource("familiesWithAdapters")
+  void adapterOfPeft_besideTheWeightsOrMerged_givesItsLogits(String family) {
+    Path path = Golden.path("families/" + family);
+    JsonNode golden = Golden.json("families/" + family + "/expected.json");
+    Lanes.shared()
+        .run(
+            () -> {
+              try (BaseModel base = BaseModel.load(path)) {
+                Adapter adapter = Adapter.read(path.resolve("adapter"), base.config());
+                ParameterLayout layout =
+                    ParameterLayout.lora(base.config(), adapter.config().lora(), false);
+                float[] parameters = new float[layout.size()];
+                layout.take(parameters, adapter);
+                double beside = worst(base, layout, parameters, golden, "adapter_logits");
+                merge(path, adapter);
+                double merged;
+                try (BaseModel whole = BaseModel.load(directory)) {
+                  ParameterLayout bare = ParameterLayout.bare(base.config(), false);
+                  merged = worst(whole, bare, new float[0], golden, "adapter_logits");
+                }
+                System.out.printf("%s: adapter %.2e, merged %.2e%n", family, beside, merged);
+                assertThat(beside).isLessThanOrEqualTo(TOLERANCE);
+                assertThat(merged).isLessThanOrEqualTo(TOLERANCE);
+                assertThat(layout.toAdapter(parameters, "base").tensors())
+                    .as("written again")
+                    .isEqualTo(adapter.tensors());
+              }
+              return 0;
+            });
+  }
+
+  private void merge(Path path, Adapter adapter) {
+    try (Checkpoint checkpoint = Checkpoint.open(path)) {
+      Map<String, LowRank> added = adapter.lowRanks(checkpoint.config());
+      Map<String, TensorData> tensors = new LinkedHashMap<>();
+      for (String name : checkpoint.names()) {
+        float[] values = checkpoint.floats(name);
+        Optional.ofNullable(added.get(name)).ifPresent(pair -> pair.mergeInto(values));
+        tensors.put(name, TensorData.of(values, checkpoint.shape(name).toArray()));
+      }
+      CheckpointWriter.write(
+          directory, checkpoint.config(), tensors, DType.F32, CheckpointWriter.DEFAULT_SHARD_BYTES);
+    }
+  }
+
   /**
    * Over all prompts that fit the context, in one batch, at as many last positions of each as there
    * are logits.
    */
   private static double worst(
-      BaseModel base, ParameterLayout layout, float[] parameters, JsonNode golden) {
+      BaseModel base,
+      ParameterLayout layout,
+      float[] parameters,
+      JsonNode golden,
+      String expectation) {
     List<int[]> prompts = new ArrayList<>();
     List<JsonNode> expected = new ArrayList<>();
     for (JsonNode row : golden.get("rows")) {
       if (row.get("prompt").size() <= base.config().maxPositionEmbeddings()) {
         prompts.add(Golden.ints(row.get("prompt")));
-        expected.add(row.get("logits"));
+        expected.add(row.get(expectation));
       }
     }
     assertThat(prompts).hasSizeGreaterThan(1);
