@@ -1,5 +1,6 @@
 package dev.troupe.launcher;
 
+import dev.troupe.models.checkpoint.ModelConfig;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -11,7 +12,8 @@ import picocli.CommandLine.Parameters;
 final class ModelOptions {
   @Parameters(
       paramLabel = "MODEL",
-      description = "directory of a Llama-architecture checkpoint in Hugging Face layout")
+      description =
+          "directory of a checkpoint in Hugging Face layout (docs/families.md), or a .gguf file")
   private Path model = Path.of("");
 
   @Option(
@@ -26,11 +28,13 @@ final class ModelOptions {
 
   /** The model's directory. */
   Path existing() {
-    if (!Files.isDirectory(model)) {
+    if (ModelConfig.isGguf(model) ? !Files.isRegularFile(model) : !Files.isDirectory(model)) {
       throw new UserException(
           model
-              + ": no such directory; MODEL is a directory with config.json, *.safetensors and"
-              + " tokenizer.json");
+              + ": no such "
+              + (ModelConfig.isGguf(model) ? "file" : "directory")
+              + "; MODEL is a directory with config.json, *.safetensors and tokenizer.json, or a"
+              + " .gguf file");
     }
     return model;
   }

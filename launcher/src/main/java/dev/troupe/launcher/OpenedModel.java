@@ -40,7 +40,7 @@ final class OpenedModel implements OneModel {
 
   static OneModel open(
       RoleEngine.Factory engines, Path model, Optional<Path> adapter, double temperature) {
-    ModelConfig config = ModelConfig.read(model.resolve("config.json"));
+    ModelConfig config = ModelConfig.read(model);
     Tokenizer tokenizer = Tokenizer.load(model);
     try {
       tokenizer.checkFits(config.vocabSize());

@@ -117,7 +117,7 @@ class CommandLineTest {
     assertThat(err.toString())
         .isEqualTo(
             "error: no/such: no such directory; MODEL is a directory with config.json,"
-                + " *.safetensors and tokenizer.json\n");
+                + " *.safetensors and tokenizer.json, or a .gguf file\n");
   }
 
   @Test

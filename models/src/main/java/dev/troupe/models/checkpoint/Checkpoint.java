@@ -2,6 +2,8 @@ package dev.troupe.models.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.models.checkpoint.gguf.GgufFile;
+import dev.troupe.models.checkpoint.gguf.GgufTensors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
@@ -20,7 +22,8 @@ import java.util.stream.Stream;
 
 /**
  * The weights of a Hugging Face directory, memory-mapped: {@code config.json} with {@code
- * model.safetensors}, or with shards and {@code model.safetensors.index.json}.
+ * model.safetensors}, or with shards and {@code model.safetensors.index.json}. Or those of a GGUF
+ * file, under their Hugging Face names and in float32.
  *
  * <p>Opening accounts for every tensor: one that is missing, one that the model does not know and
  * one of another shape are errors that name it. Two things are let through on purpose: old
@@ -38,16 +41,19 @@ public final class Checkpoint implements AutoCloseable {
 
   private final Path directory;
   private final ModelConfig config;
-  private final List<SafetensorsFile> files;
-  private final Map<String, SafetensorsFile> tensors;
+  private final ObjectNode configJson;
+  private final List<TensorFile> files;
+  private final Map<String, TensorFile> tensors;
 
   private Checkpoint(
       Path directory,
       ModelConfig config,
-      List<SafetensorsFile> files,
-      Map<String, SafetensorsFile> tensors) {
+      ObjectNode configJson,
+      List<TensorFile> files,
+      Map<String, TensorFile> tensors) {
     this.directory = directory;
     this.config = config;
+    this.configJson = configJson;
     this.files = files;
     this.tensors = tensors;
   }
@@ -58,30 +64,41 @@ public final class Checkpoint implements AutoCloseable {
    * @throws CheckpointException when anything is missing, malformed or does not fit together
    */
   public static Checkpoint open(Path directory) {
-    if (!Files.isDirectory(directory)) {
+    if (!Files.isDirectory(directory) && !ModelConfig.isGguf(directory)) {
       throw new CheckpointException(
           directory
-              + " is not a directory. Expected a Hugging Face model: config.json, safetensors and tokenizer.json.");
+              + " is not a directory. Expected a Hugging Face model (config.json, safetensors and tokenizer.json) or a .gguf file.");
     }
-    List<SafetensorsFile> files = new ArrayList<>();
+    List<TensorFile> files = new ArrayList<>();
     boolean opened = false;
     try {
-      ModelConfig config = ModelConfig.read(directory.resolve("config.json"));
-      Map<String, SafetensorsFile> found = locate(directory, files);
-      Map<String, SafetensorsFile> tensors = account(directory, config, found);
+      ObjectNode json = ModelConfig.json(directory);
+      ModelConfig config = ModelConfig.parse(json, ModelConfig.where(directory));
+      Map<String, TensorFile> found =
+          ModelConfig.isGguf(directory) ? gguf(directory, config, files) : locate(directory, files);
+      Map<String, TensorFile> tensors = account(directory, config, found);
       opened = true;
-      return new Checkpoint(directory, config, files, tensors);
+      return new Checkpoint(directory, config, json, files, tensors);
     } finally {
       if (!opened) {
-        files.forEach(SafetensorsFile::close);
+        files.forEach(TensorFile::close);
       }
     }
   }
 
-  private static Map<String, SafetensorsFile> locate(Path directory, List<SafetensorsFile> files) {
+  private static Map<String, TensorFile> gguf(
+      Path path, ModelConfig config, List<TensorFile> files) {
+    GgufTensors file = new GgufTensors(GgufFile.open(path), config);
+    files.add(file);
+    Map<String, TensorFile> found = new LinkedHashMap<>();
+    file.names().forEach(name -> found.put(name, file));
+    return found;
+  }
+
+  private static Map<String, TensorFile> locate(Path directory, List<TensorFile> files) {
     Path single = directory.resolve(SINGLE);
     Path index = directory.resolve(INDEX);
-    Map<String, SafetensorsFile> found = new LinkedHashMap<>();
+    Map<String, TensorFile> found = new LinkedHashMap<>();
     if (Files.exists(single)) {
       SafetensorsFile file = SafetensorsFile.open(single);
       files.add(file);
@@ -95,7 +112,7 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   private static void locateShards(
-      Path directory, Path index, List<SafetensorsFile> files, Map<String, SafetensorsFile> found) {
+      Path directory, Path index, List<TensorFile> files, Map<String, TensorFile> found) {
     JsonNode weightMap = JsonFile.read(index).path("weight_map");
     if (!weightMap.isObject() || weightMap.isEmpty()) {
       throw new CheckpointException(
@@ -174,15 +191,15 @@ public final class Checkpoint implements AutoCloseable {
             + " example with transformers: model.save_pretrained(directory, safe_serialization=True).");
   }
 
-  private static Map<String, SafetensorsFile> account(
-      Path directory, ModelConfig config, Map<String, SafetensorsFile> found) {
-    Map<String, SafetensorsFile> tensors = new LinkedHashMap<>();
+  private static Map<String, TensorFile> account(
+      Path directory, ModelConfig config, Map<String, TensorFile> found) {
+    Map<String, TensorFile> tensors = new LinkedHashMap<>();
     List<String> problems = new ArrayList<>();
     config
         .tensors()
         .forEach(
             (name, shape) -> {
-              SafetensorsFile file = found.get(name);
+              TensorFile file = found.get(name);
               if (file == null) {
                 problems.add(
                     "tensor '" + name + "' of shape " + shape + " is missing" + hint(name));
@@ -234,8 +251,7 @@ public final class Checkpoint implements AutoCloseable {
         : "";
   }
 
-  private static void checkTied(
-      SafetensorsFile head, SafetensorsFile embedding, List<String> problems) {
+  private static void checkTied(TensorFile head, TensorFile embedding, List<String> problems) {
     boolean same =
         head.shape(HEAD).equals(embedding.shape(EMBEDDING))
             && head.dtype(HEAD) == embedding.dtype(EMBEDDING)
@@ -262,7 +278,7 @@ public final class Checkpoint implements AutoCloseable {
 
   /** The whole {@code config.json}, for copying on: keys that are not understood stay. */
   public ObjectNode configJson() {
-    return JsonFile.read(directory.resolve("config.json"));
+    return configJson.deepCopy();
   }
 
   /**
@@ -296,8 +312,8 @@ public final class Checkpoint implements AutoCloseable {
     file(name).read(name, target);
   }
 
-  private SafetensorsFile file(String name) {
-    SafetensorsFile file = tensors.get(name);
+  private TensorFile file(String name) {
+    TensorFile file = tensors.get(name);
     if (file == null) {
       throw new CheckpointException(directory + " has no tensor '" + name + "'.");
     }
@@ -307,6 +323,6 @@ public final class Checkpoint implements AutoCloseable {
   /** Closes the files; buffers handed out stay readable until they are collected. */
   @Override
   public void close() {
-    files.forEach(SafetensorsFile::close);
+    files.forEach(TensorFile::close);
   }
 }

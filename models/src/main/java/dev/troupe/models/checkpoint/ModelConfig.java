@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.Decoder.Positions;
 import dev.troupe.models.checkpoint.StoredWeight.Part;
+import dev.troupe.models.checkpoint.gguf.GgufConfig;
+import dev.troupe.models.checkpoint.gguf.GgufFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -126,17 +128,34 @@ public record ModelConfig(
   }
 
   /**
-   * Reads a {@code config.json}.
+   * Reads a {@code config.json}, or what a GGUF file says in its place.
    *
-   * @param file the file itself, or the directory it lies in
+   * @param path the file itself, the directory it lies in, or a .gguf file
    * @throws CheckpointException when it is missing, malformed, or of a model that cannot be run
    */
-  public static ModelConfig read(Path file) {
-    Path path =
-        file.getFileName() != null && file.getFileName().toString().endsWith(".json")
-            ? file
-            : file.resolve("config.json");
-    return parse(JsonFile.read(path), path.toString());
+  public static ModelConfig read(Path path) {
+    return parse(json(path), where(path));
+  }
+
+  /** Whether a path is meant to be a GGUF file: a model in one file, tokenizer included. */
+  public static boolean isGguf(Path path) {
+    return path.toString().endsWith(".gguf");
+  }
+
+  static ObjectNode json(Path path) {
+    if (isGguf(path)) {
+      try (GgufFile file = GgufFile.open(path)) {
+        return GgufConfig.of(file);
+      }
+    }
+    return JsonFile.read(Path.of(where(path)));
+  }
+
+  /** The file that is read. */
+  static String where(Path path) {
+    return path.toString().endsWith(".json") || isGguf(path)
+        ? path.toString()
+        : path.resolve("config.json").toString();
   }
 
   /** As {@link #read}, from parsed JSON; {@code where} names it in errors. */

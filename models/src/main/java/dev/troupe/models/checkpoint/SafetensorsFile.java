@@ -30,7 +30,7 @@ import java.util.Set;
  *
  * <p>Buffers handed out stay valid after {@link #close()} for as long as they are referenced.
  */
-public final class SafetensorsFile implements AutoCloseable {
+public final class SafetensorsFile implements TensorFile {
   /** The format's own limit for the header. */
   private static final long MAX_HEADER = 100_000_000;
 
@@ -243,11 +243,13 @@ public final class SafetensorsFile implements AutoCloseable {
     return bytes;
   }
 
+  @Override
   public Path path() {
     return path;
   }
 
   /** The tensors' names in the header's order. */
+  @Override
   public Set<String> names() {
     return Collections.unmodifiableSet(entries.keySet());
   }
@@ -257,15 +259,18 @@ public final class SafetensorsFile implements AutoCloseable {
     return Collections.unmodifiableMap(metadata);
   }
 
+  @Override
   public Shape shape(String name) {
     return entry(name).shape();
   }
 
+  @Override
   public DType dtype(String name) {
     return entry(name).dtype();
   }
 
   /** The tensor's bytes, mapped read-only, little-endian, from position 0; never write into it. */
+  @Override
   public ByteBuffer bytes(String name) {
     Entry entry = entry(name);
     long length = entry.end() - entry.begin();
@@ -291,6 +296,7 @@ public final class SafetensorsFile implements AutoCloseable {
   }
 
   /** Puts the tensor's numbers, widened to float, at the target's position and moves it on. */
+  @Override
   public void read(String name, FloatBuffer target) {
     ByteBuffer bytes = bytes(name);
     switch (dtype(name)) {
@@ -311,6 +317,7 @@ public final class SafetensorsFile implements AutoCloseable {
   }
 
   /** The tensor's numbers, widened to float, row by row. */
+  @Override
   public float[] floats(String name) {
     Entry entry = entry(name);
     long elements = (entry.end() - entry.begin()) / entry.dtype().bytes();

@@ -21,7 +21,7 @@ public final class PeftExport {
    *     the adapter or the output
    */
   public static void write(Path model, Path adapter, Path output, DType dtype) {
-    ModelConfig config = ModelConfig.read(model.resolve("config.json"));
+    ModelConfig config = ModelConfig.read(model);
     Adapter found = Adapter.read(adapter, config);
     try (OutputDirectory directory = OutputDirectory.make(output)) {
       found.write(directory.path(), dtype);

@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.JsonFile;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.gguf.GgufFile;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -65,6 +67,11 @@ public final class Tokenizer implements AutoCloseable {
    * @throws CheckpointException when they are missing, malformed or name tokens that do not exist
    */
   public static Tokenizer load(Path directory) {
+    if (ModelConfig.isGguf(directory)) {
+      try (GgufFile file = GgufFile.open(directory)) {
+        return load(directory, directory, GgufTokenizer.json(file), GgufTokenizer.config(file));
+      }
+    }
     Path file = directory.resolve("tokenizer.json");
     if (!Files.exists(file)) {
       throw new CheckpointException(
@@ -75,9 +82,12 @@ public final class Tokenizer implements AutoCloseable {
                       + " AutoTokenizer.from_pretrained(directory).save_pretrained(directory)."
                   : " Copy it from the model that the weights come from."));
     }
-    ObjectNode json = JsonFile.read(file);
+    return load(
+        directory, file, JsonFile.read(file), optional(directory.resolve("tokenizer_config.json")));
+  }
+
+  private static Tokenizer load(Path directory, Path file, ObjectNode json, ObjectNode config) {
     Vocabulary vocabulary = Vocabulary.of(json, file.toString());
-    ObjectNode config = optional(directory.resolve("tokenizer_config.json"));
     ObjectNode map = optional(directory.resolve("special_tokens_map.json"));
     Map<String, String> contents = new LinkedHashMap<>();
     Map<String, Integer> specials = new LinkedHashMap<>();

@@ -5,6 +5,6 @@
  * dev.troupe.models.checkpoint.CheckpointException} whose message is complete for the user.
  */
 @NullMarked
-package dev.troupe.models.gguf;
+package dev.troupe.models.checkpoint.gguf;
 
 import org.jspecify.annotations.NullMarked;

@@ -1,4 +1,4 @@
-package dev.troupe.models.gguf;
+package dev.troupe.models.checkpoint.gguf;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package dev.troupe.models.gguf;
+package dev.troupe.models.checkpoint.gguf;
 
 import dev.troupe.models.checkpoint.DType;
 import java.nio.ByteBuffer;

@@ -1,4 +1,4 @@
-package dev.troupe.models.gguf;
+package dev.troupe.models.checkpoint.gguf;
 
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.Shape;

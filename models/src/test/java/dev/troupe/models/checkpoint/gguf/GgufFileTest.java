@@ -1,4 +1,4 @@
-package dev.troupe.models.gguf;
+package dev.troupe.models.checkpoint.gguf;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
