@@ -5,6 +5,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.torch.Handle;
+import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -12,7 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
-import java.util.function.Function;
+import java.util.function.BiConsumer;
 
 /**
  * The frozen float32 weights of one checkpoint, shared by every role that stands on it. Never
@@ -24,7 +25,7 @@ public final class BaseModel implements AutoCloseable {
   private final Handle weights;
   private long count;
 
-  private BaseModel(ModelConfig config, Function<String, float[]> source) {
+  private BaseModel(ModelConfig config, BiConsumer<String, FloatBuffer> source) {
     this.config = config;
     tensors = new ArrayList<>();
     try {
@@ -40,8 +41,8 @@ public final class BaseModel implements AutoCloseable {
     if (isTiedHead(tensors.size())) {
       tensors.add(tensors.get(0));
     } else {
-      tensors.add(Handle.of(weight.values(), weight.shape()));
-      count += weight.values().length;
+      tensors.add(Handle.filled(weight.source(), weight.shape()));
+      count += Shape.of(weight.shape()).elements();
     }
   }
 
@@ -56,7 +57,7 @@ public final class BaseModel implements AutoCloseable {
    */
   public static BaseModel load(Path directory) {
     try (Checkpoint checkpoint = Checkpoint.open(directory)) {
-      return new BaseModel(checkpoint.config(), checkpoint::floats);
+      return new BaseModel(checkpoint.config(), checkpoint::read);
     }
   }
 
@@ -66,7 +67,8 @@ public final class BaseModel implements AutoCloseable {
    */
   public static BaseModel random(ModelConfig config, long seed) {
     Map<String, float[]> tensors = randomTensors(config, seed);
-    return new BaseModel(config, name -> Objects.requireNonNull(tensors.get(name), name));
+    return new BaseModel(
+        config, (name, target) -> target.put(Objects.requireNonNull(tensors.get(name), name)));
   }
 
   /** The tensors of {@link #random} by Hugging Face name. */

@@ -15,8 +15,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
-import java.util.function.Function;
 
 /**
  * How a checkpoint's tensors become the kernels' weights and back: q, k, v in one matrix, gate and
@@ -25,8 +25,16 @@ import java.util.function.Function;
  * 2i + 1).
  */
 final class FusedWeights {
-  /** One weight of the kernels' list, row by row. */
-  record Weight(float[] values, long[] shape) {}
+  /**
+   * One weight of the kernels' list.
+   *
+   * @param source puts its numbers, row by row
+   */
+  record Weight(Consumer<FloatBuffer> source, long... shape) {
+    static Weight of(float[] values, long... shape) {
+      return new Weight(target -> target.put(values), shape);
+    }
+  }
 
   private FusedWeights() {}
 
@@ -37,9 +45,11 @@ final class FusedWeights {
 
   /**
    * From Hugging Face names to the kernels' list, one by one: what the sink has taken need not stay
-   * in the heap. A tied head is the embedding's own array.
+   * in memory, and what is stored as the kernels have it, the embedding above all, never is in the
+   * heap as a whole. A tied head is the embedding's own weight.
    */
-  static void fuse(ModelConfig config, Function<String, float[]> tensors, Consumer<Weight> sink) {
+  static void fuse(
+      ModelConfig config, BiConsumer<String, FloatBuffer> tensors, Consumer<Weight> sink) {
     Weight embed = null;
     for (StoredWeight stored : config.weights()) {
       Weight weight =
@@ -57,19 +67,26 @@ final class FusedWeights {
   }
 
   private static Weight fused(
-      ModelConfig config, StoredWeight stored, Function<String, float[]> tensors) {
+      ModelConfig config, StoredWeight stored, BiConsumer<String, FloatBuffer> tensors) {
+    int[] order = order(config, stored.slot());
+    if (stored.parts().size() == 1 && !stored.transposed() && order.length == 0) {
+      String name = stored.parts().get(0).name();
+      return new Weight(target -> tensors.accept(name, target), stored.shape());
+    }
     float[][] parts =
         stored.parts().stream()
             .map(
                 part -> {
-                  float[] values = tensors.apply(part.name());
+                  float[] values =
+                      new float[Math.multiplyExact(part.rows(), Math.max(1, stored.columns()))];
+                  tensors.accept(part.name(), FloatBuffer.wrap(values));
                   return stored.transposed()
                       ? transpose(values, stored.columns(), part.rows())
                       : values;
                 })
             .toArray(float[][]::new);
     float[] values = parts.length == 1 ? parts[0] : concat(parts);
-    return new Weight(reorder(values, order(config, stored.slot()), true), stored.shape());
+    return Weight.of(reorder(values, order, true), stored.shape());
   }
 
   /**
@@ -179,7 +196,7 @@ final class FusedWeights {
 
   private static Weight rope(ModelConfig config, double[] frequencies, double amplitude) {
     if (frequencies.length == 0) {
-      return new Weight(new float[0], new long[] {0});
+      return Weight.of(new float[0], 0);
     }
     int positions = config.maxPositionEmbeddings();
     float[] table = new float[positions * frequencies.length * 2];
@@ -194,7 +211,7 @@ final class FusedWeights {
         table[at + 1] = (float) Math.sin(angle) * factor;
       }
     }
-    return new Weight(table, new long[] {positions, 1, frequencies.length, 2});
+    return Weight.of(table, positions, 1, frequencies.length, 2);
   }
 
   private static float[] concat(float[]... parts) {

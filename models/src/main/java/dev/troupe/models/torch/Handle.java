@@ -11,6 +11,7 @@ import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 
 /**
  * A native value with one owner, who closes it: a tensor, a list of tensors or a number. DJL's
@@ -51,17 +52,35 @@ public final class Handle implements AutoCloseable {
       throw new IllegalArgumentException(
           data.remaining() + " floats do not make a tensor of shape " + Arrays.toString(shape));
     }
+    return filled(own -> own.put(data.duplicate()), shape);
+  }
+
+  /**
+   * A float32 tensor whose numbers are put straight into its own memory.
+   *
+   * @param source given that memory, row by row, which it fills to the end and does not keep
+   */
+  public static Handle filled(Consumer<FloatBuffer> source, long... shape) {
     try (NDManager scope = Torch.scope();
         PtNDArray array = (PtNDArray) scope.create(new Shape(shape), DataType.FLOAT32)) {
-      fill(array, data);
+      fill(array, source);
       return new Handle(IValue.from(array));
     }
   }
 
   /** Copies into the tensor's own memory; DJL's set() would give it other memory. */
-  private static void fill(PtNDArray array, FloatBuffer data) {
-    if (data.hasRemaining()) {
-      array.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer().put(data.duplicate());
+  private static void fill(PtNDArray array, Consumer<FloatBuffer> source) {
+    if (array.size() == 0) {
+      return;
+    }
+    FloatBuffer own = array.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer();
+    source.accept(own);
+    if (own.hasRemaining()) {
+      throw new IllegalArgumentException(
+          own.remaining()
+              + " numbers of a tensor of shape "
+              + array.getShape()
+              + " were not given");
     }
   }
 
@@ -133,7 +152,7 @@ public final class Handle implements AutoCloseable {
         throw new IllegalArgumentException(
             "tensor of shape " + array.getShape() + " cannot take " + data.length + " floats");
       }
-      fill(array, FloatBuffer.wrap(data));
+      fill(array, own -> own.put(data));
     }
   }
 

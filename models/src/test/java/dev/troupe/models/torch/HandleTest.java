@@ -87,4 +87,13 @@ final class HandleTest {
         .hasMessageContaining("3 floats")
         .hasMessageContaining("[2, 2]");
   }
+
+  @Test
+  void filled_takesNumbersInPieces_andNoFewerThanItsShapeHas() {
+    try (Handle tensor = Handle.filled(own -> own.put(new float[] {1, 2}).put(3).put(4), 2, 2)) {
+      assertThat(tensor.floats()).containsExactly(1, 2, 3, 4);
+    }
+    assertThatThrownBy(() -> Handle.filled(own -> own.put(1), 2, 2).close())
+        .hasMessage("3 numbers of a tensor of shape (2, 2) were not given");
+  }
 }
