@@ -137,7 +137,7 @@ final class FamilyGoldenTest {
    * Over all prompts that fit the context, in one batch, at as many last positions of each as there
    * are logits.
    */
-  private static double worst(
+  static double worst(
       BaseModel base,
       ParameterLayout layout,
       float[] parameters,
@@ -176,7 +176,7 @@ final class FamilyGoldenTest {
     }
   }
 
-  private static double worst(float[] found, List<JsonNode> expected) {
+  static double worst(float[] found, List<JsonNode> expected) {
     double worst = 0;
     int at = 0;
     for (JsonNode prompt : expected) {
