@@ -42,6 +42,11 @@ ADAPTERS = {
     "phi3": ("families/phi3", dict(r=2, lora_alpha=3, target_modules="all-linear"), True),
     "phi3-dora": ("families/phi3", dict(r=1, lora_alpha=1, target_modules=["qkv_proj", "gate_up_proj"], use_dora=True), True),
     "qwen2-dora": ("families/qwen2", dict(r=2, lora_alpha=2, target_modules="all-linear", use_dora=True), True),
+    "saved": (
+        "linear-rope-fp32",
+        dict(r=2, lora_alpha=2, target_modules=["q_proj", "down_proj"], modules_to_save=["embed_tokens", "lm_head", "input_layernorm"]),
+        False,
+    ),
     "gemma3": ("families/gemma3", dict(r=2, lora_alpha=3, target_modules="all-linear", use_rslora=True), False),
 }
 
@@ -68,6 +73,8 @@ def main():
             for parameter_name, parameter in model.named_parameters():
                 if "lora_B" in parameter_name:
                     parameter.normal_(std=0.1)
+                if "modules_to_save" in parameter_name:
+                    parameter.add_(0.1 * torch.randn_like(parameter))
                 if "magnitude" in parameter_name:
                     parameter.mul_(1 + 0.3 * torch.rand_like(parameter))
         batch = prompts(base_name)

@@ -1,11 +1,13 @@
 package dev.troupe.engine;
 
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.LoraOptions.Bias;
 import dev.troupe.models.peft.LoraOptions.Initial;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.protocol.data.Tuning;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -67,6 +69,22 @@ final class AdapterChoices {
       return options;
     } catch (IllegalArgumentException e) {
       throw new EngineException("LoRA cannot be as configured: " + e.getMessage(), e);
+    }
+  }
+
+  /** The base is shared by roles: none can have an embedding of its own. */
+  static void refuseReplaced(Adapter adapter, Path model, Path directory) {
+    if (!adapter.config().saved().isEmpty()) {
+      throw new EngineException(
+          "the adapter "
+              + directory
+              + " brings modules of its own in place of the base's (modules_to_save: "
+              + String.join(", ", adapter.config().saved())
+              + "), and roles share one base; merge it into a model first: troupe export "
+              + model
+              + " --adapter "
+              + directory
+              + " --output MERGED");
     }
   }
 

@@ -32,7 +32,8 @@ public final class WriteForPython {
           "phi3",
           "phi3-dora",
           "qwen2-dora",
-          "gemma3");
+          "gemma3",
+          "saved");
 
   private WriteForPython() {}
 

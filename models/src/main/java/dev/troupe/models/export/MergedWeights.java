@@ -5,21 +5,34 @@ import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.LowRank;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
- * A checkpoint's tensors with an adapter merged in, in fp32, by Hugging Face name: W + scale · B A.
+ * A checkpoint's tensors with an adapter merged in, in fp32, by Hugging Face name: W + scale · B A,
+ * with DoRA stretched to its magnitudes, and what the adapter brings whole in place of the base's.
  * One tensor at a time is in memory.
  */
 final class MergedWeights {
   private final Checkpoint checkpoint;
   private final Map<String, LowRank> adapted;
+  private final Map<String, TensorData> replaced = new HashMap<>();
 
   MergedWeights(Checkpoint checkpoint, Optional<Adapter> adapter) {
     this.checkpoint = checkpoint;
     adapted = adapter.map(found -> found.lowRanks(checkpoint.config())).orElse(Map.of());
+    adapter.ifPresent(
+        found ->
+            found
+                .config()
+                .replaced(checkpoint.config())
+                .forEach(
+                    name ->
+                        replaced.put(
+                            name, Objects.requireNonNull(found.tensors().get(name), name))));
   }
 
   /** Every tensor's shape, in the order of the network. */
@@ -31,6 +44,10 @@ final class MergedWeights {
 
   /** One tensor's numbers. */
   TensorData tensor(String name) {
+    TensorData replacement = replaced.get(name);
+    if (replacement != null) {
+      return replacement;
+    }
     float[] values = checkpoint.floats(name);
     LowRank added = adapted.get(name);
     if (added != null) {

@@ -7,7 +7,9 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.Shape;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 
 /**
@@ -16,13 +18,25 @@ import java.util.Set;
  * @param lora what it adapts and how; it may find nothing in the model when there is a head
  * @param head whether a head on the last hidden state, one number per position, belongs to it
  *     (value or reward)
+ * @param saved modules of the model that the adapter brings whole, in place of the base's, by the
+ *     ends of their names
  * @param baseModel the base's path or name, for people; not opened
  */
-public record AdapterConfig(LoraOptions lora, boolean head, String baseModel) {
+public record AdapterConfig(
+    LoraOptions lora, boolean head, List<String> saved, String baseModel) {
   /**
    * The head's tensor, {@code (1, hiddenSize)}, as {@code LlamaForSequenceClassification} calls it.
    */
   public static final String HEAD = "score.weight";
+
+  public AdapterConfig {
+    saved = saved.stream().distinct().sorted().toList();
+  }
+
+  /** One that brings no module whole. */
+  public AdapterConfig(LoraOptions lora, boolean head, String baseModel) {
+    this(lora, head, List.of(), baseModel);
+  }
 
   /** The same rank on the same layers of a Llama. */
   public AdapterConfig(
@@ -49,7 +63,46 @@ public record AdapterConfig(LoraOptions lora, boolean head, String baseModel) {
     if (head) {
       tensors.put(HEAD, Shape.of(1, model.hiddenSize()));
     }
+    for (String name : replaced(model)) {
+      if (tensors.keySet().stream().anyMatch(other -> other.startsWith(module(name) + "."))) {
+        throw new IllegalArgumentException(
+            "modules_to_save names '" + module(name) + "', which target_modules adapts as well");
+      }
+      tensors.put(name, Objects.requireNonNull(model.tensors().get(name)));
+    }
     return tensors;
+  }
+
+  /**
+   * The model's tensors that the adapter brings whole, in place of the base's.
+   *
+   * @throws IllegalArgumentException when the model has no such module, or a tied one
+   */
+  public List<String> replaced(ModelConfig model) {
+    for (String ending : saved) {
+      if (model.tensors().keySet().stream().noneMatch(name -> module(name).endsWith(ending))) {
+        throw new IllegalArgumentException(
+            "modules_to_save names '" + ending + "', which this base has not");
+      }
+    }
+    List<String> replaced =
+        model.tensors().keySet().stream()
+            .filter(name -> saved.stream().anyMatch(ending -> module(name).endsWith(ending)))
+            .toList();
+    String embedding = model.decoder().names().embed();
+    if (model.tiedEmbeddings() && replaced.contains(embedding + ".weight")) {
+      throw new IllegalArgumentException(
+          "modules_to_save names '"
+              + embedding
+              + "', which in this base is the output matrix as well (tie_word_embeddings): PEFT replaces the one"
+              + " without the other, and the result is no model of this kind");
+    }
+    return replaced;
+  }
+
+  /** A tensor's module: its name without its last part. */
+  private static String module(String tensor) {
+    return tensor.substring(0, tensor.lastIndexOf('.'));
   }
 
   /**

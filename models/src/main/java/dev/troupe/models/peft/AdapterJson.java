@@ -66,6 +66,9 @@ final class AdapterJson {
           "corda_config",
           "runtime_config");
 
+  /** PEFT itself adds both names for a sequence classifier; a Llama has only "score". */
+  private static final List<String> HEADS = List.of("classifier", "score");
+
   /** Ways to start that leave the base as it is; the others take from the base what they add. */
   private static final Set<String> HARMLESS_STARTS = Set.of("gaussian", "eva", "orthogonal");
 
@@ -105,8 +108,12 @@ final class AdapterJson {
             flag(json, "use_dora"),
             bias(json.path("bias").asText("none")),
             initial(json.path("init_lora_weights")));
+    List<String> saved = texts(json.path("modules_to_save"), "modules_to_save");
     return new AdapterConfig(
-        lora, head(json.path("modules_to_save")), json.path("base_model_name_or_path").asText(""));
+        lora,
+        saved.stream().anyMatch(HEADS::contains),
+        saved.stream().filter(name -> !HEADS.contains(name)).toList(),
+        json.path("base_model_name_or_path").asText(""));
   }
 
   private static boolean off(JsonNode value) {
@@ -215,18 +222,6 @@ final class AdapterJson {
     return value.asText().equals("gaussian") ? Initial.GAUSSIAN : Initial.KAIMING;
   }
 
-  private static boolean head(JsonNode modules) {
-    boolean head = false;
-    for (JsonNode module : modules) {
-      // PEFT itself adds both names for a sequence classifier; a Llama has only "score".
-      require(
-          module.asText().equals("score") || module.asText().equals("classifier"),
-          "modules_to_save names " + module + "; only the head \"score\" can be used");
-      head = true;
-    }
-    return head;
-  }
-
   private static void require(boolean condition, String message) {
     if (!condition) {
       throw new IllegalArgumentException(message);
@@ -264,10 +259,12 @@ final class AdapterJson {
     }
     put(json, "lora_alpha", lora.alpha());
     json.put("lora_dropout", lora.dropout());
-    if (config.head()) {
-      json.putArray("modules_to_save").add("classifier").add("score");
-    } else {
+    List<String> saved = new ArrayList<>(config.head() ? HEADS : List.of());
+    saved.addAll(config.saved());
+    if (saved.isEmpty()) {
       json.putNull("modules_to_save");
+    } else {
+      saved.forEach(json.putArray("modules_to_save")::add);
     }
     json.put("peft_type", "LORA");
     json.put("r", lora.rank());

@@ -157,7 +157,10 @@ final class AdapterTest {
         "rank_pattern | {\"(\":1} | the regular expression '(' is malformed: Unclosed group.",
         "layers_pattern | \"layers\" | layers_pattern goes with layers_to_transform only.",
         "peft_type | \"IA3\" | peft_type 'IA3' is not supported; expected LORA.",
-        "modules_to_save | [\"embed_tokens\"] | modules_to_save names \"embed_tokens\"; only the head \"score\" can be used.",
+        "modules_to_save | [\"embed_tokens\"] | modules_to_save names 'model.embed_tokens', which in this base is the output matrix as well"
+            + " (tie_word_embeddings): PEFT replaces the one without the other, and the result is no model of this kind.",
+        "modules_to_save | [\"wte\"] | modules_to_save names 'wte', which this base has not.",
+        "modules_to_save | [\"q_proj\"] | modules_to_save names 'model.layers.0.self_attn.q_proj', which target_modules adapts as well.",
         "target_modules | [\"embed_tokens\"] | target_modules has 'model.embed_tokens'; only the decoder layers' can be adapted: q_proj,"
             + " k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj.",
         "target_modules | [\"query\"] | target_modules finds nothing in this base; its linear layers are q_proj, k_proj, v_proj, o_proj,"
