@@ -47,6 +47,11 @@ ADAPTERS = {
         dict(r=2, lora_alpha=2, target_modules=["q_proj", "down_proj"], modules_to_save=["embed_tokens", "lm_head", "input_layernorm"]),
         False,
     ),
+    "gpt2": ("families/gpt2", dict(r=2, lora_alpha=3, target_modules=["c_attn", "mlp.c_proj", "c_fc"], fan_in_fan_out=True), True),
+    "gpt2-dora": ("families/gpt2", dict(r=1, lora_alpha=1, target_modules=["c_attn", "c_proj"], fan_in_fan_out=True, use_dora=True), True),
+    "gpt-neox": ("families/gpt-neox", dict(r=2, lora_alpha=3, target_modules="all-linear"), True),
+    "opt": ("families/opt", dict(r=2, lora_alpha=3, target_modules=["q_proj", "out_proj", "fc1", "fc2"], use_rslora=True), True),
+    "bloom": ("families/bloom", dict(r=2, lora_alpha=3, target_modules=["query_key_value", "dense_h_to_4h"]), True),
     "gemma3": ("families/gemma3", dict(r=2, lora_alpha=3, target_modules="all-linear", use_rslora=True), False),
 }
 

@@ -61,7 +61,8 @@ public final class HybridEngine implements RoleEngine {
     this.lanes = lanes;
     Optional<Path> directory = spec.adapter().map(Path::of).filter(path -> !path.equals(model));
     Optional<Adapter> adapter = directory.map(path -> Adapter.read(path, base.config()));
-    adapter.ifPresent(found -> AdapterChoices.refuseReplaced(found, model, directory.orElseThrow()));
+    adapter.ifPresent(
+        found -> AdapterChoices.refuseReplaced(found, model, directory.orElseThrow()));
     layout = layout(spec, base, adapter, directory);
     float[] initial =
         layout.isFull() ? layout.copyOf(base, spec.seed()) : layout.initial(spec.seed());

@@ -32,6 +32,11 @@ public final class WriteForPython {
           "phi3",
           "phi3-dora",
           "qwen2-dora",
+          "gpt2",
+          "gpt2-dora",
+          "gpt-neox",
+          "opt",
+          "bloom",
           "gemma3",
           "saved");
 

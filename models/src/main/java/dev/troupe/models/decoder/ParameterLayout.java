@@ -347,7 +347,9 @@ public final class ParameterLayout {
       tensors.put(AdapterConfig.HEAD, TensorData.of(valueHead(flat), 1, config.hiddenSize()));
     }
     LoraOptions lora = options.orElseGet(() -> LoraOptions.plain(1, 1, Set.of()));
-    return new Adapter(new AdapterConfig(lora, valueHead, baseModel), tensors);
+    boolean transposed = pairs().stream().anyMatch(pair -> pair.module().transposed());
+    return new Adapter(
+        new AdapterConfig(lora, valueHead, List.of(), transposed, baseModel), tensors);
   }
 
   /**

@@ -20,10 +20,11 @@ import java.util.Set;
  *     (value or reward)
  * @param saved modules of the model that the adapter brings whole, in place of the base's, by the
  *     ends of their names
+ * @param transposed whether the base stores (inputs, outputs); only for PEFT, which warns otherwise
  * @param baseModel the base's path or name, for people; not opened
  */
 public record AdapterConfig(
-    LoraOptions lora, boolean head, List<String> saved, String baseModel) {
+    LoraOptions lora, boolean head, List<String> saved, boolean transposed, String baseModel) {
   /**
    * The head's tensor, {@code (1, hiddenSize)}, as {@code LlamaForSequenceClassification} calls it.
    */
@@ -35,7 +36,7 @@ public record AdapterConfig(
 
   /** One that brings no module whole. */
   public AdapterConfig(LoraOptions lora, boolean head, String baseModel) {
-    this(lora, head, List.of(), baseModel);
+    this(lora, head, List.of(), false, baseModel);
   }
 
   /** The same rank on the same layers of a Llama. */

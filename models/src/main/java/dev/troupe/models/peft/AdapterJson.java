@@ -113,6 +113,7 @@ final class AdapterJson {
         lora,
         saved.stream().anyMatch(HEADS::contains),
         saved.stream().filter(name -> !HEADS.contains(name)).toList(),
+        flag(json, "fan_in_fan_out"),
         json.path("base_model_name_or_path").asText(""));
   }
 
@@ -240,7 +241,7 @@ final class AdapterJson {
         .ifPresentOrElse(
             modules -> put(json, "exclude_modules", modules),
             () -> json.putNull("exclude_modules"));
-    json.put("fan_in_fan_out", false);
+    json.put("fan_in_fan_out", config.transposed());
     json.put("inference_mode", true);
     if (lora.initial() == Initial.GAUSSIAN) {
       json.put("init_lora_weights", "gaussian");
