@@ -363,8 +363,11 @@ def make_adapter(base):
 
 
 def main():
-    shutil.rmtree(OUT, ignore_errors=True)
-    os.makedirs(OUT)
+    os.makedirs(OUT, exist_ok=True)
+    for entry in os.scandir(OUT):
+        # These belong to the other scripts.
+        if entry.name not in ("adapters", "families", "gguf"):
+            shutil.rmtree(entry.path) if entry.is_dir() else os.remove(entry.path)
     tokenizer = make_tokenizer()
     tokenizer_goldens(tokenizer)
     base = make_gqa(tokenizer)
