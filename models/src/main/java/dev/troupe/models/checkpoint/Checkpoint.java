@@ -26,31 +26,39 @@ import java.util.stream.Stream;
  * file, under their Hugging Face names and in float32.
  *
  * <p>Opening accounts for every tensor: one that is missing, one that the model does not know and
- * one of another shape are errors that name it. Two things are let through on purpose: old
- * checkpoints' rotary {@code inv_freq} buffers, which are recomputed, and an {@code lm_head.weight}
- * equal to the embedding that it is tied to.
+ * one of another shape are errors that name it. Three things are let through on purpose: old
+ * checkpoints' buffers of rotary frequencies and causal masks, which are recomputed; an output
+ * matrix equal to the embedding that it is tied to; and names without the network's prefix ({@code
+ * wte.weight} for {@code transformer.wte.weight}), as those of GPT-2 and BLOOM on the hub are.
  */
 public final class Checkpoint implements AutoCloseable {
   private static final String SINGLE = "model.safetensors";
   private static final String INDEX = "model.safetensors.index.json";
-  private static final String EMBEDDING = "model.embed_tokens.weight";
-  private static final String HEAD = "lm_head.weight";
+
+  /** Rotary frequencies and causal masks of old checkpoints. */
   private static final Pattern RECOMPUTED =
-      Pattern.compile("model\\.(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq");
+      Pattern.compile(
+          "model\\.(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq"
+              + "|transformer\\.h\\.\\d+\\.attn\\.(masked_)?bias"
+              + "|gpt_neox\\.layers\\.\\d+\\.attention\\.(rotary_emb\\.inv_freq|(masked_)?bias)");
+
   private static final Pattern PICKLE = Pattern.compile(".*\\.(bin|pt|pth|ckpt|pkl)");
 
   private final Path directory;
   private final ModelConfig config;
   private final ObjectNode configJson;
   private final List<TensorFile> files;
-  private final Map<String, TensorFile> tensors;
+  private final Map<String, Place> tensors;
+
+  /** Where a tensor is, and its name there. */
+  private record Place(TensorFile file, String name) {}
 
   private Checkpoint(
       Path directory,
       ModelConfig config,
       ObjectNode configJson,
       List<TensorFile> files,
-      Map<String, TensorFile> tensors) {
+      Map<String, Place> tensors) {
     this.directory = directory;
     this.config = config;
     this.configJson = configJson;
@@ -76,7 +84,7 @@ public final class Checkpoint implements AutoCloseable {
       ModelConfig config = ModelConfig.parse(json, ModelConfig.where(directory));
       Map<String, TensorFile> found =
           ModelConfig.isGguf(directory) ? gguf(directory, config, files) : locate(directory, files);
-      Map<String, TensorFile> tensors = account(directory, config, found);
+      Map<String, Place> tensors = account(directory, config, prefixed(config, found));
       opened = true;
       return new Checkpoint(directory, config, json, files, tensors);
     } finally {
@@ -167,6 +175,28 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
+  /** By the names of the whole model, where the files leave out its network's prefix. */
+  private static Map<String, Place> prefixed(ModelConfig config, Map<String, TensorFile> found) {
+    String embedding = embedding(config);
+    String prefix = embedding.substring(0, embedding.indexOf('.') + 1);
+    boolean bare =
+        !found.containsKey(embedding) && found.containsKey(embedding.substring(prefix.length()));
+    Map<String, Place> places = new LinkedHashMap<>();
+    found.forEach(
+        (name, file) ->
+            places.put(
+                bare && !name.equals(head(config)) ? prefix + name : name, new Place(file, name)));
+    return places;
+  }
+
+  private static String embedding(ModelConfig config) {
+    return config.decoder().names().embed() + ".weight";
+  }
+
+  private static String head(ModelConfig config) {
+    return config.decoder().names().head() + ".weight";
+  }
+
   private static CheckpointException noWeights(Path directory) {
     List<String> pickles;
     try (Stream<Path> entries = Files.list(directory)) {
@@ -191,45 +221,47 @@ public final class Checkpoint implements AutoCloseable {
             + " example with transformers: model.save_pretrained(directory, safe_serialization=True).");
   }
 
-  private static Map<String, TensorFile> account(
-      Path directory, ModelConfig config, Map<String, TensorFile> found) {
-    Map<String, TensorFile> tensors = new LinkedHashMap<>();
+  private static Map<String, Place> account(
+      Path directory, ModelConfig config, Map<String, Place> found) {
+    Map<String, Place> tensors = new LinkedHashMap<>();
     List<String> problems = new ArrayList<>();
     config
         .tensors()
         .forEach(
             (name, shape) -> {
-              TensorFile file = found.get(name);
-              if (file == null) {
+              Place place = found.get(name);
+              if (place == null) {
                 problems.add(
-                    "tensor '" + name + "' of shape " + shape + " is missing" + hint(name));
-              } else if (!file.shape(name).equals(shape)) {
+                    "tensor '" + name + "' of shape " + shape + " is missing" + hint(config, name));
+              } else if (!shape(place).equals(shape)) {
                 problems.add(
                     "tensor '"
                         + name
                         + "' in "
-                        + file.path().getFileName()
+                        + place.file().path().getFileName()
                         + " has shape "
-                        + file.shape(name)
+                        + shape(place)
                         + ", expected "
                         + shape
                         + " from config.json");
               } else {
-                tensors.put(name, file);
+                tensors.put(name, place);
               }
             });
     Set<String> extra = new LinkedHashSet<>(found.keySet());
     extra.removeAll(config.tensors().keySet());
     extra.removeIf(name -> RECOMPUTED.matcher(name).matches());
-    if (config.tiedEmbeddings() && extra.remove(HEAD) && tensors.containsKey(EMBEDDING)) {
-      checkTied(found.get(HEAD), tensors.get(EMBEDDING), problems);
+    if (config.tiedEmbeddings()
+        && extra.remove(head(config))
+        && tensors.containsKey(embedding(config))) {
+      checkTied(config, found.get(head(config)), tensors.get(embedding(config)), problems);
     }
     for (String name : extra) {
       problems.add(
           "tensor '"
               + name
               + "' in "
-              + found.get(name).path().getFileName()
+              + found.get(name).file().path().getFileName()
               + " does not belong to "
               + config.architecture());
     }
@@ -245,25 +277,30 @@ public final class Checkpoint implements AutoCloseable {
     return tensors;
   }
 
-  private static String hint(String name) {
-    return name.equals(HEAD)
+  private static Shape shape(Place place) {
+    return place.file().shape(place.name());
+  }
+
+  private static String hint(ModelConfig config, String name) {
+    return name.equals(head(config))
         ? " (it may be absent only when config.json says tie_word_embeddings: true)"
         : "";
   }
 
-  private static void checkTied(TensorFile head, TensorFile embedding, List<String> problems) {
+  private static void checkTied(
+      ModelConfig config, Place head, Place embedding, List<String> problems) {
     boolean same =
-        head.shape(HEAD).equals(embedding.shape(EMBEDDING))
-            && head.dtype(HEAD) == embedding.dtype(EMBEDDING)
-            && head.bytes(HEAD).equals(embedding.bytes(EMBEDDING));
+        shape(head).equals(shape(embedding))
+            && head.file().dtype(head.name()) == embedding.file().dtype(embedding.name())
+            && head.file().bytes(head.name()).equals(embedding.file().bytes(embedding.name()));
     if (!same) {
       problems.add(
-          "config.json says tie_word_embeddings: true, but tensor '"
-              + HEAD
+          "the output matrix is tied to the embedding (tie_word_embeddings), but tensor '"
+              + head(config)
               + "' in "
-              + head.path().getFileName()
+              + head.file().path().getFileName()
               + " differs from '"
-              + EMBEDDING
+              + embedding(config)
               + "'");
     }
   }
@@ -290,34 +327,38 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   public Shape shape(String name) {
-    return file(name).shape(name);
+    return shape(place(name));
   }
 
   public DType dtype(String name) {
-    return file(name).dtype(name);
+    Place place = place(name);
+    return place.file().dtype(place.name());
   }
 
   /** The tensor's bytes, mapped read-only, little-endian, from position 0. */
   public ByteBuffer bytes(String name) {
-    return file(name).bytes(name);
+    Place place = place(name);
+    return place.file().bytes(place.name());
   }
 
   /** The tensor's numbers, widened to float, row by row. */
   public float[] floats(String name) {
-    return file(name).floats(name);
+    Place place = place(name);
+    return place.file().floats(place.name());
   }
 
   /** Puts the tensor's numbers, widened to float, at the target's position and moves it on. */
   public void read(String name, FloatBuffer target) {
-    file(name).read(name, target);
+    Place place = place(name);
+    place.file().read(place.name(), target);
   }
 
-  private TensorFile file(String name) {
-    TensorFile file = tensors.get(name);
-    if (file == null) {
+  private Place place(String name) {
+    Place place = tensors.get(name);
+    if (place == null) {
       throw new CheckpointException(directory + " has no tensor '" + name + "'.");
     }
-    return file;
+    return place;
   }
 
   /** Closes the files; buffers handed out stay readable until they are collected. */

@@ -190,6 +190,35 @@ final class CheckpointTest {
     }
   }
 
+  /** As gpt2, bloom-560m and pythia-70m are on the hub. */
+  @ParameterizedTest
+  @CsvSource({
+    "gpt2, transformer., h.0.attn.bias",
+    "bloom, transformer., ''",
+    "gpt-neox, '', gpt_neox.layers.1.attention.rotary_emb.inv_freq",
+    "gpt-neox, '', gpt_neox.layers.1.attention.masked_bias",
+  })
+  void open_namesAndBuffersOfTheHub_areTheSameModel(String family, String prefix, String buffer)
+      throws IOException {
+    try (Checkpoint original = Checkpoint.open(Golden.path("families/" + family))) {
+      Map<String, TensorData> renamed = new LinkedHashMap<>();
+      tensors(original)
+          .forEach((name, tensor) -> renamed.put(name.replaceFirst("^" + prefix, ""), tensor));
+      if (!buffer.isEmpty()) {
+        renamed.put(buffer, TensorData.of(new float[4], 4));
+      }
+      JsonFile.write(directory.resolve("config.json"), original.configJson());
+      SafetensorsWriter.write(directory.resolve("model.safetensors"), renamed, DType.F32);
+      try (Checkpoint hub = Checkpoint.open(directory)) {
+        assertThat(hub.names()).isEqualTo(original.names());
+        for (String name : original.names()) {
+          assertThat(hub.shape(name)).isEqualTo(original.shape(name));
+          assertThat(hub.floats(name)).as(name).isEqualTo(original.floats(name));
+        }
+      }
+    }
+  }
+
   @Test
   void open_tiedWithAHead_mustBeEqual() {
     rewrite(tensors -> tensors.put("lm_head.weight", tensors.get("model.embed_tokens.weight")));
@@ -202,7 +231,7 @@ final class CheckpointTest {
     assertError(
         directory,
         directory
-            + ": config.json says tie_word_embeddings: true, but tensor 'lm_head.weight' in model.safetensors differs from"
+            + ": the output matrix is tied to the embedding (tie_word_embeddings), but tensor 'lm_head.weight' in model.safetensors differs from"
             + " 'model.embed_tokens.weight'.");
   }
 
