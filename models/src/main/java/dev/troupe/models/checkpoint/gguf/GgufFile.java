@@ -5,6 +5,7 @@ import dev.troupe.models.checkpoint.Shape;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
@@ -18,8 +19,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * One GGUF file of version 2 or 3, little-endian, opened for reading; tensors are mapped into
- * memory and dequantised piece by piece when asked for.
+ * One GGUF file of version 2 or 3, little-endian, opened for reading; tensors are read and
+ * dequantised piece by piece when asked for.
  *
  * <p>The format (ggml's {@code docs/gguf.md}): magic, version, counts of tensors and of keys; the
  * keys with typed values; of each tensor name, shape, type and offset; then the tensors' bytes,
@@ -30,7 +31,7 @@ public final class GgufFile implements AutoCloseable {
   private static final int MAGIC = 0x46554747; // "GGUF"
   private static final String ALIGNMENT = "general.alignment";
   private static final int MAX_ALIGNMENT = 1 << 20;
-  private static final int PIECE_BYTES = 1 << 24;
+  private static final int PIECE_NUMBERS = 1 << 20;
 
   /**
    * What is known of a tensor without reading it.
@@ -306,36 +307,56 @@ public final class GgufFile implements AutoCloseable {
 
   /** The tensor's numbers, row by row. */
   public float[] floats(String name) {
-    Tensor tensor = tensors.get(name);
-    if (tensor == null) {
-      throw new CheckpointException(path + " has no tensor '" + name + "'.");
-    }
-    long elements = tensor.shape().elements();
+    long elements = tensor(name).shape().elements();
     if (elements > Integer.MAX_VALUE - 8) {
       throw new CheckpointException(
           path + ", tensor '" + name + "' has " + elements + " numbers: too many for an array.");
     }
     float[] values = new float[(int) elements];
-    GgufType type = tensor.type();
-    int pieceBlocks = PIECE_BYTES / type.blockBytes();
-    long blocks = elements / type.blockNumbers();
-    for (long block = 0; block < blocks; block += pieceBlocks) {
-      int count = (int) Math.min(pieceBlocks, blocks - block);
-      ByteBuffer piece = map(tensor, block * type.blockBytes(), (long) count * type.blockBytes());
-      type.read(piece, count, values, (int) (block * type.blockNumbers()));
-    }
+    read(name, FloatBuffer.wrap(values));
     return values;
   }
 
-  private ByteBuffer map(Tensor tensor, long from, long bytes) {
+  /**
+   * Puts the tensor's numbers, row by row, at the target's position and moves it on; a piece of the
+   * tensor at a time is in memory besides.
+   */
+  public void read(String name, FloatBuffer target) {
+    Tensor tensor = tensor(name);
+    GgufType type = tensor.type();
+    long blocks = tensor.shape().elements() / type.blockNumbers();
+    int pieceBlocks = (int) Math.min(blocks, PIECE_NUMBERS / type.blockNumbers());
+    // Read and not mapped: a file that is cut short meanwhile is an error and no crash.
+    ByteBuffer bytes =
+        ByteBuffer.allocate(pieceBlocks * type.blockBytes()).order(ByteOrder.LITTLE_ENDIAN);
+    float[] values = new float[pieceBlocks * type.blockNumbers()];
+    for (long block = 0; block < blocks; block += pieceBlocks) {
+      int count = (int) Math.min(pieceBlocks, blocks - block);
+      fill(tensor, bytes.clear().limit(count * type.blockBytes()), block * type.blockBytes());
+      type.read(bytes, count, values, 0);
+      target.put(values, 0, count * type.blockNumbers());
+    }
+  }
+
+  private void fill(Tensor tensor, ByteBuffer bytes, long from) {
     try {
-      return channel
-          .map(FileChannel.MapMode.READ_ONLY, tensor.offset() + from, bytes)
-          .order(ByteOrder.LITTLE_ENDIAN);
+      while (bytes.hasRemaining()) {
+        if (channel.read(bytes, tensor.offset() + from + bytes.position()) < 0) {
+          throw new CheckpointException(path + " became shorter while it was read.");
+        }
+      }
     } catch (IOException e) {
       throw new CheckpointException(
-          path + ", tensor '" + tensor.name() + "' cannot be mapped: " + e, e);
+          path + ", tensor '" + tensor.name() + "' cannot be read: " + e, e);
     }
+  }
+
+  private Tensor tensor(String name) {
+    Tensor tensor = tensors.get(name);
+    if (tensor == null) {
+      throw new CheckpointException(path + " has no tensor '" + name + "'.");
+    }
+    return tensor;
   }
 
   @Override

@@ -123,26 +123,40 @@ public final class GgufTensors implements TensorFile {
 
   @Override
   public void read(String name, FloatBuffer target) {
-    target.put(floats(name));
+    String stored = stored(name);
+    if (isGain(stored) || pairedHeads(stored) > 0) {
+      target.put(floats(name));
+    } else {
+      file.read(stored, target);
+    }
   }
 
   @Override
   public float[] floats(String name) {
     String stored = stored(name);
     float[] values = file.floats(stored);
-    if (gemma && stored.endsWith("norm.weight")) {
+    if (isGain(stored)) {
       for (int i = 0; i < values.length; i++) {
         values[i] -= 1;
       }
-    } else if (config.architecture().equals(ModelConfig.LLAMA)) {
-      if (stored.contains(".attn_q.")) {
-        return halvesApart(values, config.heads(), config.headDim());
-      }
-      if (stored.contains(".attn_k.")) {
-        return halvesApart(values, config.kvHeads(), config.headDim());
-      }
     }
-    return values;
+    int heads = pairedHeads(stored);
+    return heads > 0 ? halvesApart(values, heads, config.headDim()) : values;
+  }
+
+  /** Whether it is stored with the 1 that Gemma adds. */
+  private boolean isGain(String stored) {
+    return gemma && stored.endsWith("norm.weight");
+  }
+
+  /** Of a matrix whose rows are stored by rotary pairs, how many heads it has; otherwise 0. */
+  private int pairedHeads(String stored) {
+    if (!config.architecture().equals(ModelConfig.LLAMA)) {
+      return 0;
+    }
+    return stored.contains(".attn_q.")
+        ? config.heads()
+        : stored.contains(".attn_k.") ? config.kvHeads() : 0;
   }
 
   /**
