@@ -4,7 +4,7 @@ import dev.troupe.models.export.ExportListener;
 import java.io.PrintWriter;
 import java.util.Locale;
 
-/** A bar that grows by tensors on a terminal; elsewhere a plain line every few seconds. */
+/** A bar that grows by numbers on a terminal; elsewhere a plain line every few seconds. */
 final class ExportProgress implements ExportListener {
   private static final int BAR = 24;
 
@@ -25,7 +25,7 @@ final class ExportProgress implements ExportListener {
   }
 
   @Override
-  public void wrote(String tensor, int done, int total) {
+  public void wrote(String tensor, long done, long total) {
     long now = System.currentTimeMillis();
     long interval = terminal ? 100 : Progress.PLAIN_INTERVAL_MILLIS;
     if (now - shownMillis < interval && !(terminal && done == total)) {
@@ -34,9 +34,9 @@ final class ExportProgress implements ExportListener {
     shownMillis = now;
     double left = (now - startMillis) / 1000.0 / done * (total - done);
     String line =
-        String.format(Locale.ROOT, "%d/%d tensors  %s left", done, total, Progress.time(left));
+        String.format(Locale.ROOT, "%d%%  %s left", 100 * done / total, Progress.time(left));
     if (terminal) {
-      int full = (int) ((long) BAR * done / total);
+      int full = (int) (BAR * done / total);
       out.print("\r\u001b[2K" + "━".repeat(full) + "─".repeat(BAR - full) + "  " + line);
       open = true;
     } else {

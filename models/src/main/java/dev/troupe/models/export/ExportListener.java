@@ -5,8 +5,8 @@ package dev.troupe.models.export;
 public interface ExportListener {
   /**
    * @param tensor just taken
-   * @param done tensors taken so far, it included
-   * @param total tensors in all
+   * @param done numbers taken so far, its own included
+   * @param total numbers in all
    */
-  void wrote(String tensor, int done, int total);
+  void wrote(String tensor, long done, long total);
 }

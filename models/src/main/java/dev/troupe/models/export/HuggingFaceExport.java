@@ -5,10 +5,13 @@ import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.CheckpointWriter;
 import dev.troupe.models.checkpoint.DType;
 import dev.troupe.models.checkpoint.JsonFile;
+import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.tokenizer.TokenizerFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -45,13 +48,14 @@ public final class HuggingFaceExport {
       Optional<Adapter> found = adapter.map(path -> Adapter.read(path, checkpoint.config()));
       MergedWeights weights = new MergedWeights(checkpoint, found);
       Path target = directory.path();
-      int total = weights.shapes().size();
-      int[] done = {0};
+      Map<String, Shape> shapes = weights.shapes();
+      long total = shapes.values().stream().mapToLong(Shape::elements).sum();
+      long[] done = {0};
       CheckpointWriter.write(
           target,
           checkpoint.config(),
           name -> {
-            done[0]++;
+            done[0] += Objects.requireNonNull(shapes.get(name), name).elements();
             listener.wrote(name, done[0], total);
             return weights.tensor(name);
           },

@@ -1,5 +1,9 @@
 package dev.troupe.models.tokenizer;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.models.checkpoint.JsonFile;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.gguf.GgufFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -23,8 +27,18 @@ public final class TokenizerFiles {
 
   private TokenizerFiles() {}
 
-  /** Copies those that {@code from} has. */
+  /** Copies those that {@code from} has; of a GGUF file writes what its metadata says. */
   public static void copy(Path from, Path to) {
+    if (ModelConfig.isGguf(from)) {
+      try (GgufFile file = GgufFile.open(from)) {
+        JsonFile.write(to.resolve("tokenizer.json"), GgufTokenizer.json(file));
+        ObjectNode config = GgufTokenizer.config(file);
+        config.put("tokenizer_class", "PreTrainedTokenizerFast");
+        config.putArray("model_input_names").add("input_ids").add("attention_mask");
+        JsonFile.write(to.resolve("tokenizer_config.json"), config);
+      }
+      return;
+    }
     try {
       for (String name : NAMES) {
         if (Files.exists(from.resolve(name))) {

@@ -11,11 +11,13 @@ import dev.troupe.models.checkpoint.DType;
 import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.SafetensorsFile;
+import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.AdapterConfig;
+import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
@@ -119,6 +121,25 @@ final class ExportTest {
   }
 
   @Test
+  void ggufFile_becomesADirectory_withItsTokenizer() {
+    Path file = Golden.path("gguf/llama.gguf");
+    Path output = directory.resolve("out");
+    HuggingFaceExport.write(file, Optional.empty(), output, DType.F32, 1L << 30, SILENT);
+    try (Checkpoint theirs = Checkpoint.open(file);
+        Checkpoint ours = Checkpoint.open(output)) {
+      assertThat(ours.names()).isEqualTo(theirs.names());
+      for (String name : theirs.names()) {
+        assertThat(ours.floats(name)).as(name).isEqualTo(theirs.floats(name));
+      }
+    }
+    String text = "The  robot sang: caf\u00e9 \ud83d\ude00\n";
+    try (Tokenizer theirs = Tokenizer.load(file);
+        Tokenizer ours = Tokenizer.load(output)) {
+      assertThat(ours.encodeDocument(text)).isEqualTo(theirs.encodeDocument(text)).isNotEmpty();
+    }
+  }
+
+  @Test
   void listenerHearsEachTensorOnce() {
     List<String> heard = new ArrayList<>();
     HuggingFaceExport.write(
@@ -128,8 +149,10 @@ final class ExportTest {
         DType.F32,
         1L << 30,
         (tensor, done, total) -> heard.add(tensor + " " + done + "/" + total));
-    int total = ModelConfig.read(BASE).tensors().size();
-    assertThat(heard).hasSize(total).first().isEqualTo("model.embed_tokens.weight 1/" + total);
+    Map<String, Shape> tensors = ModelConfig.read(BASE).tensors();
+    long total = tensors.values().stream().mapToLong(Shape::elements).sum();
+    assertThat(heard).hasSize(tensors.size()).last().asString().endsWith(" " + total + "/" + total);
+    assertThat(heard.get(0)).isEqualTo("model.embed_tokens.weight 24576/" + total);
   }
 
   @Test
