@@ -72,8 +72,8 @@ class BadInputTest {
 
   @Test
   void unknownArchitecture() throws IOException {
-    edit("config.json", "LlamaForCausalLM", "GPT2LMHeadModel");
-    assertRefused(generate("Hello"), "GPT2LMHeadModel", "LlamaForCausalLM");
+    edit("config.json", "LlamaForCausalLM", "MambaForCausalLM");
+    assertRefused(generate("Hello"), "MambaForCausalLM", "LlamaForCausalLM");
   }
 
   @Test
