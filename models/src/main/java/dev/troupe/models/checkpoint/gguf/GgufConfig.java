@@ -30,6 +30,38 @@ public final class GgufConfig {
 
   private static final String EMBEDDING = "token_embd.weight";
 
+  /** Keys of every family that are read, checked, or change nothing. */
+  private static final Set<String> UNDERSTOOD =
+      Set.of(
+          "context_length",
+          "embedding_length",
+          "block_count",
+          "feed_forward_length",
+          "vocab_size",
+          "tensor_data_layout",
+          "attention.head_count",
+          "attention.head_count_kv",
+          "attention.key_length",
+          "attention.value_length",
+          "attention.layer_norm_rms_epsilon",
+          "rope.freq_base",
+          "rope.dimension_count",
+          "rope.scaling.type",
+          "rope.scaling.factor",
+          "rope.scaling.original_context_length",
+          "rope.scaling.finetuned");
+
+  private static final Map<String, Set<String>> UNDERSTOOD_BESIDES =
+      Map.of(
+          "gemma2.",
+              Set.of(
+                  "attention.sliding_window", "attn_logit_softcapping", "final_logit_softcapping"),
+          "gemma3.",
+              Set.of(
+                  "attention.sliding_window",
+                  "attention.sliding_window_pattern",
+                  "rope.freq_base_swa"));
+
   private final GgufFile file;
   private final GgufMetadata metadata;
   private final String prefix;
@@ -66,6 +98,8 @@ public final class GgufConfig {
   }
 
   private void put(Family family) {
+    refuseParts();
+    refuseUnknownKeys();
     json.putArray("architectures").add(family.architecture());
     json.put("model_type", family.modelType());
     GgufFile.Tensor embedding = file.tensors().get(EMBEDDING);
@@ -86,7 +120,11 @@ public final class GgufConfig {
           "%s: attention.key_length is %d and attention.value_length %d; heads whose keys and values differ in width cannot be run."
               .formatted(file.path(), keyLength.get(), valueLength.get()));
     }
+    wholeHeadTurns();
     required("max_position_embeddings", "context_length");
+    if (metadata.number(prefix + "attention.layer_norm_rms_epsilon").isEmpty()) {
+      throw missing("attention.layer_norm_rms_epsilon");
+    }
     number("rms_norm_eps", "attention.layer_norm_rms_epsilon");
     number("rope_theta", "rope.freq_base");
     json.put("tie_word_embeddings", !file.tensors().containsKey("output.weight"));
@@ -95,6 +133,44 @@ public final class GgufConfig {
     if (prefix.startsWith("gemma")) {
       gemma();
     }
+  }
+
+  private void refuseParts() {
+    long parts = metadata.whole("split.count").orElse(1L);
+    if (parts > 1) {
+      throw new CheckpointException(
+          "%s is one of %d parts of a model (split.count); make one file of them: llama-gguf-split --merge FIRST-PART WHOLE."
+              .formatted(file.path(), parts));
+    }
+  }
+
+  /** What a key that nobody here has heard of would change is unknown too. */
+  private void refuseUnknownKeys() {
+    Set<String> besides = UNDERSTOOD_BESIDES.getOrDefault(prefix, Set.of());
+    for (String key : file.metadata().keySet()) {
+      String name = key.startsWith(prefix) ? key.substring(prefix.length()) : "";
+      if (!name.isEmpty() && !UNDERSTOOD.contains(name) && !besides.contains(name)) {
+        throw new CheckpointException(
+            "%s: the metadata '%s' is not understood, so the model might run otherwise than it was trained. Use the Hugging Face checkpoint."
+                .formatted(file.path(), key));
+      }
+    }
+  }
+
+  private void wholeHeadTurns() {
+    Optional<Long> turning = metadata.whole(prefix + "rope.dimension_count");
+    long heads = Math.max(1, json.path("num_attention_heads").asLong());
+    long headDim = json.path("head_dim").asLong(json.path("hidden_size").asLong() / heads);
+    if (turning.isPresent() && turning.get() != headDim) {
+      throw new CheckpointException(
+          "%s: %srope.dimension_count is %d, but a head has %d numbers; heads that turn in part cannot be run from GGUF. Use the Hugging Face checkpoint."
+              .formatted(file.path(), prefix, turning.get(), headDim));
+    }
+  }
+
+  private CheckpointException missing(String ours) {
+    return new CheckpointException(
+        file.path() + ": the metadata '" + prefix + ours + "' is missing.");
   }
 
   /** llama.cpp runs both by the head's width but for the 27 billion models. */
@@ -182,8 +258,7 @@ public final class GgufConfig {
 
   private void required(String key, String ours) {
     if (metadata.whole(prefix + ours).isEmpty()) {
-      throw new CheckpointException(
-          file.path() + ": the metadata '" + prefix + ours + "' is missing.");
+      throw missing(ours);
     }
     integer(key, ours);
   }

@@ -45,6 +45,10 @@ final class GgufBytes {
     return text(name).int32(UINT32).int32(value);
   }
 
+  GgufBytes key(String name, String value) {
+    return text(name).int32(STRING).text(value);
+  }
+
   /** An entry of a tensor, without its bytes; the fastest dimension first. */
   GgufBytes tensor(String name, int type, long offset, long... dimensions) {
     text(name).int32(dimensions.length);
