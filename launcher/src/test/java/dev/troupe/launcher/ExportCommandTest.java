@@ -35,16 +35,28 @@ class ExportCommandTest {
   @Test
   void unknownFormatAndType_nameWhatThereIs() {
     assertThat(run("export", path("m"), "--format", "onnx", "--output", path("out"))).isEqualTo(2);
-    assertThat(err.toString()).contains("one of [HF, PEFT] (case-insensitive) but was 'onnx'");
+    assertThat(err.toString())
+        .contains("one of [HF, PEFT, GGUF] (case-insensitive) but was 'onnx'");
     assertThat(run("export", path("m"), "--dtype", "int4", "--output", path("out"))).isEqualTo(2);
     assertThat(err.toString())
-        .contains("one of [FP32, BF16, FP16] (case-insensitive) but was 'int4'");
+        .contains("one of [FP32, BF16, FP16, Q8_0] (case-insensitive) but was 'int4'");
   }
 
   @Test
   void missingDirectories_areNamed() {
     assertThat(run("export", path("none"), "--output", path("out"))).isEqualTo(2);
     assertThat(err.toString()).startsWith("error: " + path("none") + ": no such directory; MODEL");
+  }
+
+  @Test
+  void typesOfOtherFormats_areRefused() {
+    String here = directory.toString();
+    assertThat(run("export", here, "--dtype", "q8_0", "--output", path("out"))).isEqualTo(2);
+    assertThat(err.toString())
+        .isEqualTo("error: --dtype q8_0 goes with --format gguf; found --format hf\n");
+    assertThat(run("export", here, "--format", "gguf", "--dtype", "bf16", "--output", path("out")))
+        .isEqualTo(2);
+    assertThat(err.toString()).endsWith("error: --format gguf writes fp16 or q8_0, not bf16\n");
   }
 
   @ParameterizedTest

@@ -36,11 +36,11 @@ final class GgufTokenizer {
   private static final int USER_DEFINED = 4;
 
   /** How Llama 3 splits a text into words. */
-  private static final String LLAMA3_WORDS =
+  static final String LLAMA3_WORDS =
       "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
   /** Qwen's words: as Llama 3's, with each digit by itself. */
-  private static final String QWEN2_WORDS = LLAMA3_WORDS.replace("\\p{N}{1,3}", "\\p{N}");
+  static final String QWEN2_WORDS = LLAMA3_WORDS.replace("\\p{N}{1,3}", "\\p{N}");
 
   private final GgufFile file;
   private final GgufMetadata metadata;

@@ -1,0 +1,108 @@
+package dev.troupe.models.export;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.troupe.models.Golden;
+import dev.troupe.models.checkpoint.Checkpoint;
+import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.export.GgufExport.Matrices;
+import dev.troupe.models.tokenizer.Tokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class GgufExportTest {
+  private static final Path BASE = Golden.path("gqa-tied-bf16");
+  private static final ExportListener SILENT = (tensor, done, total) -> {};
+
+  @TempDir private Path directory;
+
+  @Test
+  void f16_readBack_isTheMergedModelRoundedToHalves() {
+    Path merged = directory.resolve("merged");
+    Path output = directory.resolve("gguf");
+    Optional<Path> adapter = Optional.of(Golden.path("gqa-adapter"));
+    HuggingFaceExport.write(BASE, adapter, merged, DType.F32, 1L << 30, SILENT);
+    GgufExport.write(BASE, adapter, output, Matrices.F16, SILENT);
+    try (Checkpoint exact = Checkpoint.open(merged);
+        Checkpoint read = Checkpoint.open(output.resolve(GgufExport.NAME))) {
+      assertThat(read.names()).containsExactlyInAnyOrderElementsOf(exact.names());
+      for (String name : exact.names()) {
+        float[] expected = exact.floats(name);
+        if (exact.shape(name).dimensions().size() == 2) {
+          for (int i = 0; i < expected.length; i++) {
+            expected[i] = DType.fromF16(DType.toF16(expected[i]));
+          }
+        }
+        assertThat(read.floats(name)).as(name).isEqualTo(expected);
+      }
+      assertThat(read.config().heads()).isEqualTo(exact.config().heads());
+      assertThat(read.config().tiedEmbeddings()).isTrue();
+      assertThat(read.config().rotaryFrequencies()).isEqualTo(exact.config().rotaryFrequencies());
+    }
+  }
+
+  @Test
+  void q80_readBack_isWithinHalfAStepOfEachBlock() {
+    Path output = directory.resolve("gguf");
+    GgufExport.write(BASE, Optional.empty(), output, Matrices.Q8_0, SILENT);
+    try (Checkpoint exact = Checkpoint.open(BASE);
+        Checkpoint read = Checkpoint.open(output.resolve(GgufExport.NAME))) {
+      for (String name : exact.names()) {
+        float[] expected = exact.floats(name);
+        float[] found = read.floats(name);
+        if (exact.shape(name).dimensions().size() < 2) {
+          assertThat(found).as(name).isEqualTo(expected);
+          continue;
+        }
+        for (int block = 0; block < expected.length; block += 32) {
+          double largest = 0;
+          for (int i = block; i < block + 32; i++) {
+            largest = Math.max(largest, Math.abs(expected[i]));
+          }
+          for (int i = block; i < block + 32; i++) {
+            // Half a step, and the scale's own rounding to a half.
+            assertThat(Math.abs(found[i] - expected[i]))
+                .as(name)
+                .isLessThanOrEqualTo((float) (largest * (0.5 / 127 + 1.0 / 2048) + 1e-7));
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void tokenizer_givesTheSameIds() {
+    Path output = directory.resolve("gguf");
+    GgufExport.write(BASE, Optional.empty(), output, Matrices.Q8_0, SILENT);
+    String text = "The  robot's song: caf\u00e9 \ud83d\ude00\n\n 123 ok";
+    try (Tokenizer ours = Tokenizer.load(output.resolve(GgufExport.NAME));
+        Tokenizer theirs = Tokenizer.load(BASE)) {
+      assertThat(ours.encodeDocument(text)).isEqualTo(theirs.encodeDocument(text)).isNotEmpty();
+      assertThat(ours.chatTemplate()).isPresent();
+    }
+  }
+
+  @Test
+  void whatGgufCannotSay_isRefused_andNothingIsLeft() throws Exception {
+    assertThatThrownBy(
+            () ->
+                GgufExport.write(
+                    Golden.path("families/bloom"),
+                    Optional.empty(),
+                    directory.resolve("out"),
+                    Matrices.F16,
+                    SILENT))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining(
+            "BloomForCausalLM cannot be written as GGUF; known are LlamaForCausalLM,");
+    try (Stream<Path> left = Files.list(directory)) {
+      assertThat(left).isEmpty();
+    }
+  }
+}
