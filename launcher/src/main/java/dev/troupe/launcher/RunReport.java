@@ -21,7 +21,11 @@ final class RunReport {
 
   private RunReport() {}
 
-  static void print(String summaryJson, PrintWriter out) throws JsonProcessingException {
+  /**
+   * @param samples replies shown before and after, by stage
+   */
+  static void print(String summaryJson, Map<String, Integer> samples, PrintWriter out)
+      throws JsonProcessingException {
     JsonNode summary = new ObjectMapper().readTree(summaryJson);
     out.println();
     out.println("stages");
@@ -30,7 +34,7 @@ final class RunReport {
     }
     for (JsonNode stage : summary.path("stages")) {
       if (stage.has("before") && stage.path("before").has("replies")) {
-        beforeAndAfter(stage, out);
+        beforeAndAfter(stage, samples.getOrDefault(stage.path("stage").asText(), 3), out);
       }
     }
     out.println();
@@ -71,7 +75,7 @@ final class RunReport {
     }
   }
 
-  private static void beforeAndAfter(JsonNode stage, PrintWriter out) {
+  private static void beforeAndAfter(JsonNode stage, int samples, PrintWriter out) {
     out.println();
     out.printf(
         "%-26s %10s %10s%n",
@@ -97,7 +101,7 @@ final class RunReport {
       out.println("  win rate by the oracle   " + share(stage.path("oracleWinRate")));
     }
     JsonNode replies = stage.path("before").path("replies");
-    for (int i = 0; i < Math.min(3, replies.size()); i++) {
+    for (int i = 0; i < Math.min(samples, replies.size()); i++) {
       out.println();
       out.println("  prompt  " + shown(replies.get(i).path("prompt")));
       out.println("  before  " + shown(replies.get(i).path("reply")));

@@ -12,6 +12,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import picocli.CommandLine.Model.CommandSpec;
 
@@ -90,7 +91,12 @@ final class RunSession {
       spec.commandLine().getOut().print(result.summaryJson());
       spec.commandLine().getOut().flush();
     } else {
-      RunReport.print(result.summaryJson(), out);
+      RunReport.print(
+          result.summaryJson(),
+          Map.of(
+              "ppo", config.ppo().evaluation().samples(),
+              "dpo", config.dpo().evaluation().samples()),
+          out);
       out.println("\nleft in " + directory + ": summary.json, events.pb and what was trained");
       out.flush();
     }

@@ -24,6 +24,7 @@ import dev.troupe.rlhf.recipe.ModelStart;
 import dev.troupe.rlhf.recipe.Oracle;
 import dev.troupe.rlhf.recipe.PpoRecipe;
 import dev.troupe.rlhf.recipe.PpoStart;
+import dev.troupe.rlhf.recipe.Recipe;
 import dev.troupe.rlhf.recipe.RewardModelRecipe;
 import dev.troupe.rlhf.recipe.SftRecipe;
 import dev.troupe.rlhf.recipe.StageContext;
@@ -305,40 +306,19 @@ public final class Pipeline {
             checkpoints,
             directory.trained(stage).toString(),
             config.seed());
+    Recipe recipe = recipe(stage, inputs, policy, reward);
     log.append(
-        RunEvent.newBuilder().setStageStarted(StageStarted.newBuilder().setStage(name(stage))));
+        RunEvent.newBuilder()
+            .setStageStarted(
+                StageStarted.newBuilder()
+                    .setStage(name(stage))
+                    .setTotalSteps(recipe.totalSteps())));
+    inputs.reports().forEach(report -> recorder.notice("info", name(stage), report));
     if (checkpoints.step(name(stage)) > 0) {
       recorder.notice("info", name(stage), "goes on after step " + checkpoints.step(name(stage)));
     }
     checkpoints.begins(name(stage));
-    StageResult result =
-        switch (stage) {
-          case PRETRAIN ->
-              new SftRecipe(
-                      config.pretrain().training(),
-                      policy,
-                      inputs.sft(config.pretrain().training()))
-                  .run(context);
-          case SFT -> new SftRecipe(config.sft(), policy, inputs.sft(config.sft())).run(context);
-          case REWARD ->
-              new RewardModelRecipe(config.reward(), reward, inputs.rewardModel(config.reward()))
-                  .run(context);
-          case PPO ->
-              new PpoRecipe(
-                      config.ppo(),
-                      new PpoStart(policy, reward),
-                      inputs.ppo(config.ppo()),
-                      oracle())
-                  .run(context);
-          case DPO ->
-              new DpoRecipe(
-                      config.dpo(),
-                      policy,
-                      inputs.dpo(config.dpo()),
-                      inputs.dpoPrompts(config.dpo()),
-                      oracle())
-                  .run(context);
-        };
+    StageResult result = recipe.run(context);
     double took = checkpoints.seconds();
     results.put(name(stage), result);
     seconds.put(name(stage), took);
@@ -354,6 +334,28 @@ public final class Pipeline {
                     .setSeconds(took)
                     .putAllResults(numbers(result))));
     return true;
+  }
+
+  private Recipe recipe(
+      PipelineConfig.Stage stage, StageInputs inputs, ModelStart policy, ModelStart reward) {
+    return switch (stage) {
+      case PRETRAIN ->
+          new SftRecipe(
+              config.pretrain().training(), policy, inputs.sft(config.pretrain().training()));
+      case SFT -> new SftRecipe(config.sft(), policy, inputs.sft(config.sft()));
+      case REWARD ->
+          new RewardModelRecipe(config.reward(), reward, inputs.rewardModel(config.reward()));
+      case PPO ->
+          new PpoRecipe(
+              config.ppo(), new PpoStart(policy, reward), inputs.ppo(config.ppo()), oracle());
+      case DPO ->
+          new DpoRecipe(
+              config.dpo(),
+              policy,
+              inputs.dpo(config.dpo()),
+              inputs.dpoPrompts(config.dpo()),
+              oracle());
+    };
   }
 
   private DataConfig data() throws IOException {

@@ -28,7 +28,7 @@ import java.util.concurrent.CompletionStage;
  * Direct preference optimisation (Rafailov et al. 2023): learn from pairs without a reward model.
  * Leaves out the SFT term that some mix in, and a reference that follows the policy.
  */
-public final class DpoRecipe {
+public final class DpoRecipe implements Recipe {
   private static final String POLICY = "policy";
 
   private final DpoConfig config;
@@ -83,9 +83,15 @@ public final class DpoRecipe {
 
   private record HeldOut(Proportion accuracy, double margin) {}
 
+  @Override
+  public int totalSteps() {
+    return config.totalSteps(data.train().size());
+  }
+
   /** Trains and saves the policy. */
+  @Override
   public Result run(StageContext context) {
-    int totalSteps = config.totalSteps(data.train().size());
+    int totalSteps = totalSteps();
     DpoObjective objective =
         new DpoObjective(
             config.variant(), config.beta(), config.labelSmoothing(), config.sftCoefficient());

@@ -51,7 +51,7 @@ import java.util.stream.IntStream;
  * per prompt, importance sampling corrections (generation reports the trainer's own logprobs) and
  * reuse of older experience.
  */
-public final class PpoRecipe {
+public final class PpoRecipe implements Recipe {
   private static final String POLICY = "policy";
   private static final String CRITIC = "critic";
 
@@ -152,7 +152,13 @@ public final class PpoRecipe {
     }
   }
 
+  @Override
+  public int totalSteps() {
+    return config.iterations();
+  }
+
   /** Trains and saves the policy. */
+  @Override
   public Result run(StageContext context) {
     Roles roles = open(context.cast(), context.seed());
     try {

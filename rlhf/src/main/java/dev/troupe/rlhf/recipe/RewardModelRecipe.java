@@ -22,7 +22,7 @@ import java.util.TreeMap;
  * Reward modelling: learn to score the chosen reply above the rejected one (Ouyang et al. 2022,
  * step 2). Leaves out scores with more than one dimension and rankings of more than two.
  */
-public final class RewardModelRecipe {
+public final class RewardModelRecipe implements Recipe {
   private static final String REWARD = "reward";
 
   private final RewardModelConfig config;
@@ -69,9 +69,15 @@ public final class RewardModelRecipe {
   public record State(
       long step, double loss, HeldOut before, long skippedUpdates, Account account) {}
 
+  @Override
+  public int totalSteps() {
+    return config.totalSteps(data.train().size());
+  }
+
   /** Trains and saves the reward model. */
+  @Override
   public Result run(StageContext context) {
-    int totalSteps = config.totalSteps(data.train().size());
+    int totalSteps = totalSteps();
     RewardObjective objective = new RewardObjective(config.loss(), config.centerCoefficient());
     Batches<RankedPair> batches =
         new Batches<>(

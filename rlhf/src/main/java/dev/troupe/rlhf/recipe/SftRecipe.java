@@ -22,7 +22,7 @@ import java.util.TreeMap;
  * from random values and every token trained, it is pre-training. Leaves out packing of several
  * texts into one sequence.
  */
-public final class SftRecipe {
+public final class SftRecipe implements Recipe {
   private static final String POLICY = "policy";
 
   private final SftConfig config;
@@ -63,9 +63,15 @@ public final class SftRecipe {
       long skippedUpdates,
       Account account) {}
 
+  @Override
+  public int totalSteps() {
+    return config.totalSteps(data.train().size());
+  }
+
   /** Trains and saves the policy. */
+  @Override
   public Result run(StageContext context) {
-    int totalSteps = config.totalSteps(data.train().size());
+    int totalSteps = totalSteps();
     SftObjective objective = new SftObjective(config.averaging());
     Batches<SftExample> batches =
         new Batches<>(

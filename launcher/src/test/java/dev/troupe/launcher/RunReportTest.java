@@ -1,0 +1,44 @@
+package dev.troupe.launcher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class RunReportTest {
+  private static final String SUMMARY =
+      """
+      {"stages": [{"stage": "ppo", "seconds": 1.5, "kl": 0.25,
+        "before": {"metrics": {"score": -1, "ruleSatisfied": 0.25},
+          "replies": [{"prompt": "a", "reply": "no"}, {"prompt": "b", "reply": "never"}]},
+        "after": {"metrics": {"score": 2, "ruleSatisfied": 1},
+          "replies": [{"prompt": "a", "reply": "yes"}, {"prompt": "b", "reply": "gladly"}]},
+        "account": {"issued": 4, "trained": 3, "dropped": {"empty response": 1}}}]}
+      """;
+
+  private static String printed(int samples) throws Exception {
+    StringWriter out = new StringWriter();
+    RunReport.print(SUMMARY, Map.of("ppo", samples), new PrintWriter(out));
+    return out.toString();
+  }
+
+  @Test
+  void print_tellsMeasuresAndBooks() throws Exception {
+    assertThat(printed(1))
+        .contains("ppo          1.5 s  KL 0.2500\n")
+        .contains("  rule satisfied               25.0 %    100.0 %\n")
+        .contains("  ppo       issued 4, trained 3, dropped 1 empty response\n");
+  }
+
+  @Test
+  void print_showsAsManyRepliesAsAskedFor() throws Exception {
+    assertThat(printed(0)).doesNotContain("  prompt  ");
+    assertThat(printed(1))
+        .contains("  prompt  a\n  before  no\n  after   yes\n")
+        .doesNotContain("gladly");
+    assertThat(printed(2)).contains("  prompt  b\n  before  never\n  after   gladly\n");
+    assertThat(printed(9)).isEqualTo(printed(2));
+  }
+}
