@@ -1,0 +1,19 @@
+package dev.troupe.engine.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import org.junit.jupiter.api.Test;
+
+class ProbeTest {
+  /**
+   * Gemma 3 270M differs by 1.03e-4 nats at a log-probability of about -30: rounding, no defect.
+   */
+  @Test
+  void allowed_growsWithTheLogprob() {
+    assertThat(Probe.allowed(-0.5, 1e-4)).isEqualTo(1e-4);
+    assertThat(Probe.allowed(-4, 1e-4)).isEqualTo(1e-4);
+    assertThat(Probe.allowed(-30, 1e-4)).isCloseTo(7.5e-4, within(1e-12));
+    assertThat(Probe.allowed(Double.NaN, 1e-4)).isNaN();
+  }
+}
