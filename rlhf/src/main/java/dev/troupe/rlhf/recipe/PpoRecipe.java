@@ -1,6 +1,5 @@
 package dev.troupe.rlhf.recipe;
 
-import dev.troupe.protocol.data.Experience;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
@@ -10,29 +9,23 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.Sequence;
-import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
-import dev.troupe.rlhf.loss.Gae;
 import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.KlController;
-import dev.troupe.rlhf.loss.Masked;
-import dev.troupe.rlhf.loss.PolicyExample;
 import dev.troupe.rlhf.loss.PpoPolicyObjective;
 import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
 import dev.troupe.rlhf.loss.TokenRewards;
-import dev.troupe.rlhf.loss.ValueExample;
 import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.port.Checkpoints.Saved;
 import dev.troupe.rlhf.port.Role;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
@@ -115,43 +108,6 @@ public final class PpoRecipe implements Recipe {
     }
   }
 
-  /**
-   * A rollout on its way to an experience.
-   *
-   * @param trained how many of its response tokens are trained, from the first
-   * @param kl to the reference, summed over the response
-   */
-  private record Scored(
-      String sample,
-      Rollout rollout,
-      double score,
-      Floats refLogprobs,
-      Floats values,
-      Floats rewards,
-      int trained,
-      double kl) {}
-
-  /** An experience and how many of its response tokens are trained. */
-  private record Lesson(String sample, Experience experience, int trained) {
-    PolicyExample forPolicy() {
-      return new PolicyExample(
-          reads(),
-          head(experience.rollout().logprobs(), trained),
-          head(experience.advantages(), trained));
-    }
-
-    ValueExample forCritic() {
-      return new ValueExample(
-          reads(), head(experience.values(), trained), head(experience.returns(), trained));
-    }
-
-    private Sequence reads() {
-      Sequence whole = experience.rollout().sequence();
-      return new Sequence(
-          whole.tokens(), new TokenIds(Arrays.copyOf(whole.reads().values(), trained)));
-    }
-  }
-
   @Override
   public int totalSteps() {
     return config.iterations();
@@ -188,7 +144,7 @@ public final class PpoRecipe implements Recipe {
         List<Scored> scored =
             phases.time("score", () -> score(roles, rollouts, coefficient, iteration, ledger));
         // 4. Advantages and returns by GAE; whitening over the round.
-        List<Lesson> lessons = lessons(scored);
+        List<Lesson> lessons = Lessons.of(scored, config.advantages());
         // 5. Learn: epochs of minibatches, policy and critic side by side.
         int skipped =
             phases.time("train", () -> learn(roles, lessons, iteration, averages, ledger, context));
@@ -354,39 +310,6 @@ public final class PpoRecipe implements Recipe {
               klCoefficient,
               rewards.scoreClip().orElse(5.0));
     };
-  }
-
-  private List<Lesson> lessons(List<Scored> scored) {
-    List<Gae.Estimate> estimates = new ArrayList<>();
-    List<Floats> advantages = new ArrayList<>();
-    for (Scored one : scored) {
-      Gae.Estimate estimate =
-          Gae.estimate(
-              one.rewards(),
-              one.values(),
-              config.advantages().gamma(),
-              config.advantages().gaeLambda());
-      estimates.add(estimate);
-      advantages.add(head(estimate.advantages(), one.trained()));
-    }
-    List<Floats> whitened =
-        config.advantages().whitening().apply(advantages, Masked.Variance.UNBIASED);
-    List<Lesson> lessons = new ArrayList<>();
-    for (int i = 0; i < scored.size(); i++) {
-      Scored one = scored.get(i);
-      Floats padded = new Floats(Arrays.copyOf(whitened.get(i).values(), one.rewards().size()));
-      Experience experience =
-          new Experience(
-              one.rollout(),
-              one.score(),
-              one.refLogprobs(),
-              one.values(),
-              one.rewards(),
-              padded,
-              estimates.get(i).returns());
-      lessons.add(new Lesson(one.sample(), experience, one.trained()));
-    }
-    return lessons;
   }
 
   /** Returns how many updates were skipped. */
@@ -599,10 +522,6 @@ public final class PpoRecipe implements Recipe {
 
   private static String sample(Rollout rollout, long iteration) {
     return iteration + "/" + rollout.prompt().id();
-  }
-
-  private static Floats head(Floats values, int size) {
-    return new Floats(Arrays.copyOf(values.values(), size));
   }
 
   private static OptionalDouble optional(Optional<Double> value) {

@@ -1,0 +1,46 @@
+package dev.troupe.rlhf.recipe;
+
+import dev.troupe.protocol.data.Experience;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.rlhf.loss.Gae;
+import dev.troupe.rlhf.loss.Masked;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** Advantages and returns of a round of PPO, from its rewards and values. */
+final class Lessons {
+  private Lessons() {}
+
+  /**
+   * One lesson per answer, in their order. GAE sees the whole response; whitening sees the trained
+   * tokens of the round alone, and the others' advantages are 0.
+   */
+  static List<Lesson> of(List<Scored> scored, PpoConfig.Advantages config) {
+    List<Gae.Estimate> estimates = new ArrayList<>();
+    List<Floats> advantages = new ArrayList<>();
+    for (Scored one : scored) {
+      Gae.Estimate estimate =
+          Gae.estimate(one.rewards(), one.values(), config.gamma(), config.gaeLambda());
+      estimates.add(estimate);
+      advantages.add(Lesson.head(estimate.advantages(), one.trained()));
+    }
+    List<Floats> whitened = config.whitening().apply(advantages, Masked.Variance.UNBIASED);
+    List<Lesson> lessons = new ArrayList<>();
+    for (int i = 0; i < scored.size(); i++) {
+      Scored one = scored.get(i);
+      Floats padded = new Floats(Arrays.copyOf(whitened.get(i).values(), one.rewards().size()));
+      Experience experience =
+          new Experience(
+              one.rollout(),
+              one.score(),
+              one.refLogprobs(),
+              one.values(),
+              one.rewards(),
+              padded,
+              estimates.get(i).returns());
+      lessons.add(new Lesson(one.sample(), experience, one.trained()));
+    }
+    return lessons;
+  }
+}

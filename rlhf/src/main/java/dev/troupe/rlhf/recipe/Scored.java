@@ -1,0 +1,20 @@
+package dev.troupe.rlhf.recipe;
+
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Rollout;
+
+/**
+ * A rollout of PPO on its way to an experience.
+ *
+ * @param trained how many of its response tokens are trained, from the first
+ * @param kl to the reference, summed over the response
+ */
+record Scored(
+    String sample,
+    Rollout rollout,
+    double score,
+    Floats refLogprobs,
+    Floats values,
+    Floats rewards,
+    int trained,
+    double kl) {}
