@@ -1,24 +1,22 @@
 package dev.troupe.models.tokenizer;
 
-import com.hubspot.jinjava.Jinjava;
-import com.hubspot.jinjava.JinjavaConfig;
-import com.hubspot.jinjava.LegacyOverrides;
-import com.hubspot.jinjava.interpret.RenderResult;
-import com.hubspot.jinjava.interpret.TemplateError;
-import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
 import dev.troupe.models.checkpoint.CheckpointException;
-import java.util.LinkedHashMap;
+import dev.troupe.models.tokenizer.jinja.JinjaException;
+import dev.troupe.models.tokenizer.jinja.JinjaTemplate;
+import dev.troupe.models.tokenizer.jinja.Rendering;
+import dev.troupe.models.tokenizer.jinja.Variables;
+import java.time.Clock;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 
 /**
  * A checkpoint's chat template: Jinja source that turns a dialogue into the text the model was
- * trained on, rendered with the settings, functions and Python string methods that templates
- * written for {@code transformers} expect. What is said in a message is only ever data: braces in
- * it are not evaluated.
+ * trained on, rendered as {@code transformers} renders it. What is said in a message is only ever
+ * data: braces in it are not evaluated.
  */
 public final class ChatTemplate {
   /**
@@ -35,23 +33,11 @@ public final class ChatTemplate {
    */
   static final String GUARD = "\ufdd0";
 
-  private static final Pattern ANY_TAG =
-      Pattern.compile("\\{\\{.*?\\}\\}|\\{%.*?%\\}|\\{#.*?#\\}", Pattern.DOTALL);
-  private static final Pattern TAG =
-      Pattern.compile("\\{\\{(.*?)\\}\\}|\\{%(.*?)%\\}", Pattern.DOTALL);
-  private static final Pattern LITERAL =
-      Pattern.compile("'(?:[^'\\\\]|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*\"", Pattern.DOTALL);
-  private static final Pattern FILTERED_LOOP =
-      Pattern.compile("^[-+]?\\s*for\\s.*\\sif\\s(?!.*\\selse\\s)", Pattern.DOTALL);
-  private static final Pattern FILTER = Pattern.compile("\\|\\s*([A-Za-z_]\\w*)");
-
-  private static final Jinjava JINJA = jinja();
-
   private final String source;
-  private final String trimmed;
   private final String where;
   private final Map<String, String> specialTokens;
   private final Pattern spelledOut;
+  private final Clock clock;
 
   /**
    * @param source the Jinja text
@@ -60,108 +46,20 @@ public final class ChatTemplate {
    * @param spelledOut finds special tokens in text
    */
   ChatTemplate(String source, String where, Map<String, String> specialTokens, Pattern spelledOut) {
-    this.spelledOut = spelledOut;
+    this(source, where, specialTokens, spelledOut, Clock.system(ZoneId.systemDefault()));
+  }
+
+  ChatTemplate(
+      String source,
+      String where,
+      Map<String, String> specialTokens,
+      Pattern spelledOut,
+      Clock clock) {
     this.source = source;
-    this.trimmed = trimmed(source);
     this.where = where;
     this.specialTokens = Map.copyOf(specialTokens);
-  }
-
-  private static Jinjava jinja() {
-    JinjavaConfig config =
-        JinjavaConfig.newBuilder()
-            // Without this, braces in a user's message would be run as template code.
-            .withNestedInterpretationEnabled(false)
-            .withMaxOutputSize(0)
-            .withElResolver(PythonMethods.resolver())
-            .withLegacyOverrides(
-                LegacyOverrides.newBuilder()
-                    .withEvaluateMapKeys(true)
-                    .withIterateOverMapKeys(true)
-                    .withUsePyishObjectMapper(true)
-                    .withUseNaturalOperatorPrecedence(true)
-                    .withParseWhitespaceControlStrictly(true)
-                    .withAllowAdjacentTextNodes(true)
-                    .withUseTrimmingForNotesAndExpressions(true)
-                    .withKeepNullableLoopValues(true)
-                    .build())
-            .build();
-    Jinjava jinja = new Jinjava(config);
-    jinja
-        .getGlobalContext()
-        .registerFunction(
-            new ELFunctionDefinition(
-                "", "raise_exception", TemplateFunctions.class, "raiseException", String.class));
-    jinja
-        .getGlobalContext()
-        .registerFunction(
-            new ELFunctionDefinition(
-                "", "strftime_now", TemplateFunctions.class, "strftimeNow", String.class));
-    jinja.getGlobalContext().registerFilter(new ToJsonFilter());
-    return jinja;
-  }
-
-  /**
-   * Applies Jinja's {@code trim_blocks} and {@code lstrip_blocks}, which {@code transformers} sets:
-   * a block or comment takes the blanks before it, when it starts its line, and the line end after
-   * it. Jinjava's own settings also take blanks in the middle of a line.
-   */
-  private static String trimmed(String source) {
-    // Jinja also drops one line end at the end of a template.
-    String text = source.endsWith("\n") ? source.substring(0, source.length() - 1) : source;
-    StringBuilder trimmed = new StringBuilder();
-    Matcher tags = ANY_TAG.matcher(text);
-    int at = 0;
-    boolean afterBlock = false;
-    while (tags.find()) {
-      String tag = tags.group();
-      boolean block = !tag.startsWith("{{");
-      String between = text.substring(at, tags.start());
-      if (block && tag.charAt(2) != '+') {
-        String kept = between.replaceFirst("[ \t]+$", "");
-        if (kept.endsWith("\n") || (kept.isEmpty() && at == 0)) {
-          between = kept;
-        }
-      }
-      trimmed
-          .append(afterBlock && between.startsWith("\n") ? between.substring(1) : between)
-          .append(tag);
-      afterBlock = block && tag.charAt(tag.length() - 3) != '+';
-      at = tags.end();
-    }
-    String rest = text.substring(at);
-    return trimmed
-        .append(afterBlock && rest.startsWith("\n") ? rest.substring(1) : rest)
-        .toString();
-  }
-
-  /** Refuses what Jinjava would pass over in silence and so render to another text. */
-  private static void refuseUnsupported(String source, String where) {
-    Matcher tags = TAG.matcher(source);
-    while (tags.find()) {
-      String tag = LITERAL.matcher(tags.group().substring(2)).replaceAll("''");
-      String problem = null;
-      if (FILTERED_LOOP.matcher(tag).find()) {
-        problem = "a loop with a condition is not supported; put an {% if %} inside of the loop";
-      }
-      Matcher filters = FILTER.matcher(tag);
-      while (filters.find()) {
-        if (JINJA.getGlobalContext().getFilter(filters.group(1)) == null) {
-          problem = "the filter '" + filters.group(1) + "' is not known";
-        }
-      }
-      if (problem != null) {
-        long line = source.substring(0, tags.start()).lines().count();
-        throw new CheckpointException(
-            "The chat template in "
-                + where
-                + " cannot be rendered: line "
-                + Math.max(1, line)
-                + ": "
-                + problem
-                + ".");
-      }
-    }
+    this.spelledOut = spelledOut;
+    this.clock = clock;
   }
 
   /**
@@ -173,50 +71,55 @@ public final class ChatTemplate {
    *     says
    */
   public String render(List<ChatTurn> turns, boolean addGenerationPrompt) {
-    refuseUnsupported(source, where);
-    Map<String, Object> variables = new LinkedHashMap<>(specialTokens);
-    variables.put(
-        "messages",
-        turns.stream()
-            .map(
-                turn -> {
-                  Map<String, Object> message = new LinkedHashMap<>();
-                  message.put("role", guarded(turn.role()));
-                  message.put("content", guarded(turn.content()));
-                  return message;
-                })
-            .toList());
-    variables.put("add_generation_prompt", addGenerationPrompt);
-    RenderResult result = JINJA.renderForResult(trimmed, variables);
-    List<TemplateError> errors = result.getErrors();
-    if (!errors.isEmpty()) {
-      throw failure(errors);
+    return guarded(rendering(turns, addGenerationPrompt));
+  }
+
+  private Rendering rendering(List<ChatTurn> turns, boolean addGenerationPrompt) {
+    turns.forEach(this::checkRole);
+    Variables variables =
+        new Variables()
+            .messages(
+                turns.stream()
+                    .map(t -> new Variables.Message(t.role(), t.content().replace(GUARD, "")))
+                    .toList())
+            .flag("add_generation_prompt", addGenerationPrompt)
+            .none("tools")
+            .none("documents");
+    specialTokens.forEach(variables::text);
+    try {
+      return JinjaTemplate.parse(source).render(variables, LocalDateTime.now(clock));
+    } catch (JinjaException e) {
+      String what = e.isRefusal() ? " refuses the dialogue: " : " cannot be rendered: ";
+      throw new CheckpointException("The chat template in " + where + what + e.getMessage(), e);
     }
-    return result.getOutput();
   }
 
-  private String guarded(String text) {
-    return spelledOut.matcher(text.replace(GUARD, "")).replaceAll(GUARD + "$0");
+  private void checkRole(ChatTurn turn) {
+    if (spelledOut.matcher(turn.role()).find()) {
+      throw new CheckpointException(
+          "A message has the role '"
+              + turn.role()
+              + "', which spells out a special token; a role is a word such as user.");
+    }
   }
 
-  private CheckpointException failure(List<TemplateError> errors) {
-    for (TemplateError error : errors) {
-      for (Throwable cause = error.getException(); cause != null; cause = cause.getCause()) {
-        if (cause instanceof TemplateFunctions.Refusal refusal) {
-          return new CheckpointException(
-              "The chat template in " + where + " refuses the dialogue: " + refusal.getMessage(),
-              refusal);
-        }
+  /** The text, with a mark before each special token of which a message said a letter. */
+  private String guarded(Rendering rendering) {
+    String text = rendering.text();
+    StringBuilder guarded = new StringBuilder();
+    Matcher special = spelledOut.matcher(text);
+    int at = 0;
+    while (special.find()) {
+      boolean said = false;
+      for (int i = special.start(); i < special.end(); i++) {
+        said |= rendering.origins()[i] > 0;
+      }
+      if (said) {
+        guarded.append(text, at, special.start()).append(GUARD);
+        at = special.start();
       }
     }
-    return new CheckpointException(
-        "The chat template in "
-            + where
-            + " cannot be rendered: "
-            + errors.stream()
-                .map(error -> "line " + error.getLineno() + ": " + error.getMessage())
-                .collect(Collectors.joining("; ")),
-        errors.get(0).getException());
+    return guarded.append(text, at, text.length()).toString();
   }
 
   /** The Jinja text. */

@@ -81,21 +81,56 @@ final class ChatTemplateTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "{% for m in messages if m.role %}x{% endfor %}",
-        "{%- for m in messages|list if m.role -%}x{% endfor %}",
-        "{{ messages[::-1] }}",
-        "{{ 'a' * 2 }}",
-        "{% generation %}x{% endgeneration %}",
         "{{ unknown_function() }}",
         "{{ 'a'.unknown_method() }}",
         "{{ 'a' | unknown_filter }}",
         "{{ messages.getClass().forName('java.lang.Runtime') }}",
+        "{{ range(1000000) | length }}",
+        "{{ 'a' * 100000000 }}",
+        "{{ [1] * 1000000 }}",
+        "{{ 9 ** 99999 }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% break %}",
       })
   void render_whatIsNotSupported_isAnErrorAndNotOtherText(String source) {
     ChatTemplate template = new ChatTemplate(source, "test", TOKENS, Pattern.compile("</s>"));
     assertThatThrownBy(() -> template.render(List.of(new ChatTurn("user", "Hi")), false))
         .isInstanceOf(CheckpointException.class)
         .hasMessageStartingWith("The chat template in test cannot be rendered: ");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"(", "[", "{% if 1 %}", "not ", "-", "{'a':", "{% for i in [1] %}"})
+  void render_tenThousandOfSomethingInEachOther_isAnError(String opening) {
+    boolean block = opening.startsWith("{%");
+    String source = (block ? "" : "{{ ") + opening.repeat(10_000) + "1" + (block ? "" : " }}");
+    ChatTemplate template = new ChatTemplate(source, "test", TOKENS, Pattern.compile("</s>"));
+    assertThatThrownBy(() -> template.render(List.of(), false))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("more than 100 ");
+  }
+
+  @Test
+  void render_roleThatSpellsASpecialToken_isRefused() {
+    ChatTemplate template =
+        new ChatTemplate(ChatTemplate.SIMPLE, "test", TOKENS, Pattern.compile("</s>"));
+    assertThatThrownBy(() -> template.render(List.of(new ChatTurn("user</s>", "Hi")), false))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessage(
+            "A message has the role 'user</s>', which spells out a special token; a role is a word"
+                + " such as user.");
+  }
+
+  @Test
+  void render_specialTokenThatTheTemplateTakesApart_staysTextWhereItIsWhole() {
+    ChatTemplate template =
+        new ChatTemplate(
+            "{{ messages[0].content.split('|')[1] | upper }}</S>{{ messages[0].content[4:] }}",
+            "test",
+            TOKENS,
+            Pattern.compile("</S>"));
+    String text = template.render(List.of(new ChatTurn("user", "</S>|</s>")), false);
+    assertThat(text).isEqualTo(ChatTemplate.GUARD + "</S></S>|</s>");
   }
 
   @Test

@@ -1,0 +1,153 @@
+"""Renders golden/templates/*.jinja and snippets of Jinja with transformers' own function. See README.md beside this file.
+
+The templates have the structure of published ones, family by family; the longer texts in them are shortened.
+"""
+
+import datetime
+import json
+import os
+import sys
+from pathlib import Path
+
+import jinja2
+import transformers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+from transformers.utils import chat_template_utils
+
+OUT = Path(__file__).parent / "../resources/golden/templates"
+
+
+class Noon(datetime.datetime):
+    """The moment that strftime_now tells."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2025, 3, 7, 14, 5, 9, tzinfo=tz)
+
+
+chat_template_utils.datetime = Noon
+
+CHATML = ["<|im_start|>", "<|im_end|>", "<|endoftext|>"]
+LLAMA3 = ["<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"]
+GEMMA = ["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"]
+PHI = ["<s>", "<|endoftext|>", "<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]
+DEEPSEEK = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>"]
+# Of each template the beginning of text (or none), the end and the special tokens.
+FAMILIES = {
+    "llama2": ("<s>", "</s>", ["<s>", "</s>"]),
+    "llama3": ("<|begin_of_text|>", "<|eot_id|>", LLAMA3),
+    "llama31": ("<|begin_of_text|>", "<|eot_id|>", LLAMA3),
+    "mistral-v0.1": ("<s>", "</s>", ["<s>", "</s>"]),
+    "mistral-v0.3": ("<s>", "</s>", ["<s>", "</s>", "[INST]", "[/INST]"]),
+    "chatml": (None, "<|im_end|>", CHATML),
+    "qwen2": (None, "<|im_end|>", CHATML),
+    "qwen2.5": (None, "<|im_end|>", CHATML),
+    "qwen3": (None, "<|im_end|>", CHATML),
+    "gemma2": ("<bos>", "<eos>", GEMMA),
+    "gemma3": ("<bos>", "<eos>", GEMMA),
+    "phi3": ("<s>", "<|endoftext|>", PHI),
+    "phi3-first": ("<s>", "<|endoftext|>", PHI),
+    "zephyr": ("<s>", "</s>", ["<s>", "</s>"]),
+    "smollm2": ("<|im_start|>", "<|im_end|>", CHATML),
+    "plain": (None, "</s>", ["</s>"]),
+    "vicuna": ("<s>", "</s>", ["<s>", "</s>"]),
+    "deepseek-r1": (DEEPSEEK[0], DEEPSEEK[1], DEEPSEEK),
+    "generation": (None, "<|im_end|>", CHATML),
+}
+
+
+def turns(*contents, system=None):
+    """Alternating turns, beginning with the user's."""
+    said = [{"role": ("user", "assistant")[i % 2], "content": content} for i, content in enumerate(contents)]
+    return ([] if system is None else [{"role": "system", "content": system}]) + said
+
+
+DIALOGUES = {
+    "one": turns("Hello there"),
+    "system": turns("Hi", system="Be kind."),
+    "answered": turns("Hi", "Hello! How are you?"),
+    "several": turns("Who sings?", "The robot sings.", "And then?", "It rests.", "Good.", "Yes.", system="You're a poet."),
+    "blanks": turns("  lead and trail \n", "\n\n answer \t\n", "\nnext\n\n", "  \u00a0end\u3000 ", system=" \n rules \n"),
+    "quotes": turns("say \"it's\" \\n 'now' `x`", "\"ok\" isn't \\t {{ x }} {% y %} {# z #}", "again"),
+    "unicode": turns("日本語 na\u00efve e\u0301 \U0001f469\u200d\U0001f4bb", "한국어 — “…” \U0001f600\ufeff", "שלום"),
+    "html": turns("<b>a & b</b> &amp; <i>", "1 < 2 > 0 & \"x\"", "<script>"),
+    "empty": turns("", "", "", system=""),
+    "thinking": turns("2+2?", "<think>\nTwo and two.\n</think>\n\n4", "And 3+3?", "<think>\nThree.\n</think>\n\n6"),
+    "thought-inside": turns("2+2?", "Well<think>a</think>b</think>\nc", "<tool_response>x</tool_response>", "done"),
+    "assistant-first": [{"role": "assistant", "content": "Hi"}, {"role": "user", "content": "Hello"}],
+    "user-twice": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}],
+    "system-late": turns("a", "b") + [{"role": "system", "content": "c"}, {"role": "user", "content": "d"}],
+    "unknown-role": [{"role": "critic", "content": "no"}],
+    "tool": turns("Look it up", "Looking.") + [{"role": "tool", "content": "42"}],
+}
+
+MESSAGES = turns("Who sings? ", "The robot sings.", "日本 \"q\" <&> {{ bos_token }} </s>", system="  Be kind.\n")
+
+# Constructs of the language, each rendered on its own with MESSAGES. Those that are refused render here.
+SNIPPETS = json.loads((Path(__file__).parent / "template_snippets.json").read_text())
+
+
+def tokenizer_of(bos, eos, specials):
+    vocabulary = {letter: i for i, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(specials)
+    named = {"eos_token": eos} | ({"bos_token": bos} if bos else {})
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **named)
+
+
+def rendered(tokenizer, dialogue, **options):
+    """The text, or what the template's refusal says, or that it fails."""
+    try:
+        return {"text": tokenizer.apply_chat_template(dialogue, tokenize=False, **options)}
+    except jinja2.exceptions.UndefinedError:
+        return {"fails": True}
+    except jinja2.exceptions.TemplateError as e:
+        return {"fails": True} if isinstance(e, (jinja2.TemplateSyntaxError, jinja2.TemplateRuntimeError)) else {"refusal": str(e)}
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError, ZeroDivisionError):
+        return {"fails": True}
+
+
+def masked(tokenizer, dialogue):
+    """The runs of tokens that return_assistant_tokens_mask marks, as text."""
+    encoded = tokenizer.apply_chat_template(dialogue, return_dict=True, return_assistant_tokens_mask=True)
+    runs, run = [], []
+    for token, mask in zip(encoded["input_ids"] + [0], encoded["assistant_masks"] + [0]):
+        if mask:
+            run.append(token)
+        elif run:
+            runs.append(tokenizer.decode(run))
+            run = []
+    return runs
+
+
+def dump(value, name):
+    (OUT / name).write_text(json.dumps(value, ensure_ascii=True, indent=0).replace("\n\n", "\n") + "\n", encoding="ascii")
+
+
+def main():
+    dump({"dialogues": DIALOGUES, "messages": MESSAGES}, "dialogues.json")
+    for name, (bos, eos, specials) in FAMILIES.items():
+        tokenizer = tokenizer_of(bos, eos, specials)
+        tokenizer.chat_template = (OUT / f"{name}.jinja").read_text(encoding="utf-8")
+        cases = []
+        for key, dialogue in DIALOGUES.items():
+            for prompt in (False, True):
+                cases.append({"dialogue": key, "prompt": prompt} | rendered(tokenizer, dialogue, add_generation_prompt=prompt))
+        result = {"tokens": tokenizer.special_tokens_map, "specials": specials, "cases": cases}
+        if "generation %}" in tokenizer.chat_template:
+            result["masked"] = {key: masked(tokenizer, dialogue) for key, dialogue in DIALOGUES.items()}
+        dump(result, f"{name}.json")
+    tokenizer = tokenizer_of("<s>", "</s>", ["<s>", "</s>"])
+    results = [{"source": source} | rendered(tokenizer, MESSAGES, chat_template=source) for source in SNIPPETS["rendered"]]
+    for source in SNIPPETS["refused"]:
+        assert "text" in rendered(tokenizer, MESSAGES, chat_template=source), source
+        results.append({"source": source, "refused": True})
+    dump(results, "snippets.json")
+    print("transformers", transformers.__version__, "jinja2", jinja2.__version__)
+
+
+if __name__ == "__main__":
+    main()
