@@ -57,6 +57,45 @@ FAMILIES = {
 }
 
 
+
+
+def thought(content, rest):
+    """A turn of Qwen 3, which drops the reasoning before the last question; an answer of a tool is no question."""
+    reasoning = ""
+    if "</think>" in content:
+        reasoning = content.split("</think>")[0].rstrip("\n").split("<think>")[-1].lstrip("\n")
+        content = content.split("</think>")[-1].lstrip("\n")
+    asked = any(m["role"] == "user" and not m["content"].startswith("<tool_response>") for m in rest)
+    if not asked and (reasoning or not rest):
+        content = "<think>\n" + reasoning.strip("\n") + "\n</think>\n\n" + content.lstrip("\n")
+    return content + "<|im_end|>"
+
+
+# What an assistant's turn should be learned as, by its content and the messages behind it: what follows the
+# generation prompt, with the end of the turn.
+SAID = {
+    "llama2": lambda content, rest: " " + content.strip() + " </s>",
+    "llama3": lambda content, rest: content.strip() + "<|eot_id|>",
+    "llama31": lambda content, rest: content.strip() + "<|eot_id|>",
+    "mistral-v0.1": lambda content, rest: content + "</s>",
+    "mistral-v0.3": lambda content, rest: " " + content.strip() + "</s>",
+    "chatml": lambda content, rest: content + "<|im_end|>",
+    "qwen2": lambda content, rest: content + "<|im_end|>",
+    "qwen2.5": lambda content, rest: content + "<|im_end|>",
+    "qwen3": thought,
+    "gemma2": lambda content, rest: content.strip() + "<end_of_turn>",
+    "gemma3": lambda content, rest: content.strip() + "<end_of_turn>",
+    "phi3": lambda content, rest: content + "<|end|>",
+    "phi3-first": lambda content, rest: content + "<|end|>",
+    "zephyr": lambda content, rest: content + "</s>",
+    "smollm2": lambda content, rest: content + "<|im_end|>",
+    "plain": lambda content, rest: content + "</s>",
+    "vicuna": lambda content, rest: " " + content.strip() + "</s>",
+    "deepseek-r1": None,
+    "generation": lambda content, rest: content + "<|im_end|>",
+}
+
+
 def turns(*contents, system=None):
     """Alternating turns, beginning with the user's."""
     said = [{"role": ("user", "assistant")[i % 2], "content": content} for i, content in enumerate(contents)]
@@ -110,6 +149,17 @@ def rendered(tokenizer, dialogue, **options):
         return {"fails": True}
 
 
+def said(family, text, dialogue):
+    """The turns to be learned, each found in the text behind the one before."""
+    runs, at = [], 0
+    for i, message in enumerate(dialogue):
+        if message["role"] == "assistant":
+            run = SAID[family](message["content"], dialogue[i + 1 :])
+            at = text.index(run, at) + len(run)
+            runs.append(run)
+    return runs
+
+
 def masked(tokenizer, dialogue):
     """The runs of tokens that return_assistant_tokens_mask marks, as text."""
     encoded = tokenizer.apply_chat_template(dialogue, return_dict=True, return_assistant_tokens_mask=True)
@@ -129,6 +179,8 @@ def dump(value, name):
 
 def main():
     dump({"dialogues": DIALOGUES, "messages": MESSAGES}, "dialogues.json")
+    every = tokenizer_of("<s>", "</s>", sorted({token for _, _, specials in FAMILIES.values() for token in specials}))
+    every.backend_tokenizer.save(str(OUT / "tokenizer.json"), pretty=False)
     for name, (bos, eos, specials) in FAMILIES.items():
         tokenizer = tokenizer_of(bos, eos, specials)
         tokenizer.chat_template = (OUT / f"{name}.jinja").read_text(encoding="utf-8")
@@ -137,8 +189,14 @@ def main():
             for prompt in (False, True):
                 cases.append({"dialogue": key, "prompt": prompt} | rendered(tokenizer, dialogue, add_generation_prompt=prompt))
         result = {"tokens": tokenizer.special_tokens_map, "specials": specials, "cases": cases}
-        if "generation %}" in tokenizer.chat_template:
-            result["masked"] = {key: masked(tokenizer, dialogue) for key, dialogue in DIALOGUES.items()}
+        if SAID[name]:
+            result["said"] = {
+                case["dialogue"]: said(name, case["text"], DIALOGUES[case["dialogue"]])
+                for case in cases
+                if "text" in case and not case["prompt"]
+            }
+        if name == "generation":
+            assert result["said"] == {key: masked(tokenizer, DIALOGUES[key]) for key in result["said"]}
         dump(result, f"{name}.json")
     tokenizer = tokenizer_of("<s>", "</s>", ["<s>", "</s>"])
     results = [{"source": source} | rendered(tokenizer, MESSAGES, chat_template=source) for source in SNIPPETS["rendered"]]

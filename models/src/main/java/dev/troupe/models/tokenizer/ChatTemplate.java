@@ -8,8 +8,11 @@ import dev.troupe.models.tokenizer.jinja.Variables;
 import java.time.Clock;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -38,6 +41,7 @@ public final class ChatTemplate {
   private final Map<String, String> specialTokens;
   private final Pattern spelledOut;
   private final Clock clock;
+  private final AtomicReference<JinjaTemplate> read = new AtomicReference<>();
 
   /**
    * @param source the Jinja text
@@ -71,7 +75,171 @@ public final class ChatTemplate {
    *     says
    */
   public String render(List<ChatTurn> turns, boolean addGenerationPrompt) {
-    return guarded(rendering(turns, addGenerationPrompt));
+    Rendering rendering = rendering(turns, addGenerationPrompt);
+    return guarded(rendering, 0, rendering.text().length());
+  }
+
+  /**
+   * The dialogue as {@link #render} gives it, cut where an assistant begins to speak and where its
+   * turn has ended. What an assistant says begins where the generation prompt ends and goes up to
+   * its end-of-turn token; a template with {@code generation} blocks says it itself.
+   *
+   * @throws CheckpointException as {@link #render}, and when the template does not let one tell
+   *     what an assistant says
+   */
+  public List<RenderedPart> renderParts(List<ChatTurn> turns) {
+    Rendering whole = rendering(turns, false);
+    List<Rendering.Span> said =
+        template().hasGenerationBlocks() ? joined(whole.generated()) : assistantTurns(turns, whole);
+    List<RenderedPart> parts = new ArrayList<>();
+    int at = 0;
+    for (Rendering.Span span : said) {
+      add(parts, whole, at, span.begin(), false);
+      add(parts, whole, span.begin(), span.end(), true);
+      at = span.end();
+    }
+    add(parts, whole, at, whole.text().length(), false);
+    return parts;
+  }
+
+  /** Blocks that follow each other are one. */
+  private static List<Rendering.Span> joined(List<Rendering.Span> spans) {
+    List<Rendering.Span> joined = new ArrayList<>();
+    for (Rendering.Span span : spans) {
+      int last = joined.size() - 1;
+      if (last >= 0 && joined.get(last).end() == span.begin()) {
+        joined.set(last, new Rendering.Span(joined.get(last).begin(), span.end()));
+      } else {
+        joined.add(span);
+      }
+    }
+    return joined;
+  }
+
+  private void add(
+      List<RenderedPart> parts, Rendering whole, int begin, int end, boolean assistant) {
+    if (begin < end) {
+      parts.add(new RenderedPart(guarded(whole, begin, end), assistant));
+    }
+  }
+
+  private List<Rendering.Span> assistantTurns(List<ChatTurn> turns, Rendering whole) {
+    List<Rendering.Span> said = new ArrayList<>();
+    for (int i = 0; i < turns.size(); i++) {
+      if (turns.get(i).role().equals("assistant")) {
+        int message = i + 1;
+        Rendering.Span written = written(message, whole);
+        boolean shown = Arrays.stream(whole.origins()).anyMatch(origin -> origin == message);
+        if (!shown && !turns.get(i).content().isBlank()) {
+          throw unclear("it writes nothing of what message " + message + " says");
+        }
+        int begin = begin(turns, i, whole, written);
+        said.add(new Rendering.Span(begin, end(message, whole, begin, written.end())));
+      }
+    }
+    return said;
+  }
+
+  /** Where the template writes a message: one stretch, which holds all of the message's letters. */
+  private Rendering.Span written(int message, Rendering whole) {
+    int[] turns = whole.turns();
+    int begin = 0;
+    while (begin < turns.length && turns[begin] != message) {
+      begin++;
+    }
+    int end = turns.length;
+    while (end > begin && turns[end - 1] != message) {
+      end--;
+    }
+    boolean together = begin < end;
+    for (int i = 0; i < turns.length; i++) {
+      boolean inside = i >= begin && i < end;
+      together &= inside ? turns[i] == message : whole.origins()[i] != message;
+    }
+    if (!together) {
+      throw unclear(
+          "it does not write message " + message + " in one pass of a loop over messages");
+    }
+    return new Rendering.Span(begin, end);
+  }
+
+  /** Where the assistant begins: behind what a prompt for this turn ends with. */
+  private int begin(List<ChatTurn> turns, int index, Rendering whole, Rendering.Span written) {
+    List<ChatTurn> before = turns.subList(0, Math.max(1, index));
+    String prompt = rendering(before, true).text();
+    String text = whole.text();
+    boolean same = index > 0 && text.startsWith(prompt);
+    if (same && prompt.length() >= written.begin() && prompt.length() <= written.end()) {
+      return prompt.length();
+    }
+    // Earlier turns are written otherwise when they are not the last; the opening is not.
+    String opening = opening(before);
+    for (int begin = written.begin(); begin <= written.end(); begin++) {
+      if (text.startsWith(opening, begin - opening.length())) {
+        return begin;
+      }
+    }
+    throw unclear(
+        "a generation prompt ends with '"
+            + opening
+            + "' and message "
+            + (index + 1)
+            + " is not written behind that");
+  }
+
+  /** What a prompt has and the dialogue alone has not, or what it has behind the last message. */
+  private String opening(List<ChatTurn> before) {
+    Rendering prompt = rendering(before, true);
+    String text = prompt.text();
+    int behind = text.length();
+    while (behind > 0 && prompt.turns()[behind - 1] == 0) {
+      behind--;
+    }
+    return text.substring(Math.min(behind, shared(text, rendering(before, false).text())));
+  }
+
+  private static int shared(String one, String other) {
+    int length = 0;
+    while (length < Math.min(one.length(), other.length())
+        && one.charAt(length) == other.charAt(length)) {
+      length++;
+    }
+    return length;
+  }
+
+  /** Behind the special tokens that follow the content; the whole turn when none does. */
+  private int end(int message, Rendering whole, int begin, int writtenEnd) {
+    int content = writtenEnd;
+    while (content > begin && whole.origins()[content - 1] != message) {
+      content--;
+    }
+    Matcher special = spelledOut.matcher(whole.text()).region(content, writtenEnd);
+    if (!special.find()) {
+      return writtenEnd;
+    }
+    int end = special.end();
+    while (special.find() && special.start() == end) {
+      end = special.end();
+    }
+    return end;
+  }
+
+  private CheckpointException unclear(String why) {
+    return new CheckpointException(
+        "Which tokens are the assistant's cannot be told from the chat template in "
+            + where
+            + ": "
+            + why
+            + ". Put {% generation %} and {% endgeneration %} around what the assistant says.");
+  }
+
+  private JinjaTemplate template() {
+    JinjaTemplate template = read.get();
+    if (template == null) {
+      template = JinjaTemplate.parse(source);
+      read.set(template);
+    }
+    return template;
   }
 
   private Rendering rendering(List<ChatTurn> turns, boolean addGenerationPrompt) {
@@ -87,7 +255,7 @@ public final class ChatTemplate {
             .none("documents");
     specialTokens.forEach(variables::text);
     try {
-      return JinjaTemplate.parse(source).render(variables, LocalDateTime.now(clock));
+      return template().render(variables, LocalDateTime.now(clock));
     } catch (JinjaException e) {
       String what = e.isRefusal() ? " refuses the dialogue: " : " cannot be rendered: ";
       throw new CheckpointException("The chat template in " + where + what + e.getMessage(), e);
@@ -103,23 +271,22 @@ public final class ChatTemplate {
     }
   }
 
-  /** The text, with a mark before each special token of which a message said a letter. */
-  private String guarded(Rendering rendering) {
-    String text = rendering.text();
+  /** Part of the text, with a mark before each special token of which a message said a letter. */
+  private String guarded(Rendering rendering, int begin, int end) {
     StringBuilder guarded = new StringBuilder();
-    Matcher special = spelledOut.matcher(text);
-    int at = 0;
+    Matcher special = spelledOut.matcher(rendering.text()).region(begin, end);
+    int at = begin;
     while (special.find()) {
       boolean said = false;
       for (int i = special.start(); i < special.end(); i++) {
         said |= rendering.origins()[i] > 0;
       }
       if (said) {
-        guarded.append(text, at, special.start()).append(GUARD);
+        guarded.append(rendering.text(), at, special.start()).append(GUARD);
         at = special.start();
       }
     }
-    return guarded.append(text, at, text.length()).toString();
+    return guarded.append(rendering.text(), at, end).toString();
   }
 
   /** The Jinja text. */
