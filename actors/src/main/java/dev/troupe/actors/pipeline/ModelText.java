@@ -56,17 +56,28 @@ final class ModelText implements Text, AutoCloseable {
 
   @Override
   public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
-    ChatTemplate template =
-        tokenizer
-            .chatTemplate()
-            .orElseThrow(
-                () ->
-                    new IllegalStateException(
-                        "the model has no chat template; use plain prompts, or add chat_template"
-                            + " to its tokenizer_config.json"));
-    return template.render(
-        messages.stream().map(m -> new ChatTurn(m.role(), m.content())).toList(),
-        addGenerationPrompt);
+    return template().render(turns(messages), addGenerationPrompt);
+  }
+
+  @Override
+  public List<Part> renderParts(List<ChatMessage> messages) {
+    return template().renderParts(turns(messages)).stream()
+        .map(part -> new Part(part.text(), part.assistant()))
+        .toList();
+  }
+
+  private static List<ChatTurn> turns(List<ChatMessage> messages) {
+    return messages.stream().map(m -> new ChatTurn(m.role(), m.content())).toList();
+  }
+
+  private ChatTemplate template() {
+    return tokenizer
+        .chatTemplate()
+        .orElseThrow(
+            () ->
+                new IllegalStateException(
+                    "the model has no chat template; use plain prompts, or add chat_template"
+                        + " to its tokenizer_config.json"));
   }
 
   @Override

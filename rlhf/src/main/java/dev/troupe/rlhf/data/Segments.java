@@ -6,6 +6,8 @@ import dev.troupe.rlhf.port.Text;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /**
  * Records as tokens, before any limit on length. A prompt and its answer are tokenized apart, so
@@ -46,8 +48,17 @@ final class Segments {
     }
     List<ChatMessage> turns = turns(prompt);
     String before = render(turns, true, origin);
-    String after = render(with(turns, new ChatMessage("assistant", answer.strip())), false, origin);
-    return closed(text.encodeRendered(rest(before, after, origin)));
+    List<Text.Part> parts =
+        parts(with(turns, new ChatMessage("assistant", answer.strip())), origin);
+    String last = parts.get(parts.size() - 1).text();
+    String whole = parts.stream().map(Text.Part::text).collect(Collectors.joining());
+    if (!whole.equals(before + last)) {
+      throw DataException.at(
+          origin,
+          "the chat template writes the dialogue before an answer otherwise than as a prompt, so"
+              + " what the answer adds can't be told; use a template that only appends");
+    }
+    return closed(cutAtTheEnd(following(text.encodeRendered(before), before, last)));
   }
 
   /** Text without parts: all of it is said. */
@@ -58,7 +69,7 @@ final class Segments {
     return new Marked(tokens, said);
   }
 
-  /** A dialogue, rendered turn by turn to see which text each assistant's turn adds. */
+  /** A dialogue up to its last assistant's turn, of which every assistant's turn is said. */
   Marked dialogue(DataRecord.Dialogue dialogue) {
     Origin origin = dialogue.origin();
     if (format == DataConfig.Format.PLAIN) {
@@ -66,57 +77,87 @@ final class Segments {
           origin, "is a list of messages and data.format is plain; set it to auto or chat");
     }
     List<ChatMessage> messages = dialogue.messages();
+    int end = messages.size();
+    while (end > 0 && !messages.get(end - 1).role().equals("assistant")) {
+      end--;
+    }
+    if (end == 0) {
+      throw DataException.at(origin, "has no assistant's turn to learn from");
+    }
     TokenIds tokens = TokenIds.EMPTY;
     List<boolean[]> marks = new ArrayList<>();
-    String done = "";
-    for (int i = 0; i < messages.size(); i++) {
-      if (messages.get(i).role().equals("assistant")) {
-        String before = render(messages.subList(0, i), true, origin);
-        String after = render(messages.subList(0, i + 1), false, origin);
-        TokenIds asked = text.encodeRendered(rest(done, before, origin));
-        TokenIds said = text.encodeRendered(rest(before, after, origin));
-        tokens = tokens.concat(asked).concat(said);
-        marks.add(new boolean[asked.size()]);
-        marks.add(saidUpToTheEnd(said));
-        done = after;
-      }
-    }
-    if (marks.isEmpty()) {
-      throw DataException.at(origin, "has no assistant's turn to learn from");
+    StringBuilder written = new StringBuilder();
+    for (Text.Part part : parts(messages.subList(0, end), origin)) {
+      TokenIds added = following(tokens, written.toString(), part.text());
+      tokens = tokens.concat(added);
+      written.append(part.text());
+      boolean[] mark = new boolean[added.size()];
+      Arrays.fill(mark, part.said());
+      marks.add(mark);
     }
     return closed(tokens, joined(marks, tokens.size()));
   }
 
-  /** What a template adds after an end of sequence, such as a line break, nobody generates. */
-  private boolean[] saidUpToTheEnd(TokenIds turn) {
-    boolean[] said = new boolean[turn.size()];
-    int end = lastEnd(turn);
-    Arrays.fill(said, 0, end < 0 ? turn.size() : end + 1, true);
-    return said;
+  /** A dialogue's rendering up to the last that an assistant says: nobody generates the rest. */
+  private List<Text.Part> parts(List<ChatMessage> messages, Origin origin) {
+    List<Text.Part> parts = rendered(origin, () -> text.renderParts(messages));
+    int end = parts.size();
+    while (end > 0 && !parts.get(end - 1).said()) {
+      end--;
+    }
+    if (end == 0) {
+      throw DataException.at(origin, "the chat template marks nothing of it as an assistant's");
+    }
+    return parts.subList(0, end);
   }
 
+  /**
+   * What a text adds to the tokens of the text before it. Those stay as they are, since generation
+   * has seen them so; where that leaves a choice, all of it is tokenized together, so that a
+   * tokenizer that puts a blank before every text does so once.
+   */
+  private TokenIds following(TokenIds tokens, String before, String more) {
+    TokenIds whole = text.encodeRendered(before + more);
+    int size = tokens.size();
+    boolean kept =
+        size <= whole.size() && Arrays.equals(tokens.values(), 0, size, whole.values(), 0, size);
+    return kept ? tail(whole, size) : text.encodeRendered(more);
+  }
+
+  /** Closed by an end of sequence, unless what was said last has one, perhaps with a line break. */
   private Marked closed(TokenIds tokens, boolean[] said) {
+    int begin = said.length;
+    while (begin > 0 && said[begin - 1]) {
+      begin--;
+    }
+    if (endOf(tail(tokens, begin)) >= 0) {
+      return new Marked(tokens, said);
+    }
     TokenIds closed = closed(tokens);
     boolean[] marks = Arrays.copyOf(said, closed.size());
     marks[closed.size() - 1] = true;
     return new Marked(closed, marks);
   }
 
-  /** Cut after the last end of sequence, or ended by one when the template has none. */
   private TokenIds closed(TokenIds tokens) {
-    int end = lastEnd(tokens);
-    // An end of sequence followed by more than a line break belongs to an earlier turn.
-    return end >= 0 && text.decode(tail(tokens, end + 1)).isBlank()
-        ? new TokenIds(Arrays.copyOf(tokens.values(), end + 1))
+    int size = tokens.size();
+    return size > 0 && tokens.get(size - 1) == text.endOfSequence()
+        ? tokens
         : tokens.concat(TokenIds.of(text.endOfSequence()));
   }
 
-  private int lastEnd(TokenIds tokens) {
+  private TokenIds cutAtTheEnd(TokenIds answer) {
+    int end = endOf(answer);
+    return end < 0 ? answer : new TokenIds(Arrays.copyOf(answer.values(), end + 1));
+  }
+
+  /** Where the last end of sequence is, when at most blanks follow it; −1 otherwise. */
+  private int endOf(TokenIds tokens) {
     int end = tokens.size() - 1;
     while (end >= 0 && tokens.get(end) != text.endOfSequence()) {
       end--;
     }
-    return end;
+    return end >= 0 && text.decode(tail(tokens, end + 1)).isBlank() ? end : -1;
   }
 
   private static TokenIds tail(TokenIds tokens, int from) {
@@ -143,6 +184,10 @@ final class Segments {
   }
 
   private String render(List<ChatMessage> messages, boolean addGenerationPrompt, Origin origin) {
+    return rendered(origin, () -> text.render(messages, addGenerationPrompt));
+  }
+
+  private <T> T rendered(Origin origin, Supplier<T> rendering) {
     if (!text.hasChatTemplate()) {
       throw DataException.at(
           origin,
@@ -151,21 +196,11 @@ final class Segments {
               + " data.format = plain");
     }
     try {
-      return text.render(messages, addGenerationPrompt);
+      return rendering.get();
     } catch (RuntimeException e) { // templates refuse what they don't know, such as a role
       throw new DataException(
           origin + ": the model's chat template can't write it: " + e.getMessage(), e);
     }
-  }
-
-  private static String rest(String before, String after, Origin origin) {
-    if (!after.startsWith(before)) {
-      throw DataException.at(
-          origin,
-          "the chat template changes earlier turns when one is added, so which tokens are the"
-              + " assistant's can't be told; use a template that only appends");
-    }
-    return after.substring(before.length());
   }
 
   private TokenIds withBeginning(TokenIds tokens) {

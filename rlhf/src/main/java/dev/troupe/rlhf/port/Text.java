@@ -27,6 +27,19 @@ public interface Text {
   /** The chat template applied. */
   String render(List<ChatMessage> messages, boolean addGenerationPrompt);
 
+  /**
+   * A stretch of a rendered dialogue.
+   *
+   * @param text for {@link #encodeRendered}
+   * @param said whether an assistant says it: its content and its end of turn
+   */
+  record Part(String text, boolean said) {}
+
+  /**
+   * The chat template applied without a prompt, cut where an assistant begins and ends to speak.
+   */
+  List<Part> renderParts(List<ChatMessage> messages);
+
   /** Put before every plain-text sequence, if the tokenizer does so. */
   OptionalInt beginOfSequence();
 

@@ -3,6 +3,7 @@ package dev.troupe.rlhf.data;
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.port.Text;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.stream.Collectors;
@@ -47,6 +48,21 @@ record LetterText(boolean hasChatTemplate, boolean begins, int contextLength) im
             .map(message -> "<" + message.role() + ">" + message.content() + END + "\n")
             .collect(Collectors.joining())
         + (addGenerationPrompt ? "<assistant>" : "");
+  }
+
+  @Override
+  public List<Part> renderParts(List<ChatMessage> messages) {
+    List<Part> parts = new ArrayList<>();
+    for (ChatMessage message : messages) {
+      String opening = "<" + message.role() + ">";
+      boolean said = message.role().equals("assistant");
+      parts.add(new Part(said ? opening : render(List.of(message), false), false));
+      if (said) {
+        parts.add(new Part(message.content() + END, true));
+        parts.add(new Part("\n", false));
+      }
+    }
+    return parts;
   }
 
   @Override

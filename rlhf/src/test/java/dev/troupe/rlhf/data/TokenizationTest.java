@@ -19,15 +19,19 @@ import dev.troupe.rlhf.data.PromptText.Instruction;
 import dev.troupe.rlhf.data.PromptText.Plain;
 import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.SftExample;
+import dev.troupe.rlhf.port.Text;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 class TokenizationTest {
   private static final Origin ORIGIN = new Origin("f.jsonl", 7);
   private static final LetterText CHATTY = new LetterText(true, false, 1000);
 
-  private static Tokenization with(LetterText text, Format format, int max, int maxPrompt) {
+  private static Tokenization with(Text text, Format format, int max, int maxPrompt) {
     return new Tokenization(text, format, new Lengths(max, maxPrompt, TooLong.TRUNCATE));
   }
 
@@ -115,6 +119,146 @@ class TokenizationTest {
                 new ChatMessage("assistant", "ok")));
     assertThat(sft(with(CHATTY, Format.AUTO, 100, 50), dialogue, Trained.COMPLETION))
         .isEqualTo("<user>hi$\n<assistant>YO$\n<user>so$\n<assistant>OK$");
+  }
+
+  @Test
+  void sft_dialogueThatEndsWithAQuestion_endsWithTheLastAnswer() {
+    Dialogue dialogue = dialogue("user hi", "assistant yo", "user so", "system be");
+    assertThat(sft(with(CHATTY, Format.AUTO, 100, 50), dialogue, Trained.COMPLETION))
+        .isEqualTo("<user>hi$\n<assistant>YO$");
+  }
+
+  @Test
+  void sft_templateWithoutEnd_isClosedByOne() {
+    Text text = new MadeUpTemplate(CHATTY, "", "e\n", "");
+    assertThat(
+            sft(
+                with(text, Format.AUTO, 100, 50),
+                dialogue("user a", "assistant b", "user c", "assistant d"),
+                Trained.COMPLETION))
+        .isEqualTo("a:BE\nc:DE\n$");
+    assertThat(sft(with(text, Format.CHAT, 100, 50), completion("a", "b"), Trained.COMPLETION))
+        .isEqualTo("a:BE\n$");
+  }
+
+  @Test
+  void sft_templateThatMarksWhatFollowsTheEnd_isTakenAtItsWord() {
+    Text text = new MadeUpTemplate(CHATTY, "", "</s>\n", "");
+    assertThat(
+            sft(
+                with(text, Format.AUTO, 100, 50),
+                dialogue("user a", "assistant b", "user c", "assistant d"),
+                Trained.COMPLETION))
+        .isEqualTo("a:B$\nc:D$\n");
+    // An answer, though, is what generation gives.
+    assertThat(sft(with(text, Format.CHAT, 100, 50), completion("a", "b"), Trained.COMPLETION))
+        .isEqualTo("a:B$");
+  }
+
+  @Test
+  void sft_tokenizerThatPutsABlankBeforeEveryText_putsItOnce() {
+    Text text = new MadeUpTemplate(CHATTY, "_", "</s>", "");
+    assertThat(
+            sft(
+                with(text, Format.AUTO, 100, 50),
+                dialogue("user a", "assistant b", "user c", "assistant d"),
+                Trained.COMPLETION))
+        .isEqualTo("_a:B$c:D$");
+    assertThat(sft(with(text, Format.CHAT, 100, 50), completion("a", "b"), Trained.COMPLETION))
+        .isEqualTo("_a:B$");
+  }
+
+  @Test
+  void sft_templateThatWritesAPromptOtherwise_isAnError() {
+    Text text = new MadeUpTemplate(CHATTY, "", "</s>", "think");
+    assertThatThrownBy(
+            () ->
+                with(text, Format.CHAT, 100, 50)
+                    .sft(List.of(completion("a", "b")), Trained.COMPLETION))
+        .isInstanceOf(DataException.class)
+        .hasMessage(
+            "f.jsonl:7: the chat template writes the dialogue before an answer otherwise than as a"
+                + " prompt, so what the answer adds can't be told; use a template that only"
+                + " appends");
+  }
+
+  private static Completion completion(String prompt, String answer) {
+    return new Completion(ORIGIN, new Plain(prompt), answer);
+  }
+
+  private static Dialogue dialogue(String... turns) {
+    return new Dialogue(
+        ORIGIN,
+        Arrays.stream(turns)
+            .map(turn -> turn.split(" ", 2))
+            .map(turn -> new ChatMessage(turn[0], turn[1]))
+            .toList());
+  }
+
+  /**
+   * Writes {@code a:b} and an end for a question and its answer.
+   *
+   * @param blank what the tokenizer puts before every text
+   * @param opening what a prompt has behind the colon
+   */
+  private record MadeUpTemplate(LetterText letters, String blank, String end, String opening)
+      implements Text {
+    @Override
+    public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
+      String all = renderParts(messages).stream().map(Part::text).collect(Collectors.joining());
+      return all + (addGenerationPrompt ? opening : "");
+    }
+
+    @Override
+    public List<Part> renderParts(List<ChatMessage> messages) {
+      return messages.stream()
+          .map(
+              message ->
+                  message.role().equals("assistant")
+                      ? new Part(message.content() + end, true)
+                      : new Part(message.content() + ":", false))
+          .toList();
+    }
+
+    @Override
+    public TokenIds encodeRendered(String text) {
+      return letters.encodeRendered(blank + text);
+    }
+
+    @Override
+    public TokenIds encode(String text) {
+      return letters.encode(text);
+    }
+
+    @Override
+    public String decode(TokenIds tokens) {
+      return letters.decode(tokens);
+    }
+
+    @Override
+    public List<String> pieces(TokenIds tokens) {
+      return letters.pieces(tokens);
+    }
+
+    @Override
+    public boolean hasChatTemplate() {
+      return true;
+    }
+
+    @Override
+    public OptionalInt beginOfSequence() {
+      return OptionalInt.empty();
+    }
+
+    @Override
+    public int endOfSequence() {
+      return letters.endOfSequence();
+    }
+
+    @Override
+    public int contextLength() {
+      return letters.contextLength();
+    }
   }
 
   @Test

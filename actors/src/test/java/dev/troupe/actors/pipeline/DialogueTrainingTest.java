@@ -1,0 +1,110 @@
+package dev.troupe.actors.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.rlhf.data.DataConfig;
+import dev.troupe.rlhf.data.DataRecord;
+import dev.troupe.rlhf.data.Lengths;
+import dev.troupe.rlhf.data.Origin;
+import dev.troupe.rlhf.data.Tokenization;
+import dev.troupe.rlhf.data.Trained;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** From a dialogue to the tokens that are trained, with the templates of published families. */
+final class DialogueTrainingTest {
+  private static final Path TEMPLATES =
+      Path.of("..", "models", "src", "test", "resources", "golden", "templates");
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  @TempDir private Path model;
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "chatml",
+        "gemma3",
+        "generation",
+        "llama2",
+        "llama31",
+        "mistral-v0.3",
+        "phi3",
+        "qwen3"
+      })
+  void sft_dialogue_trainsTheAssistantsTurnsAndNothingElse(String family) throws IOException {
+    JsonNode golden = JSON.readTree(TEMPLATES.resolve(family + ".json").toFile());
+    writeModel(family, golden.get("tokens"));
+    try (ModelText text = ModelText.load(model)) {
+      Lengths lengths = new Lengths(4000, 3000, DataConfig.TooLong.DROP);
+      Tokenization tokenization = new Tokenization(text, DataConfig.Format.AUTO, lengths);
+      for (String name : List.of("answered", "thinking")) {
+        Sequence sequence =
+            tokenization
+                .sft(List.of(dialogue(name)), Trained.COMPLETION)
+                .examples()
+                .get(0)
+                .sequence();
+        List<String> said = new ArrayList<>();
+        golden.get("said").get(name).forEach(turn -> said.add(turn.asText()));
+
+        // Where a turn's end is not the end of sequence, that closes the whole.
+        String end = golden.get("tokens").get("eos_token").asText();
+        int last = said.size() - 1;
+        if (!said.get(last).endsWith(end)) {
+          said.set(last, said.get(last) + end);
+        }
+        assertThat(trained(sequence, text)).as(name).isEqualTo(said);
+      }
+    }
+  }
+
+  /** The runs of tokens that are trained, as text. */
+  private static List<String> trained(Sequence sequence, ModelText text) {
+    List<String> pieces = text.pieces(sequence.tokens());
+    List<String> runs = new ArrayList<>();
+    int before = -2;
+    for (int read : sequence.reads().values()) {
+      int last = runs.size() - 1;
+      if (read == before + 1) {
+        runs.set(last, runs.get(last) + pieces.get(read + 1));
+      } else {
+        runs.add(pieces.get(read + 1));
+      }
+      before = read;
+    }
+    return runs;
+  }
+
+  private static DataRecord dialogue(String name) throws IOException {
+    JsonNode all = JSON.readTree(TEMPLATES.resolve("dialogues.json").toFile());
+    List<ChatMessage> messages = new ArrayList<>();
+    all.get("dialogues")
+        .get(name)
+        .forEach(
+            m -> messages.add(new ChatMessage(m.get("role").asText(), m.get("content").asText())));
+    return new DataRecord.Dialogue(new Origin("dialogues.json", 1), messages);
+  }
+
+  private void writeModel(String family, JsonNode tokens) throws IOException {
+    Files.copy(TEMPLATES.resolve("tokenizer.json"), model.resolve("tokenizer.json"));
+    Files.copy(TEMPLATES.resolve(family + ".jinja"), model.resolve("chat_template.jinja"));
+    JSON.writeValue(model.resolve("tokenizer_config.json").toFile(), tokens);
+    ObjectNode config = JSON.createObjectNode();
+    config.putArray("architectures").add("LlamaForCausalLM");
+    config.put("model_type", "llama").put("vocab_size", 512).put("hidden_size", 8);
+    config.put("intermediate_size", 8).put("num_hidden_layers", 1).put("num_attention_heads", 1);
+    config.put("max_position_embeddings", 4096).put("rms_norm_eps", 1e-6).put("hidden_act", "silu");
+    JSON.writeValue(model.resolve("config.json").toFile(), config);
+  }
+}
