@@ -110,6 +110,40 @@ final class ChatTemplateTest {
         .hasMessageContaining("more than 100 ");
   }
 
+  static Stream<String> exhausting() {
+    return Stream.of(
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{% set ns = namespace(l=[]) %}{% for i in range(99999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}",
+        "{% set ns = namespace(l=[]) %}{% for i in range(99999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l == [ns.l] }}",
+        "{{ " + "1+".repeat(100_000) + "1 }}",
+        "{{ a" + ".b".repeat(100_000) + " }}",
+        "{{ 'a'" + " | trim".repeat(100_000) + " }}",
+        "{{ " + "9".repeat(100_000) + " }}",
+        "{{ '" + "9".repeat(100_000) + "' | int }}",
+        "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}",
+        "{% set ns = namespace(t='a') %}{% for i in range(99) %}{% set ns.t = ns.t + ns.t %}{% endfor %}",
+        "{% set ns = namespace(n=9) %}{% for i in range(99) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
+        "{% for a in [1] %}{{ 'ab" + "{{".repeat(100_000),
+        "{% raw %}" + "{% ".repeat(100_000),
+        "{{ '" + "\\\n".repeat(100_000) + " }}");
+  }
+
+  @ParameterizedTest
+  @MethodSource("exhausting")
+  void render_whatWouldNotEnd_isAnError(String source) {
+    ChatTemplate template = new ChatTemplate(source, "test", TOKENS, Pattern.compile("</s>"));
+    assertThatThrownBy(() -> template.render(List.of(), false))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageStartingWith("The chat template in test cannot be rendered: line 1: ");
+  }
+
+  @Test
+  void render_aLongStringOfEscapes_isRead() {
+    String source = "{{ '" + "\\n".repeat(100_000) + "' }}";
+    ChatTemplate template = new ChatTemplate(source, "test", TOKENS, Pattern.compile("</s>"));
+    assertThat(template.render(List.of(), false)).isEqualTo("\n".repeat(100_000));
+  }
+
   @Test
   void render_roleThatSpellsASpecialToken_isRefused() {
     ChatTemplate template =

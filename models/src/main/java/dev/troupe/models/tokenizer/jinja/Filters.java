@@ -22,9 +22,9 @@ final class Filters {
     Value apply(Value value, Arguments arguments);
   }
 
-  private static final Pattern INTEGER = Pattern.compile("[+-]?\\d(_?\\d)*");
+  private static final Pattern INTEGER = Pattern.compile("[+-]?\\d++");
   private static final Pattern REAL =
-      Pattern.compile("[+-]?(\\d(_?\\d)*\\.?(\\d(_?\\d)*)?|\\.\\d(_?\\d)*)([eE][+-]?\\d+)?");
+      Pattern.compile("[+-]?(?:\\d++\\.?\\d*+|\\.\\d++)(?:[eE][+-]?\\d++)?");
 
   private static final Map<String, Filter> ALL =
       Map.ofEntries(
@@ -284,7 +284,7 @@ final class Filters {
     if (value instanceof Text text) {
       String digits = stripped(text);
       if (INTEGER.matcher(digits).matches()) {
-        return new Value.Int(new BigInteger(digits.replace("_", "").replaceFirst("^\\+", "")));
+        return new Value.Int(new BigInteger(digits.replaceFirst("^\\+", "")));
       }
     }
     BigInteger number = Operations.integer(value);
@@ -305,7 +305,7 @@ final class Filters {
     if (value instanceof Text text) {
       String digits = stripped(text);
       return REAL.matcher(digits).matches()
-          ? new Value.Real(Double.parseDouble(digits.replace("_", "")))
+          ? new Value.Real(Double.parseDouble(digits))
           : bound.get("default", new Value.Real(0));
     }
     BigInteger number = Operations.integer(value);
@@ -317,7 +317,10 @@ final class Filters {
 
   private static String stripped(Text text) {
     String digits = StringMethods.strip(text, Arguments.NONE, true, true).toString();
-    if (digits.chars().anyMatch(letter -> letter > 0x7f)
+    if (digits.length() > Limits.DIGITS) {
+      throw JinjaException.of("a number is longer than " + Limits.DIGITS + " digits");
+    }
+    if (digits.chars().anyMatch(letter -> letter > 0x7f || letter == '_')
         || digits.matches("(?i)[+-]?(inf|nan).*")) {
       throw JinjaException.unsupported("'" + digits + "' as a number");
     }

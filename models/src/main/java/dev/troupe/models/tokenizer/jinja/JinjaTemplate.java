@@ -39,7 +39,12 @@ public final class JinjaTemplate {
     Map<String, Value> all = new HashMap<>(Globals.at(now));
     all.putAll(variables.values());
     Output output = Output.ofTemplate();
-    Statement.executeAll(statements, Frame.outermost(all, output));
+    try {
+      Statement.executeAll(statements, Frame.outermost(all, output));
+    } catch (StackOverflowError e) {
+      // A chain of a hundred thousand operators, or a list put into a list as often.
+      throw JinjaException.of("line 1: its expressions or values are nested too deep");
+    }
     return Rendering.of(output);
   }
 }

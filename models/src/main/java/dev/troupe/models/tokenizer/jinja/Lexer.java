@@ -23,15 +23,12 @@ final class Lexer {
   private static final Pattern WHITE = Pattern.compile("\\s+");
   private static final Pattern REAL =
       Pattern.compile(
-          "(?<!\\.)(\\d+_)*\\d+((\\.(\\d+_)*\\d+)?[eE][+-]?(\\d+_)*\\d+|\\.(\\d+_)*\\d+)");
+          "(?<!\\.)\\d[\\d_]*+(?:(?:\\.\\d[\\d_]*+)?[eE][+-]?\\d[\\d_]*+|\\.\\d[\\d_]*+)");
   private static final Pattern INTEGER =
-      Pattern.compile("0[bB](_?[01])+|0[oO](_?[0-7])+|0[xX](_?[0-9a-fA-F])+|[1-9](_?\\d)*|0(_?0)*");
+      Pattern.compile("0[bB][01_]++|0[oO][0-7_]++|0[xX][0-9a-fA-F_]++|[1-9][\\d_]*+|0[0_]*+");
+  private static final Pattern MISPLACED = Pattern.compile("__|_$|_[.eE]");
   private static final Pattern NAME =
       Pattern.compile("[\\p{L}\\p{Nl}_][\\w\\p{L}\\p{Nl}\\p{Mn}\\p{Mc}\\p{Nd}]*");
-  private static final Pattern STRING =
-      Pattern.compile(
-          "'[^'\\\\]*+(?:\\\\.[^'\\\\]*+)*+'|\"[^\"\\\\]*+(?:\\\\.[^\"\\\\]*+)*+\"",
-          Pattern.DOTALL);
   private static final Pattern OPERATOR =
       Pattern.compile("//|\\*\\*|==|!=|>=|<=|[-+*/%~\\[\\](){}<>=.:|,;]");
 
@@ -143,12 +140,20 @@ final class Lexer {
     return JinjaException.of(message).at(line);
   }
 
-  private String resolved(String literal) {
+  private void string() {
+    int end = at + 1;
+    while (end < source.length() && source.charAt(end) != source.charAt(at)) {
+      end += source.charAt(end) == '\\' ? 2 : 1;
+    }
+    if (end >= source.length()) {
+      throw failure("a string is not closed");
+    }
     try {
-      return Escapes.resolve(literal);
+      add(Token.Kind.STRING, Escapes.resolve(source.substring(at + 1, end)));
     } catch (JinjaException e) {
       throw e.at(line);
     }
+    moveTo(end + 1);
   }
 
   private boolean match(Pattern pattern, Token.Kind kind) {
@@ -171,15 +176,16 @@ final class Lexer {
         moveTo(white.end());
       } else if (at == source.length()) {
         throw failure("a tag is not closed");
-      } else if (match(STRING, Token.Kind.STRING)) {
-        Token quoted = tokens.remove(tokens.size() - 1);
-        String inner = quoted.text().substring(1, quoted.text().length() - 1);
-        tokens.add(new Token(Token.Kind.STRING, resolved(inner), quoted.line()));
+      } else if (source.charAt(at) == '\'' || source.charAt(at) == '"') {
+        string();
       } else if (match(OPERATOR, Token.Kind.OPERATOR)) {
         balance(tokens.get(tokens.size() - 1).text());
-      } else if (!match(REAL, Token.Kind.REAL)
-          && !match(INTEGER, Token.Kind.INTEGER)
-          && !match(NAME, Token.Kind.NAME)) {
+      } else if (match(REAL, Token.Kind.REAL) || match(INTEGER, Token.Kind.INTEGER)) {
+        String digits = tokens.get(tokens.size() - 1).text();
+        if (MISPLACED.matcher(digits).find()) {
+          throw failure("'" + digits + "' is no number");
+        }
+      } else if (!match(NAME, Token.Kind.NAME)) {
         throw failure("'" + Character.toString(source.codePointAt(at)) + "' is no Jinja");
       }
     }

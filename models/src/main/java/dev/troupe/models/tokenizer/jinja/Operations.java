@@ -284,6 +284,9 @@ final class Operations {
   }
 
   private static Value listed(List<Value> items, Sequence.Kind kind, Value a, Value b) {
+    if (items.size() > Limits.ITEMS) {
+      throw JinjaException.of("a list becomes longer than " + Limits.ITEMS + " items");
+    }
     if (kind == Sequence.Kind.LIST || kind == Sequence.Kind.TUPLE) {
       return new Sequence(items, kind);
     }

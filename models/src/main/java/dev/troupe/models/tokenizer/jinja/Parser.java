@@ -497,7 +497,10 @@ final class Parser {
     };
   }
 
-  private static BigInteger integer(String literal) {
+  private BigInteger integer(String literal) {
+    if (literal.length() > Limits.DIGITS) {
+      throw failure("a number is longer than " + Limits.DIGITS + " digits");
+    }
     String digits = literal.replace("_", "").toLowerCase(Locale.ROOT);
     int base =
         digits.startsWith("0x")

@@ -146,6 +146,7 @@ final class Statements {
       while (loop.hasNext()) {
         Value item = loop.next();
         Frame pass = frame.inner();
+        pass.step();
         pass.set("loop", loop);
         target.assign(item, pass);
         boolean message = around == 0 && item instanceof Dict;
@@ -180,6 +181,7 @@ final class Statements {
       while (next == null && all.hasNext()) {
         Value item = all.next();
         Frame tried = frame.inner();
+        tried.step();
         target.assign(item, tried);
         if (Operations.truth(condition.evaluate(tried))) {
           next = item;
@@ -259,6 +261,7 @@ final class Statements {
     private Value call(Frame defined, Arguments arguments, int[] depth) {
       Output output = Output.ofValue();
       Frame frame = defined.called(output, depth[0]);
+      frame.step();
       bind(arguments, frame);
       depth[0]++;
       try {
