@@ -36,6 +36,7 @@ import picocli.CommandLine.Spec;
       LogprobsCommand.class,
       ExportCommand.class,
       DashboardCommand.class,
+      BenchCommand.class,
       DoctorCommand.class,
     })
 public final class Troupe implements Runnable {

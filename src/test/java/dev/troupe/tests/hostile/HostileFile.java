@@ -8,6 +8,7 @@ import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.SafetensorsFile;
+import dev.troupe.models.checkpoint.gguf.GgufFile;
 import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.tokenizer.ChatTurn;
 import dev.troupe.models.tokenizer.Tokenizer;
@@ -80,6 +81,31 @@ enum HostileFile {
                         true));
       } finally {
         Files.delete(directory.resolve("chat_template.jinja"));
+      }
+    }
+  },
+  GGUF("models/src/test/resources/golden/gguf/types.gguf") {
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      try (GgufFile file = GgufFile.open(Files.write(directory.resolve("types.gguf"), bytes))) {
+        file.tensors().keySet().forEach(file::floats);
+      }
+    }
+  },
+  GGUF_MODEL("models/src/test/resources/golden/gguf/qwen3.gguf") {
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      try (Checkpoint model = Checkpoint.open(Files.write(directory.resolve("m.gguf"), bytes))) {
+        model.names().forEach(model::floats);
+      }
+    }
+  },
+  GGUF_TOKENIZER("models/src/test/resources/golden/gguf/words.gguf") {
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      Path file = Files.write(directory.resolve("words.gguf"), bytes);
+      try (Tokenizer tokenizer = Tokenizer.load(file)) {
+        tokenizer.decode(tokenizer.encode("Hello  wörld <|endoftext|> 12345 \n\t"));
       }
     }
   },

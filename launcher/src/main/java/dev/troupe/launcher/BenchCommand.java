@@ -1,0 +1,189 @@
+package dev.troupe.launcher;
+
+import dev.troupe.engine.generation.WeightFormat;
+import dev.troupe.launcher.bench.BenchModel;
+import dev.troupe.launcher.bench.GenerateBench;
+import dev.troupe.launcher.bench.Limits;
+import dev.troupe.launcher.bench.Measurement;
+import dev.troupe.launcher.bench.TrainBench;
+import dev.troupe.models.torch.Lanes;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code troupe bench}: how fast this machine works. */
+@Command(
+    name = "bench",
+    mixinStandardHelpOptions = true,
+    description =
+        "Measures generation, training and the flip, each as a share of what this machine's"
+            + " arithmetic and memory allow. bench/README.md has the same work by other programs.")
+final class BenchCommand implements Runnable {
+  @Spec private CommandSpec spec;
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "name what to measure");
+  }
+
+  /** What all measurements share. */
+  private static final class Common {
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec spec;
+
+    @Option(names = "--json", description = "one JSON object per figure")
+    private boolean json;
+
+    @Option(
+        names = "--rounds",
+        paramLabel = "N",
+        description = "times to measure after warming up; default ${DEFAULT-VALUE}")
+    private int rounds = 5;
+
+    void print(List<Measurement> measured) {
+      PrintWriter out = spec.commandLine().getOut();
+      measured.forEach(one -> out.println(json ? one.json() : one.text()));
+      out.flush();
+    }
+
+    Limits limits() {
+      return Limits.measure(Lanes.shared(), 3);
+    }
+  }
+
+  @Command(
+      name = "limits",
+      mixinStandardHelpOptions = true,
+      description = "Arithmetic and memory bandwidth of this machine.")
+  int limits(@Mixin Common common) {
+    common.print(Limits.measure(Lanes.shared(), common.rounds).all());
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "model",
+      mixinStandardHelpOptions = true,
+      description = "Writes a model with random weights to measure on.")
+  int model(
+      @Parameters(paramLabel = "DIR", description = "directory to make") Path directory,
+      @Option(
+              names = "--shape",
+              defaultValue = "SMOLLM_135M",
+              description = "${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
+          BenchModel shape,
+      @Option(
+              names = "--tokenizer",
+              paramLabel = "MODEL",
+              defaultValue = "configs/quickstart-base",
+              description = "whose tokenizer files it gets; default ${DEFAULT-VALUE}")
+          Path tokenizer) {
+    if (Files.exists(directory)) {
+      throw new UserException(directory + " exists already; name a new directory");
+    }
+    if (!Files.exists(tokenizer.resolve("tokenizer.json"))) {
+      throw new UserException(
+          tokenizer + " has no tokenizer.json; --tokenizer names a model's directory");
+    }
+    shape.write(directory, tokenizer);
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "generate",
+      mixinStandardHelpOptions = true,
+      description = "Tokens per second of answers to random prompts.")
+  int generate(
+      @Mixin Common common,
+      @Mixin ModelOptions model,
+      @Option(
+              names = "--weights",
+              paramLabel = "FORMAT",
+              description = "${COMPLETION-CANDIDATES}, several after commas; default all",
+              split = ",")
+          List<WeightFormat> formats,
+      @Option(names = "--batch", paramLabel = "N", defaultValue = "16", description = "prompts")
+          int batch,
+      @Option(
+              names = "--prompt-tokens",
+              paramLabel = "N",
+              defaultValue = "64",
+              description = "of each; default ${DEFAULT-VALUE}")
+          int promptTokens,
+      @Option(
+              names = "--new-tokens",
+              paramLabel = "N",
+              defaultValue = "128",
+              description = "per prompt; default ${DEFAULT-VALUE}")
+          int newTokens,
+      @Option(names = "--greedy", description = "the likeliest token instead of a sampled one")
+          boolean greedy) {
+    Limits limits = common.limits();
+    for (WeightFormat format : formats == null ? List.of(WeightFormat.values()) : formats) {
+      common.print(
+          List.of(
+              new GenerateBench(format, batch, promptTokens, newTokens, greedy)
+                  .run(model.existing(), Lanes.shared(), limits, common.rounds)));
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "prefill",
+      mixinStandardHelpOptions = true,
+      description = "Tokens per second of one long prompt.")
+  int prefill(
+      @Mixin Common common,
+      @Mixin ModelOptions model,
+      @Option(
+              names = "--tokens",
+              paramLabel = "N",
+              defaultValue = "2047",
+              description = "of the prompt; default ${DEFAULT-VALUE}")
+          int tokens) {
+    common.print(
+        List.of(
+            GenerateBench.prefill(
+                model.existing(), Lanes.shared(), common.limits(), tokens, common.rounds)));
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "train",
+      mixinStandardHelpOptions = true,
+      description = "Tokens per second of LoRA training, and of scoring.")
+  int train(
+      @Mixin Common common,
+      @Mixin ModelOptions model,
+      @Option(names = "--batch", paramLabel = "N", defaultValue = "8", description = "texts")
+          int batch,
+      @Option(
+              names = "--tokens",
+              paramLabel = "N",
+              defaultValue = "256",
+              description = "of each; default ${DEFAULT-VALUE}")
+          int tokens) {
+    common.print(
+        new TrainBench(batch, tokens)
+            .run(model.existing(), Lanes.shared(), common.limits(), common.rounds));
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "flip",
+      mixinStandardHelpOptions = true,
+      description = "Milliseconds from training to generating, in each weight format.")
+  int flip(@Mixin Common common, @Mixin ModelOptions model) {
+    for (WeightFormat format : WeightFormat.values()) {
+      common.print(GenerateBench.flips(model.existing(), format, Lanes.shared(), common.rounds));
+    }
+    return ExitCode.OK;
+  }
+}

@@ -1,0 +1,172 @@
+package dev.troupe.launcher.bench;
+
+import dev.troupe.engine.generation.FlipReport;
+import dev.troupe.engine.generation.Generator;
+import dev.troupe.engine.generation.WeightFormat;
+import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.peft.AdaptedLinear;
+import dev.troupe.models.tokenizer.Tokenizer;
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.TokenIds;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.IntStream;
+
+/**
+ * Answers to random prompts: what a rollout costs.
+ *
+ * @param batch prompts at once
+ * @param promptTokens of each
+ * @param newTokens at most, per prompt; a random model seldom ends early, a trained one may
+ * @param greedy or sampled at temperature 1 over the whole vocabulary
+ */
+public record GenerateBench(
+    WeightFormat format, int batch, int promptTokens, int newTokens, boolean greedy) {
+  private static final long CACHE_BYTES = 4L << 30;
+
+  /** Rounds after one to warm up; tokens per second of prefill and decoding together. */
+  public Measurement run(Path model, Lanes lanes, Limits limits, int rounds) {
+    List<Double> rates = new ArrayList<>();
+    try (Opened opened = new Opened(model, format, lanes)) {
+      opened.generator.flip(opened.parameters, 0);
+      for (int i = 0; i <= rounds; i++) {
+        long start = System.nanoTime();
+        List<Rollout> answers = opened.generator.generate(0, prompts(opened), settings(i));
+        double seconds = (System.nanoTime() - start) / 1e9;
+        if (i > 0) {
+          rates.add(answers.stream().mapToLong(a -> a.response().size()).sum() / seconds);
+        }
+      }
+      Map<String, Object> setting = new LinkedHashMap<>();
+      setting.put("model", model.getFileName().toString());
+      setting.put("weights", format.name().toLowerCase(Locale.ROOT));
+      setting.put("batch", batch);
+      setting.put("prompt", promptTokens);
+      setting.put("new", newTokens);
+      setting.put("choice", greedy ? "greedy" : "sampled");
+      Measurement measured = Measurement.of("generate", setting, "tokens/s", rates);
+      Arithmetic arithmetic = new Arithmetic(opened.base.config());
+      double flop =
+          arithmetic.forward(batch, promptTokens, batch)
+              + batch
+                  * IntStream.range(0, newTokens)
+                      .mapToDouble(i -> arithmetic.decode(promptTokens + i))
+                      .sum();
+      double bytes = newTokens * arithmetic.weightBytes() / 4 * bytesPerWeight(format);
+      double tokens = (double) batch * newTokens;
+      return measured
+          .share("arithmetic", measured.median() * flop / tokens / 1e9 / limits.gemm().median())
+          .share(
+              "memory bandwidth",
+              measured.median() * bytes / tokens / 1e9 / limits.bandwidth().median());
+    }
+  }
+
+  /** Prefill alone: one token is asked for. */
+  public static Measurement prefill(
+      Path model, Lanes lanes, Limits limits, int tokens, int rounds) {
+    GenerateBench one = new GenerateBench(WeightFormat.FP32, 1, tokens, 1, true);
+    List<Double> rates = new ArrayList<>();
+    try (Opened opened = new Opened(model, WeightFormat.FP32, lanes)) {
+      opened.generator.flip(opened.parameters, 0);
+      for (int i = 0; i <= rounds; i++) {
+        long start = System.nanoTime();
+        opened.generator.generate(0, one.prompts(opened), one.settings(i));
+        if (i > 0) {
+          rates.add(tokens * 1e9 / (System.nanoTime() - start));
+        }
+      }
+      Map<String, Object> setting = new LinkedHashMap<>();
+      setting.put("model", model.getFileName().toString());
+      setting.put("weights", "fp32");
+      setting.put("tokens", tokens);
+      Measurement measured = Measurement.of("prefill", setting, "tokens/s", rates);
+      double flop = new Arithmetic(opened.base.config()).forward(1, tokens, 1);
+      return measured.share(
+          "arithmetic", measured.median() * flop / tokens / 1e9 / limits.gemm().median());
+    }
+  }
+
+  /** The flip to this format with a LoRA adapter on every linear layer, which has just changed. */
+  public static List<Measurement> flips(Path model, WeightFormat format, Lanes lanes, int rounds) {
+    List<Double> shadows = new ArrayList<>();
+    List<Double> probes = new ArrayList<>();
+    try (Opened opened = new Opened(model, format, lanes)) {
+      for (int i = 0; i <= rounds; i++) {
+        FlipReport report = opened.generator.flip(opened.parameters, i);
+        opened.generator.release();
+        if (i > 0) {
+          shadows.add(report.shadowMillis());
+          probes.add(report.probeMillis());
+        }
+      }
+    }
+    Map<String, Object> setting = new LinkedHashMap<>();
+    setting.put("model", model.getFileName().toString());
+    setting.put("weights", format.name().toLowerCase(Locale.ROOT));
+    return List.of(
+        Measurement.of("flip, merge and pack", setting, "ms", shadows),
+        Measurement.of("flip, probe", setting, "ms", probes));
+  }
+
+  private List<Prompt> prompts(Opened opened) {
+    Random random = new Random(1);
+    int vocabulary = opened.base.config().vocabSize();
+    List<Prompt> prompts = new ArrayList<>();
+    for (int i = 0; i < batch; i++) {
+      int[] tokens = random.ints(promptTokens, 10, vocabulary).toArray();
+      prompts.add(new Prompt("p" + i, "", new TokenIds(tokens)));
+    }
+    return prompts;
+  }
+
+  private SamplingSettings settings(int seed) {
+    return new SamplingSettings(newTokens, greedy ? 0 : 1, 0, 1, List.of(), seed);
+  }
+
+  private static double bytesPerWeight(WeightFormat format) {
+    return switch (format) {
+      case FP32 -> 4;
+      case FP16 -> 2;
+      case INT8 -> 1;
+    };
+  }
+
+  /** A model with a fresh adapter, ready to generate. */
+  private static final class Opened implements AutoCloseable {
+    private final BaseModel base;
+    private final Tokenizer tokenizer;
+    private final Handle parameters;
+    private final Generator generator;
+
+    Opened(Path model, WeightFormat format, Lanes lanes) {
+      base = BaseModel.load(model);
+      tokenizer = Tokenizer.load(model);
+      ParameterLayout layout =
+          ParameterLayout.lora(base.config(), 8, 16, EnumSet.allOf(AdaptedLinear.class), false);
+      parameters = Handle.of(layout.initial(1), layout.size());
+      generator =
+          new Generator(
+              base, tokenizer, layout, lanes, new Generator.Options(format, CACHE_BYTES, true));
+    }
+
+    @Override
+    public void close() {
+      generator.close();
+      parameters.close();
+      tokenizer.close();
+      base.close();
+    }
+  }
+}

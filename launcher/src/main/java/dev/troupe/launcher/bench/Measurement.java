@@ -1,0 +1,93 @@
+package dev.troupe.launcher.bench;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * One figure, taken several times.
+ *
+ * @param work what was done, for example {@code generate}
+ * @param setting what it was done with, in the order to show it
+ * @param unit of the values
+ * @param values one per round, in order
+ * @param shares of limits: the median over what the machine allows, by the limit's name
+ */
+public record Measurement(
+    String work,
+    Map<String, Object> setting,
+    String unit,
+    List<Double> values,
+    Map<String, Double> shares) {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  public Measurement {
+    if (values.isEmpty()) {
+      throw new IllegalArgumentException(work + " was never measured");
+    }
+    values = List.copyOf(values);
+  }
+
+  static Measurement of(
+      String work, Map<String, Object> setting, String unit, List<Double> values) {
+    return new Measurement(work, setting, unit, values, Map.of());
+  }
+
+  Measurement share(String limit, double value) {
+    Map<String, Double> more = new LinkedHashMap<>(shares);
+    more.put(limit, value);
+    return new Measurement(work, setting, unit, values, more);
+  }
+
+  public double median() {
+    double[] sorted = values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+    int half = sorted.length / 2;
+    return sorted.length % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  }
+
+  private double least() {
+    return values.stream().mapToDouble(Double::doubleValue).min().orElseThrow();
+  }
+
+  private double most() {
+    return values.stream().mapToDouble(Double::doubleValue).max().orElseThrow();
+  }
+
+  /** One line for scripts. */
+  public String json() {
+    ObjectNode object = JSON.createObjectNode();
+    object.put("work", work);
+    object.set("setting", JSON.valueToTree(setting));
+    object.put("unit", unit);
+    object.put("median", median());
+    object.set("values", JSON.valueToTree(values));
+    object.set("shares", JSON.valueToTree(shares));
+    return object.toString();
+  }
+
+  /** One line for people. */
+  public String text() {
+    StringBuilder text = new StringBuilder(work);
+    setting.forEach((key, value) -> text.append(", ").append(key).append(' ').append(shown(value)));
+    text.append(String.format(Locale.ROOT, ": %s %s", number(median()), unit));
+    if (values.size() > 1) {
+      text.append(String.format(Locale.ROOT, " (%s to %s)", number(least()), number(most())));
+    }
+    shares.forEach(
+        (limit, share) ->
+            text.append(String.format(Locale.ROOT, "; %.0f %% of %s", 100 * share, limit)));
+    return text.toString();
+  }
+
+  private static String shown(Object value) {
+    return value instanceof int[] numbers ? Arrays.toString(numbers) : value.toString();
+  }
+
+  private static String number(double value) {
+    return String.format(Locale.ROOT, value >= 100 ? "%.0f" : value >= 1 ? "%.2f" : "%.4f", value);
+  }
+}
