@@ -7,10 +7,13 @@ import dev.troupe.launcher.bench.Limits;
 import dev.troupe.launcher.bench.Measurement;
 import dev.troupe.launcher.bench.TrainBench;
 import dev.troupe.models.torch.Lanes;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -183,6 +186,56 @@ final class BenchCommand implements Runnable {
   int flip(@Mixin Common common, @Mixin ModelOptions model) {
     for (WeightFormat format : WeightFormat.values()) {
       common.print(GenerateBench.flips(model.existing(), format, Lanes.shared(), common.rounds));
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "ppo",
+      mixinStandardHelpOptions = true,
+      description = "Seconds of a whole PPO iteration by phase, and the memory it takes.")
+  int ppo(
+      @Mixin Common common,
+      @Mixin ModelOptions model,
+      @Option(
+              names = "--prompts",
+              paramLabel = "N",
+              defaultValue = "64",
+              description = "of an iteration; default ${DEFAULT-VALUE}")
+          int prompts,
+      @Option(
+              names = "--prompt-tokens",
+              paramLabel = "N",
+              defaultValue = "64",
+              description = "of each; default ${DEFAULT-VALUE}")
+          int promptTokens,
+      @Option(
+              names = "--new-tokens",
+              paramLabel = "N",
+              defaultValue = "64",
+              description = "per prompt; default ${DEFAULT-VALUE}")
+          int newTokens,
+      @Option(
+              names = "--set",
+              paramLabel = "KEY=VALUE",
+              description = "a setting of the run, as of troupe run")
+          List<String> settings)
+      throws IOException {
+    Path scratch = Files.createTempDirectory("troupe-bench");
+    try {
+      common.print(
+          new PpoBench(prompts, promptTokens, newTokens)
+              .run(
+                  model.existing(),
+                  scratch,
+                  common.rounds,
+                  settings == null ? List.of() : settings));
+    } finally {
+      try (Stream<Path> files = Files.walk(scratch)) {
+        for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+          Files.delete(file);
+        }
+      }
     }
     return ExitCode.OK;
   }

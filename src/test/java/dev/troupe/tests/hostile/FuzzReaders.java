@@ -80,8 +80,8 @@ class FuzzReaders {
 
   /** Ten minutes, from a good file on. */
   @Retention(RetentionPolicy.RUNTIME)
-  @FuzzTest(maxDuration = "10m")
   @ArgumentsSource(GoodFile.class)
+  @FuzzTest(maxDuration = "10m")
   private @interface Fuzz {}
 
   private static final class GoodFile implements ArgumentsProvider {

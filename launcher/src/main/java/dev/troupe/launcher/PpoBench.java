@@ -1,0 +1,143 @@
+package dev.troupe.launcher;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.typesafe.config.ConfigUtil;
+import dev.troupe.actors.pipeline.Pipeline;
+import dev.troupe.actors.pipeline.RunResult;
+import dev.troupe.actors.pipeline.StepListener;
+import dev.troupe.launcher.bench.Measurement;
+import dev.troupe.launcher.config.PipelineConfigurations;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+
+/**
+ * Whole iterations of PPO by the pipeline that users run: four roles on one base, actors, ledger,
+ * event files and all.
+ *
+ * @param prompts of an iteration
+ */
+record PpoBench(int prompts, int promptTokens, int newTokens) {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /**
+   * Seconds of an iteration and of each of its phases, and the most memory resident.
+   *
+   * @param settings further ones, as after --set
+   */
+  List<Measurement> run(Path model, Path scratch, int rounds, List<String> settings)
+      throws IOException {
+    Path conf =
+        Files.writeString(scratch.resolve("ppo.conf"), configuration(model, scratch, rounds));
+    Files.writeString(scratch.resolve("prompts.jsonl"), prompts((rounds + 2) * prompts));
+    Files.writeString(scratch.resolve("pairs.jsonl"), pairs());
+    var loaded = PipelineConfigurations.loader().load(conf, settings);
+    RunResult result =
+        Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().join();
+
+    List<Double> seconds = new ArrayList<>();
+    Map<String, List<Double>> phases = new TreeMap<>();
+    for (String line : Files.readAllLines(result.directory().resolve("metrics.jsonl"))) {
+      JsonNode step = JSON.readTree(line);
+      // The first iteration warms up.
+      if (step.get("stage").asText().equals("ppo") && step.get("step").asInt() > 1) {
+        JsonNode taken = step.get("phaseSeconds");
+        seconds.add(
+            taken.get("generate").asDouble()
+                + taken.get("score").asDouble()
+                + taken.get("train").asDouble());
+        taken
+            .properties()
+            .forEach(
+                phase ->
+                    phases
+                        .computeIfAbsent(phase.getKey(), key -> new ArrayList<>())
+                        .add(phase.getValue().asDouble()));
+      }
+    }
+    Map<String, Object> setting = new LinkedHashMap<>();
+    setting.put("model", model.getFileName().toString());
+    setting.put("prompts", prompts);
+    setting.put("prompt", promptTokens);
+    setting.put("new", newTokens);
+    settings.forEach(one -> setting.put("set", one));
+    List<Measurement> all = new ArrayList<>();
+    all.add(new Measurement("ppo", setting, "s", seconds, Map.of()));
+    phases.forEach(
+        (phase, taken) -> all.add(new Measurement("ppo, " + phase, setting, "s", taken, Map.of())));
+    double peak = JSON.readTree(result.summaryJson()).get("peakResidentBytes").asDouble();
+    all.add(new Measurement("memory", setting, "MiB", List.of(peak / (1 << 20)), Map.of()));
+    return all;
+  }
+
+  private String configuration(Path model, Path scratch, int rounds) {
+    return String.join(
+        "\n",
+        "output = " + quoted(scratch.resolve("run")),
+        "model = " + quoted(model.toAbsolutePath()),
+        "seed = 1",
+        "stages = [reward, ppo]",
+        "data {",
+        "  preferences = [{ path = " + quoted(scratch.resolve("pairs.jsonl")) + " }]",
+        "  prompts = [{ path = " + quoted(scratch.resolve("prompts.jsonl")) + " }]",
+        "  max-prompt-tokens = " + promptTokens,
+        "  too-long = truncate",
+        "}",
+        "reward { batch-size = 4, held-out = 4 }",
+        "ppo {",
+        "  iterations = " + (rounds + 1),
+        "  prompts-per-iteration = " + prompts,
+        "  ppo-epochs = 1",
+        "  minibatches = 1",
+        "  generation { max-new-tokens = " + newTokens + " }",
+        "  evaluation { held-out = 2, samples = 0, generation { max-new-tokens = 1 } }",
+        "}",
+        "");
+  }
+
+  private static String quoted(Path path) {
+    return ConfigUtil.quoteString(path.toString());
+  }
+
+  /** Texts that are longer than any prompt is to be, so that all are cut to the same length. */
+  private String prompts(int count) {
+    Random random = new Random(1);
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < count; i++) {
+      ObjectNode line = JSON.createObjectNode();
+      line.put("prompt", words(random, 4 * promptTokens));
+      lines.append(line).append('\n');
+    }
+    return lines.toString();
+  }
+
+  private static String pairs() {
+    Random random = new Random(2);
+    StringBuilder lines = new StringBuilder();
+    for (int i = 0; i < 8; i++) {
+      ObjectNode line = JSON.createObjectNode();
+      line.put("prompt", words(random, 4));
+      line.put("chosen", words(random, 4));
+      line.put("rejected", words(random, 5));
+      lines.append(line).append('\n');
+    }
+    return lines.toString();
+  }
+
+  private static String words(Random random, int count) {
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < count; i++) {
+      random.ints(4, 'a', 'z' + 1).forEach(letter -> text.append((char) letter));
+      text.append(' ');
+    }
+    return text.toString().strip();
+  }
+}
