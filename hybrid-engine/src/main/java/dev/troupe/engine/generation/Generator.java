@@ -190,6 +190,16 @@ public final class Generator implements AutoCloseable {
     if (replies.isEmpty()) {
       return List.of();
     }
+    if (replies.size() <= Integer.getInteger("wide", 0)
+        && affordableRows(replies) >= replies.size()) {
+      List<Reply> sorted = new ArrayList<>(replies);
+      lanes.wide(
+          () -> {
+            answer(weights, settings, sorted);
+            return 0;
+          });
+      return replies.stream().map(reply -> reply.rollout(version)).toList();
+    }
     List<List<Reply>> batches = batches(replies);
     lanes.map(
         batches.size(),

@@ -43,8 +43,8 @@ final class Arithmetic {
     return 2 * (layers + head) + attentionPerPair * prefix;
   }
 
-  /** Weights that one token must read, float32. */
-  double weightBytes() {
-    return 4 * (layers + head);
+  /** Weights that one token must read. */
+  double weights() {
+    return layers + head;
   }
 }

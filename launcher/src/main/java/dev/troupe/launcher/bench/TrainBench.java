@@ -17,6 +17,7 @@ import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,15 +32,21 @@ import java.util.Set;
  * @param tokens of each text
  */
 public record TrainBench(int batch, int tokens) {
-  /** Tokens per second, padding there is none; rounds after one to warm up. */
-  public List<Measurement> run(Path model, Lanes lanes, Limits limits, int rounds) {
+  /**
+   * Tokens per second of training and of scoring; there is no padding. Rounds after one to warm up.
+   */
+  public List<Measurement> run(Path model, Lanes lanes, int rounds) {
+    return run(model, lanes, rounds, 0);
+  }
+
+  private List<Measurement> run(Path model, Lanes lanes, int rounds, int microBatchTokens) {
     List<SftExample> examples = examples(ModelConfig.read(model).vocabSize());
     List<Sequence> sequences = examples.stream().map(SftExample::sequence).toList();
     SftObjective objective = new SftObjective(Averaging.GLOBAL_TOKEN);
     List<Double> steps = new ArrayList<>();
     List<Double> scores = new ArrayList<>();
     try (HybridEngines engines = new HybridEngines(lanes);
-        RoleEngine engine = engines.open(role(model))) {
+        RoleEngine engine = engines.open(role(model, microBatchTokens))) {
       for (int i = 0; i <= rounds; i++) {
         long start = System.nanoTime();
         engine.update(objective, examples);
@@ -51,16 +58,59 @@ public record TrainBench(int batch, int tokens) {
         }
       }
     }
-    Arithmetic arithmetic = new Arithmetic(ModelConfig.read(model));
-    double all = (double) batch * tokens;
-    double step = arithmetic.frozenStep(batch, tokens, reads());
-    double score = arithmetic.forward(batch, tokens, reads());
-    Measurement train = Measurement.of("train", setting(model), "tokens/s", steps);
-    Measurement evaluate = Measurement.of("score", setting(model), "tokens/s", scores);
-    double gemm = limits.gemm().median() * 1e9;
     return List.of(
-        train.share("arithmetic", train.median() * step / all / gemm),
-        evaluate.share("arithmetic", evaluate.median() * score / all / gemm));
+        Measurement.of("train", setting(model), "tokens/s", steps),
+        Measurement.of("score", setting(model), "tokens/s", scores));
+  }
+
+  /** As {@link #run}, against the arithmetic that cannot be left out. */
+  public List<Measurement> run(Path model, Lanes lanes, Limits limits, int rounds) {
+    List<Measurement> measured = run(model, lanes, rounds);
+    Measurement train = measured.get(0);
+    Measurement score = measured.get(1);
+    Arithmetic arithmetic = new Arithmetic(ModelConfig.read(model));
+    double perToken = 1.0 / batch / tokens / (limits.gemm().median() * 1e9);
+    double step = arithmetic.frozenStep(batch, tokens, reads());
+    double forward = arithmetic.forward(batch, tokens, reads());
+    return List.of(
+        train.share("arithmetic", train.median() * step * perToken),
+        score.share("arithmetic", score.median() * forward * perToken));
+  }
+
+  /** The plain way: one text after the other, on one core. */
+  public Measurement plain(Path model, int rounds) {
+    try (Lanes one = new Lanes(1)) {
+      return run(model, one, rounds, tokens).get(0);
+    }
+  }
+
+  /**
+   * The plain way to generate: every token by a whole pass over all that is before it, the adapter
+   * unmerged. Tokens per second, as {@link GenerateBench} counts them.
+   */
+  public static Measurement uncached(
+      Path model, Lanes lanes, int batch, int promptTokens, int newTokens) {
+    TrainBench texts = new TrainBench(batch, promptTokens + newTokens);
+    List<SftExample> examples = texts.examples(ModelConfig.read(model).vocabSize());
+    try (HybridEngines engines = new HybridEngines(lanes);
+        RoleEngine engine = engines.open(role(model, 0))) {
+      long start = System.nanoTime();
+      for (int length = promptTokens; length < promptTokens + newTokens; length++) {
+        int now = length;
+        List<Sequence> prefixes =
+            examples.stream()
+                .map(example -> Arrays.copyOf(example.sequence().tokens().values(), now + 1))
+                .map(ids -> Sequence.ofTargets(new TokenIds(ids), now))
+                .toList();
+        engine.evaluate(prefixes, Set.of(Output.LOGPROBS));
+      }
+      double seconds = (System.nanoTime() - start) / 1e9;
+      return Measurement.of(
+          "generate, uncached",
+          texts.setting(model),
+          "tokens/s",
+          List.of(batch * newTokens / seconds));
+    }
   }
 
   private long reads() {
@@ -76,7 +126,7 @@ public record TrainBench(int batch, int tokens) {
     return setting;
   }
 
-  private static RoleSpec role(Path model) {
+  private static RoleSpec role(Path model, int microBatchTokens) {
     OptimizerSettings adam =
         new OptimizerSettings(
             new LearningRateSchedule(LearningRateSchedule.Shape.CONSTANT, 1e-4, 0, 1000),
@@ -85,7 +135,7 @@ public record TrainBench(int batch, int tokens) {
             1e-8,
             0,
             1,
-            0);
+            microBatchTokens);
     return new RoleSpec(
         "policy",
         model.toString(),

@@ -64,6 +64,23 @@ public final class Lanes implements AutoCloseable {
   }
 
   /**
+   * Runs work on lane 0 with all cores inside each operation, and waits: for work that cannot be
+   * split, while the other lanes have none. Always the same thread, as each one that enters
+   * OpenMP's parallel regions brings a pool of its own, which slow one another.
+   */
+  public <T> T wide(Callable<T> work) {
+    return run(
+        () -> {
+          JniUtils.setNumThreads(count());
+          try {
+            return work.call();
+          } finally {
+            JniUtils.setNumThreads(1);
+          }
+        });
+  }
+
+  /**
    * Runs {@code items} pieces of work, piece i on lane i mod count, and waits for all.
    *
    * @return the results in order
