@@ -1,7 +1,8 @@
 # The decoder on the generation path: merged and packed weights, a static cache of keys and values, sampling.
 #
 # w, flat: the training path's weights and parameter buffer, as in decoder.py.
-# g = as w, for what is used as it is: gains are whole (1 + weight where a family says so), q_norm holds those of all q and k heads.
+# g = as w, for what is used as it is: gains are whole (1 + weight where a family says so) and hold the root of the width where a norm is RMS, q_norm holds
+#     those of all q and k heads. Behind them two constants: sqrt(eps) times the root of the width, and of the head's width.
 # pw = per layer [qkv, o, gate_up, down], last the head: merged with LoRA and packed in one format ($FORMAT).
 # kv = per layer [keys, values], each [B, kv heads, S slots, head_dim]; a prompt of a batch lies in slots 0 … P-1, right padded, and token t of
 #     every row in slot P + t, so that one write serves all rows; the pads in between are masked.
@@ -34,7 +35,17 @@ def frame(self, w: List[Tensor], flat) -> List[Tensor]:
       for k in [0, 3, 8, 9, 11, 15]:
         out[o + k] = out[o + k] + 1
     if self.qk_norm:
-      out[o + 8] = torch.cat([out[o + 8].expand(self.heads, self.hd), out[o + 9].expand(self.kv, self.hd)])
+      out[o + 8] = torch.cat([out[o + 8].expand(self.heads, self.hd), out[o + 9].expand(self.kv, self.hd)]) * self.hd ** 0.5
+  if not self.layer_norm:
+    # the root of the width goes into the gains, see normed
+    out[1] = out[1] * self.hidden ** 0.5
+    out[6] = out[6] * self.hidden ** 0.5
+    for l in range(self.layers):
+      o = 9 + 16 * l
+      for k in [0, 3, 11, 15]:
+        out[o + k] = out[o + k] * self.hidden ** 0.5
+  out.append(torch.full([1], (self.eps * self.hidden) ** 0.5))
+  out.append(torch.full([1], (self.eps * self.hd) ** 0.5))
   return out
 
 def adapted(self, p: List[Tensor], i: int) -> bool:
@@ -108,10 +119,11 @@ def nothing(self) -> List[$WEIGHT]:
 
 # ---- forward
 
-def normed(self, x, g, b):
+def normed(self, x, w: List[Tensor], gain: int, bias: int):
+  # RMS: x / sqrt(mean(x²) + eps) g = x / sqrt(|x|² + d eps) (sqrt(d) g), in four operations, a third of what torch.rms_norm takes
   if self.layer_norm:
-    return torch.layer_norm(x, [x.size(-1)], g, b, self.eps)
-  return torch.rms_norm(x, [x.size(-1)], g, self.eps)
+    return torch.layer_norm(x, [x.size(-1)], w[gain], w[bias], self.eps)
+  return torch.div(x, torch.hypot(torch.linalg_vector_norm(x, 2, [-1], True), w[len(w) - 2])).mul_(w[gain])
 
 def activated(self, x):
   if self.activation == 0:
@@ -137,14 +149,14 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
   group = hq // hk
   o = 9 + 16 * l
   mask = masks[self.local[l]]
-  h = self.normed(x, g[o], g[o + 6])
+  h = self.normed(x, g, o, o + 6)
   qkv = self.linear(h, pw[4 * l])
   if self.qkv_bias:
     qkv.add_(g[o + 7])
   qkv = qkv.view(b, n, hq + 2 * hk, hd)
   qk = qkv[:, :, :hq + hk]
   if self.qk_norm:
-    qk = torch.rms_norm(qk, [hd], None, self.eps).mul_(g[o + 8])
+    qk = torch.div(qk, torch.hypot(torch.linalg_vector_norm(qk, 2, [-1], True), g[len(g) - 1])).mul_(g[o + 8])
   if self.rotary:
     qk = torch.view_as_real(torch.view_as_complex(qk.reshape(b, n, hq + hk, hd // 2, 2)) * rope[self.local[l]]).flatten(3)
   k = qk[:, :, hq:].transpose(1, 2)
@@ -164,10 +176,10 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
   if self.out_bias:
     y.add_(g[o + 10])
   if self.post_norms:
-    y = self.normed(y, g[o + 11], g[o + 11])
+    y = self.normed(y, g, o + 11, o + 11)
   before = x
   x = x + y
-  h = self.normed(before if self.parallel else x, g[o + 3], g[o + 12])
+  h = self.normed(before if self.parallel else x, g, o + 3, o + 12)
   gu = self.linear(h, pw[4 * l + 2])
   if self.mlp_bias:
     gu.add_(g[o + 13])
@@ -176,7 +188,7 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
   if self.mlp_bias:
     y.add_(g[o + 14])
   if self.post_norms:
-    y = self.normed(y, g[o + 15], g[o + 15])
+    y = self.normed(y, g, o + 15, o + 15)
   return x + y
 
 def embedded(self, ids, positions, g: List[Tensor]):
@@ -188,11 +200,11 @@ def embedded(self, ids, positions, g: List[Tensor]):
     x = x + torch.embedding(g[5], positions + self.offset)
   x = x.view(-1, self.hidden)
   if self.embedding_norm:
-    x = self.normed(x, g[6], g[7])
+    x = self.normed(x, g, 6, 7)
   return x
 
 def logits(self, x, g: List[Tensor], pw: List[$WEIGHT]):
-  z = self.linear(self.normed(x, g[1], g[8]), pw[4 * self.layers])
+  z = self.linear(self.normed(x, g, 1, 8), pw[4 * self.layers])
   if self.final_cap > 0.0:
     z = z.div_(self.final_cap).tanh_().mul_(self.final_cap)
   return z

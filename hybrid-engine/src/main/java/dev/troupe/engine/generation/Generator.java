@@ -33,6 +33,13 @@ public final class Generator implements AutoCloseable {
   private static final int MOST_ROWS = 64;
 
   /**
+   * Up to so many prompts are answered as one batch that all cores work on, instead of a batch per
+   * lane: the weights are read once. Faster where nothing else wants the cores, several times
+   * slower where something does (docs/performance.md), so it is for the user to choose.
+   */
+  private static final int WIDE_ROWS = Integer.getInteger("troupe.wide", 0);
+
+  /**
    * How to generate.
    *
    * @param format of the matrices
@@ -190,15 +197,12 @@ public final class Generator implements AutoCloseable {
     if (replies.isEmpty()) {
       return List.of();
     }
-    if (replies.size() <= Integer.getInteger("wide", 0)
-        && affordableRows(replies) >= replies.size()) {
-      List<Reply> sorted = new ArrayList<>(replies);
-      lanes.wide(
+    if (replies.size() <= WIDE_ROWS && replies.size() <= affordableRows(replies)) {
+      return lanes.wide(
           () -> {
-            answer(weights, settings, sorted);
-            return 0;
+            answer(weights, settings, replies);
+            return replies.stream().map(reply -> reply.rollout(version)).toList();
           });
-      return replies.stream().map(reply -> reply.rollout(version)).toList();
     }
     List<List<Reply>> batches = batches(replies);
     lanes.map(

@@ -28,11 +28,8 @@ public enum WeightFormat {
       0.2,
       WeightFormat.PACKED,
       """
-      m = torch.amax(torch.abs(x), [1], True).clamp_(min=1e-12)
-        e = torch.zeros([1, x.size(1)])
-        e[0, 0] = 1.0
-        e[0, 1] = -1.0
-        return ops.quantized.linear_dynamic(torch.cat([x / m, e]), w, False)[:-1] * m""",
+      m = torch.linalg_vector_norm(x, inf, [1], True).clamp_(min=1e-12)
+        return ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(torch.div(x, m), 1.0 / 127.5, 128, w).mul_(m)""",
       """
       s = torch.div(torch.amax(torch.abs(w), [1]), 63.0).clamp_(min=1e-12)
         return ops.quantized.linear_prepack(torch.quantize_per_channel(w, torch.to(s, 7), torch.zeros([w.size(0)], dtype=4), 0, 12), None)""");
