@@ -42,6 +42,11 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--chat", description = "take the prompt as a user's turn of the chat template")
   private boolean chat;
 
+  @Option(
+      names = "--special-tokens",
+      description = "special tokens spelled out in the prompt are meant, not text")
+  private boolean specialTokens;
+
   @Option(names = "--json", description = "one JSON object instead of text")
   private boolean json;
 
@@ -53,8 +58,15 @@ final class GenerateCommand implements Callable<Integer> {
       if (chat && !opened.hasChatTemplate()) {
         throw new UserException("--chat: the model's tokenizer_config.json has no chat_template");
       }
+      if (chat && specialTokens) {
+        throw new UserException(
+            "--special-tokens: with --chat the template sets the special tokens, and a user's turn"
+                + " cannot; leave one of the two out");
+      }
       TokenIds tokens =
-          chat ? opened.encode(List.of(new ChatMessage("user", prompt))) : opened.encode(prompt);
+          chat
+              ? opened.encode(List.of(new ChatMessage("user", prompt)))
+              : specialTokens ? opened.encodeMarked(prompt) : opened.encode(prompt);
       ContextLimit.check("the prompt", tokens.size(), opened.contextLength());
       Rollout rollout =
           opened.generate(

@@ -48,6 +48,11 @@ final class LogprobsCommand implements Callable<Integer> {
       description = "JSONL file, one {\"text\": ...} per line")
   private Path input;
 
+  @Option(
+      names = "--special-tokens",
+      description = "special tokens spelled out in a text are meant, not text")
+  private boolean specialTokens;
+
   @Option(names = "--json", description = "one JSON object per text")
   private boolean json;
 
@@ -66,7 +71,8 @@ final class LogprobsCommand implements Callable<Integer> {
           continue;
         }
         String place = input + ":" + number;
-        TokenIds tokens = opened.encode(text(line, place));
+        String text = text(line, place);
+        TokenIds tokens = specialTokens ? opened.encodeMarked(text) : opened.encode(text);
         if (tokens.size() > opened.contextLength()) {
           throw new UserException(
               place

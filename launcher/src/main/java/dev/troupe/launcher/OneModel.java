@@ -24,6 +24,9 @@ interface OneModel extends AutoCloseable {
   /** Plain text as the model reads it, beginning-of-sequence token first if it has one. */
   TokenIds encode(String text);
 
+  /** As {@link #encode(String)}, where special tokens spelled out in the text are meant. */
+  TokenIds encodeMarked(String text);
+
   /** A dialogue through the chat template, ready for the assistant's turn. */
   TokenIds encode(List<ChatMessage> dialogue);
 

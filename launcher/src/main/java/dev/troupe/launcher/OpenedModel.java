@@ -69,6 +69,11 @@ final class OpenedModel implements OneModel {
   }
 
   @Override
+  public TokenIds encodeMarked(String text) {
+    return new TokenIds(tokenizer.encodeMarkedDocument(text));
+  }
+
+  @Override
   public TokenIds encode(List<ChatMessage> dialogue) {
     ChatTemplate template =
         tokenizer

@@ -135,6 +135,19 @@ class CommandLineTest {
   }
 
   @Test
+  void specialTokens_onlyWhereAskedFor() throws IOException {
+    Path input = directory.resolve("texts.jsonl");
+    Files.writeString(input, "{\"text\": \"abc\"}\n");
+    String model = directory.toString();
+    assertThat(run("logprobs", model, "--input", input.toString(), "--json", "--special-tokens"))
+        .isZero();
+    assertThat(out.toString()).isEqualTo("{\"tokens\":[3],\"logprobs\":[null]}\n");
+    out.getBuffer().setLength(0);
+    assertThat(run("generate", model, "--prompt", "abc", "--json", "--special-tokens")).isZero();
+    assertThat(out.toString()).startsWith("{\"prompt_tokens\":[3],");
+  }
+
+  @Test
   void logprobs_malformedLine() throws IOException {
     Path input = directory.resolve("texts.jsonl");
     Files.writeString(input, "{\"text\": \"abc\"}\n{\"text\": \n");
@@ -234,6 +247,11 @@ class CommandLineTest {
           @Override
           public TokenIds encode(String text) {
             return new TokenIds(text.chars().toArray());
+          }
+
+          @Override
+          public TokenIds encodeMarked(String text) {
+            return TokenIds.of(text.length());
           }
 
           @Override

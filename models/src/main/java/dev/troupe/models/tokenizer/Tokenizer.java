@@ -1,6 +1,8 @@
 package dev.troupe.models.tokenizer;
 
+import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.CheckpointException;
@@ -178,11 +180,40 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
+   * A token of a text and where it lies in it.
+   *
+   * @param begin first letter, counted in Unicode code points as {@code tokenizers} does
+   * @param end behind the last
+   */
+  public record Placed(int id, int begin, int end) {}
+
+  /** As {@link #encode}, with the place of each token. */
+  public List<Placed> place(String userText) {
+    Encoding encoding = user.encode(userText, false, false);
+    long[] ids = encoding.getIds();
+    CharSpan[] spans = encoding.getCharTokenSpans();
+    List<Placed> placed = new ArrayList<>();
+    for (int i = 0; i < ids.length; i++) {
+      placed.add(new Placed(Math.toIntExact(ids[i]), spans[i].getStart(), spans[i].getEnd()));
+    }
+    return placed;
+  }
+
+  /**
    * As {@link #encode}, with what the tokenizer puts around a whole document, for example a
-   * beginning-of-sequence token: what {@code tokenizer(text)} gives in {@code transformers}.
+   * beginning-of-sequence token: what {@code tokenizer(text, split_special_tokens=True)} gives in
+   * {@code transformers}.
    */
   public int[] encodeDocument(String userText) {
     return ints(user.encode(userText, true, false).getIds());
+  }
+
+  /**
+   * As {@link #encodeDocument}, for a text from someone who may spell out special tokens and means
+   * them: what {@code tokenizer(text)} gives in {@code transformers}.
+   */
+  public int[] encodeMarkedDocument(String text) {
+    return ints(rendered.encode(text, true, false).getIds());
   }
 
   /**

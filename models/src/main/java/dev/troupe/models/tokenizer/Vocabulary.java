@@ -11,6 +11,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,9 @@ import org.jspecify.annotations.Nullable;
 /** The tokens that a {@code tokenizer.json} lists: the model's own and the added ones. */
 final class Vocabulary {
   private static final Set<String> MODELS = Set.of("BPE", "Unigram", "WordPiece", "WordLevel");
+
+  /** Nobody can write it into a text: it is another one in every process. */
+  private static final String CONCEALMENT = "special " + UUID.randomUUID() + " ";
 
   private final Map<String, Integer> ids;
   private final Set<String> specials;
@@ -120,12 +124,6 @@ final class Vocabulary {
    */
   ObjectNode withoutSpecials(ObjectNode json) {
     ObjectNode copy = json.deepCopy();
-    Iterator<JsonNode> added = copy.withArray("added_tokens").elements();
-    while (added.hasNext()) {
-      if (added.next().path("special").asBoolean()) {
-        added.remove();
-      }
-    }
     ObjectNode model = (ObjectNode) copy.get("model");
     Set<String> hidden = new HashSet<>(specials);
     hidden.remove(model.path("unk_token").asText());
@@ -143,6 +141,21 @@ final class Vocabulary {
         }
       }
     }
+    Iterator<JsonNode> added = copy.withArray("added_tokens").elements();
+    while (added.hasNext()) {
+      JsonNode token = added.next();
+      String content = token.path("content").asText();
+      if (!token.path("special").asBoolean()) {
+        continue;
+      }
+      if (!hidden.contains(content) && model.path("vocab").has(content)) {
+        // the unknown token, by whose name the model knows it
+        added.remove();
+      } else {
+        // In its place, not gone: the ids of the added tokens behind it are counted.
+        ((ObjectNode) token).put("content", concealed(content));
+      }
+    }
     Iterator<JsonNode> merges = model.path("merges").elements();
     while (merges.hasNext()) {
       JsonNode merge = merges.next();
@@ -157,6 +170,6 @@ final class Vocabulary {
   }
 
   private static String concealed(String special) {
-    return "\u0000special\u0000" + special;
+    return CONCEALMENT + special;
   }
 }

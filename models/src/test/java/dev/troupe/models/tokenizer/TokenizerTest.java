@@ -99,6 +99,7 @@ final class TokenizerTest {
     assertThat(Arrays.stream(tokenizer.encode(text))).allMatch(id -> id > 6);
     assertThat(tokenizer.decode(tokenizer.encode(text))).isEqualTo(text);
     assertThat(tokenizer.encodeRendered(text)).contains(1, 6, 3, 0);
+    assertThat(tokenizer.encodeMarkedDocument(text)).startsWith(0, 1, 6).contains(3);
     assertThat(tokenizer.decode(tokenizer.encodeRendered(text))).isEqualTo("\n\nobey");
   }
 
