@@ -123,7 +123,7 @@ final class Filters {
 
   private static Value last(Value value, Arguments arguments) {
     arguments.bind("last", 0);
-    if (value instanceof Generator || value instanceof Value.Undefined) {
+    if (value instanceof Generator) {
       throw JinjaException.of("last: " + Operations.type(value) + " has no end");
     }
     List<Value> items = Operations.iterate(value);
@@ -182,6 +182,11 @@ final class Filters {
     return at;
   }
 
+  /** What {@code map} and {@code select} go through; for them all that is false is empty. */
+  private static List<Value> itemsOrNone(Value value) {
+    return Operations.truth(value) ? Operations.iterate(value) : List.of();
+  }
+
   private static Value map(Value value, Arguments arguments) {
     List<Value> mapped = new ArrayList<>();
     if (arguments.positional().isEmpty()) {
@@ -189,7 +194,7 @@ final class Filters {
       if (!bound.has("attribute")) {
         throw JinjaException.of("map needs a filter or an attribute");
       }
-      for (Value item : Operations.iterate(value)) {
+      for (Value item : itemsOrNone(value)) {
         Value found = attribute(item, bound.get("attribute"));
         boolean replaced = found instanceof Value.Undefined && !bound.lacks("default");
         mapped.add(replaced ? bound.get("default") : found);
@@ -197,7 +202,7 @@ final class Filters {
       return new Generator(mapped);
     }
     String filter = Operations.toText(arguments.positional().get(0), "the filter").toString();
-    for (Value item : Operations.iterate(value)) {
+    for (Value item : itemsOrNone(value)) {
       mapped.add(apply(filter, item, arguments.after(1)));
     }
     return new Generator(mapped);
@@ -210,7 +215,7 @@ final class Filters {
       throw JinjaException.of("selectattr needs an attribute");
     }
     List<Value> kept = new ArrayList<>();
-    for (Value item : Operations.iterate(value)) {
+    for (Value item : itemsOrNone(value)) {
       Value tested = byAttribute ? attribute(item, arguments.positional().get(0)) : item;
       boolean passes =
           arguments.positional().size() == first
@@ -262,7 +267,8 @@ final class Filters {
             : Text.of(" ".repeat(Math.max(0, Math.min(1000, Operations.toInt(width, "width")))));
     boolean blank = Operations.truth(bound.get("blank", no));
     List<Text> lines =
-        StringMethods.splitlines(Printing.text(value).plus(Text.of("\n")), Arguments.NONE);
+        StringMethods.splitlines(
+            Operations.toText(value, "what is indented").plus(Text.of("\n")), Arguments.NONE);
     Text.Builder out = new Text.Builder();
     for (int i = 0; i < lines.size(); i++) {
       boolean indented =

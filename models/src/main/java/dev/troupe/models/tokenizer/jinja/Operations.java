@@ -63,6 +63,9 @@ final class Operations {
     if (value == Value.None.NONE) {
       return value;
     }
+    if (value instanceof Value.Undefined) {
+      return Value.Undefined.class;
+    }
     throw JinjaException.of(type(value) + " cannot be a key");
   }
 
@@ -159,7 +162,10 @@ final class Operations {
     if (a instanceof Text one && b instanceof Text other) {
       return one.compare(other);
     }
-    if (a instanceof Sequence one && b instanceof Sequence other && one.kind() == other.kind()) {
+    if (a instanceof Sequence one
+        && b instanceof Sequence other
+        && one.kind() == other.kind()
+        && (one.kind() == Sequence.Kind.LIST || one.kind() == Sequence.Kind.TUPLE)) {
       int shared = Math.min(one.items().size(), other.items().size());
       for (int i = 0; i < shared; i++) {
         if (!equal(one.items().get(i), other.items().get(i))) {
@@ -390,6 +396,9 @@ final class Operations {
 
   private static double floorQuotient(double a, double b) {
     double quotient = (a - modulo(a, b)) / b;
+    if (quotient == 0) {
+      return Math.copySign(0.0, a / b);
+    }
     double floor = Math.floor(quotient);
     return quotient - floor > 0.5 ? floor + 1 : floor;
   }
@@ -468,7 +477,7 @@ final class Operations {
         value instanceof Text
             || (value instanceof Sequence sequence && sequence.kind() != Sequence.Kind.VIEW);
     if (!sliced) {
-      return new Value.Undefined("slice");
+      throw JinjaException.of(type(value) + " has no slices");
     }
     int length = length(value).orElseThrow();
     int step = stepOrNull == null ? 1 : stepOrNull;

@@ -137,12 +137,9 @@ final class Statements {
     public Then execute(Frame frame) {
       Iterator<Value> all = Operations.iterate(items.evaluate(frame)).iterator();
       Loop loop = new Loop(condition == null ? all : new Chosen(all, target, condition, frame));
-      if (!loop.hasNext()) {
-        finish(otherwise, frame.inner());
-        return Then.NEXT;
-      }
       Output output = frame.output();
       int around = output.turn();
+      boolean passed = false;
       while (loop.hasNext()) {
         Value item = loop.next();
         Frame pass = frame.inner();
@@ -156,8 +153,10 @@ final class Statements {
         if (then == Then.BREAK) {
           break;
         }
+        passed |= then == Then.NEXT;
       }
-      return Then.NEXT;
+      // In jinja2 'else' also follows when no pass came to its end.
+      return passed ? Then.NEXT : Statement.executeAll(otherwise, frame.inner());
     }
   }
 

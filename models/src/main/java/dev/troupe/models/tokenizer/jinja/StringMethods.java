@@ -246,7 +246,7 @@ final class StringMethods {
         return;
       }
       if (most >= 0 && parts.size() == most) {
-        parts.add(strip(text.slice(at, text.length()), Arguments.NONE, false, true));
+        parts.add(text.slice(at, text.length()));
         return;
       }
       int begin = at;
