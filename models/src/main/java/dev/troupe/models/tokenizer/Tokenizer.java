@@ -14,8 +14,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,40 +40,106 @@ import java.util.stream.IntStream;
  */
 public final class Tokenizer implements AutoCloseable {
   private static final String REPLACEMENT = "\ufffd";
+  private static final List<String> FILES =
+      List.of(
+          "tokenizer.json",
+          "tokenizer_config.json",
+          "special_tokens_map.json",
+          "chat_template.jinja");
+
+  /** What is open, each once for all who use it: the largest vocabularies take half a gigabyte. */
+  private static final Map<Source, Loaded> OPEN = new HashMap<>();
+
+  /** The files as they were when they were read. */
+  private record Source(Path directory, List<FileState> files) {
+    record FileState(Path file, FileTime modified, long size) {}
+
+    static Source of(Path directory) {
+      List<FileState> files = new ArrayList<>();
+      try {
+        Path real = directory.toRealPath();
+        for (Path file :
+            ModelConfig.isGguf(directory)
+                ? List.of(real)
+                : FILES.stream().map(real::resolve).filter(Files::exists).toList()) {
+          files.add(new FileState(file, Files.getLastModifiedTime(file), Files.size(file)));
+        }
+        return new Source(real, files);
+      } catch (IOException e) {
+        // Loading says what is wrong.
+        return new Source(directory, files);
+      }
+    }
+  }
+
+  private static final class Loaded {
+    final HuggingFaceTokenizer rendered;
+    final HuggingFaceTokenizer user;
+    final Vocabulary vocabulary;
+    final Map<String, Integer> specials;
+    final Optional<ChatTemplate> chatTemplate;
+    int users;
+
+    Loaded(
+        HuggingFaceTokenizer rendered,
+        HuggingFaceTokenizer user,
+        Vocabulary vocabulary,
+        Map<String, Integer> specials,
+        Optional<ChatTemplate> chatTemplate) {
+      this.rendered = rendered;
+      this.user = user;
+      this.vocabulary = vocabulary;
+      this.specials = specials;
+      this.chatTemplate = chatTemplate;
+    }
+  }
 
   private final Path directory;
+  private final Source source;
+  private final Loaded loaded;
   private final HuggingFaceTokenizer rendered;
   private final HuggingFaceTokenizer user;
   private final Vocabulary vocabulary;
   private final Pattern guarded;
   private final Map<String, Integer> specials;
   private final Optional<ChatTemplate> chatTemplate;
+  private boolean closed;
 
-  private Tokenizer(
-      Path directory,
-      HuggingFaceTokenizer rendered,
-      HuggingFaceTokenizer user,
-      Vocabulary vocabulary,
-      Map<String, Integer> specials,
-      Optional<ChatTemplate> chatTemplate) {
+  private Tokenizer(Path directory, Source source, Loaded loaded) {
     this.directory = directory;
-    this.rendered = rendered;
-    this.user = user;
-    this.vocabulary = vocabulary;
-    this.guarded = Pattern.compile(ChatTemplate.GUARD + "(?:" + vocabulary.spelledOut() + ")");
-    this.specials = specials;
-    this.chatTemplate = chatTemplate;
+    this.source = source;
+    this.loaded = loaded;
+    rendered = loaded.rendered;
+    user = loaded.user;
+    vocabulary = loaded.vocabulary;
+    guarded = Pattern.compile(ChatTemplate.GUARD + "(?:" + vocabulary.spelledOut() + ")");
+    specials = loaded.specials;
+    chatTemplate = loaded.chatTemplate;
   }
 
   /**
-   * Loads the tokenizer's files.
+   * Loads the tokenizer's files; where they are open already and have not changed, that one is
+   * shared until the last who uses it has closed it.
    *
    * @throws CheckpointException when they are missing, malformed or name tokens that do not exist
    */
   public static Tokenizer load(Path directory) {
+    synchronized (OPEN) {
+      Source source = Source.of(directory);
+      Loaded loaded = OPEN.get(source);
+      if (loaded == null) {
+        loaded = read(directory);
+        OPEN.put(source, loaded);
+      }
+      loaded.users++;
+      return new Tokenizer(directory, source, loaded);
+    }
+  }
+
+  private static Loaded read(Path directory) {
     if (ModelConfig.isGguf(directory)) {
       try (GgufFile file = GgufFile.open(directory)) {
-        return load(directory, directory, GgufTokenizer.json(file), GgufTokenizer.config(file));
+        return read(directory, directory, GgufTokenizer.json(file), GgufTokenizer.config(file));
       }
     }
     Path file = directory.resolve("tokenizer.json");
@@ -84,11 +152,11 @@ public final class Tokenizer implements AutoCloseable {
                       + " AutoTokenizer.from_pretrained(directory).save_pretrained(directory)."
                   : " Copy it from the model that the weights come from."));
     }
-    return load(
+    return read(
         directory, file, JsonFile.read(file), optional(directory.resolve("tokenizer_config.json")));
   }
 
-  private static Tokenizer load(Path directory, Path file, ObjectNode json, ObjectNode config) {
+  private static Loaded read(Path directory, Path file, ObjectNode json, ObjectNode config) {
     Vocabulary vocabulary = Vocabulary.of(json, file.toString());
     ObjectNode map = optional(directory.resolve("special_tokens_map.json"));
     Map<String, String> contents = new LinkedHashMap<>();
@@ -117,8 +185,7 @@ public final class Tokenizer implements AutoCloseable {
     json.putNull("padding");
     HuggingFaceTokenizer rendered = open(json, file);
     HuggingFaceTokenizer user = open(vocabulary.withoutSpecials(json), file);
-    return new Tokenizer(
-        directory,
+    return new Loaded(
         rendered,
         user,
         vocabulary,
@@ -353,7 +420,16 @@ public final class Tokenizer implements AutoCloseable {
 
   @Override
   public void close() {
-    rendered.close();
-    user.close();
+    synchronized (OPEN) {
+      if (!closed) {
+        closed = true;
+        loaded.users--;
+        if (loaded.users == 0) {
+          OPEN.remove(source);
+          rendered.close();
+          user.close();
+        }
+      }
+    }
   }
 }

@@ -135,6 +135,34 @@ final class TokenizerTest {
   }
 
   @Test
+  void load_whatIsOpenAlready_isSharedUntilAllHaveClosedIt(@TempDir Path directory) {
+    Golden.copy("gqa-tied-bf16", directory);
+    Tokenizer first = Tokenizer.load(directory);
+    try (Tokenizer second = Tokenizer.load(directory)) {
+      assertThat(second.chatTemplate()).isSameAs(first.chatTemplate());
+      first.close();
+      first.close();
+      assertThat(second.decode(second.encode("robot"))).isEqualTo("robot");
+    }
+    try (Tokenizer third = Tokenizer.load(directory)) {
+      assertThat(third.chatTemplate()).isNotSameAs(first.chatTemplate());
+    }
+  }
+
+  @Test
+  void load_changedFile_isReadAgain(@TempDir Path directory) throws IOException {
+    Golden.copy("gqa-tied-bf16", directory);
+    try (Tokenizer before = Tokenizer.load(directory)) {
+      Files.writeString(directory.resolve("special_tokens_map.json"), "{}");
+      Files.writeString(directory.resolve("tokenizer_config.json"), "{\"eos_token\": \"<s>\"}");
+      try (Tokenizer after = Tokenizer.load(directory)) {
+        assertThat(before.eos()).isEqualTo(1);
+        assertThat(after.eos()).isZero();
+      }
+    }
+  }
+
+  @Test
   void checkFits_smallerEmbedding_saysSo() {
     tokenizer.checkFits(384);
     assertThatThrownBy(() -> tokenizer.checkFits(300))
