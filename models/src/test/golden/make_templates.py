@@ -173,6 +173,49 @@ def masked(tokenizer, dialogue):
     return runs
 
 
+# Kinds of tokenizers (golden/tokenizers) with a template each, and their beginning and end of text.
+KINDS = [
+    ("llama2", "llama2", "<s>", "</s>"),
+    ("mistral", "mistral-v0.3", "<s>", "</s>"),
+    ("gemma", "gemma3", "<s>", "</s>"),
+    ("phi3", "phi3", "<s>", "<|endoftext|>"),
+    ("llama3", "chatml", "<|begin_of_text|>", "<|im_end|>"),
+    ("qwen2", "qwen3", None, "<|im_end|>"),
+    ("smollm", "smollm2", "<|im_start|>", "<|im_end|>"),
+    ("opt", "plain", "</s>", "</s>"),
+    ("bloom", "vicuna", "<s>", "</s>"),
+]
+TRAINED = ["answered", "several", "quotes", "unicode", "html", "thinking"]
+
+
+def trained(kind, family, bos, eos):
+    """Ids of dialogues by transformers up to the last turn's end, and which of them lie in what is to be learned."""
+    named = {"eos_token": eos} | ({"bos_token": bos} if bos else {})
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(OUT / f"../tokenizers/{kind}/tokenizer.json"), **named)
+    tokenizer.chat_template = (OUT / f"{family}.jinja").read_text(encoding="utf-8")
+    cases = {}
+    for key in TRAINED:
+        dialogue = DIALOGUES[key]
+        while dialogue[-1]["role"] != "assistant":
+            dialogue = dialogue[:-1]
+        text = tokenizer.apply_chat_template(dialogue, tokenize=False)
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        assert encoded["input_ids"] == tokenizer.apply_chat_template(dialogue)
+        spans, at = [], 0
+        for run in said(family, text, dialogue):
+            begin = text.index(run, at)
+            at = begin + len(run)
+            spans.append((begin, at))
+        ids, mask = [], []
+        for token, (begin, end) in zip(encoded["input_ids"], encoded["offset_mapping"]):
+            if begin >= at:
+                break
+            ids.append(token)
+            mask.append(int(any(first <= begin < last for first, last in spans)))
+        cases[key] = {"ids": ids, "mask": mask}
+    return {"tokenizer": kind, "family": family, "tokens": named, "cases": cases}
+
+
 def dump(value, name):
     (OUT / name).write_text(json.dumps(value, ensure_ascii=True, indent=0).replace("\n\n", "\n") + "\n", encoding="ascii")
 
@@ -198,6 +241,7 @@ def main():
         if name == "generation":
             assert result["said"] == {key: masked(tokenizer, DIALOGUES[key]) for key in result["said"]}
         dump(result, f"{name}.json")
+    (OUT / "training.json").write_text(json.dumps([trained(*kind) for kind in KINDS]) + "\n", encoding="ascii")
     tokenizer = tokenizer_of("<s>", "</s>", ["<s>", "</s>"])
     results = [{"source": source} | rendered(tokenizer, MESSAGES, chat_template=source) for source in SNIPPETS["rendered"]]
     for source in SNIPPETS["refused"]:

@@ -18,8 +18,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** From a dialogue to the tokens that are trained, with the templates of published families. */
@@ -44,17 +47,10 @@ final class DialogueTrainingTest {
       })
   void sft_dialogue_trainsTheAssistantsTurnsAndNothingElse(String family) throws IOException {
     JsonNode golden = JSON.readTree(TEMPLATES.resolve(family + ".json").toFile());
-    writeModel(family, golden.get("tokens"));
+    writeModel(TEMPLATES, family, golden.get("tokens"));
     try (ModelText text = ModelText.load(model)) {
-      Lengths lengths = new Lengths(4000, 3000, DataConfig.TooLong.DROP);
-      Tokenization tokenization = new Tokenization(text, DataConfig.Format.AUTO, lengths);
       for (String name : List.of("answered", "thinking")) {
-        Sequence sequence =
-            tokenization
-                .sft(List.of(dialogue(name)), Trained.COMPLETION)
-                .examples()
-                .get(0)
-                .sequence();
+        Sequence sequence = sequence(name, text);
         List<String> said = new ArrayList<>();
         golden.get("said").get(name).forEach(turn -> said.add(turn.asText()));
 
@@ -67,6 +63,49 @@ final class DialogueTrainingTest {
         assertThat(trained(sequence, text)).as(name).isEqualTo(said);
       }
     }
+  }
+
+  static Stream<JsonNode> kinds() throws IOException {
+    return JSON.readTree(TEMPLATES.resolve("training.json").toFile()).valueStream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void sft_everyKindOfTokenizer_hasTransformersIdsAndMask(JsonNode kind) throws IOException {
+    Path tokenizer = TEMPLATES.resolveSibling("tokenizers").resolve(kind.get("tokenizer").asText());
+    writeModel(tokenizer, kind.get("family").asText(), kind.get("tokens"));
+    try (ModelText text = ModelText.load(model)) {
+      for (Map.Entry<String, JsonNode> golden : kind.get("cases").properties()) {
+        Sequence sequence = sequence(golden.getKey(), text);
+        List<Integer> ids = new ArrayList<>();
+        golden.getValue().get("ids").forEach(id -> ids.add(id.intValue()));
+        List<Integer> mask = new ArrayList<>();
+        golden.getValue().get("mask").forEach(bit -> mask.add(bit.intValue()));
+        if (ids.get(ids.size() - 1) != text.endOfSequence()) {
+          ids.add(text.endOfSequence());
+          mask.add(1);
+        }
+        assertThat(sequence.tokens().values()).as(golden.getKey()).containsExactly(ints(ids));
+        int[] trained = new int[ids.size()];
+        for (int read : sequence.reads().values()) {
+          trained[read + 1] = 1;
+        }
+        assertThat(trained).as(golden.getKey()).containsExactly(ints(mask));
+      }
+    }
+  }
+
+  private static int[] ints(List<Integer> list) {
+    return list.stream().mapToInt(Integer::intValue).toArray();
+  }
+
+  private static Sequence sequence(String dialogue, ModelText text) throws IOException {
+    Lengths lengths = new Lengths(4000, 3000, DataConfig.TooLong.DROP);
+    return new Tokenization(text, DataConfig.Format.AUTO, lengths)
+        .sft(List.of(dialogue(dialogue)), Trained.COMPLETION)
+        .examples()
+        .get(0)
+        .sequence();
   }
 
   /** The runs of tokens that are trained, as text. */
@@ -96,8 +135,8 @@ final class DialogueTrainingTest {
     return new DataRecord.Dialogue(new Origin("dialogues.json", 1), messages);
   }
 
-  private void writeModel(String family, JsonNode tokens) throws IOException {
-    Files.copy(TEMPLATES.resolve("tokenizer.json"), model.resolve("tokenizer.json"));
+  private void writeModel(Path tokenizer, String family, JsonNode tokens) throws IOException {
+    Files.copy(tokenizer.resolve("tokenizer.json"), model.resolve("tokenizer.json"));
     Files.copy(TEMPLATES.resolve(family + ".jinja"), model.resolve("chat_template.jinja"));
     JSON.writeValue(model.resolve("tokenizer_config.json").toFile(), tokens);
     ObjectNode config = JSON.createObjectNode();
