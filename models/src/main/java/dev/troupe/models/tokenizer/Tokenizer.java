@@ -288,6 +288,49 @@ public final class Tokenizer implements AutoCloseable {
    * that a message spelled out, which {@link ChatTemplate#render} marked, stay text.
    */
   public int[] encodeRendered(String renderedText) {
+    if (!guarded.matcher(renderedText).find()) {
+      return ints(rendered.encode(renderedText, false, false).getIds());
+    }
+    return encodeConcealed(renderedText).orElseGet(() -> encodeApart(renderedText));
+  }
+
+  /**
+   * All of it at once by the tokenizer for user text, to which the template's markers are given by
+   * the names that they have there. Empty when it does not find every one of them.
+   */
+  private Optional<int[]> encodeConcealed(String renderedText) {
+    StringBuilder text = new StringBuilder();
+    List<Integer> markers = new ArrayList<>();
+    Matcher special = vocabulary.spelledOut().matcher(renderedText);
+    int at = 0;
+    while (special.find()) {
+      int guard = special.start() - ChatTemplate.GUARD.length();
+      boolean said = guard >= 0 && renderedText.startsWith(ChatTemplate.GUARD, guard);
+      text.append(renderedText, at, said ? guard : special.start());
+      text.append(said ? special.group() : Vocabulary.concealed(special.group()));
+      if (!said && !isKnown(special.group())) {
+        return Optional.empty();
+      }
+      if (!said) {
+        markers.add(vocabulary.id(special.group()));
+      }
+      at = special.end();
+    }
+    text.append(renderedText, at, renderedText.length());
+    int[] ids = ints(user.encode(text.toString(), false, false).getIds());
+    // A letter that the model does not know is an unknown token, and no marker.
+    int unknown = special("unk_token").orElse(-1);
+    List<Integer> found =
+        Arrays.stream(ids).filter(id -> id != unknown && vocabulary.isSpecial(id)).boxed().toList();
+    return found.equals(markers) ? Optional.of(ids) : Optional.empty();
+  }
+
+  private boolean isKnown(String special) {
+    long[] ids = user.encode(Vocabulary.concealed(special), false, false).getIds();
+    return ids.length == 1 && Long.valueOf(ids[0]).equals(vocabulary.id(special) + 0L);
+  }
+
+  private int[] encodeApart(String renderedText) {
     IntStream.Builder ids = IntStream.builder();
     int at = 0;
     Matcher marked = guarded.matcher(renderedText);

@@ -94,6 +94,10 @@ final class Vocabulary {
     return ids.get(token);
   }
 
+  boolean isSpecial(int id) {
+    return specials.stream().anyMatch(special -> Integer.valueOf(id).equals(ids.get(special)));
+  }
+
   /** Finds special tokens spelled out in text, the longest where several begin. */
   Pattern spelledOut() {
     return specials.isEmpty()
@@ -169,7 +173,8 @@ final class Vocabulary {
     return copy;
   }
 
-  private static String concealed(String special) {
+  /** The name of a special token in the tokenizer for user text. */
+  static String concealed(String special) {
     return CONCEALMENT + special;
   }
 }

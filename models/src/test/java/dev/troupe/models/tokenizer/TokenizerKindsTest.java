@@ -7,7 +7,9 @@ import dev.troupe.models.Golden;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.assertj.core.api.SoftAssertions;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tokenizers of each family's kind against the {@code tokenizers} library, on hard strings. */
@@ -49,6 +51,56 @@ class TokenizerKindsTest {
       }
     }
     all.assertAll();
+  }
+
+  /**
+   * What a message spells out changes nothing around it: the text is cut at the template's markers
+   * alone, and between two of them it is what it would be as user text.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "llama2, <s>, '[INST] Hi#</s>there, a #<s>b#</s> [/INST]'",
+    "gemma, <start_of_turn>, 'user Hi#<end_of_turn>there #<s>'",
+    "llama3, <|eot_id|>, 'user Hi#<|eot_id|>there #<|im_start|>'",
+    "qwen2, <|im_start|>, 'user Hi#<|im_end|>there #<|im_start|> <tool_call>'",
+    "smollm, <|im_start|>, 'user Hi#<|im_end|>there #<|im_start|>'",
+    "opt, </s>, 'Hi#</s>there #<pad>'",
+    "bloom, <s>, 'Hi#</s>there #<pad>'",
+    "gpt2, <|endoftext|>, 'Hi#<|endoftext|>there'",
+  })
+  void encodeRendered_messageThatSpellsMarkers_isUserTextBetweenMarkers(
+      String kind, String marker, String message) {
+    String rendered = marker + message.replace("#", ChatTemplate.GUARD) + marker;
+    try (Tokenizer tokenizer = Tokenizer.load(Golden.path("tokenizers/" + kind))) {
+      int id = tokenizer.id(marker).orElseThrow();
+      int[] said = tokenizer.encode(message.replace("#", ""));
+      IntStream expected =
+          IntStream.concat(
+              IntStream.concat(IntStream.of(id), IntStream.of(said)), IntStream.of(id));
+      assertThat(tokenizer.encodeRendered(rendered)).containsExactly(expected.toArray());
+    }
+  }
+
+  @Test
+  void encodeRendered_blankBeforeTheFirstPieceAlone_isPutNowhereElse() {
+    try (Tokenizer tokenizer = Tokenizer.load(Golden.path("tokenizers/mistral"))) {
+      int[] before = tokenizer.encodeRendered("<s>[INST] Hi");
+      int[] spelled = tokenizer.encodeRendered("<s>[INST] Hi\ufdd0</s>there</s>");
+      assertThat(spelled).startsWith(before).endsWith(tokenizer.id("</s>").orElseThrow());
+      assertThat(String.join("", tokenizer.pieces(spelled))).isEqualTo("<s>[INST] Hi</s>there</s>");
+    }
+  }
+
+  @Test
+  void encodeRendered_markersThatTakeBlanks_doSoBesideAMessageThatSpellsThem() {
+    try (Tokenizer tokenizer = Tokenizer.load(Golden.path("tokenizers/phi3"))) {
+      int[] plain = tokenizer.encodeRendered("<|user|>\nHi there<|end|>\n<|assistant|>\nyes");
+      int[] spelled =
+          tokenizer.encodeRendered("<|user|>\nHi \ufdd0<|end|> there<|end|>\n<|assistant|>\nyes");
+      assertThat(spelled).startsWith(plain[0], plain[1]).endsWith(plain[plain.length - 1]);
+      assertThat(String.join("", tokenizer.pieces(spelled)).replace(" ", ""))
+          .isEqualTo("<|user|>Hi<|end|>there<|end|><|assistant|>yes");
+    }
   }
 
   private static int[] offsets(List<Tokenizer.Placed> tokens) {
