@@ -7,9 +7,11 @@ import llama_cpp as c
 import numpy as np
 from common import parser, rates, report
 
-a = parser(batch=1, prompt_tokens=64, new_tokens=128).parse_args()
+a = parser(batch=1, prompt_tokens=64, new_tokens=128, plain_buffers=0).parse_args()
 c.llama_backend_init()
 mp = c.llama_model_default_params()
+if a.plain_buffers:
+    mp.use_extra_bufts = False
 model = c.llama_model_load_from_file(a.model.encode(), mp)
 vocab = c.llama_n_vocab(c.llama_model_get_vocab(model)) if hasattr(c, "llama_n_vocab") else c.llama_vocab_n_tokens(c.llama_model_get_vocab(model))
 cp = c.llama_context_default_params()
