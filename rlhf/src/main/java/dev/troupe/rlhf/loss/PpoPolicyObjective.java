@@ -32,6 +32,8 @@ public record PpoPolicyObjective(
     Averaging averaging,
     double logRatioLimit)
     implements Objective<PolicyExample> {
+  /** That of OpenRLHF and verl. */
+  public static final double LOG_RATIO_LIMIT = 20;
 
   public PpoPolicyObjective {
     if (!(clipEpsilon > 0)) {
@@ -49,7 +51,7 @@ public record PpoPolicyObjective(
   /** Averaged over all tokens of the step, with the exponent kept within ±20. */
   public PpoPolicyObjective(
       double clipEpsilon, OptionalDouble dualClip, double entropyCoefficient) {
-    this(clipEpsilon, dualClip, entropyCoefficient, Averaging.GLOBAL_TOKEN, 20);
+    this(clipEpsilon, dualClip, entropyCoefficient, Averaging.GLOBAL_TOKEN, LOG_RATIO_LIMIT);
   }
 
   @Override

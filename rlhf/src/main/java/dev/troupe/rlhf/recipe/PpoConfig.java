@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.Whitening;
 import java.util.Optional;
 
@@ -10,12 +11,14 @@ import java.util.Optional;
  * @param promptsPerIteration prompts answered per round
  * @param ppoEpochs passes over a round's experience
  * @param minibatches optimiser steps per pass
+ * @param averaging over which tokens the policy's and the critic's loss is a mean
  */
 public record PpoConfig(
     int iterations,
     int promptsPerIteration,
     int ppoEpochs,
     int minibatches,
+    Averaging averaging,
     GenerationConfig generation,
     KlConfig kl,
     Rewards rewards,

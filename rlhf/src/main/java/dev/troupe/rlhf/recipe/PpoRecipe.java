@@ -324,8 +324,11 @@ public final class PpoRecipe implements Recipe {
         new PpoPolicyObjective(
             config.policy().clipEpsilon(),
             optional(config.policy().dualClip()),
-            config.policy().entropyCoefficient());
-    PpoValueObjective valueLoss = new PpoValueObjective(config.critic().clipEpsilon());
+            config.policy().entropyCoefficient(),
+            config.averaging(),
+            PpoPolicyObjective.LOG_RATIO_LIMIT);
+    PpoValueObjective valueLoss =
+        new PpoValueObjective(config.critic().clipEpsilon(), config.averaging());
     boolean policyLearns = iteration > config.critic().warmupIterations();
     Set<String> learned = new HashSet<>();
     int skipped = 0;

@@ -14,6 +14,8 @@ import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.DpoLoss;
+import dev.troupe.rlhf.loss.PpoPolicyObjective;
+import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.RewardObjective;
 import dev.troupe.rlhf.loss.SftExample;
@@ -210,6 +212,7 @@ class RecipesTest {
             16,
             1,
             1,
+            Averaging.MICRO_BATCH,
             modern.generation(),
             new KlConfig.Fixed(0.1),
             new PpoConfig.Rewards(
@@ -219,6 +222,15 @@ class RecipesTest {
             modern.critic(),
             modern.evaluation());
     PpoRecipe.Result result = ppo(config).run(context("ppo", observer, Checkpoints.NONE));
+
+    assertThat(cast.objectives)
+        .filteredOn(PpoPolicyObjective.class::isInstance)
+        .isNotEmpty()
+        .allMatch(o -> ((PpoPolicyObjective) o).averaging() == Averaging.MICRO_BATCH);
+    assertThat(cast.objectives)
+        .filteredOn(PpoValueObjective.class::isInstance)
+        .isNotEmpty()
+        .allMatch(o -> ((PpoValueObjective) o).averaging() == Averaging.MICRO_BATCH);
 
     // DeepSpeed-Chat drops replies of one token before the end of sequence, or none.
     long tooShort = result.account().dropped().getOrDefault("too few trained tokens", 0L);
@@ -249,6 +261,7 @@ class RecipesTest {
             16,
             1,
             1,
+            modern.averaging(),
             modern.generation(),
             modern.kl(),
             modern.rewards(),
@@ -361,6 +374,7 @@ class RecipesTest {
         16,
         2,
         2,
+        Averaging.GLOBAL_TOKEN,
         generation,
         new KlConfig.Adaptive(0.02, 2, 100),
         new PpoConfig.Rewards(PpoConfig.Placement.MODERN, Optional.empty(), Optional.of(0.2)),

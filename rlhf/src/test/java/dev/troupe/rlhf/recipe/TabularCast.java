@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.rlhf.port.Cast;
@@ -56,9 +57,12 @@ final class TabularCast implements Cast {
   final Faults faults = new Faults();
   final List<RoleSpec> opened = new ArrayList<>();
 
+  /** Of all updates, in order. */
+  final List<Objective<?>> objectives = new ArrayList<>();
+
   @Override
   public CompletionStage<Role> open(RoleSpec spec) {
     opened.add(spec);
-    return CompletableFuture.completedFuture(new TabularRole(spec, disk, faults));
+    return CompletableFuture.completedFuture(new TabularRole(spec, disk, faults, objectives));
   }
 }

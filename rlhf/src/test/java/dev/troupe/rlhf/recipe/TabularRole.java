@@ -40,12 +40,18 @@ final class TabularRole implements Role {
   private final RoleSpec spec;
   private final Map<String, double[]> disk;
   private final TabularCast.Faults faults;
+  private final List<Objective<?>> objectives;
   private long version;
 
-  TabularRole(RoleSpec spec, Map<String, double[]> disk, TabularCast.Faults faults) {
+  TabularRole(
+      RoleSpec spec,
+      Map<String, double[]> disk,
+      TabularCast.Faults faults,
+      List<Objective<?>> objectives) {
     this.spec = spec;
     this.disk = disk;
     this.faults = faults;
+    this.objectives = objectives;
     spec.adapter().ifPresent(this::load);
   }
 
@@ -105,6 +111,7 @@ final class TabularRole implements Role {
   @Override
   public <E extends Example> CompletionStage<UpdateResult> update(
       Objective<E> objective, List<E> examples) {
+    objectives.add(objective);
     long reads =
         examples.stream()
             .flatMap(e -> e.sequences().stream())
