@@ -33,18 +33,18 @@ class SpeedTest {
 
   @Test
   void generate_isTwiceTheSpeedOfTheUncachedPath() {
-    GenerateBench fast = new GenerateBench(WeightFormat.FP32, 8, 24, 32, false);
+    GenerateBench fast = new GenerateBench(WeightFormat.FP32, 4, 16, 24, false);
     double ratio =
         median(
             () ->
                 fast.run(model, Lanes.shared(), 1).median()
-                    / TrainBench.uncached(model, Lanes.shared(), 8, 24, 32).median());
+                    / TrainBench.uncached(model, Lanes.shared(), 4, 16, 24).median());
     assertThat(ratio).isGreaterThan(2);
   }
 
   @Test
   void train_isNoSlowerThanOneTextAfterTheOther() {
-    TrainBench step = new TrainBench(8, 128);
+    TrainBench step = new TrainBench(4, 96);
     double ratio =
         median(
             () ->
