@@ -13,6 +13,7 @@ import argparse
 import json
 import pathlib
 import statistics
+import os
 import subprocess
 import sys
 
@@ -42,7 +43,9 @@ def pairs(a):
 
 
 def run(command, work):
-    done = subprocess.run(command, capture_output=True, text=True)
+    # Troupe's script sets the thread count itself
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
