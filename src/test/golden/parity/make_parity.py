@@ -116,6 +116,12 @@ def save(model, directory):
     shutil.rmtree(directory, ignore_errors=True)
     model.save_pretrained(directory)
     (directory / "README.md").unlink(missing_ok=True)
+    adapter = directory / "adapter_config.json"
+    if adapter.exists():
+        # peft writes where the model lay on the machine that made the file
+        config = json.loads(adapter.read_text())
+        config["base_model_name_or_path"] = "parity/model"
+        adapter.write_text(json.dumps(config, indent=2, sort_keys=True))
 
 
 def write(case, run, batches, **more):

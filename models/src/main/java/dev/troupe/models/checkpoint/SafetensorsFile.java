@@ -8,9 +8,7 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -40,6 +38,8 @@ public final class SafetensorsFile implements TensorFile {
    */
   private record Entry(DType dtype, Shape shape, long begin, long end) {}
 
+  private static final HeaderFormat<SafetensorsFile> FORMAT = SafetensorsFile::parse;
+
   private final Path path;
   private final FileChannel channel;
   private final long dataStart;
@@ -65,26 +65,7 @@ public final class SafetensorsFile implements TensorFile {
    * @throws CheckpointException when the file is missing, truncated or not what its header says
    */
   public static SafetensorsFile open(Path path) {
-    FileChannel channel;
-    try {
-      channel = FileChannel.open(path, StandardOpenOption.READ);
-    } catch (NoSuchFileException e) {
-      throw new CheckpointException(path + " does not exist.", e);
-    } catch (IOException e) {
-      throw new CheckpointException(path + " cannot be opened: " + e, e);
-    }
-    boolean opened = false;
-    try {
-      SafetensorsFile file = parse(path, channel);
-      opened = true;
-      return file;
-    } catch (IOException e) {
-      throw new CheckpointException(path + " cannot be read: " + e, e);
-    } finally {
-      if (!opened) {
-        closeQuietly(channel);
-      }
-    }
+    return FORMAT.open(path);
   }
 
   private static SafetensorsFile parse(Path path, FileChannel channel) throws IOException {
@@ -341,14 +322,6 @@ public final class SafetensorsFile implements TensorFile {
   /** Closes the file; mapped buffers stay readable until they are collected. */
   @Override
   public void close() {
-    closeQuietly(channel);
-  }
-
-  private static void closeQuietly(FileChannel channel) {
-    try {
-      channel.close();
-    } catch (IOException e) {
-      // Only read from: nothing can be lost.
-    }
+    HeaderFormat.close(channel);
   }
 }

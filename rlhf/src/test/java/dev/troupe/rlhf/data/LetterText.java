@@ -4,6 +4,7 @@ import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.port.Text;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.stream.Collectors;
@@ -36,7 +37,9 @@ record LetterText(boolean hasChatTemplate, boolean begins, int contextLength) im
 
   @Override
   public List<String> pieces(TokenIds tokens) {
-    throw new UnsupportedOperationException("not needed here");
+    return Arrays.stream(tokens.values())
+        .mapToObj(token -> token == 2 ? END : String.valueOf((char) token))
+        .toList();
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.troupe.models.checkpoint.gguf;
 
 import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.HeaderFormat;
 import dev.troupe.models.checkpoint.Shape;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -8,9 +9,7 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -44,6 +43,8 @@ public final class GgufFile implements AutoCloseable {
    */
   public record Tensor(String name, GgufType type, Shape shape, long offset, long bytes) {}
 
+  private static final HeaderFormat<GgufFile> FORMAT = GgufFile::parse;
+
   private final Path path;
   private final FileChannel channel;
   private final int version;
@@ -69,26 +70,7 @@ public final class GgufFile implements AutoCloseable {
    * @throws CheckpointException when the file is missing, damaged, or of a kind that is not read
    */
   public static GgufFile open(Path path) {
-    FileChannel channel;
-    try {
-      channel = FileChannel.open(path, StandardOpenOption.READ);
-    } catch (NoSuchFileException e) {
-      throw new CheckpointException(path + " does not exist.", e);
-    } catch (IOException e) {
-      throw new CheckpointException(path + " cannot be opened: " + e, e);
-    }
-    boolean opened = false;
-    try {
-      GgufFile file = parse(path, channel);
-      opened = true;
-      return file;
-    } catch (IOException e) {
-      throw new CheckpointException(path + " cannot be read: " + e, e);
-    } finally {
-      if (!opened) {
-        closeQuietly(channel);
-      }
-    }
+    return FORMAT.open(path);
   }
 
   private static GgufFile parse(Path path, FileChannel channel) throws IOException {
@@ -361,14 +343,6 @@ public final class GgufFile implements AutoCloseable {
 
   @Override
   public void close() {
-    closeQuietly(channel);
-  }
-
-  private static void closeQuietly(FileChannel channel) {
-    try {
-      channel.close();
-    } catch (IOException e) {
-      // Only read from: nothing can be lost.
-    }
+    HeaderFormat.close(channel);
   }
 }
