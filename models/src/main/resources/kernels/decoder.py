@@ -66,10 +66,10 @@ def group_outs(self, p: List[Tensor], l: int, g: int) -> List[Tensor]:
       out.append(b if self.even else b * self.scales[7 * l + k])
   return out
 
-def dropped(self, x, seed: int):
-  # each number 0 with probability drop_below / 2^53, else scaled up. The coin is a hash of its place and the seed (SplitMix64): the same
-  # however many threads there are, and no generator is shared with other lanes.
-  z = torch.arange(x.numel()) * -7046029254386353131 + seed
+def dropped(self, x, seed: int, l: int, g: int, j: int):
+  # the input of layer l, group g, linear layer j: each number 0 with probability drop_below / 2^53, else scaled up. The coin is a hash of its
+  # place and the seed (SplitMix64): the same however many threads there are, and no generator is shared with other lanes.
+  z = torch.arange(x.numel()) * -7046029254386353131 + (seed + (28 * l + 4 * g + j) * -4658895280553007687)
   z = ((z >> 30) & 17179869183).bitwise_xor_(z).mul_(-4658895280553007687)
   z = ((z >> 27) & 137438953471).bitwise_xor_(z).mul_(-7723592293110705685)
   z = ((z >> 31) & 8589934591).bitwise_xor_(z)
@@ -90,7 +90,7 @@ def low_rank(self, x, y, p: List[Tensor], l: int, g: int, seed: int):
     for j in range(len(b)):
       n = b[j].size(0)
       if n > 0:
-        parts.append(torch.linear(self.dropped(x, seed + (28 * l + 4 * g + j) * -4658895280553007687), a[r:r + n]))
+        parts.append(torch.linear(self.dropped(x, seed, l, g, j), a[r:r + n]))
         r += n
     h = torch.cat(parts, 1)
   else:
@@ -115,6 +115,32 @@ def magnitude(self, w, p: List[Tensor], l: int, g: int):
       out.append(m / norm[r:r + n] if m.numel() > 0 else torch.ones([n]))
       r += n
   return torch.cat(out)
+
+def stretched(self, x, y, w, p: List[Tensor], l: int, g: int, seed: int):
+  # DoRA: m / |row| * (y + scale * (x Aᵀ) B), y the product of x and w, fresh. With dropout as PEFT: y of the whole x, and beside it
+  # (m / |row| - 1) * (x' wᵀ) + m / |row| * scale * (x' Aᵀ) B of the dropped x', of its own for every linear layer
+  a = p[11 * l + self.group_piece[g]]
+  if a.numel() == 0:
+    return y
+  m = self.magnitude(w, p, l, g)
+  if seed == 0 or self.drop_below == 0:
+    return self.low_rank(x, y, p, l, g, seed) * m
+  a = a.view(-1, x.size(1))
+  b = self.group_outs(p, l, g)
+  out: List[Tensor] = []
+  i = 0
+  r = 0
+  for j in range(len(b)):
+    n, k = b[j].size(0), b[j].size(1)
+    part = y[:, i:i + k]
+    if n > 0:
+      d = self.dropped(x, seed, l, g, j)
+      h = torch.linear(torch.linear(d, a[r:r + n]), b[j].t()) * self.scale
+      part = part + torch.linear(d, w[i:i + k]) * (m[i:i + k] - 1) + h * m[i:i + k]
+      r += n
+    out.append(part)
+    i += k
+  return torch.cat(out, 1)
 
 def slopes(self):
   # of ALiBi, one per head: for n heads, n a power of two, powers of 2 ** (-8 / n); for more, between them
@@ -154,12 +180,12 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
   o = 9 + 16 * l
   h = self.normed(x, w[o], w[o + 6])
   qkv = torch.linear(h, w[o + 1], w[o + 7]) if self.qkv_bias and not self.dora else torch.linear(h, w[o + 1])
-  if self.lora:
-    qkv = self.low_rank(h, qkv, p, l, 0, seed)
   if self.dora:
-    qkv = qkv * self.magnitude(w[o + 1], p, l, 0)
+    qkv = self.stretched(h, qkv, w[o + 1], p, l, 0, seed)
     if self.qkv_bias:
       qkv = qkv + w[o + 7]
+  elif self.lora:
+    qkv = self.low_rank(h, qkv, p, l, 0, seed)
   qk, v = qkv.split_with_sizes([(hq + hk) * hd, hk * hd], -1)
   if self.qk_norm:
     gain = torch.cat([w[o + 8].expand(hq, hd), w[o + 9].expand(hk, hd)])
@@ -180,24 +206,24 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
   o = 9 + 16 * l
   before = x
   x = torch.linear(a, w[o + 2]) if self.post_norms or self.dora else torch.addmm(x, a, w[o + 2].t())
-  if self.lora:
-    x = self.low_rank(a, x, p, l, 1, seed)
   if self.dora:
-    x = x * self.magnitude(w[o + 2], p, l, 1)
+    x = self.stretched(a, x, w[o + 2], p, l, 1, seed)
     if not self.post_norms:
       x = before + x
+  elif self.lora:
+    x = self.low_rank(a, x, p, l, 1, seed)
   if self.out_bias:
     x = x + w[o + 10]
   if self.post_norms:
     x = before + self.rms(x, w[o + 11])
   h = self.normed(before if self.parallel else x, w[o + 3], w[o + 12])
   gu = torch.linear(h, w[o + 4], w[o + 13]) if self.mlp_bias and not self.dora else torch.linear(h, w[o + 4])
-  if self.lora:
-    gu = self.low_rank(h, gu, p, l, 2, seed)
   if self.dora:
-    gu = gu * self.magnitude(w[o + 4], p, l, 2)
+    gu = self.stretched(h, gu, w[o + 4], p, l, 2, seed)
     if self.mlp_bias:
       gu = gu + w[o + 13]
+  elif self.lora:
+    gu = self.low_rank(h, gu, p, l, 2, seed)
   if self.gated:
     gate, up = gu.chunk(2, -1)
     a = self.activated(gate) * up
@@ -205,12 +231,12 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
     a = self.activated(gu)
   before = x
   x = torch.linear(a, w[o + 5]) if self.post_norms or self.dora else torch.addmm(x, a, w[o + 5].t())
-  if self.lora:
-    x = self.low_rank(a, x, p, l, 3, seed)
   if self.dora:
-    x = x * self.magnitude(w[o + 5], p, l, 3)
+    x = self.stretched(a, x, w[o + 5], p, l, 3, seed)
     if not self.post_norms:
       x = before + x
+  elif self.lora:
+    x = self.low_rank(a, x, p, l, 3, seed)
   if self.mlp_bias:
     x = x + w[o + 14]
   if self.post_norms:

@@ -43,7 +43,7 @@ final class TinyModel {
   static final List<String> ALL =
       List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
 
-  /** Every choice of a LoRA that goes with dropout. */
+  /** Every choice of a LoRA but DoRA. */
   static final Tuning.Lora CHOICES =
       new Tuning.Lora(
           3,

@@ -12,10 +12,14 @@ import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
@@ -57,6 +61,9 @@ final class GradientTest {
             y[at] += by
             return y
 
+          def itself(self, x):
+            return x
+
           def dot(self, x, y) -> float:
             return float((x * y).sum())
 
@@ -71,7 +78,30 @@ final class GradientTest {
           """,
           Map.of());
 
-  /** A golden family, or none for a random Llama, tied or not. */
+  /** Behind the decoder's kernels. */
+  private static final String FROZEN =
+      """
+
+      def frozen(self, moved, flat, w: List[Tensor], head: int):
+        # The magnitudes of moved stretched with its rows, all linear layers adapted: magnitude / |row| is as if the rows were still those
+        # of flat, for DoRA's gradient takes |row| for a constant.
+        n = self.layers * sum(self.widths)
+        end = flat.numel() - head
+        slots = [1, 2, 4, 5]
+        ratios: List[Tensor] = []
+        one, other = flat.detach().clone(), moved.clone()
+        one[end - n:end] = 1
+        other[end - n:end] = 1
+        before, after = self.pieces(one), self.pieces(other)
+        for l in range(self.layers):
+          for g in range(4):
+            m = w[9 + 16 * l + slots[g]]
+            ratios.append(self.magnitude(m, before, l, g) / self.magnitude(m, after, l, g))
+        out = moved.clone()
+        out[end - n:end] *= torch.cat(ratios)
+        return out
+      """;
+
   /** Ranks and scales that differ within a group, layers without a pair, dropped inputs. */
   private static final LoraOptions CHOICES =
       new LoraOptions(
@@ -89,6 +119,25 @@ final class GradientTest {
           LoraOptions.Bias.NONE,
           LoraOptions.Initial.KAIMING);
 
+  /** Rows of a length of their own, on every linear layer. */
+  private static LoraOptions dora(double dropout) {
+    return new LoraOptions(
+        2,
+        6,
+        new Modules.AllLinear(),
+        Optional.empty(),
+        false,
+        List.of(),
+        List.of(),
+        Map.of("v_proj", 3),
+        Map.of("o_proj", 2.5),
+        dropout,
+        true,
+        LoraOptions.Bias.NONE,
+        LoraOptions.Initial.KAIMING);
+  }
+
+  /** A golden family, or none for a random Llama, tied or not. */
   private record Case(String name, ParameterLayout layout, boolean tied, String family) {
     Case(String name, ParameterLayout layout, boolean tied) {
       this(name, layout, tied, "");
@@ -141,6 +190,8 @@ final class GradientTest {
     cases.add(lora(EnumSet.allOf(AdaptedLinear.class), true));
     cases.add(
         new Case("lora with choices", ParameterLayout.lora(config(true), CHOICES, true), true));
+    cases.add(new Case("dora", ParameterLayout.lora(config(true), dora(0), true), true));
+    cases.add(new Case("dora, dropout", ParameterLayout.lora(config(true), dora(0.4), true), true));
     cases.add(new Case("full, tied", ParameterLayout.full(config(true), true), true));
     cases.add(new Case("full, untied", ParameterLayout.full(config(false), true), false));
     cases.add(new Case("value head alone", ParameterLayout.bare(config(true), true), true));
@@ -149,6 +200,12 @@ final class GradientTest {
       LoraOptions all = LoraOptions.plain(2, 6, new Modules.AllLinear());
       cases.add(
           new Case(family + ", lora", ParameterLayout.lora(config, all, true), false, family));
+      cases.add(
+          new Case(
+              family + ", dora, dropout",
+              ParameterLayout.lora(config, dora(0.4), true),
+              false,
+              family));
       cases.add(new Case(family + ", full", ParameterLayout.full(config, true), false, family));
     }
     return cases.stream();
@@ -173,9 +230,7 @@ final class GradientTest {
     ParameterLayout layout = tried.layout();
     Random random = new Random(seed);
     try (BaseModel base = tried.base(seed);
-        KernelModule kernels =
-            KernelModule.load(
-                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+        KernelModule kernels = kernels(layout);
         Handle weights = tried.weights(base);
         Handle single = Handle.of(parameters(layout, random), layout.size());
         Handle flat = HELPERS.train("double_leaf", single);
@@ -201,8 +256,8 @@ final class GradientTest {
         double worst = 0;
         for (int i = 0; i < 60; i++) {
           long at = random.nextInt(layout.size());
-          double up = loss(kernels, batch, weights, flat, at, STEP);
-          double down = loss(kernels, batch, weights, flat, at, -STEP);
+          double up = loss(kernels, layout, batch, weights, flat, at, STEP);
+          double down = loss(kernels, layout, batch, weights, flat, at, -STEP);
           try (Handle index = Handle.of(at);
               Handle value = HELPERS.infer("at", gradient, index)) {
             double difference = (up - down) / (2 * STEP);
@@ -218,6 +273,16 @@ final class GradientTest {
     }
   }
 
+  private static KernelModule kernels(ParameterLayout layout) {
+    try (InputStream source = BaseModel.class.getResourceAsStream("/kernels/decoder.py")) {
+      String text =
+          new String(Objects.requireNonNull(source).readAllBytes(), StandardCharsets.UTF_8);
+      return KernelModule.compile("decoder.py", text + FROZEN, layout.kernelAttributes());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /** No piece is zero, B of LoRA neither; norms are near one. */
   private static float[] parameters(ParameterLayout layout, Random random) {
     float[] values = new float[layout.size()];
@@ -228,10 +293,21 @@ final class GradientTest {
   }
 
   private static double loss(
-      KernelModule kernels, Batch batch, Handle weights, Handle flat, long at, double by) {
+      KernelModule kernels,
+      ParameterLayout layout,
+      Batch batch,
+      Handle weights,
+      Handle flat,
+      long at,
+      double by) {
     try (Handle index = Handle.of(at);
         Handle step = Handle.of(by);
-        Handle moved = HELPERS.train("nudged", flat, index, step);
+        Handle head = Handle.of(layout.hasValueHead() ? (long) layout.config().hiddenSize() : 0L);
+        Handle nudged = HELPERS.train("nudged", flat, index, step);
+        Handle moved =
+            layout.options().map(LoraOptions::dora).orElse(false)
+                ? kernels.train("frozen", nudged, flat, weights, head)
+                : HELPERS.train("itself", nudged);
         Handle result = kernels.infer("forward", batch.arguments(weights, moved))) {
       Handle[] parts = result.parts();
       double loss =

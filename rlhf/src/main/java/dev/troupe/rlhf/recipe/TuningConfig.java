@@ -59,11 +59,6 @@ public sealed interface TuningConfig {
               "names of linear layers, or all-linear or a regex: alone")
           .condition("dropout", dropout, dropout >= 0 && dropout < 1, "at least 0 and below 1")
           .condition(
-              "dora",
-              dora,
-              !(dora && dropout > 0),
-              "false with a dropout: the two cannot be trained together")
-          .condition(
               "layers",
               layers,
               layers.stream().allMatch(layer -> layer >= 0) && !(alone && !layers.isEmpty()),

@@ -50,8 +50,7 @@ class ConfigLimitsTest {
                     Map.of(),
                     Tuning.Lora.Start.KAIMING))
         .hasMessage(
-            "dora is true, allowed: false with a dropout: the two cannot be trained together;"
-                + " layers is [0], allowed: numbers of decoder layers from 0, and only where targets"
+            "layers is [0], allowed: numbers of decoder layers from 0, and only where targets"
                 + " are names; rank-pattern is {q_proj=0}, allowed: ranks of at least 1");
   }
 
