@@ -53,6 +53,10 @@ ADAPTERS = {
     "opt": ("families/opt", dict(r=2, lora_alpha=3, target_modules=["q_proj", "out_proj", "fc1", "fc2"], use_rslora=True), True),
     "bloom": ("families/bloom", dict(r=2, lora_alpha=3, target_modules=["query_key_value", "dense_h_to_4h"]), True),
     "gemma3": ("families/gemma3", dict(r=2, lora_alpha=3, target_modules="all-linear", use_rslora=True), False),
+    "gpt2-biases": ("families/gpt2", dict(r=1, lora_alpha=2, target_modules=["c_attn", "mlp.c_proj"], fan_in_fan_out=True, bias="all"), True),
+    "gpt-neox-biases": ("families/gpt-neox", dict(r=1, lora_alpha=2, target_modules=["query_key_value"], bias="lora_only"), True),
+    "bloom-biases": ("families/bloom", dict(r=1, lora_alpha=2, target_modules=["dense"], bias="all"), True),
+    "qwen2-biases": ("families/qwen2", dict(r=1, lora_alpha=2, target_modules=["q_proj", "v_proj", "up_proj"], bias="lora_only", use_dora=True), True),
 }
 
 
@@ -62,6 +66,12 @@ def prompts(base):
     # Short ones: what is looked at is the adapter.
     rows = expected["batch"] if "batch" in expected else [row["prompt"][:24] for row in expected["rows"]]
     return [row for row in rows if len(row) > 2]
+
+
+def state(model):
+    # PEFT 0.17 trains the biases of lora_only, and loads them, but leaves them out of what it saves.
+    biases = {name: parameter.detach().clone() for name, parameter in model.named_parameters() if parameter.requires_grad and name.endswith(".bias")}
+    return {**get_peft_model_state_dict(model), **biases}
 
 
 def logprobs_of(model, tokens):
@@ -80,12 +90,16 @@ def main():
                     parameter.normal_(std=0.1)
                 if "modules_to_save" in parameter_name:
                     parameter.add_(0.1 * torch.randn_like(parameter))
+                if parameter.requires_grad and parameter_name.endswith(".bias"):
+                    parameter.add_(0.3 * torch.randn_like(parameter))
                 if "magnitude" in parameter_name:
                     parameter.mul_(1 + 0.3 * torch.rand_like(parameter))
         batch = prompts(base_name)
         target = os.path.join(TARGET, name)
         model.save_pretrained(target)
         os.remove(os.path.join(target, "README.md"))
+        if choices.get("bias") == "lora_only":
+            save_file(state(model), os.path.join(target, "adapter_model.safetensors"), metadata={"format": "pt"})
         with torch.no_grad():
             logprobs = [[round(x, 7) for x in logprobs_of(model, tokens).tolist()] for tokens in batch]
         if gradients:
@@ -95,7 +109,7 @@ def main():
                 for parameter in model.parameters():
                     if parameter.requires_grad:
                         parameter.copy_(parameter.grad)
-            save_file(get_peft_model_state_dict(model), os.path.join(target, "gradients.safetensors"), metadata={"format": "pt"})
+            save_file(state(model), os.path.join(target, "gradients.safetensors"), metadata={"format": "pt"})
         # The path of the base is this machine's; a set's order is the day's.
         settings_file = os.path.join(target, "adapter_config.json")
         with open(settings_file, encoding="utf-8") as file:

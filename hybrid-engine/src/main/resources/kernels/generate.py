@@ -15,13 +15,26 @@ def pack(self, w) -> $WEIGHT:
 
 # ---- the shadow: weights for generation made of the training path's
 
+def biased(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
+  # w with the trained biases in the place of the base's, or of some of a bias's rows
+  if len(self.bias_slots) == 0:
+    return w
+  out = [t for t in w]
+  for i in range(len(self.bias_slots)):
+    k, r = self.bias_slots[i], self.bias_rows[i]
+    b = p[self.bias_piece + i]
+    n = b.numel()
+    out[k] = b if n == out[k].numel() else torch.cat([out[k][:r], b, out[k][r + n:]])
+  return out
+
 def frame(self, w: List[Tensor], flat) -> List[Tensor]:
   out: List[Tensor] = []
   p = torch.split_with_sizes(flat.detach(), self.sizes)
+  ws = self.biased(w, p)
   i = 0
   for k in range(len(w)):
     if not self.full or k == 3 or k == 4 or w[k].numel() == 0:
-      out.append(w[k])
+      out.append(ws[k])
     elif k == 2 and self.tied:
       out.append(out[0])
     else:

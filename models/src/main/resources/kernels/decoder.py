@@ -7,16 +7,28 @@
 #     (cos, sin) and q, k rows are interleaved so that a rotary pair is adjacent and RoPE is one complex product.
 # p = the flat buffer, split by self.sizes. LoRA: 11 pieces per layer [A_qkv, B_q, B_k, B_v, A_o, B_o, A_gate_up, B_gate, B_up, A_down, B_down],
 #     A [ranks, in], B [rank, out]; a layer that is not adapted has rank 0; a family with q, k and v in one has its B in that of q. With DoRA
-#     then 7 magnitudes per layer, [out] or empty. Full: the weights of w but the computed ones, in order. Last the value head, if any.
+#     then 7 magnitudes per layer, [out] or empty; then the trained biases, whose places are attributes. Full: the weights of w but the computed ones, in order. Last the value head, if any.
 # Letters: B rows, T tokens a row, N = B * T, d width, M read positions.
 
 def pieces(self, flat):
   return torch.split_with_sizes(flat, self.sizes)
 
-def weights(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
-  # the weights to use: the frozen ones, or views of the buffer where everything is trained
-  if not self.full:
+def biased(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
+  # w with the trained biases in the place of the base's, or of some of a bias's rows
+  if len(self.bias_slots) == 0:
     return w
+  out = [t for t in w]
+  for i in range(len(self.bias_slots)):
+    k, r = self.bias_slots[i], self.bias_rows[i]
+    b = p[self.bias_piece + i]
+    n = b.numel()
+    out[k] = b if n == out[k].numel() else torch.cat([out[k][:r], b, out[k][r + n:]])
+  return out
+
+def weights(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
+  # the weights to use: the frozen ones but for trained biases, or views of the buffer where everything is trained
+  if not self.full:
+    return self.biased(w, p)
   out: List[Tensor] = []
   i = 0
   for k in range(len(w)):

@@ -34,7 +34,7 @@ final class AdapterChoices {
               new TreeMap<>(lora.alphaPattern()),
               lora.dropout(),
               lora.dora(),
-              Bias.NONE,
+              bias(lora.bias()),
               lora.start() == Tuning.Lora.Start.GAUSSIAN ? Initial.GAUSSIAN : Initial.KAIMING);
       List<String> unknown = options.unknownTargets(model);
       if (!unknown.isEmpty()) {
@@ -72,6 +72,14 @@ final class AdapterChoices {
     }
   }
 
+  private static Bias bias(Tuning.Lora.Bias bias) {
+    return switch (bias) {
+      case NONE -> Bias.NONE;
+      case ALL -> Bias.ALL;
+      case LORA_ONLY -> Bias.LORA_ONLY;
+    };
+  }
+
   /** The base is shared by roles: none can have an embedding of its own. */
   static void refuseReplaced(Adapter adapter, Path model, Path directory) {
     if (!adapter.config().saved().isEmpty()) {
@@ -100,7 +108,9 @@ final class AdapterChoices {
 
   /** Whether two choices have the same parameters, and they mean the same. */
   static boolean same(LoraOptions one, LoraOptions other, ModelConfig model) {
-    return one.dora() == other.dora() && one.pairs(model).equals(other.pairs(model));
+    return one.dora() == other.dora()
+        && one.pairs(model).equals(other.pairs(model))
+        && one.trainedBiases(model).equals(other.trainedBiases(model));
   }
 
   /** For people. */
@@ -126,6 +136,9 @@ final class AdapterChoices {
     }
     if (!lora.alphaPattern().isEmpty()) {
       text.append(", alphas ").append(lora.alphaPattern());
+    }
+    if (lora.bias() != Bias.NONE) {
+      text.append(", bias ").append(lora.bias().key());
     }
     return text.append(lora.dora() ? ", DoRA" : "").toString();
   }

@@ -66,7 +66,7 @@ public final class HybridEngine implements RoleEngine {
     layout = layout(spec, base, adapter, directory);
     float[] initial =
         layout.isFull() ? layout.copyOf(base, spec.seed()) : layout.initial(spec.seed());
-    layout.setMagnitudes(initial, base);
+    layout.takeFromBase(initial, base);
     adapter.ifPresent(found -> layout.take(initial, found));
     boolean headFound = adapter.map(found -> found.config().head()).orElse(false);
     if (layout.hasValueHead() && !headFound) {

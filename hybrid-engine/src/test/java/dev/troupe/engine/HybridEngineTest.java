@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.troupe.models.checkpoint.SafetensorsFile;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class HybridEngineTest {
@@ -152,7 +154,8 @@ class HybridEngineTest {
               List.of(),
               Map.of(),
               Map.of(),
-              Tuning.Lora.Start.KAIMING);
+              Tuning.Lora.Start.KAIMING,
+              Tuning.Lora.Bias.NONE);
       try (HybridEngines engines = new HybridEngines();
           RoleEngine engine = engines.open(TinyModel.role(model, tuning, Head.VALUE))) {
         engine.update(objective, examples);
@@ -184,47 +187,81 @@ class HybridEngineTest {
 
   @Test
   void save_withEveryChoice_isReadBack() {
+    for (Tuning.Lora tuning : List.of(TinyModel.CHOICES, TinyModel.DORA)) {
+      saveAndReadBack(model, tuning);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Tuning.Lora.Bias.class)
+  void save_withTrainedBiases_isReadBack(Tuning.Lora.Bias bias) {
+    Path gpt2 =
+        Path.of(
+            System.getProperty("troupe.root"), "models/src/test/resources/golden/families/gpt2");
+    saveAndReadBack(
+        gpt2,
+        new Tuning.Lora(
+            2,
+            6,
+            List.of("c_attn", "c_fc"),
+            false,
+            0,
+            false,
+            List.of(),
+            Map.of(),
+            Map.of(),
+            Tuning.Lora.Start.KAIMING,
+            bias));
+    try (SafetensorsFile file =
+        SafetensorsFile.open(directory.resolve("saved/adapter_model.safetensors"))) {
+      String prefix = "base_model.model.transformer.h.0.";
+      assertThat(file.names().contains(prefix + "attn.c_attn.base_layer.bias"))
+          .isEqualTo(bias != Tuning.Lora.Bias.NONE);
+      assertThat(file.names().contains(prefix + "ln_1.bias"))
+          .isEqualTo(bias == Tuning.Lora.Bias.ALL);
+    }
+  }
+
+  private void saveAndReadBack(Path model, Tuning.Lora tuning) {
     List<One> examples = examples(4, 2);
     List<Sequence> sequences = sequences(examples);
-    for (Tuning.Lora tuning : List.of(TinyModel.CHOICES, TinyModel.DORA)) {
-      Path saved = directory.resolve("saved-" + tuning.dora());
-      RoleSpec spec = TinyModel.role(model, tuning, Head.VALUE);
-      try (HybridEngines engines = new HybridEngines();
-          RoleEngine engine = engines.open(spec)) {
-        engine.update(new Weighted(-1.0, 0.3, 0.7), examples);
-        engine.save(saved);
-        RoleSpec frozen =
-            new RoleSpec(
-                "reference",
-                model.toString(),
-                Optional.of(saved.toString()),
-                new Tuning.Frozen(),
-                Head.VALUE,
-                Optional.empty(),
-                1,
-                Optional.empty(),
-                0);
-        try (RoleEngine again = engines.open(frozen)) {
-          Set<Output> outputs = EnumSet.allOf(Output.class);
-          assertThat(again.evaluate(sequences, outputs))
-              .isEqualTo(engine.evaluate(sequences, outputs));
-        }
-        RoleSpec other =
-            new RoleSpec(
-                "policy",
-                model.toString(),
-                Optional.of(saved.toString()),
-                new Tuning.Lora(3, 6, List.of("all-linear")),
-                Head.VALUE,
-                spec.optimizer(),
-                1,
-                Optional.empty(),
-                0);
-        assertThatThrownBy(() -> engines.open(other))
-            .isInstanceOf(EngineException.class)
-            .hasMessageContaining("is to go on from the adapter " + saved + ", which has rank ")
-            .hasMessageEndingWith("the configuration asks for rank 3, alpha 6.0 on all-linear");
+    Path saved = directory.resolve("saved");
+    RoleSpec spec = TinyModel.role(model, tuning, Head.VALUE);
+    try (HybridEngines engines = new HybridEngines();
+        RoleEngine engine = engines.open(spec)) {
+      engine.update(new Weighted(-1.0, 0.3, 0.7), examples);
+      engine.save(saved);
+      RoleSpec frozen =
+          new RoleSpec(
+              "reference",
+              model.toString(),
+              Optional.of(saved.toString()),
+              new Tuning.Frozen(),
+              Head.VALUE,
+              Optional.empty(),
+              1,
+              Optional.empty(),
+              0);
+      try (RoleEngine again = engines.open(frozen)) {
+        Set<Output> outputs = EnumSet.allOf(Output.class);
+        assertThat(again.evaluate(sequences, outputs))
+            .isEqualTo(engine.evaluate(sequences, outputs));
       }
+      RoleSpec other =
+          new RoleSpec(
+              "policy",
+              model.toString(),
+              Optional.of(saved.toString()),
+              new Tuning.Lora(3, 6, List.of("all-linear")),
+              Head.VALUE,
+              spec.optimizer(),
+              1,
+              Optional.empty(),
+              0);
+      assertThatThrownBy(() -> engines.open(other))
+          .isInstanceOf(EngineException.class)
+          .hasMessageContaining("is to go on from the adapter " + saved + ", which has rank ")
+          .hasMessageEndingWith("the configuration asks for rank 3, alpha 6.0 on all-linear");
     }
   }
 

@@ -55,7 +55,8 @@ final class TinyModel {
           List.of(1),
           Map.of("v_proj", 2),
           Map.of("layers.1.mlp.*", 2.5),
-          Tuning.Lora.Start.GAUSSIAN);
+          Tuning.Lora.Start.GAUSSIAN,
+          Tuning.Lora.Bias.NONE);
 
   static final Tuning.Lora DORA =
       new Tuning.Lora(
@@ -68,7 +69,8 @@ final class TinyModel {
           List.of(),
           Map.of(),
           Map.of(),
-          Tuning.Lora.Start.KAIMING);
+          Tuning.Lora.Start.KAIMING,
+          Tuning.Lora.Bias.NONE);
 
   private TinyModel() {}
 

@@ -38,6 +38,10 @@ public final class WriteForPython {
           "opt",
           "bloom",
           "gemma3",
+          "gpt2-biases",
+          "gpt-neox-biases",
+          "bloom-biases",
+          "qwen2-biases",
           "saved");
 
   private WriteForPython() {}

@@ -47,6 +47,23 @@ final class FamilyGreedyTest {
   /** Between the paths, in nats. */
   private static final double CACHE_TOLERANCE = 2e-5;
 
+  /** On every linear layer, and every bias where a family has any. */
+  private static final LoraOptions ADAPTER =
+      new LoraOptions(
+          2,
+          6,
+          new Modules.AllLinear(),
+          Optional.empty(),
+          false,
+          List.of(),
+          List.of(),
+          Map.of(),
+          Map.of(),
+          0,
+          false,
+          LoraOptions.Bias.ALL,
+          LoraOptions.Initial.KAIMING);
+
   @TempDir private Path directory;
 
   static List<String> families() throws IOException {
@@ -71,8 +88,7 @@ final class FamilyGreedyTest {
           base,
           tokenizer,
           lanes,
-          ParameterLayout.lora(
-              base.config(), LoraOptions.plain(2, 6, new Modules.AllLinear()), false),
+          ParameterLayout.lora(base.config(), ADAPTER, false),
           golden);
     }
   }

@@ -14,6 +14,7 @@ import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,8 +26,9 @@ import java.util.Set;
 /**
  * Where each trained parameter of a role lies in its one flat buffer. LoRA: per layer, for the
  * groups (q k v), (o), (gate up), (down), the A matrices of the adapted ones stacked, then each
- * one's B transposed, (rank, out); with DoRA, behind all of them, the magnitudes. Full: the
- * kernels' weights in order. At the end the value head, (hidden), where there is one.
+ * one's B transposed, (rank, out); with DoRA, behind all of them, the magnitudes; then the biases
+ * that are trained as well. Full: the kernels' weights in order. At the end the value head,
+ * (hidden), where there is one.
  */
 public final class ParameterLayout {
   private static final List<AdaptedLinear> LINEARS = List.of(AdaptedLinear.values());
@@ -56,12 +58,30 @@ public final class ParameterLayout {
     }
   }
 
+  /**
+   * A trained bias's place.
+   *
+   * @param name as the adapter has it
+   * @param module whose bias it is, where that is a linear layer
+   * @param slot in the kernels' list of weights
+   * @param row where it begins in that weight
+   * @param size numbers
+   * @param at where it begins in the buffer
+   */
+  private record BiasPlace(
+      String name, Optional<LinearModule> module, int slot, int row, int size, int at) {}
+
   private final ModelConfig config;
   private final Optional<LoraOptions> options;
   private final boolean full;
   private final boolean valueHead;
   private final long[] sizes;
   private final List<Place> places;
+  private final List<BiasPlace> biases;
+
+  /** Index of the first bias in {@link #sizes}. */
+  private final int biasPiece;
+
   private final int size;
 
   private ParameterLayout(
@@ -92,6 +112,12 @@ public final class ParameterLayout {
       }
     }
     places = List.copyOf(placed);
+    biasPiece = pieces.size();
+    biases =
+        options
+            .map(lora -> placeBiases(lora, pieces.stream().mapToLong(Long::longValue).sum()))
+            .orElse(List.of());
+    biases.forEach(bias -> pieces.add((long) bias.size()));
     long total = pieces.stream().mapToLong(Long::longValue).sum();
     if (valueHead || pieces.isEmpty()) {
       pieces.add(valueHead ? (long) config.hiddenSize() : 0L);
@@ -164,6 +190,33 @@ public final class ParameterLayout {
       }
     }
     return List.of(out);
+  }
+
+  /** Behind all else of the adapter, in the order of the kernels' list. */
+  private List<BiasPlace> placeBiases(LoraOptions lora, long start) {
+    Map<String, String> named = new HashMap<>();
+    new AdapterConfig(lora, false, "")
+        .biases(config)
+        .forEach((name, stored) -> named.put(stored, name));
+    Map<String, LinearModule> modules = new HashMap<>();
+    LinearModule.of(config).forEach(module -> modules.put(module.nameOfBias(), module));
+    List<BiasPlace> placed = new ArrayList<>();
+    int at = Math.toIntExact(start);
+    List<StoredWeight> weights = config.weights();
+    for (int slot = 0; slot < weights.size(); slot++) {
+      int row = 0;
+      for (StoredWeight.Part part : weights.get(slot).parts()) {
+        String name = named.get(part.name());
+        if (name != null) {
+          placed.add(
+              new BiasPlace(
+                  name, Optional.ofNullable(modules.get(part.name())), slot, row, part.rows(), at));
+          at += part.rows();
+        }
+        row += part.rows();
+      }
+    }
+    return placed;
   }
 
   /** A LoRA adapter on the same linear layers of every layer. */
@@ -240,6 +293,9 @@ public final class ParameterLayout {
     double dropout = isLora() ? options.map(LoraOptions::dropout).orElse(0.0) : 0.0;
     attributes.put("drop_below", (long) (dropout * (1L << 53)));
     attributes.put("keep_scale", 1 / (1 - dropout));
+    attributes.put("bias_piece", (long) biasPiece);
+    attributes.put("bias_slots", biases.stream().mapToLong(BiasPlace::slot).toArray());
+    attributes.put("bias_rows", biases.stream().mapToLong(BiasPlace::row).toArray());
     attributes.put("lora", isLora());
     attributes.put("full", full);
     attributes.put("head_at", full && !config.tiedEmbeddings() ? sizes[0] + sizes[1] : 0L);
@@ -270,8 +326,8 @@ public final class ParameterLayout {
   /**
    * Values to start training from: A uniform in ±1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt
    * 5) or normal with deviation 1/rank, B zero, value head normal with deviation 1/sqrt(hidden + 1)
-   * (Stiennon et al. 2020). Not for {@link #isFull}; DoRA's magnitudes are {@link
-   * #setMagnitudes}'s.
+   * (Stiennon et al. 2020). Not for {@link #isFull}; what starts as the base has it is {@link
+   * #takeFromBase}'s.
    */
   public float[] initial(long seed) {
     Random random = new Random(seed);
@@ -296,8 +352,15 @@ public final class ParameterLayout {
     return flat;
   }
 
-  /** Sets DoRA's magnitudes, where there are any, to the lengths of the base's rows. */
-  public void setMagnitudes(float[] flat, BaseModel base) {
+  /**
+   * Sets DoRA's magnitudes, where there are any, to the lengths of the base's rows, and trained
+   * biases to the base's.
+   */
+  public void takeFromBase(float[] flat, BaseModel base) {
+    for (BiasPlace bias : biases) {
+      float[] values = base.tensors().get(bias.slot()).floats();
+      System.arraycopy(values, bias.row(), flat, bias.at(), bias.size());
+    }
     List<StoredWeight> weights = config.weights();
     for (int i = 0; i < weights.size(); i++) {
       StoredWeight weight = weights.get(i);
@@ -387,6 +450,12 @@ public final class ParameterLayout {
             TensorData.of(FusedWeights.reorder(magnitude, order(module), false), outputs));
       }
     }
+    for (BiasPlace bias : biases) {
+      float[] values = Arrays.copyOfRange(flat, bias.at(), bias.at() + bias.size());
+      out.put(
+          bias.name(),
+          TensorData.of(FusedWeights.reorder(values, order(bias), false), bias.size()));
+    }
     return out;
   }
 
@@ -405,6 +474,14 @@ public final class ParameterLayout {
         System.arraycopy(magnitude, 0, flat, place.magnitude(), magnitude.length);
       }
     }
+    for (BiasPlace bias : biases) {
+      float[] values = FusedWeights.reorder(floats(tensors, bias.name()), order(bias), true);
+      System.arraycopy(values, 0, flat, bias.at(), values.length);
+    }
+  }
+
+  private int[] order(BiasPlace bias) {
+    return bias.module().map(this::order).orElseGet(() -> new int[0]);
   }
 
   /** The checkpoint's tensors in a buffer of {@link #isFull}. */

@@ -5,10 +5,8 @@ import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.LowRank;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -19,20 +17,12 @@ import java.util.Optional;
 final class MergedWeights {
   private final Checkpoint checkpoint;
   private final Map<String, LowRank> adapted;
-  private final Map<String, TensorData> replaced = new HashMap<>();
+  private final Map<String, TensorData> replaced;
 
   MergedWeights(Checkpoint checkpoint, Optional<Adapter> adapter) {
     this.checkpoint = checkpoint;
     adapted = adapter.map(found -> found.lowRanks(checkpoint.config())).orElse(Map.of());
-    adapter.ifPresent(
-        found ->
-            found
-                .config()
-                .replaced(checkpoint.config())
-                .forEach(
-                    name ->
-                        replaced.put(
-                            name, Objects.requireNonNull(found.tensors().get(name), name))));
+    replaced = adapter.map(found -> found.whole(checkpoint.config())).orElse(Map.of());
   }
 
   /** Every tensor's shape, in the order of the network. */

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A LoRA adapter with its numbers, as PEFT stores it.
@@ -78,6 +79,19 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
     return found;
   }
 
+  /** What it brings whole, biases and saved modules, in the base's place, by the base's names. */
+  public Map<String, TensorData> whole(ModelConfig model) {
+    Map<String, TensorData> found = new LinkedHashMap<>();
+    config
+        .biases(model)
+        .forEach(
+            (name, stored) -> found.put(stored, Objects.requireNonNull(tensors.get(name), name)));
+    config
+        .replaced(model)
+        .forEach(name -> found.put(name, Objects.requireNonNull(tensors.get(name), name)));
+    return found;
+  }
+
   private float[] floats(String name) {
     return Objects.requireNonNull(tensors.get(name), name).floats();
   }
@@ -105,6 +119,17 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
             tensors.put(name, TensorData.of(file.floats(PREFIX + name), shape.toArray()));
           }
         });
+    Set<String> biases = config.biases(model).keySet();
+    if (config.lora().bias() == LoraOptions.Bias.LORA_ONLY
+        && !missing.isEmpty()
+        && missing.stream().allMatch(name -> biases.contains(name.substring(PREFIX.length())))) {
+      throw new CheckpointException(
+          file.path()
+              + ": tensor '"
+              + missing.get(0)
+              + "' is missing, and adapter_config.json says bias 'lora_only'. PEFT 0.17 trains these biases but does not save them, and"
+              + " loads the base's instead: set bias to none to have the same, or train with bias 'all'.");
+    }
     if (!missing.isEmpty()) {
       throw new CheckpointException(
           file.path()

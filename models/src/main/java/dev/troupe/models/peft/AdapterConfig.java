@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * What an {@code adapter_config.json} says of a LoRA.
@@ -61,17 +62,43 @@ public record AdapterConfig(
         tensors.put(module.nameOfMagnitude(), Shape.of(module.outputs()));
       }
     }
+    biases(model)
+        .forEach(
+            (name, stored) ->
+                tensors.put(name, Objects.requireNonNull(model.tensors().get(stored))));
     if (head) {
       tensors.put(HEAD, Shape.of(1, model.hiddenSize()));
     }
     for (String name : replaced(model)) {
-      if (tensors.keySet().stream().anyMatch(other -> other.startsWith(module(name) + "."))) {
+      if (lora.pairs(model).stream().anyMatch(pair -> pair.module().name().equals(module(name)))) {
         throw new IllegalArgumentException(
             "modules_to_save names '" + module(name) + "', which target_modules adapts as well");
       }
-      tensors.put(name, Objects.requireNonNull(model.tensors().get(name)));
+      if (tensors.put(name, Objects.requireNonNull(model.tensors().get(name))) != null) {
+        throw new IllegalArgumentException(
+            "modules_to_save names '"
+                + module(name)
+                + "', whose bias the choice bias '"
+                + lora.bias().key()
+                + "' trains as well");
+      }
     }
     return tensors;
+  }
+
+  /**
+   * The names under which the adapter has the biases that it trains, with those of the checkpoint.
+   * In PEFT an adapted layer is a wrapper, and its bias is the wrapped one's.
+   */
+  public Map<String, String> biases(ModelConfig model) {
+    Set<String> adapted =
+        lora.pairs(model).stream().map(pair -> pair.module().name()).collect(Collectors.toSet());
+    Map<String, String> names = new LinkedHashMap<>();
+    for (String stored : lora.trainedBiases(model)) {
+      String module = module(stored);
+      names.put(adapted.contains(module) ? module + ".base_layer.bias" : stored, stored);
+    }
+    return names;
   }
 
   /**

@@ -80,6 +80,11 @@ public record LinearModule(
     return name + ".lora_B.weight";
   }
 
+  /** The name of its bias in the checkpoint, where it has one, {@code (outputs)}. */
+  public String nameOfBias() {
+    return name + ".bias";
+  }
+
   /** The name of DoRA's magnitudes, {@code (outputs)}. */
   public String nameOfMagnitude() {
     return name + ".lora_magnitude_vector";

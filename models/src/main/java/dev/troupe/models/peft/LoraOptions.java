@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * What a LoRA adapts and how (Hu et al., arXiv:2106.09685), with the choices that PEFT has.
@@ -47,10 +48,12 @@ public record LoraOptions(
   /** Which biases an adapter brings along. */
   public enum Bias {
     NONE,
+    /** Every one of the model. */
     ALL,
+    /** Those of the linear layers that have a pair. */
     LORA_ONLY;
 
-    String key() {
+    public String key() {
       return name().toLowerCase(Locale.ROOT);
     }
   }
@@ -132,8 +135,29 @@ public record LoraOptions(
             new LoraPair(module, ranks, numerator / (rankStabilised ? Math.sqrt(ranks) : ranks)));
       }
     }
-    refuseBiases(model, pairs);
     return pairs;
+  }
+
+  /**
+   * The model's biases that are trained as well, by their names in the checkpoint, in the order of
+   * the network: for {@link Bias#ALL} those of norms and of layers without a pair too.
+   *
+   * @throws IllegalArgumentException when a choice cannot be honoured on this model
+   */
+  public List<String> trainedBiases(ModelConfig model) {
+    Set<String> adapted =
+        pairs(model).stream()
+            .map(pair -> pair.module().nameOfBias())
+            .collect(Collectors.toUnmodifiableSet());
+    return model.tensors().keySet().stream()
+        .filter(
+            name ->
+                switch (bias) {
+                  case NONE -> false;
+                  case ALL -> name.endsWith(".bias");
+                  case LORA_ONLY -> adapted.contains(name);
+                })
+        .toList();
   }
 
   /** Names in {@link #targets} that no linear layer of the model has; empty when all are found. */
@@ -198,28 +222,6 @@ public record LoraOptions(
               + "'; only the decoder layers' can be adapted: "
               + String.join(", ", targetNames(model)));
     }
-  }
-
-  private void refuseBiases(ModelConfig model, List<LoraPair> pairs) {
-    if (bias == Bias.NONE) {
-      return;
-    }
-    Set<String> tensors = model.tensors().keySet();
-    Optional<String> trained =
-        bias == Bias.ALL
-            ? tensors.stream().filter(name -> name.endsWith(".bias")).findFirst()
-            : pairs.stream()
-                .map(pair -> pair.module().name() + ".bias")
-                .filter(tensors::contains)
-                .findFirst();
-    // A model without any is the same whatever is asked for.
-    require(
-        trained.isEmpty(),
-        "bias '"
-            + bias.key()
-            + "' trains '"
-            + trained.orElse("")
-            + "'; biases cannot be adapted, expected none");
   }
 
   private static void require(boolean condition, String message) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.troupe.models.Golden;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.peft.AdaptedLinear;
+import dev.troupe.models.peft.LinearModule;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.models.torch.GradMode;
@@ -137,6 +138,24 @@ final class GradientTest {
         LoraOptions.Initial.KAIMING);
   }
 
+  /** Biases of norms and of every linear layer, or of two of these. */
+  private static LoraOptions biases(LoraOptions.Bias bias) {
+    return new LoraOptions(
+        2,
+        6,
+        new Modules.Pattern(".*([qv]_proj|c_attn|query_key_value|dense_4h_to_h|fc1|gate_proj)"),
+        Optional.empty(),
+        false,
+        List.of(),
+        List.of(),
+        Map.of(),
+        Map.of(),
+        0.4,
+        false,
+        bias,
+        LoraOptions.Initial.KAIMING);
+  }
+
   /** A golden family, or none for a random Llama, tied or not. */
   private record Case(String name, ParameterLayout layout, boolean tied, String family) {
     Case(String name, ParameterLayout layout, boolean tied) {
@@ -206,6 +225,20 @@ final class GradientTest {
               ParameterLayout.lora(config, dora(0.4), true),
               false,
               family));
+      for (LoraOptions.Bias bias : LoraOptions.Bias.values()) {
+        LoraOptions choices = biases(bias);
+        if (bias != LoraOptions.Bias.NONE
+            && LinearModule.of(config).stream()
+                .anyMatch(module -> choices.targets().contains(module.name()))
+            && !choices.trainedBiases(config).isEmpty()) {
+          cases.add(
+              new Case(
+                  family + ", bias " + bias.key(),
+                  ParameterLayout.lora(config, choices, true),
+                  false,
+                  family));
+        }
+      }
       cases.add(new Case(family + ", full", ParameterLayout.full(config, true), false, family));
     }
     return cases.stream();

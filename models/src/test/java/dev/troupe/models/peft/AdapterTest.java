@@ -185,6 +185,56 @@ final class AdapterTest {
   }
 
   @Test
+  void biases_haveThePlacesThatPeftGivesThem() {
+    ModelConfig model = ModelConfig.read(Golden.path("families/gpt2"));
+    Adapter adapter = Adapter.read(Golden.path("adapters/gpt2-biases"), model);
+    assertThat(adapter.config().biases(model))
+        .containsEntry(
+            "transformer.h.0.attn.c_attn.base_layer.bias", "transformer.h.0.attn.c_attn.bias")
+        .containsEntry("transformer.h.0.attn.c_proj.bias", "transformer.h.0.attn.c_proj.bias")
+        .containsEntry("transformer.ln_f.bias", "transformer.ln_f.bias");
+    ModelConfig other = ModelConfig.read(Golden.path("families/qwen2"));
+    assertThat(
+            Adapter.read(Golden.path("adapters/qwen2-biases"), other)
+                .config()
+                .lora()
+                .trainedBiases(other))
+        .isNotEmpty()
+        .allMatch(name -> name.endsWith(".q_proj.bias") || name.endsWith(".v_proj.bias"));
+  }
+
+  @Test
+  void read_biasesThatPeftDidNotSave_tellsWhatHappened(@TempDir Path directory) throws Exception {
+    ModelConfig model = ModelConfig.read(Golden.path("families/qwen2"));
+    Golden.copy("adapters/qwen2-dora", directory);
+    Path file = directory.resolve("adapter_config.json");
+    ObjectNode json = JsonFile.read(file);
+    json.put("bias", "lora_only");
+    JsonFile.write(file, json);
+    assertThatThrownBy(() -> Adapter.read(directory, model))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessage(
+            directory.resolve("adapter_model.safetensors")
+                + ": tensor 'base_model.model.model.layers.0.self_attn.q_proj.base_layer.bias' is missing, and"
+                + " adapter_config.json says bias 'lora_only'. PEFT 0.17 trains these biases but does not save them, and"
+                + " loads the base's instead: set bias to none to have the same, or train with bias 'all'.");
+  }
+
+  @Test
+  void read_savedModuleWhoseBiasIsTrained_isRefused(@TempDir Path directory) throws Exception {
+    ModelConfig model = ModelConfig.read(Golden.path("families/gpt2"));
+    Golden.copy("adapters/gpt2-biases", directory);
+    Path file = directory.resolve("adapter_config.json");
+    ObjectNode json = JsonFile.read(file);
+    json.putArray("modules_to_save").add("ln_f");
+    JsonFile.write(file, json);
+    assertThatThrownBy(() -> Adapter.read(directory, model))
+        .hasMessage(
+            file
+                + ": modules_to_save names 'transformer.ln_f', whose bias the choice bias 'all' trains as well.");
+  }
+
+  @Test
   void read_fewerTargetsThanTensors_namesTheExtraOne(@TempDir Path directory) throws Exception {
     Golden.copy("gqa-adapter", directory);
     Path file = directory.resolve("adapter_config.json");

@@ -21,6 +21,7 @@ public sealed interface Tuning {
    *     the order of the alphabet that matches
    * @param alphaPattern alphas likewise
    * @param start of A
+   * @param bias which biases of the model are trained as well
    */
   record Lora(
       int rank,
@@ -32,7 +33,8 @@ public sealed interface Tuning {
       List<Integer> layers,
       Map<String, Integer> rankPattern,
       Map<String, Double> alphaPattern,
-      Start start)
+      Start start,
+      Bias bias)
       implements Tuning {
     /** Every linear layer of the decoder. */
     public static final String ALL_LINEAR = "all-linear";
@@ -48,6 +50,15 @@ public sealed interface Tuning {
       GAUSSIAN
     }
 
+    /** Which biases of the model are trained as well. */
+    public enum Bias {
+      NONE,
+      /** Every one. */
+      ALL,
+      /** Those of the adapted linear layers. */
+      LORA_ONLY
+    }
+
     public Lora {
       if (rank < 1) {
         throw new IllegalArgumentException("LoRA rank is " + rank + ", must be at least 1");
@@ -60,7 +71,18 @@ public sealed interface Tuning {
 
     /** The plain one. */
     public Lora(int rank, double alpha, List<String> targets) {
-      this(rank, alpha, targets, false, 0, false, List.of(), Map.of(), Map.of(), Start.KAIMING);
+      this(
+          rank,
+          alpha,
+          targets,
+          false,
+          0,
+          false,
+          List.of(),
+          Map.of(),
+          Map.of(),
+          Start.KAIMING,
+          Bias.NONE);
     }
   }
 

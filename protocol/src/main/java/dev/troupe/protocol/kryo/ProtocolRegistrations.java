@@ -65,6 +65,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Node.Open.class,
         Node.Opened.class,
         Node.Leave.class,
-        Tuning.Lora.Start.class);
+        Tuning.Lora.Start.class,
+        Tuning.Lora.Bias.class);
   }
 }

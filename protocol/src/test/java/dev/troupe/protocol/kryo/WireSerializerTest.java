@@ -182,7 +182,8 @@ class WireSerializerTest {
                 List.of(0, 3),
                 Map.of("q_proj", 4, "k_proj", 2),
                 Map.of("o_proj", 0.5),
-                Tuning.Lora.Start.GAUSSIAN))) {
+                Tuning.Lora.Start.GAUSSIAN,
+                Tuning.Lora.Bias.LORA_ONLY))) {
       for (LearningRateSchedule.Shape shape : LearningRateSchedule.Shape.values()) {
         all.add(
             new Node.Open(

@@ -24,6 +24,7 @@ public sealed interface TuningConfig {
    * @param rankPattern ranks of layers whose names end as a regular expression says
    * @param alphaPattern alphas likewise
    * @param start of A: uniform in ±1/sqrt(inputs) or normal with deviation 1/rank
+   * @param bias which biases of the model are trained as well
    */
   record Lora(
       int rank,
@@ -35,7 +36,8 @@ public sealed interface TuningConfig {
       List<Integer> layers,
       Map<String, Integer> rankPattern,
       Map<String, Double> alphaPattern,
-      Tuning.Lora.Start start)
+      Tuning.Lora.Start start,
+      Tuning.Lora.Bias bias)
       implements TuningConfig {
     public Lora {
       targets = List.copyOf(targets);
@@ -88,7 +90,8 @@ public sealed interface TuningConfig {
           List.of(),
           Map.of(),
           Map.of(),
-          Tuning.Lora.Start.KAIMING);
+          Tuning.Lora.Start.KAIMING,
+          Tuning.Lora.Bias.NONE);
     }
 
     @Override
@@ -103,7 +106,8 @@ public sealed interface TuningConfig {
           layers,
           rankPattern,
           alphaPattern,
-          start);
+          start,
+          bias);
     }
   }
 

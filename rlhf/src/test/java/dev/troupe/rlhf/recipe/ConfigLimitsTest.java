@@ -48,7 +48,8 @@ class ConfigLimitsTest {
                     List.of(0),
                     Map.of("q_proj", 0),
                     Map.of(),
-                    Tuning.Lora.Start.KAIMING))
+                    Tuning.Lora.Start.KAIMING,
+                    Tuning.Lora.Bias.NONE))
         .hasMessage(
             "layers is [0], allowed: numbers of decoder layers from 0, and only where targets"
                 + " are names; rank-pattern is {q_proj=0}, allowed: ranks of at least 1");
