@@ -74,7 +74,7 @@ def merged(self, w: List[Tensor], p: List[Tensor], i: int) -> Tensor:
   l = i // 4
   head = i == 4 * self.layers
   at = 2 if head else 9 + 16 * l + self.weight_at[i % 4]
-  base = w[at]
+  base = w[at].float()
   if self.full:
     # the pieces of p are the tensors of w that are trained
     k = 0
@@ -206,7 +206,7 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
 
 def embedded(self, ids, positions, g: List[Tensor]):
   # ids [B, n]; positions [B, n] or [n]
-  x = torch.embedding(g[0], ids)
+  x = torch.embedding(g[0], ids).float()
   if self.embedding_scale != 1.0:
     x = x * self.embedding_scale
   if self.learned:

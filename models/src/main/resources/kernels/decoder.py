@@ -41,6 +41,15 @@ def weights(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
       i += 1
   return out
 
+def linear(self, x, w):
+  # of a weight of the model: its factors and products are bfloat16 where that is chosen, the result is float32
+  if self.bf16:
+    return torch.linear(x.to(15), w.to(15)).float()
+  return torch.linear(x, w)
+
+def exact(self, x):
+  return x.float() if self.bf16 else x
+
 def rms(self, x, g):
   n = torch.linalg_vector_norm(x, 2, [-1], True)
   if self.plus_one:
@@ -116,7 +125,7 @@ def magnitude(self, w, p: List[Tensor], l: int, g: int):
   if a.numel() == 0:
     return torch.ones([1])
   b = torch.block_diag(self.group_outs(p, l, g)).detach()
-  norm = torch.linalg_vector_norm(torch.addmm(w, b.t(), a.detach().view(-1, w.size(1)), beta=1, alpha=self.scale), 2, [1])
+  norm = torch.linalg_vector_norm(torch.addmm(self.exact(w), b.t(), a.detach().view(-1, w.size(1)), beta=1, alpha=self.scale), 2, [1])
   out: List[Tensor] = []
   r = 0
   for j in range(self.group_size[g]):
@@ -148,7 +157,7 @@ def stretched(self, x, y, w, p: List[Tensor], l: int, g: int, seed: int):
     if n > 0:
       d = self.dropped(x, seed, l, g, j)
       h = torch.linear(torch.linear(d, a[r:r + n]), b[j].t()) * self.scale
-      part = part + torch.linear(d, w[i:i + k]) * (m[i:i + k] - 1) + h * m[i:i + k]
+      part = part + self.linear(d, w[i:i + k]) * (m[i:i + k] - 1) + h * m[i:i + k]
       r += n
     out.append(part)
     i += k
@@ -191,13 +200,14 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
   t = n // rows
   o = 9 + 16 * l
   h = self.normed(x, w[o], w[o + 6])
-  qkv = torch.linear(h, w[o + 1], w[o + 7]) if self.qkv_bias and not self.dora else torch.linear(h, w[o + 1])
+  fused = self.qkv_bias and not self.dora and not self.bf16
+  qkv = torch.linear(h, w[o + 1], w[o + 7]) if fused else self.linear(h, w[o + 1])
   if self.dora:
     qkv = self.stretched(h, qkv, w[o + 1], p, l, 0, seed)
-    if self.qkv_bias:
-      qkv = qkv + w[o + 7]
   elif self.lora:
     qkv = self.low_rank(h, qkv, p, l, 0, seed)
+  if self.qkv_bias and not fused:
+    qkv = qkv + w[o + 7]
   qk, v = qkv.split_with_sizes([(hq + hk) * hd, hk * hd], -1)
   if self.qk_norm:
     gain = torch.cat([w[o + 8].expand(hq, hd), w[o + 9].expand(hk, hd)])
@@ -217,38 +227,40 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
   # what a layer does after attention, each position by itself: output projection and MLP
   o = 9 + 16 * l
   before = x
-  x = torch.linear(a, w[o + 2]) if self.post_norms or self.dora else torch.addmm(x, a, w[o + 2].t())
+  apart = self.post_norms or self.dora or self.bf16
+  x = self.linear(a, w[o + 2]) if apart else torch.addmm(x, a, w[o + 2].t())
   if self.dora:
     x = self.stretched(a, x, w[o + 2], p, l, 1, seed)
-    if not self.post_norms:
-      x = before + x
   elif self.lora:
     x = self.low_rank(a, x, p, l, 1, seed)
+  if apart and not self.post_norms:
+    x = before + x
   if self.out_bias:
     x = x + w[o + 10]
   if self.post_norms:
     x = before + self.rms(x, w[o + 11])
   h = self.normed(before if self.parallel else x, w[o + 3], w[o + 12])
-  gu = torch.linear(h, w[o + 4], w[o + 13]) if self.mlp_bias and not self.dora else torch.linear(h, w[o + 4])
+  fused = self.mlp_bias and not self.dora and not self.bf16
+  gu = torch.linear(h, w[o + 4], w[o + 13]) if fused else self.linear(h, w[o + 4])
   if self.dora:
     gu = self.stretched(h, gu, w[o + 4], p, l, 2, seed)
-    if self.mlp_bias:
-      gu = gu + w[o + 13]
   elif self.lora:
     gu = self.low_rank(h, gu, p, l, 2, seed)
+  if self.mlp_bias and not fused:
+    gu = gu + w[o + 13]
   if self.gated:
     gate, up = gu.chunk(2, -1)
     a = self.activated(gate) * up
   else:
     a = self.activated(gu)
   before = x
-  x = torch.linear(a, w[o + 5]) if self.post_norms or self.dora else torch.addmm(x, a, w[o + 5].t())
+  x = self.linear(a, w[o + 5]) if apart else torch.addmm(x, a, w[o + 5].t())
   if self.dora:
     x = self.stretched(a, x, w[o + 5], p, l, 3, seed)
-    if not self.post_norms:
-      x = before + x
   elif self.lora:
     x = self.low_rank(a, x, p, l, 3, seed)
+  if apart and not self.post_norms:
+    x = before + x
   if self.mlp_bias:
     x = x + w[o + 14]
   if self.post_norms:
@@ -270,7 +282,7 @@ def masks(self, x, t: int) -> List[Optional[Tensor]]:
 
 def embedded(self, ids, w: List[Tensor]):
   # [N, d]
-  x = torch.embedding(w[0], ids.view(-1))
+  x = self.exact(torch.embedding(w[0], ids.view(-1)))
   if self.embedding_scale != 1.0:
     x = x * self.embedding_scale
   if self.learned:
@@ -301,7 +313,7 @@ def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: 
   if logprobs or entropies:
     c = self.chunk
     for i in range(0, s.size(0), c):
-      z = self.capped(torch.linear(s[i:i + c], head)).div_(temperature)
+      z = self.capped(self.linear(s[i:i + c], head)).div_(temperature)
       lse = torch.logsumexp(z, [-1], True)
       if logprobs:
         lp.append((z.gather(1, targets[i:i + c].unsqueeze(1)) - lse).squeeze(1))
@@ -337,7 +349,7 @@ def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge
     c = self.chunk
     for i in range(0, d.size(0), c):
       x = d[i:i + c]
-      z = self.capped(torch.linear(x, head))
+      z = self.capped(self.linear(x, head))
       slope = torch.zeros([0])
       if self.final_cap > 0.0:
         # of cap tanh(z / cap)
@@ -359,7 +371,7 @@ def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge
         dz.scatter_add_(1, targets[i:i + c].unsqueeze(1), gl[i:i + c].unsqueeze(1) / temperature)
       if self.final_cap > 0.0:
         dz.mul_(slope)
-      seed[i:i + c] = dz @ head
+      seed[i:i + c] = self.linear(dz, head.t())
       if self.full:
         ghead = ghead + dz.t() @ x
   gvalue = torch.zeros([0])
@@ -388,7 +400,7 @@ def logits(self, ids, reads, w: List[Tensor], flat) -> Tensor:
   # [M, vocabulary], for tests and tools
   p = self.pieces(flat)
   ws = self.weights(w, p)
-  return self.capped(torch.linear(self.hidden_states(ids, ws, p, reads, 0), ws[2]))
+  return self.capped(self.linear(self.hidden_states(ids, ws, p, reads, 0), ws[2]))
 
 def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
   # the residual stream after each layer, [B * T, d] each: what the flip's probe compares when something is wrong

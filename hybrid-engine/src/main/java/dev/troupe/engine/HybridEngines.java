@@ -1,8 +1,10 @@
 package dev.troupe.engine;
 
 import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Tuning;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -23,7 +25,10 @@ public final class HybridEngines implements RoleEngine.Factory {
     }
   }
 
-  private final Map<Path, Loaded> bases = new HashMap<>();
+  /** What roles must have in common to share a base. */
+  private record Key(Path model, Precision precision) {}
+
+  private final Map<Key, Loaded> bases = new HashMap<>();
   private final Lanes lanes;
 
   public HybridEngines() {
@@ -37,8 +42,10 @@ public final class HybridEngines implements RoleEngine.Factory {
   @Override
   public synchronized RoleEngine open(RoleSpec spec) {
     Path model = modelOf(spec);
-    Path key = model.toAbsolutePath().normalize();
-    Loaded loaded = bases.computeIfAbsent(key, path -> new Loaded(BaseModel.load(path)));
+    Key key = new Key(model.toAbsolutePath().normalize(), held(spec));
+    Loaded loaded =
+        bases.computeIfAbsent(
+            key, wanted -> new Loaded(BaseModel.load(wanted.model(), wanted.precision())));
     loaded.users++;
     try {
       return new HybridEngine(spec, model, loaded.base, () -> release(key), lanes);
@@ -46,6 +53,11 @@ public final class HybridEngines implements RoleEngine.Factory {
       release(key);
       throw e;
     }
+  }
+
+  /** Where every weight is trained, the base is what the float32 weights start from. */
+  private static Precision held(RoleSpec spec) {
+    return spec.tuning() instanceof Tuning.Full ? Precision.FP32 : HybridEngine.precision(spec);
   }
 
   /** A result of full tuning is a model of its own; an adapter stands on the configured one. */
@@ -56,7 +68,7 @@ public final class HybridEngines implements RoleEngine.Factory {
         .orElseGet(() -> Path.of(spec.model()));
   }
 
-  private synchronized void release(Path key) {
+  private synchronized void release(Key key) {
     Loaded loaded = bases.get(key);
     loaded.users--;
     if (loaded.users == 0) {

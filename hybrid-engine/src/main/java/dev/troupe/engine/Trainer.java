@@ -2,6 +2,7 @@ package dev.troupe.engine;
 
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.torch.GradMode;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
@@ -57,6 +58,7 @@ final class Trainer implements AutoCloseable {
       BaseModel base,
       ParameterLayout layout,
       float[] initial,
+      Precision precision,
       Optional<OptimizerSettings> optimizer,
       Optional<Double> emaDecay,
       double temperature,
@@ -69,7 +71,7 @@ final class Trainer implements AutoCloseable {
     this.lanes = lanes;
     kernels =
         KernelModule.load(
-            BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+            BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(precision), Map.of());
     temperatureHandle = Handle.of(temperature);
     try (Handle data = Handle.of(initial, initial.length)) {
       parameters = lanes.run(() -> kernels.train("leaf", data));

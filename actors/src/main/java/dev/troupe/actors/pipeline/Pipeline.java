@@ -302,6 +302,7 @@ public final class Pipeline {
         new StageContext(
             name(stage),
             cast,
+            config.engine().numerics(),
             recorder,
             checkpoints,
             directory.trained(stage).toString(),

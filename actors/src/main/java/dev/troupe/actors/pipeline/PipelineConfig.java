@@ -1,5 +1,6 @@
 package dev.troupe.actors.pipeline;
 
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.quickstart.QuickstartConfig;
 import dev.troupe.rlhf.recipe.DpoConfig;
@@ -33,6 +34,7 @@ public record PipelineConfig(
     RewardModelConfig reward,
     PpoConfig ppo,
     DpoConfig dpo,
+    Engine engine,
     Dashboard dashboard,
     Cluster cluster,
     Checkpointing checkpoints) {
@@ -43,6 +45,33 @@ public record PipelineConfig(
     REWARD,
     PPO,
     DPO
+  }
+
+  /**
+   * On what and in what numbers roles compute.
+   *
+   * @param rolloutWeights of the merged weights that sample
+   */
+  public record Engine(Device device, Precision precision, Numerics.RolloutWeights rolloutWeights) {
+    /** What the configuration comes down to on the device. */
+    public Numerics numerics() {
+      return new Numerics(
+          precision == Precision.BF16 ? Numerics.Precision.BF16 : Numerics.Precision.FP32,
+          rolloutWeights);
+    }
+  }
+
+  /** What computes; the CPU, in this version. */
+  public enum Device {
+    AUTO,
+    CPU
+  }
+
+  /** Of matrices while training and scoring; AUTO is FP32 on the CPU. */
+  public enum Precision {
+    AUTO,
+    FP32,
+    BF16
   }
 
   /**

@@ -3,6 +3,7 @@ package dev.troupe.engine.generation;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
@@ -46,11 +47,23 @@ public final class Generator implements AutoCloseable {
    * @param cacheBytes that the caches of keys and values may take together
    * @param keepUntouched whether packed matrices that training does not change outlive a release:
    *     the next flip is faster, training has less memory
+   * @param training in what the training path multiplies, which the probe compares with
    */
-  public record Options(WeightFormat format, long cacheBytes, boolean keepUntouched) {
+  public record Options(
+      WeightFormat format, long cacheBytes, boolean keepUntouched, Precision training) {
+    /** Beside a training path in float32. */
+    public Options(WeightFormat format, long cacheBytes, boolean keepUntouched) {
+      this(format, cacheBytes, keepUntouched, Precision.FP32);
+    }
+
     /** Exact weights, half a gigabyte of cache. */
     public static Options defaults() {
-      return new Options(WeightFormat.FP32, 512L << 20, true);
+      return of(WeightFormat.FP32, Precision.FP32);
+    }
+
+    /** Half a gigabyte of cache. */
+    public static Options of(WeightFormat format, Precision training) {
+      return new Options(format, 512L << 20, true, training);
     }
   }
 
@@ -83,13 +96,16 @@ public final class Generator implements AutoCloseable {
     Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
     training =
         KernelModule.load(
-            BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+            BaseModel.class,
+            "/kernels/decoder.py",
+            layout.kernelAttributes(options.training()),
+            Map.of());
     // Where qkv, o, gate_up and down stand in a layer's weights.
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
     kernels =
         KernelModule.load(
             Generator.class, "/kernels/generate.py", attributes, options.format().placeholders());
-    probe = new Probe(kernels, training, base);
+    probe = new Probe(kernels, training, base, options);
     untouched = lanes.run(() -> kernels.infer("nothing"));
     endTokens = new HashSet<>(base.config().eosTokenIds());
     tokenizer.endOfText().ifPresent(endTokens::add);

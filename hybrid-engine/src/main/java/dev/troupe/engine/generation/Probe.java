@@ -1,6 +1,7 @@
 package dev.troupe.engine.generation;
 
 import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import java.util.SplittableRandom;
@@ -18,14 +19,20 @@ final class Probe {
   /** A log-probability from which on the tolerance grows with it, in nats. */
   private static final double LARGE = 4;
 
+  /** What bfloat16 on the training path may change in a log-probability, in nats. */
+  private static final double ROUNDED = 0.2;
+
   private final KernelModule generation;
   private final KernelModule training;
   private final BaseModel base;
+  private final double tolerance;
   private final int length;
   private final int split;
   private final long[] ids;
 
-  Probe(KernelModule generation, KernelModule training, BaseModel base) {
+  Probe(KernelModule generation, KernelModule training, BaseModel base, Generator.Options options) {
+    tolerance =
+        Math.max(options.format().tolerance(), options.training() == Precision.BF16 ? ROUNDED : 0);
     this.generation = generation;
     this.training = training;
     this.base = base;
@@ -50,11 +57,11 @@ final class Probe {
       found = scores.floats();
     }
     double worst = 0;
-    double allowed = mode.format().tolerance();
+    double allowed = tolerance;
     boolean within = true;
     for (int i = 0; i < expected.length; i++) {
       double difference = Math.abs(expected[i] - (double) found[i]);
-      double limit = allowed(expected[i], mode.format().tolerance());
+      double limit = allowed(expected[i], tolerance);
       // NaN is not within any tolerance.
       boolean fits = difference <= limit;
       if (!(difference <= worst) || (within && !fits)) {
@@ -74,7 +81,7 @@ final class Probe {
               + " that "
               + mode.format()
               + " weights allow. First wrong: "
-              + firstWrong(parameters, shadow, mode.format())
+              + firstWrong(parameters, shadow)
               + ". If every number is NaN, the trained parameters are; otherwise this is a defect of"
               + " the generation weights.");
     }
@@ -129,7 +136,7 @@ final class Probe {
     }
   }
 
-  private String firstWrong(Handle parameters, Shadow shadow, WeightFormat format) {
+  private String firstWrong(Handle parameters, Shadow shadow) {
     float[] differences;
     try (Handle tokens = Handle.of(ids, ROWS, length);
         Handle expected = training.infer("states", tokens, base.weights(), parameters);
@@ -138,7 +145,7 @@ final class Probe {
       differences = worst.floats();
     }
     for (int layer = 0; layer < differences.length; layer++) {
-      if (!(differences[layer] <= format.tolerance())) {
+      if (!(differences[layer] <= tolerance)) {
         return "model.layers."
             + layer
             + ", whose output is off by "

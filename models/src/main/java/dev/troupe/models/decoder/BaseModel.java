@@ -5,28 +5,39 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.Set;
 import java.util.function.BiConsumer;
 
 /**
- * The frozen float32 weights of one checkpoint, shared by every role that stands on it. Never
- * written to after loading.
+ * The frozen weights of one checkpoint, shared by every role that stands on it. Never written to
+ * after loading.
  */
 public final class BaseModel implements AutoCloseable {
+  private static final Set<Slot> MATRICES =
+      EnumSet.of(Slot.EMBED, Slot.HEAD, Slot.QKV, Slot.OUT, Slot.UP, Slot.DOWN);
+
   private final ModelConfig config;
+  private final Precision precision;
+  private final KernelModule convert;
   private final List<Handle> tensors;
   private final Handle weights;
-  private long count;
+  private long bytes;
 
-  private BaseModel(ModelConfig config, BiConsumer<String, FloatBuffer> source) {
+  private BaseModel(
+      ModelConfig config, Precision precision, BiConsumer<String, FloatBuffer> source) {
     this.config = config;
+    this.precision = precision;
+    convert = KernelModule.load(BaseModel.class, "/kernels/convert.py", Map.of(), Map.of());
     tensors = new ArrayList<>();
     try {
       FusedWeights.fuse(config, source, this::take);
@@ -41,23 +52,41 @@ public final class BaseModel implements AutoCloseable {
     if (isTiedHead(tensors.size())) {
       tensors.add(tensors.get(0));
     } else {
-      tensors.add(Handle.filled(weight.source(), weight.shape()));
-      count += Shape.of(weight.shape()).elements();
+      boolean half = precision == Precision.BF16 && isMatrix(tensors.size());
+      Handle exact = Handle.filled(weight.source(), weight.shape());
+      tensors.add(half ? rounded(exact) : exact);
+      bytes += Shape.of(weight.shape()).elements() * (half ? precision.bytes() : Float.BYTES);
     }
+  }
+
+  private Handle rounded(Handle exact) {
+    try (exact) {
+      return convert.train("bf16", exact);
+    }
+  }
+
+  private boolean isMatrix(int index) {
+    return MATRICES.contains(config.weights().get(index).slot());
   }
 
   private boolean isTiedHead(int index) {
     return index == 2 && config.tiedEmbeddings();
   }
 
+  /** Loads a Hugging Face directory in float32. */
+  public static BaseModel load(Path directory) {
+    return load(directory, Precision.FP32);
+  }
+
   /**
    * Loads a Hugging Face directory.
    *
+   * @param precision of the matrices
    * @throws dev.troupe.models.checkpoint.CheckpointException naming what is wrong with it
    */
-  public static BaseModel load(Path directory) {
+  public static BaseModel load(Path directory, Precision precision) {
     try (Checkpoint checkpoint = Checkpoint.open(directory)) {
-      return new BaseModel(checkpoint.config(), checkpoint::read);
+      return new BaseModel(checkpoint.config(), precision, checkpoint::read);
     }
   }
 
@@ -68,7 +97,9 @@ public final class BaseModel implements AutoCloseable {
   public static BaseModel random(ModelConfig config, long seed) {
     Map<String, float[]> tensors = randomTensors(config, seed);
     return new BaseModel(
-        config, (name, target) -> target.put(Objects.requireNonNull(tensors.get(name), name)));
+        config,
+        Precision.FP32,
+        (name, target) -> target.put(Objects.requireNonNull(tensors.get(name), name)));
   }
 
   /** The tensors of {@link #random} by Hugging Face name. */
@@ -99,20 +130,26 @@ public final class BaseModel implements AutoCloseable {
     return weights;
   }
 
-  /** The same, one by one; the owner is this model. */
-  public List<Handle> tensors() {
-    return List.copyOf(tensors);
+  /** The numbers of one of these weights, row by row. */
+  public float[] floats(int index) {
+    if (precision == Precision.FP32 || !isMatrix(index)) {
+      return tensors.get(index).floats();
+    }
+    try (Handle exact = convert.train("fp32", tensors.get(index))) {
+      return exact.floats();
+    }
   }
 
   /** Native bytes of the weights. */
   public long bytes() {
-    return count * Float.BYTES;
+    return bytes;
   }
 
   @Override
   public void close() {
     weights.close();
     closeTensors();
+    convert.close();
   }
 
   private void closeTensors() {

@@ -275,9 +275,15 @@ public final class ParameterLayout {
     return places.stream().map(Place::pair).toList();
   }
 
-  /** The numbers that the kernels need to know, by attribute name. */
+  /** The numbers that the kernels need to know, by attribute name, in float32. */
   public Map<String, Object> kernelAttributes() {
+    return kernelAttributes(Precision.FP32);
+  }
+
+  /** The same, with matrices multiplied in a precision. */
+  public Map<String, Object> kernelAttributes(Precision precision) {
     Map<String, Object> attributes = new LinkedHashMap<>(KernelChoices.of(config));
+    attributes.put("bf16", precision == Precision.BF16);
     boolean even =
         places.stream().mapToDouble(place -> place.pair().scale()).distinct().count() < 2;
     double first = places.isEmpty() ? 0.0 : places.get(0).pair().scale();
@@ -367,7 +373,7 @@ public final class ParameterLayout {
       List<Place> of =
           places.stream().filter(place -> place.magnitude() >= 0 && isOf(place, weight)).toList();
       if (!of.isEmpty()) {
-        float[] values = base.tensors().get(i).floats();
+        float[] values = base.floats(i);
         of.forEach(place -> setMagnitude(flat, place, values));
       }
     }
@@ -506,7 +512,7 @@ public final class ParameterLayout {
     List<StoredWeight> weights = config.weights();
     for (int i = 0; i < weights.size(); i++) {
       if (FusedWeights.isOwn(weights.get(i))) {
-        float[] values = base.tensors().get(i).floats();
+        float[] values = base.floats(i);
         System.arraycopy(values, 0, flat, at, values.length);
         at += values.length;
       }

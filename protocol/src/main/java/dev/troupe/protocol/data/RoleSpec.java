@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param emaDecay when present, an exponential moving average of the trained parameters is kept and
  *     saved under ema/
  * @param seed of the adapter's and head's initial values
+ * @param numerics in what numbers it computes
  */
 public record RoleSpec(
     String name,
@@ -23,4 +24,26 @@ public record RoleSpec(
     Optional<OptimizerSettings> optimizer,
     double temperature,
     Optional<Double> emaDecay,
-    long seed) {}
+    long seed,
+    Numerics numerics) {
+  /** In float32 throughout. */
+  public RoleSpec(
+      String name,
+      String model,
+      Optional<String> adapter,
+      Tuning tuning,
+      Head head,
+      Optional<OptimizerSettings> optimizer,
+      double temperature,
+      Optional<Double> emaDecay,
+      long seed) {
+    this(
+        name, model, adapter, tuning, head, optimizer, temperature, emaDecay, seed, Numerics.EXACT);
+  }
+
+  /** The same role in other numbers. */
+  public RoleSpec with(Numerics other) {
+    return new RoleSpec(
+        name, model, adapter, tuning, head, optimizer, temperature, emaDecay, seed, other);
+  }
+}

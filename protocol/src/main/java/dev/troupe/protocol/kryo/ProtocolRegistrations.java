@@ -5,6 +5,7 @@ import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
@@ -66,6 +67,9 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Node.Opened.class,
         Node.Leave.class,
         Tuning.Lora.Start.class,
-        Tuning.Lora.Bias.class);
+        Tuning.Lora.Bias.class,
+        Numerics.class,
+        Numerics.Precision.class,
+        Numerics.RolloutWeights.class);
   }
 }

@@ -11,6 +11,7 @@ import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.LossGradient;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
@@ -204,7 +205,8 @@ class WireSerializerTest {
                             4096)),
                     0.7,
                     Optional.of(0.99),
-                    42),
+                    42,
+                    new Numerics(Numerics.Precision.BF16, Numerics.RolloutWeights.INT8)),
                 reference("listener-" + all.size()),
                 nodeAsker));
       }

@@ -13,7 +13,6 @@ import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.loss.DpoObjective;
 import dev.troupe.rlhf.loss.DpoPair;
-import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.port.Checkpoints.Saved;
 import dev.troupe.rlhf.port.Role;
 import java.util.ArrayList;
@@ -101,8 +100,8 @@ public final class DpoRecipe implements Recipe {
             config.batchSize(),
             Batches.Last.SHORT,
             Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
-    CompletionStage<Role> opening = open(context.cast(), POLICY, context.seed(), totalSteps);
-    Role reference = Await.on(open(context.cast(), "reference", context.seed(), totalSteps));
+    CompletionStage<Role> opening = open(context, totalSteps, POLICY);
+    Role reference = Await.on(open(context, totalSteps, "reference"));
     Role policy = Await.on(opening);
     try {
       // 1. Take up an earlier run, or measure where this one starts.
@@ -192,9 +191,9 @@ public final class DpoRecipe implements Recipe {
     }
   }
 
-  private CompletionStage<Role> open(Cast cast, String name, long seed, int totalSteps) {
+  private CompletionStage<Role> open(StageContext context, int totalSteps, String name) {
     boolean trained = name.equals(POLICY);
-    return cast.open(
+    return context.open(
         new RoleSpec(
             name,
             start.model(),
@@ -204,7 +203,7 @@ public final class DpoRecipe implements Recipe {
             trained ? Optional.of(config.optimizer().settings(totalSteps)) : none(),
             1,
             Optional.empty(),
-            Seeds.derive(seed, Seeds.Purpose.POLICY, 0)));
+            Seeds.derive(context.seed(), Seeds.Purpose.POLICY, 0)));
   }
 
   private static Optional<OptimizerSettings> none() {

@@ -7,18 +7,35 @@ import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.loss.PolicyExample;
 import dev.troupe.rlhf.loss.ValueExample;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * What PPO learns from one answer.
  *
+ * @param oldLogprobs of the response as training computed them before this round
+ * @param importance weight of each response token in the policy's loss; absent for 1
  * @param trained how many of its response tokens are trained, from the first
  */
-record Lesson(String sample, Experience experience, int trained) {
+record Lesson(
+    String sample,
+    Experience experience,
+    Floats oldLogprobs,
+    Optional<Floats> importance,
+    int trained) {
   PolicyExample forPolicy() {
     return new PolicyExample(
         reads(),
-        head(experience.rollout().logprobs(), trained),
-        head(experience.advantages(), trained));
+        head(oldLogprobs, trained),
+        head(importance.map(this::weighted).orElse(experience.advantages()), trained));
+  }
+
+  /** A weight above 0 on a token's loss is the same weight on its advantage. */
+  private Floats weighted(Floats weights) {
+    float[] advantages = experience.advantages().values().clone();
+    for (int t = 0; t < advantages.length; t++) {
+      advantages[t] *= weights.get(t);
+    }
+    return new Floats(advantages);
   }
 
   ValueExample forCritic() {

@@ -3,10 +3,12 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.protocol.data.Experience;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.rlhf.loss.Gae;
+import dev.troupe.rlhf.loss.ImportanceWeights;
 import dev.troupe.rlhf.loss.Masked;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /** Advantages and returns of a round of PPO, from its rewards and values. */
 final class Lessons {
@@ -15,8 +17,12 @@ final class Lessons {
   /**
    * One lesson per answer, in their order. GAE sees the whole response; whitening sees the trained
    * tokens of the round alone, and the others' advantages are 0.
+   *
+   * @param importanceCap of the weights that correct for rollouts in other numbers; absent for no
+   *     correction
    */
-  static List<Lesson> of(List<Scored> scored, PpoConfig.Advantages config) {
+  static List<Lesson> of(
+      List<Scored> scored, PpoConfig.Advantages config, Optional<Double> importanceCap) {
     List<Gae.Estimate> estimates = new ArrayList<>();
     List<Floats> advantages = new ArrayList<>();
     for (Scored one : scored) {
@@ -39,7 +45,10 @@ final class Lessons {
               one.rewards(),
               padded,
               estimates.get(i).returns());
-      lessons.add(new Lesson(one.sample(), experience, one.trained()));
+      Optional<Floats> importance =
+          importanceCap.map(
+              cap -> ImportanceWeights.truncated(one.logprobs(), one.rollout().logprobs(), cap));
+      lessons.add(new Lesson(one.sample(), experience, one.logprobs(), importance, one.trained()));
     }
     return lessons;
   }

@@ -97,6 +97,8 @@ public record PpoConfig(
    *     2020)
    * @param entropyCoefficient bonus for entropy
    * @param ptxCoefficient weight of the pre-training loss mixed in (Ouyang et al. 2022), 0 for none
+   * @param importanceCap largest importance weight of a token sampled in other numbers than
+   *     training's; absent for no such weights
    * @param emaDecay keeps a moving average of the policy's weights, saved under ema/
    */
   public record Policy(
@@ -104,6 +106,7 @@ public record PpoConfig(
       Optional<Double> dualClip,
       double entropyCoefficient,
       double ptxCoefficient,
+      Optional<Double> importanceCap,
       Optional<Double> emaDecay,
       TuningConfig tuning,
       OptimizerConfig optimizer) {
@@ -114,6 +117,7 @@ public record PpoConfig(
               .atLeast("entropy-coefficient", entropyCoefficient, 0)
               .atLeast("ptx-coefficient", ptxCoefficient, 0);
       dualClip.ifPresent(clip -> limits.above("dual-clip", clip, 1));
+      importanceCap.ifPresent(cap -> limits.above("importance-cap", cap, 0));
       emaDecay.ifPresent(decay -> limits.fraction("ema-decay", decay));
       limits.verify();
     }

@@ -15,6 +15,7 @@ import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
+import dev.troupe.rlhf.loss.ImportanceWeights;
 import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.KlController;
 import dev.troupe.rlhf.loss.PpoPolicyObjective;
@@ -22,7 +23,6 @@ import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
 import dev.troupe.rlhf.loss.TokenRewards;
-import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.port.Checkpoints.Saved;
 import dev.troupe.rlhf.port.Role;
 import java.util.ArrayList;
@@ -40,9 +40,10 @@ import java.util.stream.IntStream;
 
 /**
  * PPO (Schulman et al. 2017) as RLHF uses it (Ouyang et al. 2022, step 3): answer prompts, score
- * the answers, hold the policy to the reference by a KL penalty, learn. Leaves out several answers
- * per prompt, importance sampling corrections (generation reports the trainer's own logprobs) and
- * reuse of older experience.
+ * the answers, hold the policy to the reference by a KL penalty, learn. Where rollouts are sampled
+ * in other numbers than training's, training's own log-probabilities take the place of the
+ * sampler's, and {@link ImportanceWeights} correct for the difference. Leaves out several answers
+ * per prompt and reuse of older experience.
  */
 public final class PpoRecipe implements Recipe {
   private static final String POLICY = "policy";
@@ -116,7 +117,7 @@ public final class PpoRecipe implements Recipe {
   /** Trains and saves the policy. */
   @Override
   public Result run(StageContext context) {
-    Roles roles = open(context.cast(), context.seed());
+    Roles roles = open(context);
     try {
       State state = begin(context, roles);
       KlController kl = controller(state.klCoefficient());
@@ -142,9 +143,11 @@ public final class PpoRecipe implements Recipe {
         // 2. Score the answers; what the reference and the critic say of them, at the same time.
         // 3. Rewards per token: KL penalty, and the score where the placement wants it.
         List<Scored> scored =
-            phases.time("score", () -> score(roles, rollouts, coefficient, iteration, ledger));
+            phases.time(
+                "score", () -> score(roles, rollouts, coefficient, iteration, ledger, context));
         // 4. Advantages and returns by GAE; whitening over the round.
-        List<Lesson> lessons = Lessons.of(scored, config.advantages());
+        List<Lesson> lessons =
+            Lessons.of(scored, config.advantages(), config.policy().importanceCap());
         // 5. Learn: epochs of minibatches, policy and critic side by side.
         int skipped =
             phases.time("train", () -> learn(roles, lessons, iteration, averages, ledger, context));
@@ -165,6 +168,9 @@ public final class PpoRecipe implements Recipe {
                 state.before());
         Map<String, Double> metrics = new TreeMap<>(averages.means());
         metrics.putAll(describe(rollouts, scored, lessons));
+        if (!context.numerics().samplesAsItTrains()) {
+          metrics.putAll(RolloutGap.of(scored, config.policy().importanceCap()).metrics());
+        }
         metrics.put("kl", meanKl);
         metrics.put("klCoefficient", coefficient);
         metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("generate")));
@@ -234,7 +240,12 @@ public final class PpoRecipe implements Recipe {
   }
 
   private List<Scored> score(
-      Roles roles, List<Rollout> rollouts, double klCoefficient, long iteration, Ledger ledger) {
+      Roles roles,
+      List<Rollout> rollouts,
+      double klCoefficient,
+      long iteration,
+      Ledger ledger,
+      StageContext context) {
     List<Rollout> answered = new ArrayList<>();
     for (Rollout rollout : rollouts) {
       String sample = sample(rollout, iteration);
@@ -249,11 +260,16 @@ public final class PpoRecipe implements Recipe {
     List<Sequence> responses = answered.stream().map(Rollout::sequence).toList();
     CompletionStage<List<TokenOutputs>> refLogprobs =
         roles.reference().evaluate(responses, Set.of(Output.LOGPROBS));
+    Optional<CompletionStage<List<TokenOutputs>>> ownLogprobs =
+        context.numerics().samplesAsItTrains()
+            ? Optional.empty()
+            : Optional.of(roles.policy().evaluate(responses, Set.of(Output.LOGPROBS)));
     CompletionStage<List<TokenOutputs>> values =
         roles.critic().evaluate(responses, Set.of(Output.VALUES));
     List<Double> scores = Evaluation.scores(roles.reward(), config.rewards().placement(), answered);
     List<TokenOutputs> ref = Await.on(refLogprobs);
     List<TokenOutputs> critic = Await.on(values);
+    Optional<List<TokenOutputs>> own = ownLogprobs.map(Await::on);
 
     int fewestTrained =
         switch (config.rewards().placement()) {
@@ -270,8 +286,10 @@ public final class PpoRecipe implements Recipe {
       }
       ledger.scored(sample);
       Floats reference = ref.get(i).logprobs();
+      int at = i;
+      Floats logprobs = own.map(all -> all.get(at).logprobs()).orElse(rollout.logprobs());
       DeepSpeedChatRewards.OfResponse rewards =
-          rewards(rollout, reference, scores.get(i), klCoefficient);
+          rewards(logprobs, rollout.finish(), reference, scores.get(i), klCoefficient);
       if (rewards.trainedActions() < fewestTrained) {
         ledger.dropped(sample, "too few trained tokens");
         continue;
@@ -281,32 +299,36 @@ public final class PpoRecipe implements Recipe {
               sample,
               rollout,
               scores.get(i),
+              logprobs,
               reference,
               critic.get(i).values(),
               rewards.rewards(),
               rewards.trainedActions(),
-              Kl.K1.sum(rollout.logprobs(), reference)));
+              Kl.K1.sum(logprobs, reference)));
     }
     return scored;
   }
 
   private DeepSpeedChatRewards.OfResponse rewards(
-      Rollout rollout, Floats refLogprobs, double score, double klCoefficient) {
+      Floats logprobs,
+      FinishReason finish,
+      Floats refLogprobs,
+      double score,
+      double klCoefficient) {
     PpoConfig.Rewards rewards = config.rewards();
     double penalty = rewards.missingEosPenalty().orElse(0.0);
     return switch (rewards.placement()) {
       case MODERN -> {
-        double shaped =
-            TokenRewards.score(score, optional(rewards.scoreClip()), penalty, rollout.finish());
-        Floats perToken = TokenRewards.of(rollout.logprobs(), refLogprobs, shaped, klCoefficient);
+        double shaped = TokenRewards.score(score, optional(rewards.scoreClip()), penalty, finish);
+        Floats perToken = TokenRewards.of(logprobs, refLogprobs, shaped, klCoefficient);
         yield new DeepSpeedChatRewards.OfResponse(perToken, perToken.size());
       }
       case DEEPSPEED_CHAT ->
           DeepSpeedChatRewards.ofResponse(
-              rollout.logprobs(),
+              logprobs,
               refLogprobs,
-              rollout.finish(),
-              TokenRewards.score(score, OptionalDouble.empty(), penalty, rollout.finish()),
+              finish,
+              TokenRewards.score(score, OptionalDouble.empty(), penalty, finish),
               klCoefficient,
               rewards.scoreClip().orElse(5.0));
     };
@@ -447,7 +469,8 @@ public final class PpoRecipe implements Recipe {
     return new KlController.Fixed(coefficient);
   }
 
-  private Roles open(Cast cast, long seed) {
+  private Roles open(StageContext context) {
+    long seed = context.seed();
     int perMinibatch = config.policy().ptxCoefficient() > 0 ? 2 : 1;
     int policySteps =
         perMinibatch
@@ -460,7 +483,7 @@ public final class PpoRecipe implements Recipe {
         };
     Tuning frozen = new Tuning.Frozen();
     CompletionStage<Role> policy =
-        cast.open(
+        context.open(
             spec(
                 POLICY,
                 start.policy(),
@@ -470,7 +493,7 @@ public final class PpoRecipe implements Recipe {
                 config.policy().emaDecay(),
                 Seeds.derive(seed, Seeds.Purpose.POLICY, 0)));
     CompletionStage<Role> critic =
-        cast.open(
+        context.open(
             spec(
                 CRITIC,
                 criticStart,
@@ -480,7 +503,7 @@ public final class PpoRecipe implements Recipe {
                 Optional.empty(),
                 Seeds.derive(seed, Seeds.Purpose.CRITIC, 0)));
     CompletionStage<Role> reward =
-        cast.open(
+        context.open(
             spec(
                 "reward",
                 start.reward(),
@@ -490,7 +513,7 @@ public final class PpoRecipe implements Recipe {
                 Optional.empty(),
                 Seeds.derive(seed, Seeds.Purpose.REWARD, 0)));
     CompletionStage<Role> reference =
-        cast.open(
+        context.open(
             spec(
                 "reference",
                 start.policy(),

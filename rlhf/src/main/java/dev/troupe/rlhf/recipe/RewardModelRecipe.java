@@ -85,7 +85,7 @@ public final class RewardModelRecipe implements Recipe {
             config.batchSize(),
             Batches.Last.SHORT,
             Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
-    Role reward = Await.on(context.cast().open(rewardSpec(context.seed(), totalSteps)));
+    Role reward = Await.on(context.open(rewardSpec(context.seed(), totalSteps)));
     try {
       // 1. Take up an earlier run, or measure where this one starts.
       Optional<Saved<State>> saved = context.checkpoints().latest(context.stage(), State.class);

@@ -6,6 +6,8 @@ import dev.troupe.protocol.data.Rollout;
 /**
  * A rollout of PPO on its way to an experience.
  *
+ * @param logprobs of the response as training computes them; the rollout's own where it samples in
+ *     the same numbers
  * @param trained how many of its response tokens are trained, from the first
  * @param kl to the reference, summed over the response
  */
@@ -13,6 +15,7 @@ record Scored(
     String sample,
     Rollout rollout,
     double score,
+    Floats logprobs,
     Floats refLogprobs,
     Floats values,
     Floats rewards,

@@ -79,7 +79,7 @@ public final class SftRecipe implements Recipe {
             config.batchSize(),
             Batches.Last.SHORT,
             Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
-    Role policy = Await.on(context.cast().open(policySpec(context.seed(), totalSteps)));
+    Role policy = Await.on(context.open(policySpec(context.seed(), totalSteps)));
     try {
       // 1. Take up an earlier run, or measure where this one starts.
       Optional<Saved<State>> saved = context.checkpoints().latest(context.stage(), State.class);

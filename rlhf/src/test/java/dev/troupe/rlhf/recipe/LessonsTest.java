@@ -10,6 +10,7 @@ import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.loss.Whitening;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 /** Two prompt tokens, three of response, of which the first two are trained. */
@@ -47,7 +48,23 @@ class LessonsTest {
     assertThat(lesson.forCritic().returns().values()).containsExactly(1, 1);
   }
 
+  @Test
+  void forPolicy_sampledInOtherNumbers_hasTrainingsLogprobsAndWeightedAdvantages() {
+    // e^(-1.5 + 1) = 0.607 of the first; e^(-0.5 + 2) = 4.48 of the second is cut at 2.
+    Lesson lesson = lesson(Whitening.NONE, Floats.of(-1.5f, -0.5f, -3));
+
+    assertThat(lesson.forPolicy().oldLogprobs().values()).containsExactly(-1.5f, -0.5f);
+    assertThat(lesson.forPolicy().advantages().get(0))
+        .isCloseTo(0.5f * (float) Math.exp(-0.5), within(1e-7f));
+    assertThat(lesson.forPolicy().advantages().get(1)).isEqualTo(0.75f * 2);
+    assertThat(lesson.experience().advantages().values()).containsExactly(0.5f, 0.75f, 0);
+  }
+
   private static Lesson lesson(Whitening whitening) {
+    return lesson(whitening, Floats.of(-1, -2, -3));
+  }
+
+  private static Lesson lesson(Whitening whitening, Floats trained) {
     Rollout rollout =
         new Rollout(
             new Prompt("p", "p", new TokenIds(new int[] {1, 2})),
@@ -57,7 +74,17 @@ class LessonsTest {
             FinishReason.EOS,
             0);
     Scored scored =
-        new Scored("1/p", rollout, 1, new Floats(new float[] {-1, -2, -3}), VALUES, REWARDS, 2, 0);
-    return Lessons.of(List.of(scored), new PpoConfig.Advantages(1, 1, whitening)).get(0);
+        new Scored(
+            "1/p",
+            rollout,
+            1,
+            trained,
+            new Floats(new float[] {-1, -2, -3}),
+            VALUES,
+            REWARDS,
+            2,
+            0);
+    return Lessons.of(List.of(scored), new PpoConfig.Advantages(1, 1, whitening), Optional.of(2.0))
+        .get(0);
   }
 }

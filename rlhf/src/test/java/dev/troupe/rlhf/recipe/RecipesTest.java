@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.troupe.protocol.data.Experience;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenIds;
@@ -160,6 +161,24 @@ class RecipesTest {
     }
   }
 
+  /** Roles that sample in int8 here do so from another distribution than they train. */
+  @Test
+  void ppo_rolloutsInOtherNumbers_learnFromTrainingsOwn_andReportTheGap() {
+    rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
+    Numerics coarse = new Numerics(Numerics.Precision.FP32, Numerics.RolloutWeights.INT8);
+    PpoRecipe.Result result =
+        ppo(ppoConfig(40)).run(context(cast, coarse, "ppo", observer, Checkpoints.NONE));
+
+    // The policy is the reference at first, whatever the sampler says: no KL, no ratio but 1.
+    assertThat(observer.steps.get(0).get("kl")).isZero();
+    assertThat(observer.steps.get(0).get("logprobGapMean")).isBetween(0.05, 1.0);
+    assertThat(observer.steps.get(0).get("logprobGapMax"))
+        .isGreaterThan(observer.steps.get(0).get("logprobGapMean"));
+    assertThat(observer.steps.get(39).get("importanceCappedFraction")).isBetween(0.0, 0.2);
+    assertThat(result.after().metrics().get("score"))
+        .isGreaterThan(result.before().metrics().get("score") + 0.5);
+  }
+
   @Test
   void ppo_droppedSamples_areCountedByReason_andTheBooksBalance() {
     rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
@@ -253,6 +272,7 @@ class RecipesTest {
             0,
             27.8,
             Optional.empty(),
+            Optional.empty(),
             new TuningConfig.Full(),
             optimizer(0.1));
     PpoConfig config =
@@ -305,7 +325,16 @@ class RecipesTest {
 
   private static StageContext context(
       TabularCast cast, String stage, Recording recording, Checkpoints checkpoints) {
-    return new StageContext(stage, cast, recording, checkpoints, "out/" + stage, 11);
+    return context(cast, Numerics.EXACT, stage, recording, checkpoints);
+  }
+
+  private static StageContext context(
+      TabularCast cast,
+      Numerics numerics,
+      String stage,
+      Recording recording,
+      Checkpoints checkpoints) {
+    return new StageContext(stage, cast, numerics, recording, checkpoints, "out/" + stage, 11);
   }
 
   private static SftRecipe sft(int examples) {
@@ -380,7 +409,14 @@ class RecipesTest {
         new PpoConfig.Rewards(PpoConfig.Placement.MODERN, Optional.empty(), Optional.of(0.2)),
         new PpoConfig.Advantages(1, 0.95, Whitening.CENTRED),
         new PpoConfig.Policy(
-            0.2, Optional.of(3.0), 0, 0, Optional.empty(), new TuningConfig.Full(), optimizer(1)),
+            0.2,
+            Optional.of(3.0),
+            0,
+            0,
+            Optional.of(2.0),
+            Optional.empty(),
+            new TuningConfig.Full(),
+            optimizer(1)),
         new PpoConfig.Critic(
             PpoConfig.Start.REWARD_MODEL, 0.2, 0, new TuningConfig.Full(), optimizer(0.01)),
         new EvaluationConfig(48, 3, generation));

@@ -75,7 +75,7 @@ final class TabularRole implements Role {
       int last = prompt.tokens().get(prompt.tokens().size() - 1);
       FinishReason finish = FinishReason.LENGTH;
       while (tokens.size() < settings.maxNewTokens()) {
-        double[] p = distribution(last);
+        double[] p = distribution(last, spec.numerics().samplesAsItTrains() ? 0 : 0.2);
         double left = random.nextDouble();
         int next = 0;
         while (next < VOCABULARY - 1 && left >= p[next]) {
@@ -173,10 +173,15 @@ final class TabularRole implements Role {
   }
 
   private double[] distribution(int last) {
+    return distribution(last, 0);
+  }
+
+  /** Of a sampler in other numbers: later tokens come more often than they should. */
+  private double[] distribution(int last, double skew) {
     double[] p = new double[VOCABULARY];
     double sum = 0;
     for (int v = 0; v < VOCABULARY; v++) {
-      p[v] = Math.exp(parameters[last * VOCABULARY + v]);
+      p[v] = Math.exp(parameters[last * VOCABULARY + v] + skew * v);
       sum += p[v];
     }
     for (int v = 0; v < VOCABULARY; v++) {

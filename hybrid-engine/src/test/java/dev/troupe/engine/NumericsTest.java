@@ -1,0 +1,161 @@
+package dev.troupe.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.troupe.protocol.data.BatchTotals;
+import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.LossGradient;
+import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Numerics.Precision;
+import dev.troupe.protocol.data.Numerics.RolloutWeights;
+import dev.troupe.protocol.data.Objective;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenGradients;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.protocol.data.Tuning;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** bfloat16 matrices beside float32 ones, on the same work. */
+class NumericsTest {
+  private static final Numerics HALF = new Numerics(Precision.BF16, RolloutWeights.FP32);
+
+  /**
+   * Eight bits of each factor: a relative error of 2^-9 per number, grown over two layers and a
+   * vocabulary's normalisation. In float32 the same comparison gives 1e-6.
+   */
+  private static final double LOGPROB_ERROR = 0.1;
+
+  @TempDir Path directory;
+  private Path model;
+
+  private record Text(Sequence sequence) implements Example {
+    @Override
+    public List<Sequence> sequences() {
+      return List.of(sequence);
+    }
+  }
+
+  /** Mean negative log-probability. */
+  private record Nll() implements Objective<Text> {
+    @Override
+    public Set<Output> needs() {
+      return Set.of(Output.LOGPROBS);
+    }
+
+    @Override
+    public LossGradient evaluate(
+        List<Text> examples, List<List<TokenOutputs>> outputs, BatchTotals totals) {
+      double loss = 0;
+      List<List<TokenGradients>> gradients = new ArrayList<>();
+      for (List<TokenOutputs> output : outputs) {
+        Floats logprobs = output.get(0).logprobs();
+        float[] gradient = new float[logprobs.size()];
+        Arrays.fill(gradient, -1f / totals.reads());
+        for (float logprob : logprobs.values()) {
+          loss -= logprob / totals.reads();
+        }
+        gradients.add(
+            List.of(new TokenGradients(new Floats(gradient), Floats.EMPTY, Floats.EMPTY)));
+      }
+      return new LossGradient(loss, gradients, Map.of());
+    }
+  }
+
+  @BeforeEach
+  void writeModel() {
+    model = TinyModel.write(directory.resolve("model"), TinyModel.CONFIG);
+  }
+
+  static List<Tuning> tunings() {
+    return List.of(
+        new Tuning.Lora(3, 6, List.of(Tuning.Lora.ALL_LINEAR)), TinyModel.DORA, new Tuning.Full());
+  }
+
+  @ParameterizedTest
+  @MethodSource("tunings")
+  void bf16_staysCloseToFp32_inLogprobsGradientAndTraining(Tuning tuning) {
+    List<Text> texts = texts();
+    RoleSpec exact = TinyModel.role(model, tuning, Head.LANGUAGE_MODEL);
+    try (HybridEngines engines = new HybridEngines();
+        HybridEngine fp32 = (HybridEngine) engines.open(exact);
+        HybridEngine bf16 = (HybridEngine) engines.open(exact.with(HALF))) {
+      for (int step = 0; step < 3; step++) {
+        double worst = worst(logprobs(fp32, texts), logprobs(bf16, texts));
+        assertThat(worst).as("step " + step).isBetween(1e-5, LOGPROB_ERROR);
+        float[] expected = fp32.trainer().gradient(new Nll(), texts);
+        float[] found = bf16.trainer().gradient(new Nll(), texts);
+        assertThat(cosine(expected, found)).as("step " + step).isGreaterThan(0.999);
+        fp32.update(new Nll(), texts);
+        bf16.update(new Nll(), texts);
+      }
+    }
+  }
+
+  @Test
+  void bf16_basesAreShared_andTakeHalf() {
+    RoleSpec exact =
+        TinyModel.role(model, new Tuning.Lora(3, 6, List.of("q_proj")), Head.LANGUAGE_MODEL);
+    try (HybridEngines engines = new HybridEngines();
+        RoleEngine fp32 = engines.open(exact);
+        RoleEngine bf16 = engines.open(exact.with(HALF))) {
+      double ratio = bf16.memoryBytes().get("base") / (double) fp32.memoryBytes().get("base");
+      // Norms and tables of rotation stay float32.
+      assertThat(ratio).isBetween(0.5, 0.7);
+    }
+  }
+
+  private static List<float[]> logprobs(RoleEngine engine, List<Text> texts) {
+    List<Sequence> sequences = texts.stream().map(Text::sequence).toList();
+    return engine.evaluate(sequences, Set.of(Output.LOGPROBS)).stream()
+        .map(output -> output.logprobs().values())
+        .toList();
+  }
+
+  private static double worst(List<float[]> expected, List<float[]> found) {
+    double worst = 0;
+    for (int i = 0; i < expected.size(); i++) {
+      for (int t = 0; t < expected.get(i).length; t++) {
+        worst = Math.max(worst, Math.abs(expected.get(i)[t] - (double) found.get(i)[t]));
+      }
+    }
+    return worst;
+  }
+
+  private static double cosine(float[] a, float[] b) {
+    double dot = 0;
+    double aa = 0;
+    double bb = 0;
+    for (int i = 0; i < a.length; i++) {
+      dot += (double) a[i] * b[i];
+      aa += (double) a[i] * a[i];
+      bb += (double) b[i] * b[i];
+    }
+    return dot / Math.sqrt(aa * bb);
+  }
+
+  private static List<Text> texts() {
+    Random random = new Random(4);
+    List<Text> texts = new ArrayList<>();
+    for (int i = 0; i < 6; i++) {
+      int[] tokens = random.ints(9 + i, 0, TinyModel.CONFIG.vocabSize()).toArray();
+      texts.add(new Text(Sequence.ofTargets(new TokenIds(tokens), 3)));
+    }
+    return texts;
+  }
+}

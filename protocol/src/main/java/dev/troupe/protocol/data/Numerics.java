@@ -1,0 +1,34 @@
+package dev.troupe.protocol.data;
+
+/**
+ * In what numbers a role computes. Sums, norms, softmax, losses, adapters and the optimiser's state
+ * are float32 in all of them.
+ *
+ * @param precision of the matrices while training and scoring
+ * @param rollouts of the merged weights that sample
+ */
+public record Numerics(Precision precision, RolloutWeights rollouts) {
+  /** In what the frozen matrices are held and multiplied. */
+  public enum Precision {
+    FP32,
+    BF16
+  }
+
+  /** In what the merged matrices are held that sample. */
+  public enum RolloutWeights {
+    FP32,
+    FP16,
+    INT8
+  }
+
+  /** float32 throughout. */
+  public static final Numerics EXACT = new Numerics(Precision.FP32, RolloutWeights.FP32);
+
+  /**
+   * Whether a sampled token's log-probability is the one that training computes, but for the order
+   * of additions.
+   */
+  public boolean samplesAsItTrains() {
+    return equals(EXACT);
+  }
+}
