@@ -3,7 +3,6 @@ package dev.troupe.engine;
 import dev.troupe.engine.generation.EngineMode;
 import dev.troupe.engine.generation.FlipReport;
 import dev.troupe.engine.generation.Generator;
-import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.CheckpointWriter;
 import dev.troupe.models.checkpoint.DType;
@@ -11,7 +10,6 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.ValueHeadFile;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.tokenizer.Tokenizer;
@@ -89,27 +87,12 @@ public final class HybridEngine implements RoleEngine {
             base,
             layout,
             initial,
-            precision(spec),
+            HybridEngines.precision(spec.numerics()),
             spec.tuning() instanceof Tuning.Frozen ? Optional.empty() : spec.optimizer(),
             spec.emaDecay(),
             spec.temperature(),
             spec.seed(),
             lanes);
-  }
-
-  static Precision precision(RoleSpec spec) {
-    return switch (spec.numerics().precision()) {
-      case FP32 -> Precision.FP32;
-      case BF16 -> Precision.BF16;
-    };
-  }
-
-  private static WeightFormat format(RoleSpec spec) {
-    return switch (spec.numerics().rollouts()) {
-      case FP32 -> WeightFormat.FP32;
-      case FP16 -> WeightFormat.FP16;
-      case INT8 -> WeightFormat.INT8;
-    };
   }
 
   private static ParameterLayout layout(
@@ -196,7 +179,12 @@ public final class HybridEngine implements RoleEngine {
       tokenizer.checkFits(base.config().vocabSize());
       generator =
           new Generator(
-              base, tokenizer, layout, lanes, Generator.Options.of(format(spec), precision(spec)));
+              base,
+              tokenizer,
+              layout,
+              lanes,
+              Generator.Options.of(
+                  HybridEngines.format(spec.numerics()), HybridEngines.precision(spec.numerics())));
     }
     return generator;
   }

@@ -1,8 +1,12 @@
 package dev.troupe.engine;
 
+import dev.troupe.engine.generation.WeightFormat;
+import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Tuning;
 import java.nio.file.Files;
@@ -39,6 +43,35 @@ public final class HybridEngines implements RoleEngine.Factory {
     this.lanes = lanes;
   }
 
+  /** What the matrices of training and scoring are held in. */
+  public static Precision precision(Numerics numerics) {
+    return switch (numerics.precision()) {
+      case FP32 -> Precision.FP32;
+      case BF16 -> Precision.BF16;
+    };
+  }
+
+  /** What the matrices of generation are held in. */
+  public static WeightFormat format(Numerics numerics) {
+    return switch (numerics.rollouts()) {
+      case FP32 -> WeightFormat.FP32;
+      case FP16 -> WeightFormat.FP16;
+      case INT8 -> WeightFormat.INT8;
+    };
+  }
+
+  /**
+   * How many numbers a role trains, its value head not counted.
+   *
+   * @throws EngineException when the model cannot be tuned so
+   */
+  public static long trainedParameters(Tuning tuning, ModelConfig model) {
+    if (tuning instanceof Tuning.Lora lora) {
+      return ParameterLayout.lora(model, AdapterChoices.options(lora, model), false).size();
+    }
+    return tuning instanceof Tuning.Full ? ParameterLayout.full(model, false).size() : 0;
+  }
+
   @Override
   public synchronized RoleEngine open(RoleSpec spec) {
     Path model = modelOf(spec);
@@ -57,7 +90,7 @@ public final class HybridEngines implements RoleEngine.Factory {
 
   /** Where every weight is trained, the base is what the float32 weights start from. */
   private static Precision held(RoleSpec spec) {
-    return spec.tuning() instanceof Tuning.Full ? Precision.FP32 : HybridEngine.precision(spec);
+    return spec.tuning() instanceof Tuning.Full ? Precision.FP32 : precision(spec.numerics());
   }
 
   /** A result of full tuning is a model of its own; an adapter stands on the configured one. */

@@ -7,6 +7,7 @@ import dev.troupe.launcher.bench.Limits;
 import dev.troupe.launcher.bench.Measurement;
 import dev.troupe.launcher.bench.TrainBench;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -172,9 +173,15 @@ final class BenchCommand implements Runnable {
               paramLabel = "N",
               defaultValue = "256",
               description = "of each; default ${DEFAULT-VALUE}")
-          int tokens) {
+          int tokens,
+      @Option(
+              names = "--precision",
+              paramLabel = "NUMBERS",
+              defaultValue = "FP32",
+              description = "of the matrices: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
+          Numerics.Precision precision) {
     common.print(
-        new TrainBench(batch, tokens)
+        new TrainBench(batch, tokens, precision)
             .run(model.existing(), Lanes.shared(), common.limits(), common.rounds));
     return ExitCode.OK;
   }

@@ -32,6 +32,7 @@ final class ChatCommand implements Callable<Integer> {
   @ParentCommand private Troupe troupe;
   @Mixin private ModelOptions model;
   @Mixin private SamplingOptions sampling;
+  @Mixin private NumericsOptions numbers;
 
   @Option(names = "--system", paramLabel = "TEXT", description = "a system message to begin with")
   private String system = "";
@@ -39,7 +40,8 @@ final class ChatCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     SamplingSettings settings = sampling.settings();
-    try (OneModel opened = model.open(troupe.models(), sampling.temperatureOfLogprobs());
+    try (OneModel opened =
+            model.open(troupe.models(), sampling.temperatureOfLogprobs(), numbers.numerics());
         Terminal terminal = TerminalBuilder.builder().dumb(true).build()) {
       LineReader reader = LineReaderBuilder.builder().terminal(terminal).build();
       if (!opened.hasChatTemplate()) {

@@ -106,8 +106,16 @@ final class DoctorCommand implements Callable<Integer> {
 
   private static Check cores() {
     int cores = Runtime.getRuntime().availableProcessors();
+    String bf16 =
+        ProcessorFeatures.ofThisMachine()
+            .bf16()
+            .map(unit -> ", engine.precision = bf16 would be fast (" + unit + ")")
+            .orElse("");
     return new Check(
-        "cores", true, cores == 1 ? "1 core, a run will take its time" : cores + " cores", "");
+        "cores",
+        true,
+        (cores == 1 ? "1 core, a run will take its time" : cores + " cores") + bf16,
+        "");
   }
 
   private static Check memory() {

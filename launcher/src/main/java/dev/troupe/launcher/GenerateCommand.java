@@ -35,6 +35,7 @@ final class GenerateCommand implements Callable<Integer> {
   @ParentCommand private Troupe troupe;
   @Mixin private ModelOptions model;
   @Mixin private SamplingOptions sampling;
+  @Mixin private NumericsOptions numbers;
 
   @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "to answer")
   private String prompt;
@@ -54,7 +55,8 @@ final class GenerateCommand implements Callable<Integer> {
   public Integer call() throws JsonProcessingException {
     SamplingSettings settings = sampling.settings();
     PrintWriter out = spec.commandLine().getOut();
-    try (OneModel opened = model.open(troupe.models(), sampling.temperatureOfLogprobs())) {
+    try (OneModel opened =
+        model.open(troupe.models(), sampling.temperatureOfLogprobs(), numbers.numerics())) {
       if (chat && !opened.hasChatTemplate()) {
         throw new UserException("--chat: the model's tokenizer_config.json has no chat_template");
       }

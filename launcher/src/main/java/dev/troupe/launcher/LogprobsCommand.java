@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.TokenIds;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -53,6 +54,13 @@ final class LogprobsCommand implements Callable<Integer> {
       description = "special tokens spelled out in a text are meant, not text")
   private boolean specialTokens;
 
+  @Option(
+      names = "--precision",
+      paramLabel = "NUMBERS",
+      defaultValue = "FP32",
+      description = "of the matrices: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
+  private Numerics.Precision precision;
+
   @Option(names = "--json", description = "one JSON object per text")
   private boolean json;
 
@@ -63,7 +71,8 @@ final class LogprobsCommand implements Callable<Integer> {
       throw new UserException(input + " is empty, expected one {\"text\": \"...\"} per line");
     }
     try (BufferedReader lines = Files.newBufferedReader(input, StandardCharsets.UTF_8);
-        OneModel opened = model.open(troupe.models(), 1)) {
+        OneModel opened =
+            model.open(troupe.models(), 1, new Numerics(precision, Numerics.RolloutWeights.FP32))) {
       int number = 0;
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         number++;

@@ -1,5 +1,7 @@
 package dev.troupe.launcher;
 
+import dev.troupe.engine.generation.Generator;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.recipe.OptimizerConfig;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import java.util.ArrayList;
@@ -12,8 +14,9 @@ import java.util.TreeMap;
 
 /**
  * An estimate of the memory that a run takes, by phase, role and purpose, in bytes. It is made from
- * the model's config.json and the configuration alone, before any weight is read. All tensors are
- * fp32. Within a phase everything is counted as if it were there at once.
+ * the model's config.json and the configuration alone, before any weight is read. Within a phase
+ * everything is counted as if it were there at once, but the activations of one role after another,
+ * as roles take turns on the lanes.
  *
  * @param heapBytes the JVM's largest heap
  */
@@ -23,8 +26,10 @@ record MemoryPlan(List<Item> items, long heapBytes) {
   /** The engine's own choice of micro-batch. */
   private static final long DEFAULT_MICRO_BATCH_TOKENS = 2048;
 
-  /** Rows of logits that exist at once in each lane, and the copies that a loss makes of them. */
-  private static final long LOGIT_ROWS = 512 * 4;
+  /** Copies that a loss makes of the logits in hand. */
+  private static final long LOGIT_COPIES = 4;
+
+  private static final String ACTIVATIONS = "activations";
 
   /** libtorch itself, code and buffers. */
   private static final long LIBRARY = 300L << 20;
@@ -45,19 +50,21 @@ record MemoryPlan(List<Item> items, long heapBytes) {
   static final class Builder {
     private final List<Item> items = new ArrayList<>();
     private final ModelSize model;
+    private final Numerics numerics;
     private final int lanes;
 
     /**
      * @param lanes threads that train side by side
      */
-    Builder(ModelSize model, int lanes) {
+    Builder(ModelSize model, Numerics numerics, int lanes) {
       this.model = model;
+      this.numerics = numerics;
       this.lanes = lanes;
     }
 
     /** The frozen base, once for all roles that do not have weights of their own. */
     Builder base(String phase) {
-      return add(phase, "all", "base", model.parameters() * FLOAT);
+      return add(phase, "all", "base", model.baseBytes(numerics));
     }
 
     /** A role's adapter or own weights, not trained in this phase. */
@@ -65,48 +72,45 @@ record MemoryPlan(List<Item> items, long heapBytes) {
       return add(phase, role, purpose(tuning), model.trainedParameters(tuning) * FLOAT);
     }
 
-    /** What training needs beside the trained parameters themselves. */
-    Builder trained(String phase, String role, TuningConfig tuning, OptimizerConfig optimizer) {
-      long parameters = model.trainedParameters(tuning) + model.hiddenSize();
+    /**
+     * What training needs beside the trained parameters themselves.
+     *
+     * @param tokens at most, padding included, of one optimiser step
+     */
+    Builder trained(
+        String phase, String role, TuningConfig tuning, OptimizerConfig optimizer, long tokens) {
+      long parameters = model.trainedParameters(tuning) + model.config().hiddenSize();
       add(phase, role, purpose(tuning), parameters * FLOAT);
       add(
           phase,
           role,
           "optimizer",
           parameters * FLOAT * (COPIES_OF_TRAINED - 1 + Math.max(0, lanes - 1)));
-      return activations(phase, role, optimizer.microBatchTokens());
+      long micro =
+          optimizer.microBatchTokens() == 0
+              ? DEFAULT_MICRO_BATCH_TOKENS
+              : optimizer.microBatchTokens();
+      return activations(
+          phase, role, Math.min(tokens, micro * lanes) * model.activationNumbersPerToken());
     }
 
-    /** Merged weights and the cache of keys and values. */
+    /** Merged weights and the cache of keys and values, of at most {@code rows} at once. */
     Builder generating(String phase, String role, long rows, long tokensPerRow) {
-      add(phase, role, "shadow", model.linearParameters() * FLOAT);
-      long tokens = rows * Math.min(tokensPerRow, model.contextLength());
-      return add(phase, role, "kv-cache", tokens * model.cacheNumbersPerToken() * FLOAT);
-    }
-
-    /** Forward passes without gradient keep one layer at a time. */
-    Builder scoring(String phase, String role) {
-      long tokens = DEFAULT_MICRO_BATCH_TOKENS * lanes;
-      long perToken = model.activationNumbersPerToken() / model.layers();
+      add(phase, role, "shadow", model.shadowBytes(numerics));
+      long together = Math.min(rows, (long) Generator.MOST_ROWS * lanes);
+      long tokens = together * Math.min(tokensPerRow, model.contextLength());
+      long cache = tokens * model.cacheNumbersPerToken() * FLOAT;
       return add(
-          phase,
-          role,
-          "activations",
-          (tokens * perToken + LOGIT_ROWS * lanes * model.vocabSize()) * FLOAT);
+          phase, role, "kv-cache", Math.min(cache, Generator.Options.defaults().cacheBytes()));
     }
 
     private static String purpose(TuningConfig tuning) {
       return tuning instanceof TuningConfig.Full ? "weights" : "adapter";
     }
 
-    private Builder activations(String phase, String role, long microBatchTokens) {
-      long tokens = (microBatchTokens == 0 ? DEFAULT_MICRO_BATCH_TOKENS : microBatchTokens) * lanes;
-      return add(
-          phase,
-          role,
-          "activations",
-          (tokens * model.activationNumbersPerToken() + LOGIT_ROWS * lanes * model.vocabSize())
-              * FLOAT);
+    private Builder activations(String phase, String role, long numbers) {
+      long logits = LOGIT_COPIES * lanes * model.logitNumbers();
+      return add(phase, role, ACTIVATIONS, (numbers + logits) * FLOAT);
     }
 
     private Builder add(String phase, String role, String purpose, long bytes) {
@@ -122,8 +126,27 @@ record MemoryPlan(List<Item> items, long heapBytes) {
   /** Bytes by phase, in the run's order, the heap not counted. */
   Map<String, Long> byPhase() {
     Map<String, Long> phases = new LinkedHashMap<>();
-    items.forEach(item -> phases.merge(item.phase(), item.bytes(), Long::sum));
+    items.stream()
+        .map(Item::phase)
+        .distinct()
+        .forEach(
+            phase ->
+                phases.put(
+                    phase, byPurpose(phase).values().stream().mapToLong(Long::longValue).sum()));
     return phases;
+  }
+
+  private Map<String, Long> byPurpose(String phase) {
+    Map<String, Long> purposes = new TreeMap<>();
+    items.stream()
+        .filter(item -> item.phase().equals(phase))
+        .forEach(
+            item ->
+                purposes.merge(
+                    item.purpose(),
+                    item.bytes(),
+                    item.purpose().equals(ACTIVATIONS) ? Math::max : Long::sum));
+    return purposes;
   }
 
   /** The phase that takes the most. */
@@ -162,7 +185,7 @@ record MemoryPlan(List<Item> items, long heapBytes) {
 
   private static String advice(Item largest) {
     return switch (largest.purpose()) {
-      case "activations" ->
+      case ACTIVATIONS ->
           "Set optimizer.micro-batch-tokens lower (512, say), or use a smaller model.";
       case "kv-cache" ->
           "Lower ppo.prompts-per-iteration, ppo.generation.max-new-tokens or data.max-prompt-tokens.";
@@ -182,10 +205,7 @@ record MemoryPlan(List<Item> items, long heapBytes) {
     byPhase()
         .forEach(
             (phase, total) -> {
-              Map<String, Long> byPurpose = new TreeMap<>();
-              items.stream()
-                  .filter(item -> item.phase().equals(phase))
-                  .forEach(item -> byPurpose.merge(item.purpose(), item.bytes(), Long::sum));
+              Map<String, Long> byPurpose = byPurpose(phase);
               text.append(String.format("  %-16s", phase));
               purposes.forEach(
                   purpose ->

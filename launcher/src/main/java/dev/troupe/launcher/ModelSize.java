@@ -1,115 +1,69 @@
 package dev.troupe.launcher;
 
+import dev.troupe.engine.HybridEngines;
+import dev.troupe.engine.generation.Generator;
 import dev.troupe.models.checkpoint.ModelConfig;
-import dev.troupe.protocol.data.Tuning;
+import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.recipe.ModelInitConfig;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import java.util.List;
+import java.util.OptionalInt;
 
-/**
- * The numbers of a Llama-architecture model that memory depends on.
- *
- * @param headDim width of one head
- */
-record ModelSize(
-    long vocabSize,
-    long hiddenSize,
-    long intermediateSize,
-    long layers,
-    long heads,
-    long kvHeads,
-    long headDim,
-    long contextLength,
-    boolean tiedEmbeddings) {
-  private static final List<String> LINEAR =
-      List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
-
-  static ModelSize of(ModelConfig config) {
+/** The numbers of a model that memory depends on, from its configuration alone. */
+record ModelSize(ModelConfig config) {
+  static ModelSize of(ModelInitConfig fresh) {
     return new ModelSize(
-        config.vocabSize(),
-        config.hiddenSize(),
-        config.intermediateSize(),
-        config.layers(),
-        config.heads(),
-        config.kvHeads(),
-        config.headDim(),
-        config.maxPositionEmbeddings(),
-        config.tiedEmbeddings());
+        ModelConfig.llama(
+            fresh.vocabSize(),
+            fresh.hiddenSize(),
+            fresh.intermediateSize(),
+            fresh.layers(),
+            fresh.heads(),
+            fresh.kvHeads(),
+            fresh.hiddenSize() / fresh.heads(),
+            1e-5,
+            10_000,
+            fresh.contextLength(),
+            true,
+            List.of(),
+            OptionalInt.empty(),
+            OptionalInt.empty()));
   }
 
-  static ModelSize of(ModelInitConfig config) {
-    return new ModelSize(
-        config.vocabSize(),
-        config.hiddenSize(),
-        config.intermediateSize(),
-        config.layers(),
-        config.heads(),
-        config.kvHeads(),
-        config.hiddenSize() / config.heads(),
-        config.contextLength(),
-        true);
+  long contextLength() {
+    return config.maxPositionEmbeddings();
   }
 
-  /** Weights of the linear layers inside the decoder. */
-  long linearParameters() {
-    return layers
-        * (hiddenSize * queryWidth() * 2
-            + hiddenSize * kvWidth() * 2
-            + 3 * hiddenSize * intermediateSize);
+  /** Bytes of the frozen base. */
+  long baseBytes(Numerics numerics) {
+    return BaseModel.bytes(config, HybridEngines.precision(numerics));
   }
 
-  /** All weights. */
-  long parameters() {
-    long norms = (2 * layers + 1) * hiddenSize;
-    long embeddings = vocabSize * hiddenSize * (tiedEmbeddings ? 1 : 2);
-    return linearParameters() + norms + embeddings;
+  /** Bytes of the merged weights that sample. */
+  long shadowBytes(Numerics numerics) {
+    return Generator.shadowBytes(config, HybridEngines.format(numerics));
   }
 
   /** What a role trains, value head not counted. */
   long trainedParameters(TuningConfig tuning) {
-    if (tuning instanceof TuningConfig.Lora lora) {
-      // Patterns of ranks are left out of account; a regular expression counts as all layers.
-      long adapted = lora.layers().isEmpty() ? layers : lora.layers().size();
-      return LINEAR.stream()
-              .filter(linear -> lora.targets().stream().anyMatch(target -> names(target, linear)))
-              .mapToLong(linear -> inPlusOut(linear) * lora.rank())
-              .sum()
-          * adapted;
-    }
-    return parameters();
+    return HybridEngines.trainedParameters(tuning.tuning(), config);
   }
 
   /** Keys and values of one token in all layers. */
   long cacheNumbersPerToken() {
-    return 2 * layers * kvWidth();
+    return 2L * config.layers() * config.kvHeads() * config.headDim();
   }
 
   /** What the backward pass keeps of one token: inputs of every linear layer, norm and product. */
   long activationNumbersPerToken() {
-    return layers * (4 * hiddenSize + 2 * queryWidth() + 2 * kvWidth() + 4 * intermediateSize);
+    long inner = (config.decoder().mlp().gated() ? 4L : 2L) * config.intermediateSize();
+    long heads = 2L * (config.heads() + config.kvHeads()) * config.headDim();
+    return config.layers() * (4L * config.hiddenSize() + heads + inner);
   }
 
-  private static boolean names(String target, String linear) {
-    return target.equals(Tuning.Lora.ALL_LINEAR)
-        || target.startsWith(Tuning.Lora.REGEX)
-        || target.equals(linear)
-        || target.endsWith("." + linear)
-        || !LINEAR.contains(target.substring(target.lastIndexOf('.') + 1));
-  }
-
-  private long inPlusOut(String target) {
-    return switch (target) {
-      case "q_proj", "o_proj" -> hiddenSize + queryWidth();
-      case "k_proj", "v_proj" -> hiddenSize + kvWidth();
-      default -> hiddenSize + intermediateSize;
-    };
-  }
-
-  private long queryWidth() {
-    return heads * headDim;
-  }
-
-  private long kvWidth() {
-    return kvHeads * headDim;
+  /** Numbers of the logits that exist at once in a lane. */
+  long logitNumbers() {
+    return (long) BaseModel.logitRows(config) * config.vocabSize();
   }
 }

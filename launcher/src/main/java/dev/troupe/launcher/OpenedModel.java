@@ -9,6 +9,7 @@ import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.RoleSpec;
@@ -39,7 +40,11 @@ final class OpenedModel implements OneModel {
   }
 
   static OneModel open(
-      RoleEngine.Factory engines, Path model, Optional<Path> adapter, double temperature) {
+      RoleEngine.Factory engines,
+      Path model,
+      Optional<Path> adapter,
+      double temperature,
+      Numerics numerics) {
     ModelConfig config = ModelConfig.read(model);
     Tokenizer tokenizer = Tokenizer.load(model);
     try {
@@ -55,7 +60,8 @@ final class OpenedModel implements OneModel {
                   Optional.empty(),
                   temperature,
                   Optional.empty(),
-                  0));
+                  0,
+                  numerics));
       return new OpenedModel(tokenizer, config, engines, engine);
     } catch (RuntimeException e) {
       tokenizer.close();

@@ -42,10 +42,12 @@ final class RunOptions {
   static MemoryPlan memory(PipelineConfig config) {
     ModelSize model =
         config.model().isPresent()
-            ? ModelSize.of(ModelConfig.read(Path.of(config.model().get())))
+            ? new ModelSize(ModelConfig.read(Path.of(config.model().get())))
             : ModelSize.of(config.pretrain().model());
     MemoryPlan.Builder plan =
-        new MemoryPlan.Builder(model, Runtime.getRuntime().availableProcessors());
+        new MemoryPlan.Builder(
+            model, config.engine().numerics(), Runtime.getRuntime().availableProcessors());
+    long longest = longest(config.data().maxTokens(), model);
     for (PipelineConfig.Stage stage : config.stages()) {
       switch (stage) {
         case PRETRAIN ->
@@ -53,32 +55,54 @@ final class RunOptions {
                 "pretrain" + TRAIN,
                 "policy",
                 config.pretrain().training().tuning(),
-                config.pretrain().training().optimizer());
+                config.pretrain().training().optimizer(),
+                config.pretrain().training().batchSize() * longest);
         case SFT ->
             plan.base("sft" + TRAIN)
-                .trained("sft" + TRAIN, "policy", config.sft().tuning(), config.sft().optimizer());
+                .trained(
+                    "sft" + TRAIN,
+                    "policy",
+                    config.sft().tuning(),
+                    config.sft().optimizer(),
+                    config.sft().batchSize() * longest);
         case REWARD ->
             plan.base("reward" + TRAIN)
                 .trained(
                     "reward" + TRAIN,
                     "reward",
                     config.reward().tuning(),
-                    config.reward().optimizer());
+                    config.reward().optimizer(),
+                    2L * config.reward().batchSize() * longest);
         case PPO -> ppo(plan, config, model);
         case DPO ->
             plan.base("dpo" + TRAIN)
                 .loaded("dpo" + TRAIN, "reference", config.sft().tuning())
-                .trained("dpo" + TRAIN, "policy", config.dpo().tuning(), config.dpo().optimizer());
+                .trained(
+                    "dpo" + TRAIN,
+                    "policy",
+                    config.dpo().tuning(),
+                    config.dpo().optimizer(),
+                    2L * config.dpo().batchSize() * longest);
       }
     }
     return plan.build(Runtime.getRuntime().maxMemory());
   }
 
+  private static long longest(int limit, ModelSize model) {
+    return limit == 0 ? model.contextLength() : Math.min(limit, model.contextLength());
+  }
+
   private static void ppo(MemoryPlan.Builder plan, PipelineConfig config, ModelSize model) {
     TuningConfig policy = config.ppo().policy().tuning();
     TuningConfig critic = config.ppo().critic().tuning();
-    long prompt = config.data().maxPromptTokens();
-    long room = config.ppo().generation().maxNewTokens();
+    long answered =
+        Math.min(
+            model.contextLength(),
+            longest(config.data().maxPromptTokens(), model)
+                + config.ppo().generation().maxNewTokens());
+    int prompts = config.ppo().promptsPerIteration();
+    int minibatches = config.ppo().minibatches();
+    long minibatch = (prompts + minibatches - 1L) / minibatches * answered;
     String generate = "ppo generate";
     for (String phase : List.of(generate, "ppo" + TRAIN)) {
       plan.base(phase)
@@ -87,12 +111,8 @@ final class RunOptions {
     }
     plan.loaded(generate, "policy", policy)
         .loaded(generate, "critic", critic)
-        .generating(
-            generate,
-            "policy",
-            config.ppo().promptsPerIteration(),
-            prompt == 0 ? model.contextLength() : prompt + room);
-    plan.trained("ppo" + TRAIN, "policy", policy, config.ppo().policy().optimizer())
-        .trained("ppo" + TRAIN, "critic", critic, config.ppo().critic().optimizer());
+        .generating(generate, "policy", prompts, answered);
+    plan.trained("ppo" + TRAIN, "policy", policy, config.ppo().policy().optimizer(), minibatch)
+        .trained("ppo" + TRAIN, "critic", critic, config.ppo().critic().optimizer(), minibatch);
   }
 }

@@ -7,6 +7,7 @@ import dev.troupe.dashboard.DashboardServer;
 import dev.troupe.dashboard.RunFollower;
 import dev.troupe.dashboard.tensorboard.TensorBoardWriter;
 import dev.troupe.launcher.config.ConfigurationLoader;
+import dev.troupe.protocol.data.Numerics;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -48,6 +49,9 @@ final class RunSession {
     long available = MachineMemory.availableBytes();
     plan.check(available);
     out.println(plan.text(available));
+    if (config.engine().numerics().precision() == Numerics.Precision.BF16) {
+      ProcessorFeatures.ofThisMachine().warning().ifPresent(out::println);
+    }
     Path directory = Path.of(config.output());
     RunHandle handle = starter.start(config, loaded.text());
     Progress progress = Progress.onStandardOutput(out);

@@ -1,5 +1,6 @@
 package dev.troupe.launcher;
 
+import dev.troupe.protocol.data.Numerics;
 import java.io.OutputStreamWriter;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -79,8 +80,9 @@ public final class Troupe implements Runnable {
     return line;
   }
 
-  private static OneModel openModel(Path model, Optional<Path> adapter, double temperature) {
-    return OpenedModel.open(Engines.create(), model, adapter, temperature);
+  private static OneModel openModel(
+      Path model, Optional<Path> adapter, double temperature, Numerics numerics) {
+    return OpenedModel.open(Engines.create(), model, adapter, temperature, numerics);
   }
 
   /** Scripts read our JSON whatever the locale. */

@@ -197,7 +197,7 @@ class CommandLineTest {
   @Test
   void unexpectedException_isOneLineAndAFile() {
     OneModel.Opener broken =
-        (model, adapter, temperature) -> {
+        (model, adapter, temperature, numerics) -> {
           throw new IllegalStateException("three is two");
         };
     int code =
@@ -242,7 +242,7 @@ class CommandLineTest {
 
   /** A model whose tokens are letters, which answers in capitals. */
   private static OneModel.Opener letters(int contextLength) {
-    return (model, adapter, temperature) ->
+    return (model, adapter, temperature, numerics) ->
         new OneModel() {
           @Override
           public TokenIds encode(String text) {

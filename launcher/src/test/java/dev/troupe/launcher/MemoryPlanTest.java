@@ -4,10 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.recipe.OptimizerConfig;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 
 class MemoryPlanTest {
@@ -15,7 +20,22 @@ class MemoryPlanTest {
 
   /** TinyLlama-1.1B's shape: 1,100,048,384 parameters as its model card counts them. */
   private static final ModelSize TINY_LLAMA =
-      new ModelSize(32000, 2048, 5632, 22, 32, 4, 64, 2048, false);
+      new ModelSize(
+          ModelConfig.llama(
+              32000,
+              2048,
+              5632,
+              22,
+              32,
+              4,
+              64,
+              1e-5,
+              10_000,
+              2048,
+              false,
+              List.of(2),
+              OptionalInt.empty(),
+              OptionalInt.empty()));
 
   private static final OptimizerConfig OPTIMIZER =
       new OptimizerConfig(
@@ -23,7 +43,30 @@ class MemoryPlanTest {
 
   @Test
   void parameters_ofAKnownModel() {
-    assertThat(TINY_LLAMA.parameters()).isEqualTo(1_100_048_384L);
+    assertThat(TINY_LLAMA.trainedParameters(new TuningConfig.Full())).isEqualTo(1_100_048_384L);
+    assertThat(TINY_LLAMA.baseBytes(Numerics.EXACT)).isEqualTo(4 * 1_100_048_384L);
+  }
+
+  @Test
+  void base_inBf16_takesTwoBytesPerNumberButForNorms() {
+    Numerics half = new Numerics(Numerics.Precision.BF16, Numerics.RolloutWeights.FP32);
+    assertThat(TINY_LLAMA.baseBytes(half)).isEqualTo(2 * 1_100_048_384L + 2 * 45 * 2048);
+  }
+
+  @Test
+  void shadow_byFormat() {
+    // All matrices but the embedding: 22 layers of 44,040,192, and 32,000 outputs.
+    long matrices = 22L * 44_040_192 + 32_000L * 2048;
+    for (Numerics.RolloutWeights weights : Numerics.RolloutWeights.values()) {
+      int bytes =
+          switch (weights) {
+            case FP32 -> 4;
+            case FP16 -> 2;
+            case INT8 -> 1;
+          };
+      assertThat(TINY_LLAMA.shadowBytes(new Numerics(Numerics.Precision.FP32, weights)))
+          .isEqualTo(bytes * matrices);
+    }
   }
 
   @Test
@@ -35,9 +78,42 @@ class MemoryPlanTest {
   }
 
   @Test
+  void loraParameters_ofPatternsAndLayers() {
+    TuningConfig.Lora patterns =
+        new TuningConfig.Lora(
+            8,
+            16,
+            List.of("q_proj", "v_proj"),
+            false,
+            0,
+            false,
+            List.of(0, 21),
+            Map.of("v_proj", 2),
+            Map.of(),
+            Tuning.Lora.Start.KAIMING);
+    assertThat(TINY_LLAMA.trainedParameters(patterns)).isEqualTo(2L * (8 * 4096 + 2 * 2304));
+  }
+
+  @Test
   void cache_ofOneToken() {
     // 22 layers, keys and values, 4 heads of 64.
     assertThat(TINY_LLAMA.cacheNumbersPerToken()).isEqualTo(22 * 2 * 256);
+  }
+
+  @Test
+  void activations_ofRolesThatTakeTurns_areCountedOnce() {
+    TuningConfig lora = new TuningConfig.Lora(8, 16, List.of("q_proj"));
+    MemoryPlan.Builder one =
+        new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 1)
+            .trained("ppo train", "policy", lora, OPTIMIZER, 1024);
+    long alone = one.build(0).byPhase().get("ppo train");
+    long both =
+        one.trained("ppo train", "critic", lora, OPTIMIZER, 1024)
+            .build(0)
+            .byPhase()
+            .get("ppo train");
+    long adapterAndOptimizer = 4L * 4 * (22 * 8 * 4096 + 2048);
+    assertThat(both - alone).isEqualTo(adapterAndOptimizer);
   }
 
   @Test
@@ -48,7 +124,7 @@ class MemoryPlanTest {
     assertThatCode(() -> lora.check(16_000 * MIB)).doesNotThrowAnyException();
     assertThatThrownBy(() -> full.check(16_000 * MIB))
         .hasMessage(
-            "too little memory: 'sft train' needs 26.0 GiB (2.0 GiB of it the JVM's heap),"
+            "too little memory: 'sft train' needs 25.9 GiB (2.0 GiB of it the JVM's heap),"
                 + " 15.6 GiB are available. The largest item is optimizer of the policy, 12.3 GiB."
                 + " Train an adapter instead of every weight (tuning.type = lora), with a lower"
                 + " rank, or use a smaller model.");
@@ -75,9 +151,9 @@ class MemoryPlanTest {
   }
 
   private static MemoryPlan plan(TuningConfig tuning) {
-    return new MemoryPlan.Builder(TINY_LLAMA, 1)
+    return new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 1)
         .base("sft train")
-        .trained("sft train", "policy", tuning, OPTIMIZER)
+        .trained("sft train", "policy", tuning, OPTIMIZER, 8 * 2048)
         .build(2048 * MIB);
   }
 }

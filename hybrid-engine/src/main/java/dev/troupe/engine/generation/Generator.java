@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Generator implements AutoCloseable {
   /** Rows of one batch on one lane: enough that a step is bound by arithmetic. */
-  private static final int MOST_ROWS = 64;
+  public static final int MOST_ROWS = 64;
 
   /**
    * Up to so many prompts are answered as one batch that all cores work on, instead of a batch per
@@ -109,8 +109,13 @@ public final class Generator implements AutoCloseable {
     untouched = lanes.run(() -> kernels.infer("nothing"));
     endTokens = new HashSet<>(base.config().eosTokenIds());
     tokenizer.endOfText().ifPresent(endTokens::add);
-    matrixBytes = Matrices.elements(base.config()) * options.format().bytes();
+    matrixBytes = shadowBytes(base.config(), options.format());
     touchedBytes = Matrices.touched(layout) * options.format().bytes();
+  }
+
+  /** Native bytes of a shadow, before there is one. */
+  public static long shadowBytes(ModelConfig config, WeightFormat format) {
+    return Matrices.elements(config) * format.bytes();
   }
 
   /** What it is doing. */

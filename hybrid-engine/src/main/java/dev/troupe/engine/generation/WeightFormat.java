@@ -14,7 +14,7 @@ public enum WeightFormat {
   /** float16 weights, float32 activations (FBGEMM). */
   FP16(
       2,
-      3e-3,
+      1e-2,
       WeightFormat.PACKED,
       "return ops.quantized.linear_dynamic_fp16(x, w)",
       "return ops.quantized.linear_prepack_fp16(w, None)"),

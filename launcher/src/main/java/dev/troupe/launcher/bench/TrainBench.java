@@ -6,6 +6,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
@@ -30,8 +31,14 @@ import java.util.Set;
  *
  * @param batch texts per step
  * @param tokens of each text
+ * @param precision of the matrices
  */
-public record TrainBench(int batch, int tokens) {
+public record TrainBench(int batch, int tokens, Numerics.Precision precision) {
+  /** In float32. */
+  public TrainBench(int batch, int tokens) {
+    this(batch, tokens, Numerics.Precision.FP32);
+  }
+
   /**
    * Tokens per second of training and of scoring; there is no padding. Rounds after one to warm up.
    */
@@ -46,7 +53,7 @@ public record TrainBench(int batch, int tokens) {
     List<Double> steps = new ArrayList<>();
     List<Double> scores = new ArrayList<>();
     try (HybridEngines engines = new HybridEngines(lanes);
-        RoleEngine engine = engines.open(role(model, microBatchTokens))) {
+        RoleEngine engine = engines.open(role(model, microBatchTokens).with(numerics()))) {
       for (int i = 0; i <= rounds; i++) {
         long start = System.nanoTime();
         engine.update(objective, examples);
@@ -123,7 +130,12 @@ public record TrainBench(int batch, int tokens) {
     setting.put("batch", batch);
     setting.put("tokens", tokens);
     setting.put("lora", 8);
+    setting.put("precision", precision.name());
     return setting;
+  }
+
+  private Numerics numerics() {
+    return new Numerics(precision, Numerics.RolloutWeights.FP32);
   }
 
   private static RoleSpec role(Path model, int microBatchTokens) {

@@ -4,6 +4,7 @@ import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.Slot;
+import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import java.nio.FloatBuffer;
@@ -71,6 +72,21 @@ public final class BaseModel implements AutoCloseable {
 
   private boolean isTiedHead(int index) {
     return index == 2 && config.tiedEmbeddings();
+  }
+
+  /** Native bytes of a base, before it is loaded. */
+  public static long bytes(ModelConfig config, Precision precision) {
+    long bytes = 0;
+    for (StoredWeight weight : config.weights()) {
+      bytes +=
+          weight.elements() * (MATRICES.contains(weight.slot()) ? precision.bytes() : Float.BYTES);
+    }
+    return bytes;
+  }
+
+  /** Positions whose logits exist at once while a lane trains or scores. */
+  public static int logitRows(ModelConfig config) {
+    return KernelChoices.logitRows(config);
   }
 
   /** Loads a Hugging Face directory in float32. */

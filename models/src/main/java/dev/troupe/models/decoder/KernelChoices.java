@@ -14,6 +14,10 @@ final class KernelChoices {
 
   private KernelChoices() {}
 
+  static int logitRows(ModelConfig config) {
+    return Math.max(16, Math.min(512, CHUNK_LOGITS / config.vocabSize()));
+  }
+
   static Map<String, Object> of(ModelConfig config) {
     Decoder decoder = config.decoder();
     Decoder.Attention attention = decoder.attention();
@@ -27,7 +31,7 @@ final class KernelChoices {
     attributes.put("context", (long) config.maxPositionEmbeddings());
     attributes.put("eps", config.normEps());
     attributes.put("tied", config.tiedEmbeddings());
-    attributes.put("chunk", (long) Math.max(16, Math.min(512, CHUNK_LOGITS / config.vocabSize())));
+    attributes.put("chunk", (long) logitRows(config));
     attributes.put("layer_norm", decoder.norms().layer());
     attributes.put("plus_one", decoder.norms().plusOne());
     attributes.put("post_norms", decoder.norms().post());
