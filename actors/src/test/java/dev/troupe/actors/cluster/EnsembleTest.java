@@ -207,7 +207,9 @@ class EnsembleTest {
         .hasMessage(
             "the node "
                 + stranger.address()
-                + " speaks protocol version 99, this one 1. Run the same version of Troupe on every"
+                + " speaks protocol version 99, this one "
+                + Node.PROTOCOL_VERSION
+                + ". Run the same version of Troupe on every"
                 + " node");
   }
 
