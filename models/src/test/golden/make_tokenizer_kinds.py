@@ -88,6 +88,26 @@ def gpt2():
     return t
 
 
+def gpt2_prefix():
+    """As RoBERTa and some GPT-2s: a text begins with a blank of its own."""
+    t = byte_level(None, prefix=True)
+    t.add_special_tokens(["<|endoftext|>"])
+    t.post_processor = processors.ByteLevel(add_prefix_space=True, trim_offsets=True)
+    return t
+
+
+def unigram():
+    """As SentencePiece's other model, with an unknown token that user text may spell out."""
+    t = Tokenizer(models.Unigram())
+    t.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    t.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")
+    t.decoder = decoders.Metaspace(replacement="\u2581", prepend_scheme="always")
+    t.train_from_iterator(corpus(), trainers.UnigramTrainer(
+        vocab_size=120, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False))
+    t.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", t.token_to_id("</s>"))])
+    return t
+
+
 def opt():
     t = byte_level(None)
     t.add_special_tokens(["<pad>", "</s>"])
@@ -184,7 +204,7 @@ def case(fast, text):
     }
 
 
-for make in (gpt2, opt, neox, bloom, llama3, qwen2, smollm, llama2, mistral, gemma, phi3):
+for make in (gpt2, gpt2_prefix, unigram, opt, neox, bloom, llama3, qwen2, smollm, llama2, mistral, gemma, phi3):
     directory = os.path.join(OUT, make.__name__)
     os.makedirs(directory, exist_ok=True)
     fast = PreTrainedTokenizerFast(tokenizer_object=make(), clean_up_tokenization_spaces=False)

@@ -25,12 +25,14 @@ final class Vocabulary {
 
   private final Map<String, Integer> ids;
   private final Set<String> specials;
+  private final Set<Integer> specialIds;
   private final int size;
   private final String last;
 
   private Vocabulary(Map<String, Integer> ids, Set<String> specials) {
     this.ids = ids;
     this.specials = specials;
+    this.specialIds = specials.stream().map(ids::get).collect(Collectors.toUnmodifiableSet());
     Map.Entry<String, Integer> largest =
         ids.entrySet().stream().max(Map.Entry.comparingByValue()).orElseThrow();
     this.size = largest.getValue() + 1;
@@ -95,7 +97,7 @@ final class Vocabulary {
   }
 
   boolean isSpecial(int id) {
-    return specials.stream().anyMatch(special -> Integer.valueOf(id).equals(ids.get(special)));
+    return specialIds.contains(id);
   }
 
   /** Finds special tokens spelled out in text, the longest where several begin. */

@@ -19,7 +19,18 @@ class TokenizerKindsTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "gpt2", "opt", "neox", "bloom", "llama3", "qwen2", "smollm", "llama2", "mistral", "gemma",
+        "gpt2",
+        "gpt2_prefix",
+        "unigram",
+        "opt",
+        "neox",
+        "bloom",
+        "llama3",
+        "qwen2",
+        "smollm",
+        "llama2",
+        "mistral",
+        "gemma",
         "phi3"
       })
   void kind_hardStrings_equalTheLibrary(String kind) {
@@ -29,6 +40,15 @@ class TokenizerKindsTest {
     try (Tokenizer tokenizer = Tokenizer.load(Golden.path("tokenizers/" + kind))) {
       for (JsonNode expected : cases) {
         String text = expected.get("text").asText();
+        if (kind.equals("unigram") && text.contains("</s>")) {
+          // The one case where the library lets user text become special tokens: a Unigram model
+          // has them among its pieces.
+          int end = tokenizer.id("</s>").orElseThrow();
+          assertThat(Golden.ints(expected.get("encode"))).contains(end);
+          all.assertThat(tokenizer.encode(text))
+              .doesNotContain(end, tokenizer.id("<pad>").orElseThrow());
+          continue;
+        }
         int[] user = Golden.ints(expected.get("encode"));
         int[] rendered = Golden.ints(expected.get("rendered"));
         all.assertThat(tokenizer.encode(text)).as("ids of %s", text).isEqualTo(user);
