@@ -16,6 +16,7 @@ import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.protocol.message.Node;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
