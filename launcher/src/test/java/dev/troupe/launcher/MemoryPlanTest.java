@@ -90,7 +90,8 @@ class MemoryPlanTest {
             List.of(0, 21),
             Map.of("v_proj", 2),
             Map.of(),
-            Tuning.Lora.Start.KAIMING);
+            Tuning.Lora.Start.KAIMING,
+            Tuning.Lora.Bias.NONE);
     assertThat(TINY_LLAMA.trainedParameters(patterns)).isEqualTo(2L * (8 * 4096 + 2 * 2304));
   }
 

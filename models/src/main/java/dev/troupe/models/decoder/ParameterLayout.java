@@ -364,7 +364,7 @@ public final class ParameterLayout {
    */
   public void takeFromBase(float[] flat, BaseModel base) {
     for (BiasPlace bias : biases) {
-      float[] values = base.tensors().get(bias.slot()).floats();
+      float[] values = base.floats(bias.slot());
       System.arraycopy(values, bias.row(), flat, bias.at(), bias.size());
     }
     List<StoredWeight> weights = config.weights();
