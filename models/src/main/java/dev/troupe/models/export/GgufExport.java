@@ -6,15 +6,19 @@ import dev.troupe.models.checkpoint.Decoder.Positions;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.RopeScaling;
 import dev.troupe.models.checkpoint.Shape;
+import dev.troupe.models.checkpoint.gguf.GgufConfig;
+import dev.troupe.models.checkpoint.gguf.GgufFile;
+import dev.troupe.models.checkpoint.gguf.GgufLayout;
+import dev.troupe.models.checkpoint.gguf.GgufTensors;
 import dev.troupe.models.export.GgufWriter.Storage;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.tokenizer.GgufVocabulary;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
@@ -31,38 +35,22 @@ public final class GgufExport {
     Q8_0
   }
 
-  private static final Map<String, String> ARCHITECTURES =
-      Map.of(ModelConfig.LLAMA, "llama", "Qwen2ForCausalLM", "qwen2", "Qwen3ForCausalLM", "qwen3");
+  /** Of Hugging Face directories, as GGUF calls them. */
+  private static final List<String> KNOWN = List.of("llama", "qwen2", "qwen3");
 
-  private static final Pattern LAYER =
-      Pattern.compile("model\\.layers\\.(\\d+)\\.(.+)\\.(weight|bias)");
+  private static final String FILE_TYPE = "general.file_type";
+  private static final String QUANTIZATION_VERSION = "general.quantization_version";
 
-  private static final Map<String, String> GLOBAL =
-      Map.of(
-          "model.embed_tokens.weight", "token_embd.weight",
-          "model.norm.weight", "output_norm.weight",
-          "lm_head.weight", "output.weight");
-
-  private static final Map<String, String> OF_LAYER =
-      Map.ofEntries(
-          Map.entry("input_layernorm", "attn_norm"),
-          Map.entry("self_attn.q_proj", "attn_q"),
-          Map.entry("self_attn.k_proj", "attn_k"),
-          Map.entry("self_attn.v_proj", "attn_v"),
-          Map.entry("self_attn.o_proj", "attn_output"),
-          Map.entry("self_attn.q_norm", "attn_q_norm"),
-          Map.entry("self_attn.k_norm", "attn_k_norm"),
-          Map.entry("post_attention_layernorm", "ffn_norm"),
-          Map.entry("mlp.gate_proj", "ffn_gate"),
-          Map.entry("mlp.up_proj", "ffn_up"),
-          Map.entry("mlp.down_proj", "ffn_down"));
+  /** Keys of how a file, and not the model in it, is stored. */
+  private static final Pattern OF_STORAGE =
+      Pattern.compile("general\\.(alignment|file_type|quantization_version)|(quantize|split)\\..*");
 
   private GgufExport() {}
 
   /**
    * Writes {@value #NAME}; a value or reward head goes beside it.
    *
-   * @param model directory of the base
+   * @param model directory of the base, or a GGUF file, whose metadata is taken over
    * @param adapter PEFT directory to merge into it
    * @param output must not exist, or be an empty directory
    * @return whether there was a head
@@ -70,23 +58,24 @@ public final class GgufExport {
    */
   public static boolean write(
       Path model, Optional<Path> adapter, Path output, Matrices matrices, ExportListener listener) {
-    if (ModelConfig.isGguf(model)) {
-      throw new CheckpointException(model + " is a GGUF file already; name a directory.");
-    }
     try (Checkpoint checkpoint = Checkpoint.open(model);
         OutputDirectory directory = OutputDirectory.make(output)) {
       ModelConfig config = checkpoint.config();
       Optional<Adapter> found = adapter.map(path -> Adapter.read(path, config));
       MergedWeights weights = new MergedWeights(checkpoint, found);
       GgufWriter writer = new GgufWriter();
-      describe(writer, model, config, matrices);
-      vocabulary(writer, GgufVocabulary.of(model, config.vocabSize()));
+      Map<String, float[]> factors =
+          ModelConfig.isGguf(model) ? copy(writer, model) : describe(writer, model, config);
+      writer.whole(FILE_TYPE, matrices == Matrices.F16 ? 1 : 7);
+      writer.whole(QUANTIZATION_VERSION, 2);
+      factors.forEach((name, values) -> writer.tensor(name, Shape.of(values.length), Storage.F32));
+      GgufLayout layout = new GgufLayout(config);
       Map<String, String> sources = new LinkedHashMap<>();
       weights
           .shapes()
           .forEach(
               (name, shape) -> {
-                String stored = stored(name, config);
+                String stored = layout.stored(name).orElseThrow(() -> noPlace(name, config));
                 sources.put(stored, name);
                 writer.tensor(stored, shape, storage(shape, matrices));
               });
@@ -95,12 +84,15 @@ public final class GgufExport {
       writer.write(
           directory.path().resolve(NAME),
           stored -> {
+            float[] beside = factors.get(stored);
+            if (beside != null) {
+              return beside;
+            }
             String name = Objects.requireNonNull(sources.get(stored), stored);
-            float[] values = weights.tensor(name).floats();
+            float[] values = weights.floats(name);
             done[0] += values.length;
             listener.wrote(name, done[0], total);
-            int heads = pairedHeads(name, config);
-            return heads == 0 ? values : pairsTogether(values, heads, config.headDim());
+            return layout.toStored(name, values);
           });
       boolean head = ScoreFile.write(directory.path(), model, found, config.hiddenSize());
       directory.keep();
@@ -108,17 +100,41 @@ public final class GgufExport {
     }
   }
 
-  private static void describe(
-      GgufWriter writer, Path model, ModelConfig config, Matrices matrices) {
-    String architecture = ARCHITECTURES.get(config.architecture());
-    if (architecture == null) {
-      throw new CheckpointException(
-          model
-              + ": "
-              + config.architecture()
-              + " cannot be written as GGUF; known are LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM. Export --format hf"
-              + " and let llama.cpp's convert_hf_to_gguf.py convert that.");
+  private static CheckpointException noPlace(String name, ModelConfig config) {
+    return new CheckpointException(
+        "tensor '" + name + "' of " + config.architecture() + " has no place in GGUF.");
+  }
+
+  /**
+   * All that a GGUF file says of itself but how its numbers are stored.
+   *
+   * @return the tensors that belong to the configuration
+   */
+  private static Map<String, float[]> copy(GgufWriter writer, Path model) {
+    try (GgufFile file = GgufFile.open(model)) {
+      file.metadata().keySet().stream()
+          .filter(key -> !OF_STORAGE.matcher(key).matches())
+          .forEach(key -> writer.entry(file.entry(key)));
+      return file.tensors().containsKey(GgufTensors.ROPE_FACTORS)
+          ? Map.of(GgufTensors.ROPE_FACTORS, file.floats(GgufTensors.ROPE_FACTORS))
+          : Map.of();
     }
+  }
+
+  /** The same of a Hugging Face directory. */
+  private static Map<String, float[]> describe(GgufWriter writer, Path model, ModelConfig config) {
+    String architecture =
+        GgufConfig.nameOf(config.architecture())
+            .filter(KNOWN::contains)
+            .orElseThrow(
+                () ->
+                    new CheckpointException(
+                        model
+                            + ": "
+                            + config.architecture()
+                            + " cannot be written as GGUF; known are "
+                            + String.join(", ", KNOWN)
+                            + ". Export --format hf and let llama.cpp's convert_hf_to_gguf.py convert that."));
     if (config.decoder().attention().window() > 0) {
       throw new CheckpointException(
           model
@@ -126,8 +142,6 @@ public final class GgufExport {
     }
     writer.text("general.architecture", architecture);
     writer.text("general.name", String.valueOf(model.getFileName()));
-    writer.whole("general.file_type", matrices == Matrices.F16 ? 1 : 7);
-    writer.whole("general.quantization_version", 2);
     String prefix = architecture + ".";
     writer.whole(prefix + "block_count", config.layers());
     writer.whole(prefix + "context_length", config.maxPositionEmbeddings());
@@ -153,6 +167,8 @@ public final class GgufExport {
               + ": this rope_scaling cannot be written as GGUF; known are none and linear. Export --format hf and let llama.cpp's"
               + " convert_hf_to_gguf.py convert that.");
     }
+    vocabulary(writer, GgufVocabulary.of(model, config.vocabSize()));
+    return Map.of();
   }
 
   private static void vocabulary(GgufWriter writer, GgufVocabulary vocabulary) {
@@ -181,42 +197,5 @@ public final class GgufExport {
     return matrices == Matrices.Q8_0 && columns % GgufWriter.BLOCK == 0
         ? Storage.Q8_0
         : Storage.F16;
-  }
-
-  private static String stored(String name, ModelConfig config) {
-    String global = GLOBAL.get(name);
-    if (global != null) {
-      return global;
-    }
-    Matcher layer = LAYER.matcher(name);
-    String known = layer.matches() ? OF_LAYER.get(layer.group(2)) : null;
-    if (known == null) {
-      throw new CheckpointException(
-          "tensor '" + name + "' of " + config.architecture() + " has no place in GGUF.");
-    }
-    return "blk." + layer.group(1) + "." + known + "." + layer.group(3);
-  }
-
-  /** Of Llama's queries and keys, which GGUF stores by rotary pairs, how many heads; else 0. */
-  private static int pairedHeads(String name, ModelConfig config) {
-    if (!config.architecture().equals(ModelConfig.LLAMA)) {
-      return 0;
-    }
-    return name.contains(".q_proj.")
-        ? config.heads()
-        : name.contains(".k_proj.") ? config.kvHeads() : 0;
-  }
-
-  private static float[] pairsTogether(float[] values, int heads, int headDim) {
-    int columns = values.length / (heads * headDim);
-    float[] together = new float[values.length];
-    for (int head = 0; head < heads; head++) {
-      for (int row = 0; row < headDim; row++) {
-        int from = head * headDim + row % 2 * (headDim / 2) + row / 2;
-        System.arraycopy(
-            values, from * columns, together, (head * headDim + row) * columns, columns);
-      }
-    }
-    return together;
   }
 }

@@ -59,6 +59,12 @@ final class GgufWriter {
   private int keyCount;
   private final Map<String, Entry> tensors = new LinkedHashMap<>();
 
+  /** A key with its value, both as they stand in another file. */
+  void entry(byte[] bytes) {
+    keyCount++;
+    keys.writeBytes(bytes);
+  }
+
   void text(String key, String value) {
     key(key, STRING);
     text(keys, value);

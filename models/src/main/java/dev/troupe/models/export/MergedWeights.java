@@ -32,17 +32,22 @@ final class MergedWeights {
     return shapes;
   }
 
-  /** One tensor's numbers. */
+  /** One tensor's numbers with its shape. */
   TensorData tensor(String name) {
+    return TensorData.of(floats(name), checkpoint.shape(name).toArray());
+  }
+
+  /** One tensor's numbers, for the caller to keep. */
+  float[] floats(String name) {
     TensorData replacement = replaced.get(name);
     if (replacement != null) {
-      return replacement;
+      return replacement.floats();
     }
     float[] values = checkpoint.floats(name);
     LowRank added = adapted.get(name);
     if (added != null) {
       added.mergeInto(values);
     }
-    return TensorData.of(values, checkpoint.shape(name).toArray());
+    return values;
   }
 }

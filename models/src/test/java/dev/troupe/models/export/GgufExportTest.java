@@ -2,19 +2,28 @@ package dev.troupe.models.export;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.models.Golden;
 import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.gguf.GgufFile;
+import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.export.GgufExport.Matrices;
+import dev.troupe.models.peft.LoraOptions;
+import dev.troupe.models.peft.Modules;
 import dev.troupe.models.tokenizer.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class GgufExportTest {
   private static final Path BASE = Golden.path("gqa-tied-bf16");
@@ -76,6 +85,62 @@ final class GgufExportTest {
     }
   }
 
+  /** Every family that is read, with what each has besides. */
+  @ParameterizedTest
+  @ValueSource(strings = {"llama", "llama3", "qwen2", "qwen3", "gemma2", "gemma3"})
+  void ggufFile_becomesTheSameModelWithItsAdapterMerged(String family) {
+    Path file = Golden.path("gguf/families/" + family + ".gguf");
+    ModelConfig config = ModelConfig.read(file);
+    Path adapter = directory.resolve("adapter");
+    ParameterLayout layout =
+        ParameterLayout.lora(config, LoraOptions.plain(2, 6, new Modules.AllLinear()), false);
+    float[] values = new float[layout.size()];
+    Random random = new Random(3);
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (0.2 * random.nextGaussian());
+    }
+    layout.toAdapter(values, family).write(adapter);
+    Path merged = directory.resolve("merged");
+    HuggingFaceExport.write(file, Optional.of(adapter), merged, DType.F32, 1L << 30, SILENT);
+    for (Matrices matrices : Matrices.values()) {
+      Path output = directory.resolve(matrices.name()).resolve(GgufExport.NAME);
+      GgufExport.write(file, Optional.of(adapter), output.getParent(), matrices, SILENT);
+      try (Checkpoint exact = Checkpoint.open(merged);
+          Checkpoint read = Checkpoint.open(output);
+          GgufFile before = GgufFile.open(file);
+          GgufFile after = GgufFile.open(output);
+          Tokenizer tokenizer = Tokenizer.load(output);
+          Tokenizer original = Tokenizer.load(file)) {
+        assertThat(read.config()).isEqualTo(config);
+        assertThat(after.tensors().keySet())
+            .containsExactlyInAnyOrderElementsOf(before.tensors().keySet());
+        for (String name : exact.names()) {
+          boolean vector = exact.shape(name).dimensions().size() < 2;
+          float[] expected = exact.floats(name);
+          float[] found = read.floats(name);
+          float largest = 0;
+          for (float value : expected) {
+            largest = Math.max(largest, Math.abs(value));
+          }
+          // Gemma's gains are stored plus one, which rounds.
+          float tolerance =
+              vector ? 1.2e-7f : matrices == Matrices.F16 ? largest / 2048 : largest / 200;
+          assertThat(found).as(name).containsExactly(expected, within(tolerance));
+        }
+        before
+            .metadata()
+            .forEach(
+                (key, value) -> {
+                  if (!key.equals("general.file_type")) {
+                    assertThat(after.metadata()).containsEntry(key, value);
+                  }
+                });
+        String text = "The  robot's song: café \ud83d\ude00\n\n 123 ok";
+        assertThat(tokenizer.encodeDocument(text)).isEqualTo(original.encodeDocument(text));
+      }
+    }
+  }
+
   @Test
   void tokenizer_givesTheSameIds() {
     Path output = directory.resolve("gguf");
@@ -100,7 +165,7 @@ final class GgufExportTest {
                     SILENT))
         .isInstanceOf(CheckpointException.class)
         .hasMessageContaining(
-            "BloomForCausalLM cannot be written as GGUF; known are LlamaForCausalLM,");
+            "BloomForCausalLM cannot be written as GGUF; known are llama, qwen2, qwen3.");
     try (Stream<Path> left = Files.list(directory)) {
       assertThat(left).isEmpty();
     }

@@ -73,6 +73,14 @@ public final class GgufConfig {
     this.prefix = prefix;
   }
 
+  /** What a Hugging Face architecture is called in GGUF; none where it is not known there. */
+  public static Optional<String> nameOf(String architecture) {
+    return KNOWN.entrySet().stream()
+        .filter(entry -> entry.getValue().architecture().equals(architecture))
+        .map(Map.Entry::getKey)
+        .findFirst();
+  }
+
   /**
    * The configuration of the model in a file.
    *

@@ -13,9 +13,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * One GGUF file of version 2 or 3, little-endian, opened for reading; tensors are read and
@@ -49,18 +51,24 @@ public final class GgufFile implements AutoCloseable {
   private final FileChannel channel;
   private final int version;
   private final Map<String, GgufValue> metadata;
+  private final Map<String, Span> entries;
   private final Map<String, Tensor> tensors;
+
+  /** Bytes of the file, from the first to before the last. */
+  private record Span(long from, long to) {}
 
   private GgufFile(
       Path path,
       FileChannel channel,
       int version,
       Map<String, GgufValue> metadata,
+      Map<String, Span> entries,
       Map<String, Tensor> tensors) {
     this.path = path;
     this.channel = channel;
     this.version = version;
     this.metadata = Collections.unmodifiableMap(metadata);
+    this.entries = entries;
     this.tensors = Collections.unmodifiableMap(tensors);
   }
 
@@ -82,12 +90,15 @@ public final class GgufFile implements AutoCloseable {
     int tensorCount = cursor.count("number of tensors", 24);
     int keyCount = cursor.count("number of keys", 13);
     Map<String, GgufValue> metadata = new LinkedHashMap<>();
+    Map<String, Span> entries = new HashMap<>();
     for (int i = 0; i < keyCount; i++) {
+      long from = cursor.position();
       String key = cursor.text("key " + i);
       GgufValue value = cursor.value("key '" + key + "'");
       if (metadata.put(key, value) != null) {
         throw new CheckpointException(path + ": the key '" + key + "' is there twice.");
       }
+      entries.put(key, new Span(from, cursor.position()));
     }
     int alignment = alignment(path, metadata);
     Map<String, Tensor> relative = new LinkedHashMap<>();
@@ -104,7 +115,7 @@ public final class GgufFile implements AutoCloseable {
       tensors.put(tensor.name(), placed(path, tensor, dataStart, size));
     }
     checkNoOverlap(path, tensors);
-    return new GgufFile(path, channel, version, metadata, tensors);
+    return new GgufFile(path, channel, version, metadata, entries, tensors);
   }
 
   private static int version(Path path, GgufCursor cursor) throws IOException {
@@ -282,6 +293,14 @@ public final class GgufFile implements AutoCloseable {
     return metadata;
   }
 
+  /** A key of the metadata with its value as they stand in the file, for copying on. */
+  public byte[] entry(String key) {
+    Span span = Objects.requireNonNull(entries.get(key), key);
+    ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(span.to() - span.from()));
+    fill(bytes, span.from(), "the key '" + key + "'");
+    return bytes.array();
+  }
+
   /** By the file's own names, in its order. */
   public Map<String, Tensor> tensors() {
     return tensors;
@@ -314,22 +333,24 @@ public final class GgufFile implements AutoCloseable {
     float[] values = new float[pieceBlocks * type.blockNumbers()];
     for (long block = 0; block < blocks; block += pieceBlocks) {
       int count = (int) Math.min(pieceBlocks, blocks - block);
-      fill(tensor, bytes.clear().limit(count * type.blockBytes()), block * type.blockBytes());
+      fill(
+          bytes.clear().limit(count * type.blockBytes()),
+          tensor.offset() + block * type.blockBytes(),
+          "tensor '" + name + "'");
       type.read(bytes, count, values, 0);
       target.put(values, 0, count * type.blockNumbers());
     }
   }
 
-  private void fill(Tensor tensor, ByteBuffer bytes, long from) {
+  private void fill(ByteBuffer bytes, long from, String what) {
     try {
       while (bytes.hasRemaining()) {
-        if (channel.read(bytes, tensor.offset() + from + bytes.position()) < 0) {
+        if (channel.read(bytes, from + bytes.position()) < 0) {
           throw new CheckpointException(path + " became shorter while it was read.");
         }
       }
     } catch (IOException e) {
-      throw new CheckpointException(
-          path + ", tensor '" + tensor.name() + "' cannot be read: " + e, e);
+      throw new CheckpointException(path + ", " + what + " cannot be read: " + e, e);
     }
   }
 
