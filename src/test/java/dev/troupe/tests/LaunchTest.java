@@ -52,6 +52,18 @@ class LaunchTest {
     assertSameBytesAsAlone(together);
   }
 
+  /** Answers come from other JVMs, with the policy's weights; they are those of one JVM. */
+  @Test
+  void local1_withTwoRolloutNodes_givesTheBytesOfOneJvm() throws Exception {
+    Path spread = directory.resolve("spread");
+    Process launch = launch(spread, "--local", "1", "--rollouts", "2");
+    List<Long> nodes = new ArrayList<>();
+    String output = read(launch, nodes, "never");
+    assertThat(launch.waitFor()).as(output).isZero();
+    assertThat(nodes).hasSize(3).noneMatch(LaunchTest::alive);
+    assertSameBytesAsAlone(spread);
+  }
+
   @Test
   void interrupted_stopsTheNodes_andResumesToTheSameBytes() throws Exception {
     Path run = directory.resolve("interrupted");

@@ -16,6 +16,7 @@ import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.tokenizer.TokenizerFiles;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
@@ -217,6 +218,30 @@ public final class HybridEngine implements RoleEngine {
               version,
               result.metrics());
         });
+  }
+
+  @Override
+  public Floats parameters() {
+    return new Floats(trainer.parameters().floats());
+  }
+
+  @Override
+  public void take(Floats parameters, long taken) {
+    if (parameters.size() != layout.size()) {
+      throw new EngineException(
+          "the "
+              + spec.name()
+              + " has "
+              + layout.size()
+              + " parameters and was given "
+              + parameters.size()
+              + ". Is the model in "
+              + model
+              + " the same on every node?");
+    }
+    returnToTraining();
+    trainer.parameters().write(parameters.values());
+    version = taken;
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.troupe.engine;
 
 import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
@@ -45,6 +46,18 @@ public interface RoleEngine extends AutoCloseable {
 
   /** One optimiser step. A gradient that is not finite is skipped and reported in the result. */
   <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples);
+
+  /** A copy of the trained parameters as they are now: the role's flat buffer. */
+  Floats parameters();
+
+  /**
+   * Works with another engine's {@link #parameters} from now on, as though they were its own.
+   *
+   * @param parameters of a role of the same model, adapter and tuning
+   * @param version the other's {@link #adapterVersion}
+   * @throws EngineException when they are not as many as this role's
+   */
+  void take(Floats parameters, long version);
 
   /**
    * Writes the PEFT adapter with its head, or the whole checkpoint of a fully tuned role, and ema/

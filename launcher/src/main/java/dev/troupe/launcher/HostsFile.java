@@ -17,6 +17,11 @@ record HostsFile(List<Host> hosts) {
    */
   record Host(String name, List<String> roles) {}
 
+  /** How many hosts have the role. */
+  int count(String role) {
+    return (int) hosts.stream().filter(host -> host.roles().contains(role)).count();
+  }
+
   static HostsFile read(Path file) throws IOException {
     List<Host> hosts = new ArrayList<>();
     List<String> lines = Files.readAllLines(file);

@@ -38,6 +38,16 @@ final class LaunchCommand implements Callable<Integer> {
   @ArgGroup(multiplicity = "1")
   private Where where;
 
+  @Option(
+      names = "--rollouts",
+      paramLabel = "N",
+      defaultValue = "0",
+      description =
+          "with --local: N further processes that answer the policy's prompts, each with the"
+              + " policy's newest weights (default: the policy answers them itself). With --hosts,"
+              + " the hosts with the role rollout do so")
+  private int rollouts;
+
   @Option(names = "--json", description = "nothing but summary.json on standard output")
   private boolean json;
 
@@ -79,12 +89,26 @@ final class LaunchCommand implements Callable<Integer> {
     if (file == null && where.local < 1) {
       throw new UserException("--local is " + where.local + ", allowed: at least 1");
     }
+    if (rollouts < 0) {
+      throw new UserException("--rollouts is " + rollouts + ", allowed: at least 0");
+    }
+    if (file != null && rollouts > 0) {
+      throw new UserException(
+          "--rollouts is for --local; in "
+              + hosts
+              + " give hosts the role "
+              + Ensemble.ROLLOUT
+              + " instead");
+    }
     // The children end with this command, however it ends.
     try (Children children = new Children(logs)) {
       return session.follow(
           loaded,
           (config2, configuration) -> {
-            Ensemble seed = Ensemble.seed(file == null ? LOOPBACK : ownHost(), 0);
+            Ensemble seed =
+                file == null
+                    ? Ensemble.seed(LOOPBACK, 0, rollouts)
+                    : Ensemble.seed(ownHost(), 0, file.count(Ensemble.ROLLOUT));
             var handle =
                 options.resume()
                     ? Pipeline.resume(config2, configuration, StepListener.NONE, seed)
@@ -117,29 +141,36 @@ final class LaunchCommand implements Callable<Integer> {
       for (int r = i; r < roles.size(); r += count) {
         own.add(roles.get(r));
       }
-      int port = freePort();
-      String name = String.join("-", own);
-      List<String> command = new ArrayList<>(JavaCommand.ofThisProgram());
-      command.addAll(
-          List.of(
-              "node",
-              "--join",
-              seed.address(),
-              "--roles",
-              String.join(",", own),
-              "--port",
-              String.valueOf(port),
-              "--managed"));
-      children.start(
-          name,
-          command,
-          (code, log) -> {
-            seed.ended(LOOPBACK, port);
-            report(name, code, log, out);
-          });
-      out.println("node " + name + ": process " + children.pids().get(i));
+      startLocal(children, seed, String.join("-", own), String.join(",", own), out);
+    }
+    for (int i = 1; i <= rollouts; i++) {
+      startLocal(children, seed, Ensemble.ROLLOUT + "-" + i, Ensemble.ROLLOUT, out);
     }
     out.flush();
+  }
+
+  private static void startLocal(
+      Children children, Ensemble seed, String name, String own, PrintWriter out) {
+    int port = freePort();
+    List<String> command = new ArrayList<>(JavaCommand.ofThisProgram());
+    command.addAll(
+        List.of(
+            "node",
+            "--join",
+            seed.address(),
+            "--roles",
+            own,
+            "--port",
+            String.valueOf(port),
+            "--managed"));
+    children.start(
+        name,
+        command,
+        (code, log) -> {
+          seed.ended(LOOPBACK, port);
+          report(name, code, log, out);
+        });
+    out.println("node " + name + ": process " + children.pids().get(children.pids().size() - 1));
   }
 
   private void startRemote(Children children, Ensemble seed, HostsFile file, PrintWriter out) {

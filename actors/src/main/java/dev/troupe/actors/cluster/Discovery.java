@@ -4,7 +4,9 @@ import dev.troupe.actors.role.NodeActor;
 import dev.troupe.protocol.message.Node;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -20,11 +22,19 @@ import org.apache.pekko.actor.typed.receptionist.Receptionist;
 import org.apache.pekko.cluster.typed.Cluster;
 
 /**
- * Waits until every node role that the placement names is there, then gives the nodes by role and
- * ends.
+ * Waits until every node role that the placement names is there, and as many rollout workers as the
+ * run is to have, then gives the nodes and ends.
  */
 final class Discovery extends AbstractBehavior<Discovery.Command> {
   interface Command {}
+
+  /**
+   * The nodes of a run.
+   *
+   * @param rolloutWorkers a node as often as it has such workers
+   */
+  record Found(
+      Map<String, ActorRef<Node.Command>> byRole, List<ActorRef<Node.Command>> rolloutWorkers) {}
 
   private record Listed(Receptionist.Listing listing) implements Command {}
 
@@ -33,19 +43,23 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   private record TimedOut() implements Command {}
 
   private final Set<String> needed;
+  private final int neededWorkers;
   private final Duration timeout;
-  private final CompletableFuture<Map<String, ActorRef<Node.Command>>> found;
+  private final CompletableFuture<Found> found;
   private final ActorRef<Node.Reply> replies;
   private final Set<ActorRef<Node.Command>> asked = new HashSet<>();
   private final Map<String, ActorRef<Node.Command>> byRole = new TreeMap<>();
+  private final Map<String, Node.Introduced> byName = new TreeMap<>();
 
   private Discovery(
       ActorContext<Command> context,
       Collection<String> needed,
+      int neededWorkers,
       Duration timeout,
-      CompletableFuture<Map<String, ActorRef<Node.Command>>> found) {
+      CompletableFuture<Found> found) {
     super(context);
     this.needed = new TreeSet<>(needed);
+    this.neededWorkers = neededWorkers;
     this.timeout = timeout;
     this.found = found;
     replies = context.messageAdapter(Node.Reply.class, Replied::new);
@@ -59,14 +73,15 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
 
   static Behavior<Command> create(
       Collection<String> needed,
+      int neededWorkers,
       Duration timeout,
-      CompletableFuture<Map<String, ActorRef<Node.Command>>> found) {
+      CompletableFuture<Found> found) {
     return Behaviors.setup(
         context ->
             Behaviors.withTimers(
                 timers -> {
                   timers.startSingleTimer(new TimedOut(), timeout);
-                  return new Discovery(context, needed, timeout, found);
+                  return new Discovery(context, needed, neededWorkers, timeout, found);
                 }));
   }
 
@@ -105,16 +120,37 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
       return Behaviors.stopped();
     }
     node.roles().forEach(role -> byRole.putIfAbsent(role, node.node()));
-    if (byRole.keySet().containsAll(needed)) {
-      found.complete(Map.copyOf(byRole));
+    byName.put(node.name(), node);
+    if (byRole.keySet().containsAll(needed) && workers().size() >= neededWorkers) {
+      found.complete(new Found(Map.copyOf(byRole), workers().subList(0, neededWorkers)));
       return Behaviors.stopped();
     }
     return this;
   }
 
+  /** A node as often as it has room for a rollout worker, in the order of names. */
+  private List<ActorRef<Node.Command>> workers() {
+    return byName.values().stream()
+        .flatMap(node -> Collections.nCopies(node.rolloutWorkers(), node.node()).stream())
+        .toList();
+  }
+
   private Behavior<Command> onTimedOut(TimedOut timedOut) {
     Set<String> missing = new TreeSet<>(needed);
     missing.removeAll(byRole.keySet());
+    if (missing.isEmpty()) {
+      found.completeExceptionally(
+          new ClusterException(
+              "after "
+                  + timeout.toSeconds()
+                  + " s "
+                  + workers().size()
+                  + " of "
+                  + neededWorkers
+                  + " rollout workers have joined. Start more with: "
+                  + command(Ensemble.ROLLOUT)));
+      return Behaviors.stopped();
+    }
     found.completeExceptionally(
         new ClusterException(
             "after "
@@ -124,14 +160,19 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
                 + String.join(", ", missing)
                 + " has joined; present are "
                 + (byRole.isEmpty() ? "none" : String.join(", ", byRole.keySet()))
-                + ". Start one with: troupe node --join "
-                + Cluster.get(getContext().getSystem())
-                    .selfMember()
-                    .address()
-                    .hostPort()
-                    .replaceFirst(".*@", "")
-                + " --roles "
-                + String.join(",", missing)));
+                + ". Start one with: "
+                + command(String.join(",", missing))));
     return Behaviors.stopped();
+  }
+
+  private String command(String roles) {
+    return "troupe node --join "
+        + Cluster.get(getContext().getSystem())
+            .selfMember()
+            .address()
+            .hostPort()
+            .replaceFirst(".*@", "")
+        + " --roles "
+        + roles;
   }
 }

@@ -12,9 +12,11 @@ import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.rlhf.port.Cast;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
@@ -42,30 +44,48 @@ import org.apache.pekko.cluster.typed.Subscribe;
  * for the nodes that its placement names.
  */
 public final class Ensemble implements AutoCloseable {
+  /** The node role of nodes that answer prompts with the policy's weights. */
+  public static final String ROLLOUT = "rollout";
+
   private static final String SYSTEM = "troupe";
   private static final Duration SHORT = Duration.ofSeconds(30);
 
   private final ActorSystem<Node.Command> system;
   private final boolean clustered;
 
+  /** How many answer the policy's prompts; 0 when it does so itself. */
+  private final int rolloutWorkers;
+
   /** The nodes of the run, told to leave when it is over. */
   private volatile Collection<ActorRef<Node.Command>> joined = List.of();
 
-  private Ensemble(ActorSystem<Node.Command> system, boolean clustered) {
+  private Ensemble(ActorSystem<Node.Command> system, boolean clustered, int rolloutWorkers) {
     this.system = system;
     this.clustered = clustered;
+    this.rolloutWorkers = rolloutWorkers;
   }
 
   /** This JVM alone; no sockets. */
   public static Ensemble local(RoleEngine.Factory engines) {
+    return local(engines, 0);
+  }
+
+  /**
+   * As {@link #local(RoleEngine.Factory)}, with engines of their own for prompts, side by side: of
+   * use where they wait for something other than this JVM's cores.
+   */
+  public static Ensemble local(RoleEngine.Factory engines, int rolloutWorkers) {
     Config config =
         ConfigFactory.parseString("pekko.actor.provider = local")
             .withFallback(ConfigFactory.parseResources("troupe-actors.conf"))
             .withFallback(ConfigFactory.load());
     return new Ensemble(
         ActorSystem.create(
-            NodeActor.create("local", List.of(), Node.PROTOCOL_VERSION, engines), SYSTEM, config),
-        false);
+            NodeActor.create("local", List.of(), rolloutWorkers, Node.PROTOCOL_VERSION, engines),
+            SYSTEM,
+            config),
+        false,
+        rolloutWorkers);
   }
 
   /**
@@ -75,7 +95,18 @@ public final class Ensemble implements AutoCloseable {
    * @param port 0 for any free one
    */
   public static Ensemble seed(String host, int port) {
-    Ensemble ensemble = clustered(host, port, List.of("seed"), Node.PROTOCOL_VERSION, null);
+    return seed(host, port, 0);
+  }
+
+  /**
+   * As {@link #seed(String, int)}, for a run whose prompts are answered by others than the policy.
+   *
+   * @param rolloutWorkers how many to wait for, on nodes of the role {@value #ROLLOUT}; 0 when the
+   *     policy's node answers the prompts
+   */
+  public static Ensemble seed(String host, int port, int rolloutWorkers) {
+    Ensemble ensemble =
+        clustered(host, port, List.of("seed"), 0, Node.PROTOCOL_VERSION, null, rolloutWorkers);
     Cluster cluster = Cluster.get(ensemble.system);
     ensemble.join(List.of(cluster.selfMember().address()), "itself", SHORT);
     return ensemble;
@@ -95,7 +126,19 @@ public final class Ensemble implements AutoCloseable {
       List<String> roles,
       Duration timeout,
       RoleEngine.Factory engines) {
-    return node(host, port, seed, roles, timeout, Node.PROTOCOL_VERSION, engines);
+    return node(host, port, seed, roles, roles.contains(ROLLOUT) ? 1 : 0, timeout, engines);
+  }
+
+  /** As above, with room for several roles that answer prompts side by side. */
+  public static Ensemble node(
+      String host,
+      int port,
+      String seed,
+      List<String> roles,
+      int rolloutWorkers,
+      Duration timeout,
+      RoleEngine.Factory engines) {
+    return node(host, port, seed, roles, rolloutWorkers, timeout, Node.PROTOCOL_VERSION, engines);
   }
 
   static Ensemble node(
@@ -103,6 +146,7 @@ public final class Ensemble implements AutoCloseable {
       int port,
       String seed,
       List<String> roles,
+      int rolloutWorkers,
       Duration timeout,
       int protocolVersion,
       RoleEngine.Factory engines) {
@@ -111,7 +155,7 @@ public final class Ensemble implements AutoCloseable {
       throw new ClusterException(
           "the seed node must be HOST:PORT, found '" + seed + "'; for example 127.0.0.1:7355");
     }
-    Ensemble ensemble = clustered(host, port, roles, protocolVersion, engines);
+    Ensemble ensemble = clustered(host, port, roles, rolloutWorkers, protocolVersion, engines, 0);
     Address address =
         new Address(
             "pekko", SYSTEM, seed.substring(0, colon), Integer.parseInt(seed.substring(colon + 1)));
@@ -123,8 +167,10 @@ public final class Ensemble implements AutoCloseable {
       String host,
       int port,
       List<String> roles,
+      int room,
       int protocolVersion,
-      RoleEngine.@org.jspecify.annotations.Nullable Factory engines) {
+      RoleEngine.@org.jspecify.annotations.Nullable Factory engines,
+      int rolloutWorkers) {
     Config config =
         ConfigFactory.parseMap(
                 Map.of(
@@ -148,6 +194,7 @@ public final class Ensemble implements AutoCloseable {
                               .hostPort()
                               .replaceFirst(".*@", ""),
                           engines == null ? List.of() : roles,
+                          room,
                           protocolVersion,
                           factory)),
               SYSTEM,
@@ -162,7 +209,7 @@ public final class Ensemble implements AutoCloseable {
               + e.getMessage()
               + ". Is the port in use? Choose another one, or 0 for any free one");
     }
-    return new Ensemble(system, true);
+    return new Ensemble(system, true, rolloutWorkers);
   }
 
   private void join(List<Address> seeds, String seed, Duration timeout) {
@@ -235,15 +282,21 @@ public final class Ensemble implements AutoCloseable {
                     coordinator, RunCoordinator.Listener::new, SHORT, system.scheduler())
                 .toCompletableFuture());
     Function<String, ActorRef<Node.Command>> nodes = role -> system;
+    List<ActorRef<Node.Command>> workers = Collections.nCopies(rolloutWorkers, system);
     if (clustered) {
-      CompletableFuture<Map<String, ActorRef<Node.Command>>> found = new CompletableFuture<>();
+      CompletableFuture<Discovery.Found> found = new CompletableFuture<>();
       system.systemActorOf(
-          Discovery.create(placement.values(), joinTimeout, found), "discovery", Props.empty());
-      Map<String, ActorRef<Node.Command>> byRole = await(found);
-      joined = List.copyOf(new HashSet<>(byRole.values()));
+          Discovery.create(placement.values(), rolloutWorkers, joinTimeout, found),
+          "discovery",
+          Props.empty());
+      Map<String, ActorRef<Node.Command>> byRole = await(found).byRole();
+      workers = await(found).rolloutWorkers();
+      Set<ActorRef<Node.Command>> all = new HashSet<>(byRole.values());
+      all.addAll(workers);
+      joined = List.copyOf(all);
       nodes = role -> node(role, placement.getOrDefault(role, role), byRole);
     }
-    return new ActorCast(system, nodes, listener, deadline);
+    return new ActorCast(system, nodes, workers, listener, deadline);
   }
 
   private static ActorRef<Node.Command> node(

@@ -106,12 +106,31 @@ final class ActorRole implements Role {
   }
 
   /** Loads the model, so that its errors come now. */
-  CompletionStage<Role> loaded() {
+  CompletionStage<ActorRole> loaded() {
     return act(new RoleWorker.Load()).thenApply(done -> this);
   }
 
   private CompletionStage<Void> act(RoleWorker.Work work) {
     return ask(work, RoleWorker.Finished.class).thenAccept(done -> {});
+  }
+
+  /** Copies the trained parameters for other roles to take. */
+  CompletionStage<RoleWorker.Lent> lend() {
+    return ask(new RoleWorker.Lend(), RoleWorker.Lent.class);
+  }
+
+  /** Takes what {@code lender} lends. */
+  CompletionStage<Void> take(ActorRole lender, RoleWorker.Lent lent) {
+    return act(new RoleWorker.Take(lender.worker, lent.adapterVersion(), lent.floats()));
+  }
+
+  String node() {
+    return node;
+  }
+
+  /** Whether its worker has ended, and no request will be answered any more. */
+  boolean isLost() {
+    return ended;
   }
 
   /** The worker has ended: nothing that is still open will be answered. */

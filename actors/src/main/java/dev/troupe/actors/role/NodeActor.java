@@ -20,6 +20,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
 
   private final String name;
   private final List<String> roles;
+  private final int rolloutWorkers;
   private final int protocolVersion;
   private final RoleEngine.Factory engines;
   private int opened;
@@ -28,11 +29,13 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
       ActorContext<Node.Command> context,
       String name,
       List<String> roles,
+      int rolloutWorkers,
       int protocolVersion,
       RoleEngine.Factory engines) {
     super(context);
     this.name = name;
     this.roles = roles;
+    this.rolloutWorkers = rolloutWorkers;
     this.protocolVersion = protocolVersion;
     this.engines = engines;
     context.getSystem().receptionist().tell(Receptionist.register(KEY, context.getSelf()));
@@ -41,12 +44,17 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
   /**
    * @param name for people: host and port, or local
    * @param roles the node roles that placement names
+   * @param rolloutWorkers how many roles may live here that answer prompts for a policy elsewhere
    * @param protocolVersion {@link Node#PROTOCOL_VERSION}, but in tests of strangers
    */
   public static Behavior<Node.Command> create(
-      String name, List<String> roles, int protocolVersion, RoleEngine.Factory engines) {
+      String name,
+      List<String> roles,
+      int rolloutWorkers,
+      int protocolVersion,
+      RoleEngine.Factory engines) {
     return Behaviors.setup(
-        context -> new NodeActor(context, name, roles, protocolVersion, engines));
+        context -> new NodeActor(context, name, roles, rolloutWorkers, protocolVersion, engines));
   }
 
   @Override
@@ -61,7 +69,9 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
   private Behavior<Node.Command> onIntroduce(Node.Introduce introduce) {
     introduce
         .replyTo()
-        .tell(new Node.Introduced(name, roles, protocolVersion, getContext().getSelf()));
+        .tell(
+            new Node.Introduced(
+                name, roles, rolloutWorkers, protocolVersion, getContext().getSelf()));
     return this;
   }
 

@@ -4,12 +4,14 @@ import dev.troupe.engine.EngineException;
 import dev.troupe.engine.RoleEngine;
 import dev.troupe.engine.generation.GenerationException;
 import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.EnumSet;
 import java.util.Map;
@@ -18,6 +20,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
@@ -55,6 +58,11 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     }
   }
 
+  /** A copy of the parameters of a version. */
+  private record Loan(long version, Floats parameters) {
+    static final Loan NONE = new Loan(-1, Floats.EMPTY);
+  }
+
   private static final Logger LOG = LoggerFactory.getLogger(RoleActor.class);
 
   private final RoleSpec spec;
@@ -63,6 +71,11 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private final ActorRef<RoleStatus> listener;
   private final ExecutorService thread;
   private final Deque<RoleWorker.Command> waiting = new ArrayDeque<>();
+  private final ActorSystem<?> system;
+
+  /** What others may fetch; written on the role's thread, read by the actor. */
+  private volatile Loan loan = Loan.NONE;
+
   private boolean busy;
   private boolean started;
   private Readings readings = Readings.NONE;
@@ -81,6 +94,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     this.node = node;
     this.opener = opener;
     this.listener = listener;
+    this.system = context.getSystem();
     this.thread =
         Executors.newSingleThreadExecutor(
             task -> {
@@ -101,6 +115,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     return newReceiveBuilder()
         .onMessage(RoleWorker.Request.class, this::onCommand)
         .onMessage(RoleWorker.Stop.class, this::onCommand)
+        .onMessage(RoleWorker.Fetch.class, this::onFetch)
         .onMessage(Done.class, this::onDone)
         .onSignal(PostStop.class, this::onPostStop)
         .build();
@@ -109,6 +124,31 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private Behavior<RoleWorker.Command> onCommand(RoleWorker.Command command) {
     waiting.add(command);
     return next();
+  }
+
+  private Behavior<RoleWorker.Command> onFetch(RoleWorker.Fetch fetch) {
+    Loan lent = loan;
+    fetch
+        .replyTo()
+        .tell(
+            lent.version() == fetch.adapterVersion()
+                ? new RoleWorker.Fetched(
+                    new Floats(
+                        Arrays.copyOfRange(
+                            lent.parameters().values(),
+                            fetch.from(),
+                            fetch.from() + fetch.count())))
+                : new RoleWorker.Failed(
+                    "the "
+                        + spec.name()
+                        + " on "
+                        + node
+                        + " lends weights of version "
+                        + lent.version()
+                        + " and was asked for those of "
+                        + fetch.adapterVersion(),
+                    false));
+    return this;
   }
 
   private Behavior<RoleWorker.Command> onDone(Done done) {
@@ -178,6 +218,11 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       open.checkpoint(Path.of(checkpoint.directory()));
     } else if (work instanceof RoleWorker.Restore restore) {
       open.restore(Path.of(restore.directory()));
+    } else if (work instanceof RoleWorker.Lend) {
+      loan = new Loan(open.adapterVersion(), open.parameters());
+      return new RoleWorker.Lent(loan.version(), loan.parameters().size());
+    } else if (work instanceof RoleWorker.Take take) {
+      open.take(new Weights(system).fetch(take), take.adapterVersion());
     }
     return new RoleWorker.Finished();
   }

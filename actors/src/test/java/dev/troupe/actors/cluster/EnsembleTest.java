@@ -69,6 +69,12 @@ class EnsembleTest {
     return ensemble.cast(APART, join, deadline, events::add);
   }
 
+  /** All roles on one node, but for those that answer prompts. */
+  private Cast castOnOne(Ensemble ensemble, Duration join) {
+    return ensemble.cast(
+        Map.of("policy", "one", "reference", "one"), join, Duration.ofMinutes(10), events::add);
+  }
+
   private static RoleSpec spec(String role) {
     return new RoleSpec(
         role,
@@ -154,6 +160,92 @@ class EnsembleTest {
   }
 
   @Test
+  void prompts_spreadOverFollowers_areAnsweredAsByThePolicyAlone() throws Exception {
+    List<Object> expected = recipe(cast(opened(Ensemble.local(new FakeEngines())), LONG, LONG));
+    FakeEngines spread = new FakeEngines();
+    assertThat(recipe(cast(opened(Ensemble.local(spread, 5)), LONG, LONG))).isEqualTo(expected);
+    assertThat(spread.calls)
+        .contains("generate@role-rollout-1", "generate@role-rollout-5", "update@role-policy")
+        .contains("take " + FakeEngines.PARAMETERS + "@role-rollout-5")
+        .doesNotContain("generate@role-policy");
+    // Weights of each of the three versions, taken once by each that answers.
+    assertThat(spread.calls.stream().filter(call -> call.startsWith("take"))).hasSize(15);
+  }
+
+  @Test
+  void prompts_spreadOverNodes_areAnsweredAsByThePolicyAlone_alsoWhenOneIsLost() throws Exception {
+    List<Object> expected = recipe(cast(opened(Ensemble.local(new FakeEngines())), LONG, LONG));
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 3));
+    node(seed, "one", new FakeEngines());
+    FakeEngines steady = new FakeEngines();
+    FakeEngines mortal = new FakeEngines();
+    CompletableFuture<Void> gate = mortal.hold();
+    opened(Ensemble.node(LOOPBACK, 0, seed.address(), List.of(Ensemble.ROLLOUT), 2, LONG, steady));
+    Ensemble dies = node(seed, Ensemble.ROLLOUT, mortal);
+    CompletableFuture<List<Object>> run =
+        CompletableFuture.supplyAsync(
+            () -> {
+              try {
+                return recipe(castOnOne(seed, LONG));
+              } catch (Exception e) {
+                throw new IllegalStateException(e);
+              }
+            });
+    // It is about to load; let it, and end it before it answers.
+    assertThat(mortal.calls.take()).startsWith("load@role-rollout-");
+    CompletableFuture<Void> second = mortal.hold();
+    gate.complete(null);
+    assertThat(mortal.calls.take()).startsWith("take ");
+    dies.close();
+    second.complete(null);
+    assertThat(run.get(60, TimeUnit.SECONDS)).isEqualTo(expected);
+    assertThat(steady.calls).anyMatch(call -> call.startsWith("generate@role-rollout-"));
+    assertThat(events)
+        .anyMatch(
+            event ->
+                event.hasRoleChanged()
+                    && event.getRoleChanged().getState().equals("failed")
+                    && event.getRoleChanged().getNode().equals(dies.address())
+                    && event
+                        .getRoleChanged()
+                        .getActivity()
+                        .equals("its node ended; others answer its prompts"));
+  }
+
+  @Test
+  void prompts_whenEveryFollowerIsLost_failWithTheReason() throws Exception {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 1));
+    node(seed, "one", new FakeEngines());
+    FakeEngines mortal = new FakeEngines();
+    Ensemble dies = node(seed, Ensemble.ROLLOUT, mortal);
+    Role policy = await(castOnOne(seed, LONG).open(spec("policy")));
+    List<Prompt> prompts = List.of(new Prompt("p", "prompt", TokenIds.of(1)));
+    SamplingSettings settings = new SamplingSettings(8, 1, 0, 1, List.of(), 0);
+    assertThat(await(policy.generate(prompts, settings))).hasSize(1);
+    CompletableFuture<Void> gate = mortal.hold();
+    mortal.calls.clear();
+    CompletionStage<List<Rollout>> answers = policy.generate(prompts, settings);
+    assertThat(mortal.calls.take()).isEqualTo("generate@role-rollout-1");
+    dies.close();
+    assertThatThrownBy(() -> await(answers))
+        .hasMessageContaining("every rollout worker is lost: their nodes ended");
+    gate.complete(null);
+  }
+
+  @Test
+  void cast_withoutItsFollowers_saysHowManyAreMissing() {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 3));
+    node(seed, "one", new FakeEngines());
+    node(seed, Ensemble.ROLLOUT, new FakeEngines());
+    assertThatThrownBy(() -> castOnOne(seed, Duration.ofSeconds(3)))
+        .isInstanceOf(ClusterException.class)
+        .hasMessage(
+            "after 3 s 1 of 3 rollout workers have joined. Start more with: troupe node --join "
+                + seed.address()
+                + " --roles rollout");
+  }
+
+  @Test
   void request_toANodeThatEnds_failsAtOnceWithRoleAndNode() throws Exception {
     Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0));
     FakeEngines engines = new FakeEngines();
@@ -202,7 +294,7 @@ class EnsembleTest {
     Ensemble stranger =
         opened(
             Ensemble.node(
-                LOOPBACK, 0, seed.address(), List.of("one"), LONG, 99, new FakeEngines()));
+                LOOPBACK, 0, seed.address(), List.of("one"), 0, LONG, 99, new FakeEngines()));
     assertThatThrownBy(() -> cast(seed, LONG, LONG))
         .isInstanceOf(ClusterException.class)
         .hasMessage(

@@ -30,6 +30,9 @@ public final class FakeEngines implements RoleEngine.Factory {
   /** What the engines were asked, in order, with the thread's name: "generate@role-policy". */
   public final BlockingQueue<String> calls = new LinkedBlockingQueue<>();
 
+  /** So many that they travel in three parts. */
+  public static final int PARAMETERS = (2 << 20) + 1;
+
   private final Supplier<RuntimeException> loading;
   private volatile CompletableFuture<Void> gate = CompletableFuture.completedFuture(null);
 
@@ -102,7 +105,7 @@ public final class FakeEngines implements RoleEngine.Factory {
                   new Rollout(
                       prompt,
                       TokenIds.of(prompt.tokens().size(), (int) settings.seed()),
-                      "said by " + spec.name(),
+                      "said to " + prompt.text(),
                       Floats.of((float) -version.get(), -0.25f),
                       FinishReason.EOS,
                       version.get()))
@@ -132,6 +135,18 @@ public final class FakeEngines implements RoleEngine.Factory {
       note("update");
       return new UpdateResult(
           examples.size(), 1, 1e-3, true, version.incrementAndGet(), Map.of("examples", 1.0));
+    }
+
+    @Override
+    public Floats parameters() {
+      note("parameters");
+      return new Floats(new float[PARAMETERS]);
+    }
+
+    @Override
+    public void take(Floats parameters, long taken) {
+      note("take " + parameters.size());
+      version.set(taken);
     }
 
     @Override

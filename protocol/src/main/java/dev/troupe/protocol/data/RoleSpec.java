@@ -41,6 +41,21 @@ public record RoleSpec(
         name, model, adapter, tuning, head, optimizer, temperature, emaDecay, seed, Numerics.EXACT);
   }
 
+  /** A role of the same parameters that takes them from this one and trains none. */
+  public RoleSpec follower(String other) {
+    return new RoleSpec(
+        other,
+        model,
+        adapter,
+        tuning,
+        head,
+        Optional.empty(),
+        temperature,
+        Optional.empty(),
+        seed,
+        numerics);
+  }
+
   /** The same role in other numbers. */
   public RoleSpec with(Numerics other) {
     return new RoleSpec(

@@ -70,6 +70,11 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Tuning.Lora.Bias.class,
         Numerics.class,
         Numerics.Precision.class,
-        Numerics.RolloutWeights.class);
+        Numerics.RolloutWeights.class,
+        RoleWorker.Lend.class,
+        RoleWorker.Take.class,
+        RoleWorker.Fetch.class,
+        RoleWorker.Lent.class,
+        RoleWorker.Fetched.class);
   }
 }

@@ -7,7 +7,7 @@ import org.apache.pekko.actor.typed.ActorRef;
 /** The actor of one JVM that brings roles to life there. */
 public final class Node {
   /** Raised with every change of a message; nodes of another version are refused. */
-  public static final int PROTOCOL_VERSION = 2;
+  public static final int PROTOCOL_VERSION = 3;
 
   private Node() {}
 
@@ -32,10 +32,16 @@ public final class Node {
    *
    * @param name host and port
    * @param roles the node roles that placement names
+   * @param rolloutWorkers how many roles it has room for that answer prompts with the policy's
+   *     weights
    * @param protocolVersion its {@link #PROTOCOL_VERSION}
    */
   public record Introduced(
-      String name, List<String> roles, int protocolVersion, ActorRef<Command> node)
+      String name,
+      List<String> roles,
+      int rolloutWorkers,
+      int protocolVersion,
+      ActorRef<Command> node)
       implements Reply {}
 
   /** The role lives. */

@@ -1,6 +1,7 @@
 package dev.troupe.protocol.message;
 
 import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
@@ -94,6 +95,33 @@ public final class RoleWorker {
     }
   }
 
+  /**
+   * Copies the trained parameters as they are now, for other workers to {@linkplain Fetch fetch};
+   * answered by {@link Lent}.
+   */
+  public record Lend() implements Work {
+    @Override
+    public String activity() {
+      return "lend weights";
+    }
+  }
+
+  /**
+   * Fetches what {@code lender} lends and works with it from then on; answered by {@link Finished}.
+   *
+   * @param floats how many the lender has
+   */
+  public record Take(ActorRef<Command> lender, long adapterVersion, int floats) implements Work {
+    @Override
+    public String activity() {
+      return "take weights " + adapterVersion;
+    }
+  }
+
+  /** Asks for a part of what is lent, at once and past all work; answered by {@link Fetched}. */
+  public record Fetch(long adapterVersion, int from, int count, ActorRef<Reply> replyTo)
+      implements Command, Wire {}
+
   /** Answers. */
   public sealed interface Reply extends Wire {}
 
@@ -104,6 +132,15 @@ public final class RoleWorker {
   public record Updated(UpdateResult result) implements Reply {}
 
   public record Finished() implements Reply {}
+
+  /**
+   * What others may fetch.
+   *
+   * @param floats how many
+   */
+  public record Lent(long adapterVersion, int floats) implements Reply {}
+
+  public record Fetched(Floats part) implements Reply {}
 
   /**
    * The work could not be done.

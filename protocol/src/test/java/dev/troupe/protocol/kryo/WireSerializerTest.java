@@ -135,10 +135,15 @@ class WireSerializerTest {
     works.add(new RoleWorker.Save("runs/a/policy"));
     works.add(new RoleWorker.Checkpoint("runs/a/checkpoints"));
     works.add(new RoleWorker.Restore("runs/a/checkpoints"));
+    works.add(new RoleWorker.Lend());
+    works.add(new RoleWorker.Take(reference("lender"), 3, 1_000_000));
 
     List<Wire> all = new ArrayList<>(works);
     works.forEach(work -> all.add(new RoleWorker.Request(work, asker)));
     all.add(new RoleWorker.Stop(asker));
+    all.add(new RoleWorker.Fetch(3, 100, 50, asker));
+    all.add(new RoleWorker.Lent(3, 1_000_000));
+    all.add(new RoleWorker.Fetched(Floats.of(0.5f, -1)));
     for (FinishReason reason : FinishReason.values()) {
       all.add(
           new RoleWorker.Generated(
@@ -167,7 +172,7 @@ class WireSerializerTest {
     all.add(new RoleWorker.Failed("the policy on 127.0.0.1:7000 failed: out of memory", false));
     all.add(new RoleStatus("policy", "n", "busy", "train", 4, Map.of("base", 1L << 40), Map.of()));
     all.add(new Node.Introduce(nodeAsker));
-    all.add(new Node.Introduced("n", List.of("policy", "critic", "a"), 1, reference("node")));
+    all.add(new Node.Introduced("n", List.of("policy", "critic", "a"), 4, 1, reference("node")));
     for (Tuning tuning :
         List.of(
             new Tuning.Frozen(),

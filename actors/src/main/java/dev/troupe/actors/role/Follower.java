@@ -1,0 +1,70 @@
+package dev.troupe.actors.role;
+
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.message.RoleWorker;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/** A role that answers prompts with weights that it takes from another. */
+final class Follower {
+  private static final long NONE = -1;
+
+  private final ActorRole role;
+  private volatile long version = NONE;
+
+  Follower(ActorRole role) {
+    this.role = role;
+  }
+
+  ActorRole role() {
+    return role;
+  }
+
+  /** The policy has become another: its version says nothing any more. */
+  void forget() {
+    version = NONE;
+  }
+
+  /**
+   * Answers with the policy's weights, which it takes first when it has not got them. Fails when an
+   * answer is of others.
+   */
+  CompletionStage<List<Rollout>> answer(
+      ActorRole policy, RoleWorker.Lent lent, List<Prompt> prompts, SamplingSettings settings) {
+    CompletionStage<Void> ready =
+        version == lent.adapterVersion()
+            ? CompletableFuture.completedFuture(null)
+            : role.take(policy, lent).thenAccept(done -> version = lent.adapterVersion());
+    return ready
+        .thenCompose(done -> role.generate(prompts, settings))
+        .thenApply(rollouts -> checked(lent, prompts, rollouts));
+  }
+
+  private List<Rollout> checked(
+      RoleWorker.Lent lent, List<Prompt> prompts, List<Rollout> rollouts) {
+    if (rollouts.size() != prompts.size()) {
+      throw new RoleException(
+          named() + " was given " + prompts.size() + " prompts, answered " + rollouts.size(),
+          false);
+    }
+    for (Rollout rollout : rollouts) {
+      if (rollout.adapterVersion() != lent.adapterVersion()) {
+        throw new RoleException(
+            named()
+                + " answered with weights of version "
+                + rollout.adapterVersion()
+                + ", the policy's are of version "
+                + lent.adapterVersion(),
+            false);
+      }
+    }
+    return rollouts;
+  }
+
+  private String named() {
+    return role.spec().name() + " on " + role.node();
+  }
+}

@@ -1,0 +1,151 @@
+package dev.troupe.actors.role;
+
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.message.RoleWorker;
+import java.util.ArrayDeque;
+import java.util.Collection;
+import java.util.Deque;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
+
+/**
+ * One list of prompts, answered by many. A follower that is free gets the next portion, so that a
+ * slow one does less; what a lost one had goes to another. A portion's answers depend on its
+ * prompts, the seed and the weights, and not on who gives them.
+ */
+final class Round {
+  /** Prompts that fill an engine; where there are many more, a follower has portions of a share. */
+  private static final int FULL = 16;
+
+  private static final int PORTIONS_OF_A_SHARE = 4;
+
+  /** Consecutive prompts. */
+  private record Portion(int from, List<Prompt> prompts) {}
+
+  private final ActorRole policy;
+  private final RoleWorker.Lent lent;
+  private final SamplingSettings settings;
+  private final Consumer<ActorRole> lost;
+  private final CompletableFuture<List<Rollout>> whole = new CompletableFuture<>();
+
+  // Guarded by this.
+  private final Rollout[] answers;
+  private final Deque<Portion> waiting = new ArrayDeque<>();
+  private final Set<Follower> idle = new LinkedHashSet<>();
+  private final Set<Follower> alive;
+  private int unanswered;
+
+  /**
+   * @param policy whose weights, {@code lent}, answer
+   * @param lost hears of a follower whose node has ended
+   */
+  Round(
+      ActorRole policy,
+      RoleWorker.Lent lent,
+      Collection<Follower> followers,
+      List<Prompt> prompts,
+      SamplingSettings settings,
+      Consumer<ActorRole> lost) {
+    this.policy = policy;
+    this.lent = lent;
+    this.settings = settings;
+    this.lost = lost;
+    alive = new LinkedHashSet<>(followers);
+    alive.removeIf(follower -> follower.role().isLost());
+    idle.addAll(alive);
+    answers = new Rollout[prompts.size()];
+    int size = portion(prompts.size(), alive.size());
+    for (int from = 0; from < prompts.size(); from += size) {
+      waiting.add(new Portion(from, prompts.subList(from, Math.min(prompts.size(), from + size))));
+    }
+    unanswered = waiting.size();
+  }
+
+  /** How many prompts a follower gets at a time. */
+  static int portion(int prompts, int followers) {
+    int share = ceil(prompts, Math.max(1, followers));
+    return Math.max(1, Math.min(share, Math.max(FULL, ceil(share, PORTIONS_OF_A_SHARE))));
+  }
+
+  private static int ceil(int all, int parts) {
+    return (all + parts - 1) / parts;
+  }
+
+  /** The answers in the prompts' order. */
+  CompletionStage<List<Rollout>> answer() {
+    if (unanswered == 0) {
+      whole.complete(List.of());
+    }
+    handOut();
+    return whole;
+  }
+
+  /** Gives those who are free what waits. */
+  private synchronized void handOut() {
+    if (alive.isEmpty() && unanswered > 0) {
+      whole.completeExceptionally(
+          new RoleException(
+              "every rollout worker is lost: their nodes ended, and "
+                  + unanswered
+                  + " portions of the prompts have no answer. See the nodes' logs; the run can be"
+                  + " resumed",
+              false));
+      return;
+    }
+    for (Follower follower : List.copyOf(idle)) {
+      Portion portion = waiting.poll();
+      if (portion == null) {
+        return;
+      }
+      idle.remove(follower);
+      follower
+          .answer(policy, lent, portion.prompts(), settings)
+          .whenComplete(
+              (rollouts, failure) -> {
+                if (failure == null) {
+                  answered(follower, portion, rollouts);
+                } else {
+                  failed(follower, portion, failure);
+                }
+              });
+    }
+  }
+
+  private void answered(Follower follower, Portion portion, List<Rollout> rollouts) {
+    synchronized (this) {
+      for (int i = 0; i < rollouts.size(); i++) {
+        answers[portion.from() + i] = rollouts.get(i);
+      }
+      unanswered--;
+      idle.add(follower);
+      if (unanswered > 0) {
+        handOut();
+        return;
+      }
+    }
+    whole.complete(List.of(answers));
+  }
+
+  private void failed(Follower follower, Portion portion, Throwable failure) {
+    if (!follower.role().isLost()) {
+      whole.completeExceptionally(
+          failure instanceof CompletionException && failure.getCause() != null
+              ? failure.getCause()
+              : failure);
+      return;
+    }
+    lost.accept(follower.role());
+    synchronized (this) {
+      alive.remove(follower);
+      waiting.addFirst(portion);
+      handOut();
+    }
+  }
+}
