@@ -2,6 +2,7 @@ package dev.troupe.models.export;
 
 import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.Decoder;
 import dev.troupe.models.checkpoint.Decoder.Positions;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.RopeScaling;
@@ -14,6 +15,8 @@ import dev.troupe.models.export.GgufWriter.Storage;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.tokenizer.GgufVocabulary;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +39,7 @@ public final class GgufExport {
   }
 
   /** Of Hugging Face directories, as GGUF calls them. */
-  private static final List<String> KNOWN = List.of("llama", "qwen2", "qwen3");
+  private static final List<String> KNOWN = List.of("llama", "qwen2", "qwen3", "gemma2", "gemma3");
 
   private static final String FILE_TYPE = "general.file_type";
   private static final String QUANTIZATION_VERSION = "general.quantization_version";
@@ -94,9 +97,33 @@ public final class GgufExport {
             listener.wrote(name, done[0], total);
             return layout.toStored(name, values);
           });
+      requireSame(model, config, ModelConfig.read(directory.path().resolve(NAME)));
       boolean head = ScoreFile.write(directory.path(), model, found, config.hiddenSize());
       directory.keep();
       return head;
+    }
+  }
+
+  /**
+   * What GGUF leaves to the family, as Gemma's local layers and the scale of its queries, must be
+   * what the model has.
+   */
+  private static void requireSame(Path model, ModelConfig config, ModelConfig read) {
+    boolean same =
+        read.decoder().equals(config.decoder())
+            && read.tensors().equals(config.tensors())
+            && read.headDim() == config.headDim()
+            && read.normEps() == config.normEps()
+            && Arrays.equals(read.rotaryFrequencies(), config.rotaryFrequencies())
+            && Arrays.equals(read.localRotaryFrequencies(), config.localRotaryFrequencies());
+    if (!same) {
+      throw new CheckpointException(
+          model
+              + ": GGUF cannot say all of this model: what it leaves to the family is otherwise here. Read back it is "
+              + read.decoder()
+              + ", expected "
+              + config.decoder()
+              + ". Export --format hf and let llama.cpp's convert_hf_to_gguf.py convert that.");
     }
   }
 
@@ -135,14 +162,21 @@ public final class GgufExport {
                             + " cannot be written as GGUF; known are "
                             + String.join(", ", KNOWN)
                             + ". Export --format hf and let llama.cpp's convert_hf_to_gguf.py convert that."));
-    if (config.decoder().attention().window() > 0) {
+    String prefix = architecture + ".";
+    Decoder decoder = config.decoder();
+    if (architecture.startsWith("gemma")) {
+      writer.whole(prefix + "attention.sliding_window", decoder.attention().window());
+    } else if (decoder.attention().window() > 0) {
       throw new CheckpointException(
           model
               + ": a sliding window (use_sliding_window) cannot be said in a GGUF of this family.");
     }
     writer.text("general.architecture", architecture);
     writer.text("general.name", String.valueOf(model.getFileName()));
-    String prefix = architecture + ".";
+    if (architecture.equals("gemma2")) {
+      writer.number(prefix + "attn_logit_softcapping", decoder.attention().softcap());
+      writer.number(prefix + "final_logit_softcapping", decoder.finalSoftcap());
+    }
     writer.whole(prefix + "block_count", config.layers());
     writer.whole(prefix + "context_length", config.maxPositionEmbeddings());
     writer.whole(prefix + "embedding_length", config.hiddenSize());
@@ -167,19 +201,33 @@ public final class GgufExport {
               + ": this rope_scaling cannot be written as GGUF; known are none and linear. Export --format hf and let llama.cpp's"
               + " convert_hf_to_gguf.py convert that.");
     }
-    vocabulary(writer, GgufVocabulary.of(model, config.vocabSize()));
+    vocabulary(writer, GgufVocabulary.of(model, config.vocabSize()), config);
     return Map.of();
   }
 
-  private static void vocabulary(GgufWriter writer, GgufVocabulary vocabulary) {
+  private static void vocabulary(GgufWriter writer, GgufVocabulary vocabulary, ModelConfig config) {
     String prefix = "tokenizer.ggml.";
-    writer.text(prefix + "model", "gpt2");
-    writer.text(prefix + "pre", vocabulary.split());
+    if (vocabulary.way() instanceof GgufVocabulary.Way.Bytes bytes) {
+      writer.text(prefix + "model", "gpt2");
+      writer.text(prefix + "pre", bytes.split());
+      writer.texts(prefix + "merges", bytes.merges());
+    } else if (vocabulary.way() instanceof GgufVocabulary.Way.Pieces pieces) {
+      writer.text(prefix + "model", "llama");
+      writer.text(prefix + "pre", "default");
+      writer.numbers(prefix + "scores", pieces.scores());
+      writer.whole(prefix + "unknown_token_id", pieces.unknown());
+      writer.flag(prefix + "add_space_prefix", pieces.prefix());
+    }
     writer.texts(prefix + "tokens", vocabulary.tokens());
     writer.wholes(prefix + "token_type", vocabulary.kinds());
-    writer.texts(prefix + "merges", vocabulary.merges());
     vocabulary.bos().ifPresent(id -> writer.whole(prefix + "bos_token_id", id));
     vocabulary.eos().ifPresent(id -> writer.whole(prefix + "eos_token_id", id));
+    // A turn of a dialogue may end with a token of its own.
+    List<Integer> ends = new ArrayList<>(config.eosTokenIds());
+    vocabulary.eos().ifPresent(id -> ends.remove((Integer) id));
+    if (vocabulary.eos().isPresent() && ends.size() == 1) {
+      writer.whole(prefix + "eot_token_id", ends.get(0));
+    }
     vocabulary.pad().ifPresent(id -> writer.whole(prefix + "padding_token_id", id));
     writer.flag(prefix + "add_bos_token", vocabulary.addBos());
     writer.flag(prefix + "add_eos_token", vocabulary.addEos());

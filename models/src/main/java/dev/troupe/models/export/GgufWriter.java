@@ -95,6 +95,11 @@ final class GgufWriter {
     values.forEach(value -> keys.writeBytes(little(4).putInt(value).array()));
   }
 
+  void numbers(String key, List<Float> values) {
+    array(key, FLOAT32, values.size());
+    values.forEach(value -> keys.writeBytes(little(4).putFloat(value).array()));
+  }
+
   void tensor(String name, Shape shape, Storage storage) {
     tensors.put(name, new Entry(shape, storage));
   }

@@ -27,7 +27,7 @@ final class GgufTokenizer {
   private static final String PREFIX = "tokenizer.ggml.";
 
   /** SentencePiece's blank. */
-  private static final String BLANK = "\u2581";
+  static final String BLANK = "\u2581";
 
   /** ggml's kinds of tokens. */
   private static final int UNKNOWN = 2;
@@ -160,7 +160,7 @@ final class GgufTokenizer {
     model.put("fuse_unk", true);
     model.put("byte_fallback", true);
     ArrayNode merges = model.putArray("merges");
-    for (Merge merge : merges(scores())) {
+    for (Merge merge : merges(tokens, scores())) {
       merges.addArray().add(merge.left()).add(merge.right());
     }
   }
@@ -268,13 +268,19 @@ final class GgufTokenizer {
     return scores;
   }
 
-  private record Merge(String left, String right, double score, long lefts, int order) {}
+  /**
+   * Two tokens that make one.
+   *
+   * @param lefts letters of the left one
+   * @param token the id of what they make
+   */
+  record Merge(String left, String right, double score, long lefts, int token) {}
 
   /**
    * Every way to make a token of two, best score first: SentencePiece merges the pair whose result
    * scores best. Among the ways to one token the longer left side comes first.
    */
-  private List<Merge> merges(double[] scores) {
+  static List<Merge> merges(List<String> tokens, double[] scores) {
     Map<String, Integer> ids = new HashMap<>();
     for (int id = 0; id < tokens.size(); id++) {
       ids.put(tokens.get(id), id);
@@ -296,7 +302,7 @@ final class GgufTokenizer {
         Comparator.comparingDouble(Merge::score)
             .reversed()
             .thenComparing(Comparator.comparingLong(Merge::lefts).reversed())
-            .thenComparingInt(Merge::order));
+            .thenComparingInt(Merge::token));
     return merges;
   }
 

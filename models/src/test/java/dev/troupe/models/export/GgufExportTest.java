@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.Golden;
 import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.gguf.GgufFile;
 import dev.troupe.models.decoder.ParameterLayout;
@@ -141,6 +145,77 @@ final class GgufExportTest {
     }
   }
 
+  /** By way of a Hugging Face directory, which says everything in other words. */
+  @ParameterizedTest
+  @ValueSource(strings = {"llama", "qwen2", "qwen3", "gemma2", "gemma3"})
+  void directoryMadeOfAGgufFile_becomesTheSameGgufFile(String family) {
+    Path file = Golden.path("gguf/families/" + family + ".gguf");
+    Path between = directory.resolve("between");
+    Path output = directory.resolve("output");
+    HuggingFaceExport.write(file, Optional.empty(), between, DType.F32, 1L << 30, SILENT);
+    GgufExport.write(between, Optional.empty(), output, Matrices.F16, SILENT);
+    JsonNode golden = Golden.json("gguf/families/" + family + ".json");
+    try (Checkpoint exact = Checkpoint.open(file);
+        Checkpoint read = Checkpoint.open(output.resolve(GgufExport.NAME));
+        Tokenizer tokenizer = Tokenizer.load(output.resolve(GgufExport.NAME))) {
+      assertThat(read.config().decoder()).isEqualTo(exact.config().decoder());
+      assertThat(read.config().eosTokenIds()).isEqualTo(exact.config().eosTokenIds());
+      for (String name : exact.names()) {
+        float[] expected = exact.floats(name);
+        if (exact.shape(name).dimensions().size() == 2) {
+          for (int i = 0; i < expected.length; i++) {
+            expected[i] = DType.fromF16(DType.toF16(expected[i]));
+          }
+        }
+        assertThat(read.floats(name)).as(name).containsExactly(expected, within(1.2e-7f));
+      }
+      for (JsonNode row : golden.get("tokens")) {
+        String text = row.get("text").asText();
+        assertThat(tokenizer.encode(text)).as(text).isEqualTo(Golden.ints(row.get("ids")));
+      }
+      int begin = golden.get("bos").isNull() ? 0 : 1;
+      assertThat(tokenizer.encodeDocument("a")).hasSize(begin + tokenizer.encode("a").length);
+    }
+  }
+
+  @Test
+  void gemmaWithOtherLocalLayers_isRefused() {
+    Path file = Golden.path("gguf/families/gemma3.gguf");
+    Path between = directory.resolve("between");
+    HuggingFaceExport.write(file, Optional.empty(), between, DType.F32, 1L << 30, SILENT);
+    ObjectNode config = JsonFile.read(between.resolve("config.json"));
+    config.put("query_pre_attn_scalar", 7);
+    JsonFile.write(between.resolve("config.json"), config);
+    assertThatThrownBy(
+            () ->
+                GgufExport.write(
+                    between, Optional.empty(), directory.resolve("out"), Matrices.F16, SILENT))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageStartingWith(
+            between
+                + ": GGUF cannot say all of this model: what it leaves to the family is otherwise here.");
+    assertThat(directory.resolve("out")).doesNotExist();
+  }
+
+  @Test
+  void piecesWhoseMergesAreNotByScore_areRefused() {
+    Path file = Golden.path("gguf/families/gemma3.gguf");
+    Path between = directory.resolve("between");
+    HuggingFaceExport.write(file, Optional.empty(), between, DType.F32, 1L << 30, SILENT);
+    Path json = between.resolve("tokenizer.json");
+    ObjectNode tokenizer = JsonFile.read(json);
+    ((ArrayNode) tokenizer.path("model").path("merges")).remove(3);
+    JsonFile.write(json, tokenizer);
+    assertThatThrownBy(
+            () ->
+                GgufExport.write(
+                    between, Optional.empty(), directory.resolve("out"), Matrices.F16, SILENT))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageStartingWith(
+            json
+                + ": a tokenizer with this order of merges, which is not that of SentencePiece's scores, cannot be written");
+  }
+
   @Test
   void tokenizer_givesTheSameIds() {
     Path output = directory.resolve("gguf");
@@ -165,7 +240,7 @@ final class GgufExportTest {
                     SILENT))
         .isInstanceOf(CheckpointException.class)
         .hasMessageContaining(
-            "BloomForCausalLM cannot be written as GGUF; known are llama, qwen2, qwen3.");
+            "BloomForCausalLM cannot be written as GGUF; known are llama, qwen2, qwen3, gemma2, gemma3.");
     try (Stream<Path> left = Files.list(directory)) {
       assertThat(left).isEmpty();
     }
