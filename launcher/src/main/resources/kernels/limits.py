@@ -14,6 +14,16 @@ def packed_fp32(self, x, w, times: int) -> Tensor:
     y = ops.mkldnn._linear_pointwise(x, w, None, 'none', [], '')
   return y
 
+def pack_bf16(self, w) -> Tensor:
+  return ops.mkldnn._reorder_linear_weight(w.to(15), None)
+
+def packed_bf16(self, x, w, times: int) -> Tensor:
+  x = x.to(15)
+  y = x
+  for i in range(times):
+    y = ops.mkldnn._linear_pointwise(x, w, None, 'none', [], '')
+  return y
+
 def pack_fp16(self, w) -> __torch__.torch.classes.quantized.LinearPackedParamsBase:
   return ops.quantized.linear_prepack_fp16(w, None)
 

@@ -292,19 +292,21 @@ def embedded(self, ids, w: List[Tensor]):
     x = self.normed(x, w[6], w[7])
   return x
 
-def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads, seed: int) -> Tensor:
-  # ids [B, T] right padded: causal attention never looks at the pads behind; reads [M] into B * T; result [M, d], normalised
-  rows, t = ids.size(0), ids.size(1)
+def advance(self, x, first: int, last: int, w: List[Tensor], p: List[Tensor], reads, rows: int, seed: int) -> Tensor:
+  # layers first … last - 1; behind the last of all only the positions that are read go on, and are normalised
+  t = x.size(0) // rows
   rope = self.tables(w, t)
-  x = self.embedded(ids, w)
   masks = self.masks(x, t)
-  for l in range(self.layers):
+  for l in range(first, last):
     a = self.attend(x, w, p, l, rope, masks, rows, seed)
     if l == self.layers - 1:
-      # nothing after the last attention looks at the positions that are not read
       x, a = x.index_select(0, reads), a.index_select(0, reads)
     x = self.finish(x, a, w, p, l, seed)
-  return self.normed(x, w[1], w[8])
+  return self.normed(x, w[1], w[8]) if last == self.layers else x
+
+def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads, seed: int) -> Tensor:
+  # ids [B, T] right padded: causal attention never looks at the pads behind; reads [M] into B * T; result [M, d], normalised
+  return self.advance(self.embedded(ids, w), 0, self.layers, w, p, reads, ids.size(0), seed)
 
 def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: bool) -> List[Tensor]:
   # log p(target) and entropy at temperature, chunk by chunk: no [M, vocabulary] tensor
@@ -336,12 +338,23 @@ def evaluate(self, ids, reads, targets, w: List[Tensor], flat, temperature: floa
   torch.set_grad_enabled(False)
   return self.forward(ids, reads, targets, w, flat, temperature, logprobs, entropies, values, 0)[1:]
 
-def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv) -> Tensor:
-  # gl, ge, gv: dL/d(logprob, entropy, value), [M] or empty. Returns dL/d(flat), a new tensor.
+def sparing(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int) -> List[Tensor]:
+  # as forward, without a graph: behind its four the inputs of each segment of layers, for again
   torch.set_grad_enabled(False)
   p = self.pieces(flat)
   ws = self.weights(w, p)
-  head = ws[2]
+  x = self.embedded(ids, ws)
+  kept: List[Tensor] = []
+  for l in range(0, self.layers, self.segment):
+    kept.append(x)
+    x = self.advance(x, l, min(l + self.segment, self.layers), ws, p, reads, ids.size(0), seed)
+  out = self.read(x, ws[2], targets, temperature, logprobs, entropies)
+  v = torch.mv(x, p[len(p) - 1]) if values else torch.zeros([0])
+  return [x, out[0], out[1], v] + kept
+
+def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float, gl, ge, gv) -> List[Tensor]:
+  # gl, ge, gv: dL/d(logprob, entropy, value), [M] or empty. dL/d(s), the output matrix and the value head, the latter two empty where not trained
+  head = w[2]
   d = s.detach()
   seed = torch.zeros_like(d)
   ghead = torch.zeros_like(head) if self.full else torch.zeros([0])
@@ -379,22 +392,60 @@ def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge
     v = p[len(p) - 1]
     seed = seed + torch.outer(gv, v)
     gvalue = torch.mv(d.t(), gv)
+  return [seed, ghead, gvalue]
+
+def with_heads(self, out, seeds: List[Tensor]) -> Tensor:
+  # adds what does not come through the hidden states
+  if seeds[2].numel() > 0:
+    out[out.size(0) - seeds[2].size(0):] += seeds[2]
+  if self.full:
+    out[self.head_at:self.head_at + seeds[1].numel()] += seeds[1].view(-1)
+  return out
+
+def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv) -> Tensor:
+  # returns dL/d(flat), a new tensor
+  torch.set_grad_enabled(False)
+  p = self.pieces(flat)
+  seeds = self.seeds(s, targets, self.weights(w, p), p, temperature, gl, ge, gv)
   out = torch.zeros([0])
   if s.requires_grad:
-    seeds: List[Optional[Tensor]] = [seed]
+    given: List[Optional[Tensor]] = [seeds[0]]
     torch.set_grad_enabled(True)
-    got = torch.grad([s], [flat], seeds)[0]
+    got = torch.grad([s], [flat], given)[0]
     torch.set_grad_enabled(False)
     assert got is not None
     out = got
   else:
     # only the value head is trained: the hidden states do not depend on the buffer
     out = torch.zeros_like(flat)
-  if gv.numel() > 0:
-    out[out.size(0) - gvalue.size(0):] += gvalue
-  if self.full:
-    out[self.head_at:self.head_at + ghead.numel()] += ghead.view(-1)
-  return out
+  return self.with_heads(out, seeds)
+
+def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv, ids, reads, seed: int, kept: List[Tensor]) -> Tensor:
+  # as backward, of what sparing has kept: each segment is computed again with its graph, from the last to the first
+  torch.set_grad_enabled(False)
+  p = self.pieces(flat)
+  seeds = self.seeds(s, targets, self.weights(w, p), p, temperature, gl, ge, gv)
+  out = torch.zeros_like(flat)
+  g = seeds[0]
+  for i in range(len(kept)):
+    k = len(kept) - 1 - i
+    first = k * self.segment
+    torch.set_grad_enabled(True)
+    p = self.pieces(flat)
+    ws = self.weights(w, p)
+    x = kept[k].detach().requires_grad_(True)
+    start = self.embedded(ids, ws) if self.full and k == 0 else x
+    y = self.advance(start, first, min(first + self.segment, self.layers), ws, p, reads, ids.size(0), seed)
+    given: List[Optional[Tensor]] = [g]
+    got = torch.grad([y], [x, flat], given, False, False, True)
+    torch.set_grad_enabled(False)
+    of_flat = got[1]
+    if of_flat is not None:
+      out.add_(of_flat)
+    of_x = got[0]
+    if of_x is not None:
+      g = of_x
+  return self.with_heads(out, seeds)
 
 def logits(self, ids, reads, w: List[Tensor], flat) -> Tensor:
   # [M, vocabulary], for tests and tools

@@ -55,6 +55,7 @@ public final class HybridEngines implements RoleEngine.Factory {
   public static WeightFormat format(Numerics numerics) {
     return switch (numerics.rollouts()) {
       case FP32 -> WeightFormat.FP32;
+      case BF16 -> WeightFormat.BF16;
       case FP16 -> WeightFormat.FP16;
       case INT8 -> WeightFormat.INT8;
     };

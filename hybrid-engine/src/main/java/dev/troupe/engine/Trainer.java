@@ -38,6 +38,9 @@ import java.util.function.Function;
  * the same bits.
  */
 final class Trainer implements AutoCloseable {
+  /** Of a forward pass: hidden states, log-probabilities, entropies, values. */
+  private static final int OUTPUTS = 4;
+
   private final BaseModel base;
   private final ParameterLayout layout;
   private final double temperature;
@@ -124,6 +127,10 @@ final class Trainer implements AutoCloseable {
       }
     }
     return ordered;
+  }
+
+  private boolean recomputes() {
+    return adam.map(state -> state.settings().recompute()).orElse(false);
   }
 
   /** What one micro-batch, or all of one lane, adds up to. */
@@ -235,12 +242,16 @@ final class Trainer implements AutoCloseable {
       List<E> examples, Objective<E> objective, BatchTotals totals, int number) {
     List<Sequence> rows =
         examples.stream().flatMap(example -> example.sequences().stream()).toList();
+    long dropout = dropoutSeed(number);
+    String forward = recomputes() ? "sparing" : "forward";
     try (TokenBatch batch = TokenBatch.of(rows);
-        Handles arguments =
-            forwardArguments(batch, objective.needs(), OptionalLong.of(dropoutSeed(number)));
-        Handle result = GradMode.with(() -> kernels.train("forward", arguments.all()))) {
+        Handles arguments = forwardArguments(batch, objective.needs(), OptionalLong.of(dropout));
+        Handle result = GradMode.with(() -> kernels.train(forward, arguments.all()))) {
       Handle[] parts = result.parts();
-      try (Handle states = parts[0]) {
+      // Behind the four outputs, the inputs of each segment of layers where that is all it keeps.
+      List<Handle> inputs = List.of(parts).subList(OUTPUTS, parts.length);
+      try (Handle states = parts[0];
+          Handles kept = new Handles(List.of(), inputs)) {
         List<TokenOutputs> flat = outputs(parts, 1, rows);
         List<List<TokenOutputs>> perExample = new ArrayList<>();
         int at = 0;
@@ -250,14 +261,20 @@ final class Trainer implements AutoCloseable {
           at += count;
         }
         LossGradient outcome = objective.evaluate(examples, perExample, totals);
-        Handle gradient = GradMode.with(() -> backward(states, batch, rows, outcome));
+        Handle gradient =
+            GradMode.with(() -> backward(states, batch, rows, outcome, kept.owned(), dropout));
         return new Share(outcome.loss(), outcome.metrics(), gradient);
       }
     }
   }
 
   private Handle backward(
-      Handle states, TokenBatch batch, List<Sequence> rows, LossGradient outcome) {
+      Handle states,
+      TokenBatch batch,
+      List<Sequence> rows,
+      LossGradient outcome,
+      List<Handle> kept,
+      long dropout) {
     List<TokenGradients> gradients = outcome.gradients().stream().flatMap(List::stream).toList();
     float[] logprobs = column(gradients, rows, TokenGradients::logprobs);
     float[] entropies = column(gradients, rows, TokenGradients::entropies);
@@ -265,16 +282,18 @@ final class Trainer implements AutoCloseable {
     try (Handle gl = Handle.of(logprobs, logprobs.length);
         Handle ge = Handle.of(entropies, entropies.length);
         Handle gv = Handle.of(values, values.length)) {
-      return kernels.train(
-          "backward",
-          states,
-          batch.targets(),
-          base.weights(),
-          parameters,
-          temperatureHandle,
-          gl,
-          ge,
-          gv);
+      List<Handle> arguments =
+          List.of(
+              states, batch.targets(), base.weights(), parameters, temperatureHandle, gl, ge, gv);
+      if (kept.isEmpty()) {
+        return kernels.train("backward", arguments.toArray(Handle[]::new));
+      }
+      try (Handle seed = Handle.of(dropout);
+          Handle inputs = Handle.ofTensors(kept)) {
+        List<Handle> all = new ArrayList<>(arguments);
+        all.addAll(List.of(batch.ids(), batch.reads(), seed, inputs));
+        return kernels.train("again", all.toArray(Handle[]::new));
+      }
     }
   }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.models.checkpoint.SafetensorsFile;
+import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
@@ -183,6 +184,48 @@ class HybridEngineTest {
     assertThat(losses.get(1)).isEqualTo(losses.get(0));
     assertThat(trained.get(1)).isEqualTo(trained.get(0));
     assertThat(trained.get(2)).isNotEqualTo(trained.get(0));
+  }
+
+  @Test
+  void recompute_givesTheSameGradientAndTheSameSteps() {
+    Path deep = TinyModel.write(directory.resolve("deep"), TinyModel.DEEP);
+    Objective<One> objective = new Weighted(-1.0, 0.3, 0.7);
+    List<One> examples = examples(5, 3);
+    Tuning.Lora all = new Tuning.Lora(3, 6, TinyModel.ALL);
+    for (Tuning tuning : List.of(all, TinyModel.CHOICES, TinyModel.DORA, new Tuning.Full())) {
+      long handles = Handle.live();
+      try (HybridEngines engines = new HybridEngines();
+          HybridEngine kept =
+              (HybridEngine) engines.open(TinyModel.role(deep, tuning, Head.VALUE, 0, false));
+          HybridEngine again =
+              (HybridEngine) engines.open(TinyModel.role(deep, tuning, Head.VALUE, 0, true))) {
+        for (int step = 0; step < 3; step++) {
+          float[] expected = kept.trainer().gradient(objective, examples);
+          float[] found = again.trainer().gradient(objective, examples);
+          assertThat(largestDifference(expected, found))
+              .as(tuning + " step " + step)
+              .isLessThan(1e-6 * largest(expected));
+          assertThat(largest(expected)).isPositive();
+          UpdateResult one = kept.update(objective, examples);
+          UpdateResult other = again.update(objective, examples);
+          assertThat(other.loss()).isCloseTo(one.loss(), within(1e-6));
+          assertThat(other.gradientNorm()).isCloseTo(one.gradientNorm(), within(1e-6));
+        }
+      }
+      assertThat(Handle.live()).isEqualTo(handles);
+    }
+  }
+
+  private static double largest(float[] values) {
+    return largestDifference(values, new float[values.length]);
+  }
+
+  private static double largestDifference(float[] a, float[] b) {
+    double largest = 0;
+    for (int i = 0; i < a.length; i++) {
+      largest = Math.max(largest, Math.abs(a[i] - (double) b[i]));
+    }
+    return largest;
   }
 
   @Test

@@ -23,22 +23,28 @@ import java.util.OptionalInt;
  * hidden / heads.
  */
 final class TinyModel {
-  static final ModelConfig CONFIG =
-      ModelConfig.llama(
-          37,
-          20,
-          28,
-          2,
-          6,
-          2,
-          8,
-          1e-5,
-          10000,
-          64,
-          false,
-          List.of(1),
-          OptionalInt.empty(),
-          OptionalInt.empty());
+  static final ModelConfig CONFIG = config(2);
+
+  /** Of more layers than one segment of recomputation has. */
+  static final ModelConfig DEEP = config(5);
+
+  private static ModelConfig config(int layers) {
+    return ModelConfig.llama(
+        37,
+        20,
+        28,
+        layers,
+        6,
+        2,
+        8,
+        1e-5,
+        10000,
+        64,
+        false,
+        List.of(1),
+        OptionalInt.empty(),
+        OptionalInt.empty());
+  }
 
   static final List<String> ALL =
       List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
@@ -99,6 +105,11 @@ final class TinyModel {
   }
 
   static RoleSpec role(Path model, Tuning tuning, Head head, int microBatchTokens) {
+    return role(model, tuning, head, microBatchTokens, false);
+  }
+
+  static RoleSpec role(
+      Path model, Tuning tuning, Head head, int microBatchTokens, boolean recompute) {
     return new RoleSpec(
         "policy",
         model.toString(),
@@ -113,7 +124,8 @@ final class TinyModel {
                 1e-8,
                 0,
                 1.0,
-                microBatchTokens)),
+                microBatchTokens,
+                recompute)),
         1.0,
         Optional.empty(),
         7);

@@ -179,9 +179,11 @@ final class BenchCommand implements Runnable {
               paramLabel = "NUMBERS",
               defaultValue = "FP32",
               description = "of the matrices: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
-          Numerics.Precision precision) {
+          Numerics.Precision precision,
+      @Option(names = "--recompute", description = "compute activations again in the backward pass")
+          boolean recompute) {
     common.print(
-        new TrainBench(batch, tokens, precision)
+        new TrainBench(batch, tokens, precision, recompute)
             .run(model.existing(), Lanes.shared(), common.limits(), common.rounds));
     return ExitCode.OK;
   }

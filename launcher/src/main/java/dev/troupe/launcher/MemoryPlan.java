@@ -91,7 +91,9 @@ record MemoryPlan(List<Item> items, long heapBytes) {
               ? DEFAULT_MICRO_BATCH_TOKENS
               : optimizer.microBatchTokens();
       return activations(
-          phase, role, Math.min(tokens, micro * lanes) * model.activationNumbersPerToken());
+          phase,
+          role,
+          Math.min(tokens, micro * lanes) * model.activationNumbersPerToken(optimizer.recompute()));
     }
 
     /** Merged weights and the cache of keys and values, of at most {@code rows} at once. */
@@ -186,7 +188,7 @@ record MemoryPlan(List<Item> items, long heapBytes) {
   private static String advice(Item largest) {
     return switch (largest.purpose()) {
       case ACTIVATIONS ->
-          "Set optimizer.micro-batch-tokens lower (512, say), or use a smaller model.";
+          "Set optimizer.recompute = true, or optimizer.micro-batch-tokens lower (512, say), or use a smaller model.";
       case "kv-cache" ->
           "Lower ppo.prompts-per-iteration, ppo.generation.max-new-tokens or data.max-prompt-tokens.";
       case "optimizer", "weights", "adapter" ->

@@ -4,6 +4,7 @@ import dev.troupe.engine.HybridEngines;
 import dev.troupe.engine.generation.Generator;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.recipe.ModelInitConfig;
 import dev.troupe.rlhf.recipe.TuningConfig;
@@ -55,11 +56,21 @@ record ModelSize(ModelConfig config) {
     return 2L * config.layers() * config.kvHeads() * config.headDim();
   }
 
-  /** What the backward pass keeps of one token: inputs of every linear layer, norm and product. */
-  long activationNumbersPerToken() {
+  /**
+   * What the backward pass keeps of one token: inputs of every linear layer, norm and product.
+   *
+   * @param recompute whether it keeps them of one segment of layers at a time
+   */
+  long activationNumbersPerToken(boolean recompute) {
     long inner = (config.decoder().mlp().gated() ? 4L : 2L) * config.intermediateSize();
     long heads = 2L * (config.heads() + config.kvHeads()) * config.headDim();
-    return config.layers() * (4L * config.hiddenSize() + heads + inner);
+    long layer = 4L * config.hiddenSize() + heads + inner;
+    if (!recompute) {
+      return config.layers() * layer;
+    }
+    int segment = ParameterLayout.segmentLayers(config);
+    int segments = (config.layers() + segment - 1) / segment;
+    return segment * layer + (long) segments * config.hiddenSize();
   }
 
   /** Numbers of the logits that exist at once in a lane. */

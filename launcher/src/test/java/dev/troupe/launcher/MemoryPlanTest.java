@@ -39,7 +39,7 @@ class MemoryPlanTest {
 
   private static final OptimizerConfig OPTIMIZER =
       new OptimizerConfig(
-          1e-4, LearningRateSchedule.Shape.CONSTANT, 0, 0.9, 0.999, 1e-8, 0, 1, 1024);
+          1e-4, LearningRateSchedule.Shape.CONSTANT, 0, 0.9, 0.999, 1e-8, 0, 1, 1024, false);
 
   @Test
   void parameters_ofAKnownModel() {
@@ -61,7 +61,7 @@ class MemoryPlanTest {
       int bytes =
           switch (weights) {
             case FP32 -> 4;
-            case FP16 -> 2;
+            case BF16, FP16 -> 2;
             case INT8 -> 1;
           };
       assertThat(TINY_LLAMA.shadowBytes(new Numerics(Numerics.Precision.FP32, weights)))

@@ -11,6 +11,13 @@ public enum WeightFormat {
       "Tensor",
       "return ops.mkldnn._linear_pointwise(x, w, None, 'none', [], '')",
       "return ops.mkldnn._reorder_linear_weight(w, None)"),
+  /** bfloat16 weights and activations, packed by oneDNN: for CPUs that multiply them. */
+  BF16(
+      2,
+      0.2,
+      "Tensor",
+      "return ops.mkldnn._linear_pointwise(x.to(15), w, None, 'none', [], '').float()",
+      "return ops.mkldnn._reorder_linear_weight(w.to(15), None)"),
   /** float16 weights, float32 activations (FBGEMM). */
   FP16(
       2,

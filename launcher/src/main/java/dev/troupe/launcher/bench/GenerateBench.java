@@ -144,7 +144,7 @@ public record GenerateBench(
   private static double bytesPerWeight(WeightFormat format) {
     return switch (format) {
       case FP32 -> 4;
-      case FP16 -> 2;
+      case BF16, FP16 -> 2;
       case INT8 -> 1;
     };
   }

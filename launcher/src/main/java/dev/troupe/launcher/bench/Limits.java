@@ -44,7 +44,7 @@ public record Limits(Measurement gemm, Map<String, Measurement> packed, Measurem
                 }
               });
       Map<String, Measurement> packed = new LinkedHashMap<>();
-      for (String format : List.of("fp32", "fp16", "int8")) {
+      for (String format : List.of("fp32", "bf16", "fp16", "int8")) {
         packed.put(
             format,
             rate(

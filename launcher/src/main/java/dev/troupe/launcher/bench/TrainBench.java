@@ -32,11 +32,12 @@ import java.util.Set;
  * @param batch texts per step
  * @param tokens of each text
  * @param precision of the matrices
+ * @param recompute whether the backward pass computes activations again
  */
-public record TrainBench(int batch, int tokens, Numerics.Precision precision) {
-  /** In float32. */
+public record TrainBench(int batch, int tokens, Numerics.Precision precision, boolean recompute) {
+  /** In float32, activations kept. */
   public TrainBench(int batch, int tokens) {
-    this(batch, tokens, Numerics.Precision.FP32);
+    this(batch, tokens, Numerics.Precision.FP32, false);
   }
 
   /**
@@ -53,7 +54,8 @@ public record TrainBench(int batch, int tokens, Numerics.Precision precision) {
     List<Double> steps = new ArrayList<>();
     List<Double> scores = new ArrayList<>();
     try (HybridEngines engines = new HybridEngines(lanes);
-        RoleEngine engine = engines.open(role(model, microBatchTokens).with(numerics()))) {
+        RoleEngine engine =
+            engines.open(role(model, microBatchTokens, recompute).with(numerics()))) {
       for (int i = 0; i <= rounds; i++) {
         long start = System.nanoTime();
         engine.update(objective, examples);
@@ -100,7 +102,7 @@ public record TrainBench(int batch, int tokens, Numerics.Precision precision) {
     TrainBench texts = new TrainBench(batch, promptTokens + newTokens);
     List<SftExample> examples = texts.examples(ModelConfig.read(model).vocabSize());
     try (HybridEngines engines = new HybridEngines(lanes);
-        RoleEngine engine = engines.open(role(model, 0))) {
+        RoleEngine engine = engines.open(role(model, 0, false))) {
       long start = System.nanoTime();
       for (int length = promptTokens; length < promptTokens + newTokens; length++) {
         int now = length;
@@ -131,6 +133,7 @@ public record TrainBench(int batch, int tokens, Numerics.Precision precision) {
     setting.put("tokens", tokens);
     setting.put("lora", 8);
     setting.put("precision", precision.name());
+    setting.put("recompute", recompute);
     return setting;
   }
 
@@ -138,7 +141,7 @@ public record TrainBench(int batch, int tokens, Numerics.Precision precision) {
     return new Numerics(precision, Numerics.RolloutWeights.FP32);
   }
 
-  private static RoleSpec role(Path model, int microBatchTokens) {
+  private static RoleSpec role(Path model, int microBatchTokens, boolean recompute) {
     OptimizerSettings adam =
         new OptimizerSettings(
             new LearningRateSchedule(LearningRateSchedule.Shape.CONSTANT, 1e-4, 0, 1000),
@@ -147,7 +150,8 @@ public record TrainBench(int batch, int tokens, Numerics.Precision precision) {
             1e-8,
             0,
             1,
-            microBatchTokens);
+            microBatchTokens,
+            recompute);
     return new RoleSpec(
         "policy",
         model.toString(),

@@ -280,10 +280,19 @@ public final class ParameterLayout {
     return kernelAttributes(Precision.FP32);
   }
 
+  /**
+   * Layers whose activations exist at once where the backward pass computes them again: with as
+   * many segments as layers in one, both together are fewest (Chen et al., arXiv:1604.06174).
+   */
+  public static int segmentLayers(ModelConfig config) {
+    return (int) Math.ceil(Math.sqrt(config.layers()));
+  }
+
   /** The same, with matrices multiplied in a precision. */
   public Map<String, Object> kernelAttributes(Precision precision) {
     Map<String, Object> attributes = new LinkedHashMap<>(KernelChoices.of(config));
     attributes.put("bf16", precision == Precision.BF16);
+    attributes.put("segment", (long) segmentLayers(config));
     boolean even =
         places.stream().mapToDouble(place -> place.pair().scale()).distinct().count() < 2;
     double first = places.isEmpty() ? 0.0 : places.get(0).pair().scale();

@@ -17,6 +17,7 @@ public record Numerics(Precision precision, RolloutWeights rollouts) {
   /** In what the merged matrices are held that sample. */
   public enum RolloutWeights {
     FP32,
+    BF16,
     FP16,
     INT8
   }

@@ -6,6 +6,7 @@ package dev.troupe.protocol.data;
  * @param maxGradientNorm global L2 norm to clip to, 0 for no clipping
  * @param microBatchTokens tokens, padding included, that go through the model at once; 0 lets the
  *     engine choose
+ * @param recompute whether the backward pass computes activations again instead of keeping them
  */
 public record OptimizerSettings(
     LearningRateSchedule learningRate,
@@ -14,4 +15,18 @@ public record OptimizerSettings(
     double epsilon,
     double weightDecay,
     double maxGradientNorm,
-    int microBatchTokens) {}
+    int microBatchTokens,
+    boolean recompute) {
+  /** Keeps the activations. */
+  public OptimizerSettings(
+      LearningRateSchedule learningRate,
+      double beta1,
+      double beta2,
+      double epsilon,
+      double weightDecay,
+      double maxGradientNorm,
+      int microBatchTokens) {
+    this(
+        learningRate, beta1, beta2, epsilon, weightDecay, maxGradientNorm, microBatchTokens, false);
+  }
+}

@@ -12,6 +12,8 @@ import dev.troupe.protocol.data.OptimizerSettings;
  * @param maxGradientNorm global L2 norm to clip to, 0 for no clipping
  * @param microBatchTokens tokens, padding included, through the model at once; 0 lets the engine
  *     choose
+ * @param recompute whether the backward pass computes activations again instead of keeping them
+ *     (Chen et al. 2016): less memory, more time, the same result
  */
 public record OptimizerConfig(
     double learningRate,
@@ -22,7 +24,8 @@ public record OptimizerConfig(
     double epsilon,
     double weightDecay,
     double maxGradientNorm,
-    int microBatchTokens) {
+    int microBatchTokens,
+    boolean recompute) {
   public OptimizerConfig {
     new Limits()
         .above("learning-rate", learningRate, 0)
@@ -49,6 +52,7 @@ public record OptimizerConfig(
         epsilon,
         weightDecay,
         maxGradientNorm,
-        microBatchTokens);
+        microBatchTokens,
+        recompute);
   }
 }

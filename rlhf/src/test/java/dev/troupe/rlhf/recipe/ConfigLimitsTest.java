@@ -12,7 +12,8 @@ import org.junit.jupiter.api.Test;
 
 class ConfigLimitsTest {
   private static final OptimizerConfig OPTIMIZER =
-      new OptimizerConfig(1e-3, LearningRateSchedule.Shape.COSINE, 0, 0.9, 0.95, 1e-8, 0, 1, 0);
+      new OptimizerConfig(
+          1e-3, LearningRateSchedule.Shape.COSINE, 0, 0.9, 0.95, 1e-8, 0, 1, 0, false);
 
   @Test
   void sft_allProblems_areReportedAtOnce_withKeyValueAndRange() {
@@ -66,7 +67,16 @@ class ConfigLimitsTest {
     assertThatThrownBy(
             () ->
                 new OptimizerConfig(
-                    Double.NaN, LearningRateSchedule.Shape.COSINE, 0, 0.9, 0.95, 1e-8, 0, 1, 0))
+                    Double.NaN,
+                    LearningRateSchedule.Shape.COSINE,
+                    0,
+                    0.9,
+                    0.95,
+                    1e-8,
+                    0,
+                    1,
+                    0,
+                    false))
         .hasMessage("learning-rate is NaN, allowed: above 0");
   }
 

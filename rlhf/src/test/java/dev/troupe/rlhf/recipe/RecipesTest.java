@@ -455,6 +455,6 @@ class RecipesTest {
 
   private static OptimizerConfig optimizer(double rate) {
     return new OptimizerConfig(
-        rate, LearningRateSchedule.Shape.CONSTANT, 0, 0.9, 0.95, 1e-8, 0, 0, 0);
+        rate, LearningRateSchedule.Shape.CONSTANT, 0, 0.9, 0.95, 1e-8, 0, 0, 0, false);
   }
 }
