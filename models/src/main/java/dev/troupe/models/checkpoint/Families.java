@@ -132,14 +132,14 @@ final class Families {
     Defaults defaults = new Defaults(0, 8, 1e-6, 131_072, false, LLAMA.eos, LLAMA.bos, LLAMA.pad);
     int headDim = headDim(keys, defaults);
     boolean windowed = !keys.json().has("sliding_window") || keys.has("sliding_window");
+    Decoder.Attention plain = Decoder.Attention.plain(plainScale(headDim), false, false);
     return config(
         architecture,
         keys,
         defaults,
         new Decoder(
             Decoder.Norms.rms(),
-            Decoder.Attention.plain(plainScale(headDim), false, false)
-                .windowed(windowed ? window(keys, 4096) : 0, everyLayer(keys, windowed)),
+            windowed ? plain.windowed(window(keys, 4096), everyLayer(keys, true)) : plain,
             new Decoder.Mlp(keys.activation("hidden_act", "silu"), true, false),
             rotary(keys, headDim),
             false,

@@ -179,6 +179,37 @@ final class GgufExportTest {
   }
 
   @Test
+  void mistralWithoutAWindow_isWrittenAsALlama_andWithOneRefused() {
+    Path file = Golden.path("gguf/families/llama.gguf");
+    Path between = directory.resolve("between");
+    HuggingFaceExport.write(file, Optional.empty(), between, DType.F32, 1L << 30, SILENT);
+    Path json = between.resolve("config.json");
+    ObjectNode config = JsonFile.read(json);
+    config.putArray("architectures").add("MistralForCausalLM");
+    config.put("model_type", "mistral").putNull("sliding_window");
+    JsonFile.write(json, config);
+    Path output = directory.resolve("output");
+    GgufExport.write(between, Optional.empty(), output, Matrices.F16, SILENT);
+    try (Checkpoint exact = Checkpoint.open(between);
+        Checkpoint read = Checkpoint.open(output.resolve(GgufExport.NAME))) {
+      assertThat(exact.config().architecture()).isEqualTo("MistralForCausalLM");
+      assertThat(read.config().architecture()).isEqualTo(ModelConfig.LLAMA);
+      for (String name : exact.names()) {
+        assertThat(read.floats(name)).as(name).containsExactly(exact.floats(name), within(1e-3f));
+      }
+    }
+    config.put("sliding_window", 16);
+    JsonFile.write(json, config);
+    assertThatThrownBy(
+            () ->
+                GgufExport.write(
+                    between, Optional.empty(), directory.resolve("out"), Matrices.F16, SILENT))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("a sliding window")
+        .hasMessageEndingWith("cannot be said in a GGUF of this family.");
+  }
+
+  @Test
   void gemmaWithOtherLocalLayers_isRefused() {
     Path file = Golden.path("gguf/families/gemma3.gguf");
     Path between = directory.resolve("between");

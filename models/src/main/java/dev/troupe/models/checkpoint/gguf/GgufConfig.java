@@ -28,6 +28,7 @@ public final class GgufConfig {
     KNOWN.put("gemma3", new Family("Gemma3ForCausalLM", "gemma3_text"));
   }
 
+  private static final String MISTRAL = "MistralForCausalLM";
   private static final String EMBEDDING = "token_embd.weight";
 
   /** Keys of every family that are read, checked, or change nothing. */
@@ -73,10 +74,14 @@ public final class GgufConfig {
     this.prefix = prefix;
   }
 
-  /** What a Hugging Face architecture is called in GGUF; none where it is not known there. */
+  /**
+   * What a Hugging Face architecture is called in GGUF; none where it is not known there. Mistral's
+   * is a Llama.
+   */
   public static Optional<String> nameOf(String architecture) {
+    String known = architecture.equals(MISTRAL) ? ModelConfig.LLAMA : architecture;
     return KNOWN.entrySet().stream()
-        .filter(entry -> entry.getValue().architecture().equals(architecture))
+        .filter(entry -> entry.getValue().architecture().equals(known))
         .map(Map.Entry::getKey)
         .findFirst();
   }

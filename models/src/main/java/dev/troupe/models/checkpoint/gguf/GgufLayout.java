@@ -45,6 +45,7 @@ public final class GgufLayout {
           "post_feedforward_layernorm", "post_ffw_norm");
 
   private final ModelConfig config;
+  private final boolean paired;
   private final boolean gemma;
 
   /** Of a layer, by Hugging Face name, and the other way round. */
@@ -54,6 +55,7 @@ public final class GgufLayout {
 
   public GgufLayout(ModelConfig config) {
     this.config = config;
+    paired = GgufConfig.nameOf(config.architecture()).equals(Optional.of("llama"));
     gemma = config.architecture().startsWith("Gemma");
     stored.putAll(gemma ? NORMS_AROUND : NORMS);
     stored.forEach((ours, theirs) -> huggingFace.put(theirs, ours));
@@ -116,7 +118,7 @@ public final class GgufLayout {
 
   /** Of Llama's queries and keys, which GGUF stores by rotary pairs, how many heads; else 0. */
   private int pairedHeads(String name) {
-    if (!config.architecture().equals(ModelConfig.LLAMA)) {
+    if (!paired) {
       return 0;
     }
     return name.contains(".q_proj.")
