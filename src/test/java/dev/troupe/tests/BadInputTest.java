@@ -180,6 +180,8 @@ class BadInputTest {
             "--set",
             "model=" + model,
             "--set",
+            "sft.batch-size=1000000",
+            "--set",
             "sft.optimizer.micro-batch-tokens=1000000000"),
         "too little memory",
         "micro-batch-tokens");
