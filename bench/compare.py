@@ -35,6 +35,11 @@ def pairs(a):
     yield "prefill, 1 × 2047", "prefill", troupe("prefill"), peer("prefill_hf.py"), 1.2
     yield "train, LoRA, 8 × 256", "train", troupe("train"), peer("train_peft.py"), 1.3
     yield "PPO iteration, 64 × (64 + 64)", "ppo", troupe("ppo"), peer("ppo_transformers.py"), 4
+    coarse = ("--set", "engine.precision=bf16", "--set", "engine.rollout-weights=int8")
+    yield "PPO iteration, bf16 and int8 / fp32", "ppo", troupe("ppo", *coarse), peer("ppo_transformers.py"), 4
+    yield "train, LoRA, 8 × 256, bf16 / fp32", "train", troupe("train", "--precision", "bf16"), peer("train_peft.py"), 1.3
+    yield "train, LoRA, 8 × 256, bf16 both", "train", troupe("train", "--precision", "bf16"), peer("train_peft.py", "--dtype", "bfloat16"), 1.3
+    yield "generate, batch 16, sampled, bf16 both", "generate", troupe("generate", "--weights", "bf16"), peer("generate_hf.py", "--dtype", "bfloat16"), 2
     if a.gguf:
         one = peer("generate_llama_cpp.py", model=a.gguf)
         many = peer("generate_llama_cpp.py", "--batch", 16, model=a.gguf)

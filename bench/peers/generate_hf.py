@@ -6,7 +6,7 @@ from transformers import AutoModelForCausalLM
 p = parser(batch=16, prompt_tokens=64, new_tokens=128, cache="dynamic", greedy=0, logprobs=1)
 a = p.parse_args()
 torch.set_num_threads(a.threads)
-model = AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.float32).eval()
+model = AutoModelForCausalLM.from_pretrained(a.model, dtype=getattr(torch, a.dtype)).eval()
 torch.manual_seed(1)
 ids = torch.randint(10, model.config.vocab_size, (a.batch, a.prompt_tokens))
 

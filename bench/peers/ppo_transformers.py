@@ -19,7 +19,7 @@ def lora(model, kind):
 class Scalar(torch.nn.Module):
     def __init__(self, trained):
         super().__init__()
-        body = AutoModel.from_pretrained(a.model, dtype=torch.float32)
+        body = AutoModel.from_pretrained(a.model, dtype=getattr(torch, a.dtype))
         self.body = lora(body, "FEATURE_EXTRACTION") if trained else body.requires_grad_(False)
         self.head = torch.nn.Linear(body.config.hidden_size, 1, bias=False)
 
@@ -27,7 +27,7 @@ class Scalar(torch.nn.Module):
         return self.head(self.body(input_ids=ids, use_cache=False).last_hidden_state).squeeze(-1)
 
 
-policy = lora(AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.float32), "CAUSAL_LM")
+policy = lora(AutoModelForCausalLM.from_pretrained(a.model, dtype=getattr(torch, a.dtype)), "CAUSAL_LM")
 critic, reward = Scalar(True), Scalar(False)
 P, N = a.prompt_tokens, a.new_tokens
 adams = [torch.optim.AdamW([p for p in m.parameters() if p.requires_grad], lr=1e-5) for m in (policy, critic)]

@@ -5,7 +5,7 @@ from transformers import AutoModelForCausalLM
 
 a = parser(tokens=2047).parse_args()
 torch.set_num_threads(a.threads)
-model = AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.float32).eval()
+model = AutoModelForCausalLM.from_pretrained(a.model, dtype=getattr(torch, a.dtype)).eval()
 torch.manual_seed(1)
 ids = torch.randint(10, model.config.vocab_size, (1, a.tokens))
 

@@ -6,7 +6,7 @@ from transformers import AutoModelForCausalLM
 
 a = parser(batch=8, tokens=256).parse_args()
 torch.set_num_threads(a.threads)
-model = AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.float32)
+model = AutoModelForCausalLM.from_pretrained(a.model, dtype=getattr(torch, a.dtype))
 model = get_peft_model(model, LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"))
 model.train()
 torch.manual_seed(1)

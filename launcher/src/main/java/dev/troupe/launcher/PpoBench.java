@@ -68,7 +68,7 @@ record PpoBench(int prompts, int promptTokens, int newTokens) {
     setting.put("prompts", prompts);
     setting.put("prompt", promptTokens);
     setting.put("new", newTokens);
-    settings.forEach(one -> setting.put("set", one));
+    setting.put("set", String.join(" ", settings));
     List<Measurement> all = new ArrayList<>();
     all.add(new Measurement("ppo", setting, "s", seconds, Map.of()));
     phases.forEach(
