@@ -4,8 +4,8 @@
 # g = as w, for what is used as it is: gains are whole (1 + weight where a family says so) and hold the root of the width where a norm is RMS, q_norm holds
 #     those of all q and k heads. Behind them two constants: sqrt(eps) times the root of the width, and of the head's width.
 # pw = per layer [qkv, o, gate_up, down], last the head: merged with LoRA and packed in one format ($FORMAT).
-# kv = per layer [keys, values], each [B, kv heads, S slots, head_dim]; a prompt of a batch lies in slots 0 … P-1, right padded, and token t of
-#     every row in slot P + t, so that one write serves all rows; the pads in between are masked.
+# kv = per layer [keys, values], each [B, kv heads, S slots, head_dim]. Rows end in the same slot, so that one write serves all, and begin where they
+#     may: token t of row b lies in slot start[b] + t, what is before start[b] is masked. So a row may begin while others are at work.
 
 def linear(self, x, w: $WEIGHT):
   $LINEAR
@@ -155,8 +155,9 @@ def attention(self, q, k, v, mask: Optional[Tensor], causal: bool):
     return torch.matmul(torch.softmax(s, -1), v)
   return torch.scaled_dot_product_attention(q, k, v, mask, 0., causal and mask is None, scale=self.attention_scale)
 
-def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor], kc, vc, slot: int, n: int, masks: List[Optional[Tensor]]):
-  # x [B * n, d]; writes slots slot … slot + n - 1. n > 1 is the prefill: causal, so pads behind a prompt are never looked at
+def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor], kc, vc, slot: int, n: int, since: List[int], masks: List[Optional[Tensor]]):
+  # x [B * n, d]; writes slots slot … slot + n - 1. n > 1 is the prefill: causal, so pads behind a prompt are never looked at. A single token looks
+  # back at the slots from since on
   hq, hk, hd = self.heads, self.kv, self.hd
   b = x.size(0) // n
   group = hq // hk
@@ -167,21 +168,22 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
   if self.qkv_bias:
     qkv.add_(g[o + 7])
   qkv = qkv.view(b, n, hq + 2 * hk, hd)
-  qk = qkv[:, :, :hq + hk]
+  qk = torch.narrow(qkv, 2, 0, hq + hk)
   if self.qk_norm:
     qk = torch.div(qk, torch.hypot(torch.linalg_vector_norm(qk, 2, [-1], True), g[len(g) - 1])).mul_(g[o + 8])
   if self.rotary:
     qk = torch.view_as_real(torch.view_as_complex(qk.reshape(b, n, hq + hk, hd // 2, 2)) * rope[self.local[l]]).flatten(3)
-  k = qk[:, :, hq:].transpose(1, 2)
-  v = qkv[:, :, hq + hk:].transpose(1, 2)
-  kc[:, :, slot:slot + n].copy_(k)
-  vc[:, :, slot:slot + n].copy_(v)
+  k = torch.narrow(qk, 2, hq, hk).transpose(1, 2)
+  v = torch.narrow(qkv, 2, hq + hk, hk).transpose(1, 2)
+  torch.narrow(kc, 2, slot, n).copy_(k)
+  torch.narrow(vc, 2, slot, n).copy_(v)
   if n == 1:
     # the query heads of one group are the rows of a small query block: keys and values are not repeated
-    q = qk[:, 0, :hq].reshape(b, hk, group, hd)
-    a = self.attention(q, kc[:, :, :slot + 1], vc[:, :, :slot + 1], mask, False).reshape(b, hq * hd)
+    q = torch.narrow(qk, 2, 0, hq).reshape(b, hk, group, hd)
+    first = since[self.local[l]]
+    a = self.attention(q, torch.narrow(kc, 2, first, slot + 1 - first), torch.narrow(vc, 2, first, slot + 1 - first), mask, False).reshape(b, hq * hd)
   else:
-    q = qk[:, :, :hq].transpose(1, 2)
+    q = torch.narrow(qk, 2, 0, hq).transpose(1, 2)
     k = k.unsqueeze(2).expand(b, hk, group, n, hd).reshape(b, hq, n, hd)
     v = v.unsqueeze(2).expand(b, hk, group, n, hd).reshape(b, hq, n, hd)
     a = self.attention(q, k, v, mask, True).transpose(1, 2).reshape(b * n, hq * hd)
@@ -223,7 +225,8 @@ def logits(self, x, g: List[Tensor], pw: List[$WEIGHT]):
   return z
 
 def cache(self, b: int, s: int) -> List[Tensor]:
-  return [torch.empty([b, self.kv, s, self.hd]) for i in range(2 * self.layers)]
+  # zeros, as what a mask hides must still be numbers
+  return [torch.zeros([b, self.kv, s, self.hd]) for i in range(2 * self.layers)]
 
 def prefill_tables(self, g: List[Tensor], n: int) -> List[Tensor]:
   if not self.rotary:
@@ -259,66 +262,69 @@ def prefill_masks(self, n: int) -> List[Optional[Tensor]]:
   out.append(self.prefill_mask(n, True) if self.window > 0 else None)
   return out
 
-def prefill(self, ids, lens, tokens: int, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
-  # ids [B, P] right padded, lens [B]; at most about `tokens` go through at once; the logits after each prompt's last token, [B, V]
-  b, n = ids.size(0), ids.size(1)
+def prefill(self, ids, lens, of: List[int], rows: List[int], slot: int, tokens: int, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
+  # Prompts ids [U, P], right padded, of lens [U]: row rows[i] of the cache gets prompt of[i], which ends in front of slot. At most about `tokens` go
+  # through at once. The logits after the prompts, [len(rows), V]
+  u, n = ids.size(0), ids.size(1)
   rope = self.prefill_tables(g, n)
   masks = self.prefill_masks(n)
-  rows = max(1, tokens // n)
+  some = max(1, tokens // n)
   last: List[Tensor] = []
-  for i in range(0, b, rows):
-    part = ids[i:i + rows]
+  for i in range(0, u, some):
+    part = ids[i:i + some]
     c = part.size(0)
+    kc = torch.empty([c, self.kv, n, self.hd])
+    vc = torch.empty([c, self.kv, n, self.hd])
     x = self.embedded(part, torch.arange(n), g)
     for l in range(self.layers):
-      x = self.layer(x, g, pw, l, rope, kv[2 * l][i:i + rows], kv[2 * l + 1][i:i + rows], 0, n, masks)
-    last.append(x.index_select(0, torch.arange(c) * n + lens[i:i + rows] - 1))
-  return self.logits(torch.cat(last), g, pw)
+      x = self.layer(x, g, pw, l, rope, kc, vc, 0, n, [0, 0], masks)
+      for j in range(len(rows)):
+        k = of[j] - i
+        if k >= 0 and k < c:
+          m = int(lens[of[j]])
+          torch.narrow(kv[2 * l][rows[j]], 1, slot - m, m).copy_(torch.narrow(kc[k], 1, 0, m))
+          torch.narrow(kv[2 * l + 1][rows[j]], 1, slot - m, m).copy_(torch.narrow(vc[k], 1, 0, m))
+    last.append(x.index_select(0, torch.arange(c) * n + lens[i:i + some] - 1))
+  return self.logits(torch.cat(last), g, pw).index_select(0, torch.tensor(of))
 
 def decode_table(self, table, position):
   rope = torch.view_as_complex(table.index_select(0, position))
   return rope.view(position.size(0), 1, 1, rope.size(2))
 
-def decode_mask(self, position, prompt: int, slot: int, mask: Optional[Tensor], local: bool) -> Optional[Tensor]:
-  # what is added to the scores of a token in `slot` that looks back: mask, and what depends on the distance
-  near = local and self.window > 0 and slot >= self.window
-  if not near and not self.alibi:
-    return mask
-  b, group = position.size(0), self.heads // self.kv
-  s = torch.arange(slot + 1).unsqueeze(0)
-  # a row's prompt lies from slot 0 on, what it has generated ends in `slot`
-  at = torch.where(s < prompt, s, s - slot + position.unsqueeze(1))
-  back = (position.unsqueeze(1) - at).view(b, 1, 1, slot + 1)
-  m = torch.zeros([b, self.kv if self.alibi else 1, group, slot + 1])
-  if near:
-    m = m.masked_fill_(back >= self.window, -inf)
+def decode_mask(self, slot: int, first: int, mask: Optional[Tensor]) -> Optional[Tensor]:
+  # what is added to the scores of tokens in `slot` that look back at `first` and the slots behind it
+  n = slot + 1 - first
+  m = mask
+  if m is not None:
+    m = torch.narrow(m, 3, first, n)
   if self.alibi:
-    m = m - self.slopes().view(1, self.kv, group, 1) * back
-  return m if mask is None else m + mask
+    away = (torch.arange(n - 1, -1, -1) * self.slopes().unsqueeze(1)).neg_().view(1, self.kv, self.heads // self.kv, n)
+    m = away if m is None else m + away
+  return m
 
-def decode(self, token, position, prompt: int, slot: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
-  # token, position [B]; prompt: the longest; mask [B, 1, group, S] to add, or None; logits [B, V]
+def decode(self, token, start, slot: int, first: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
+  # token, start [B]; first: the smallest start; mask [B, 1, group, S] to add, or None; logits [B, V]
+  # a row that has ended may stay past the last position
+  position = (slot - start).clamp_(max=self.context - 1)
   rope = [g[3], g[3]]
   if self.rotary:
     far = self.decode_table(g[3], position)
     rope = [far, self.decode_table(g[4], position) if self.local_rope else far]
   x = self.embedded(token.unsqueeze(1), position.unsqueeze(1), g)
-  m = mask
-  if m is not None:
-    m = m[:, :, :, :slot + 1]
-  masks = [self.decode_mask(position, prompt, slot, m, False), self.decode_mask(position, prompt, slot, m, True) if self.window > 0 else None]
+  near = max(first, slot + 1 - self.window) if self.window > 0 else first
+  masks = [self.decode_mask(slot, first, mask), self.decode_mask(slot, near, mask) if self.window > 0 else None]
   for l in range(self.layers):
-    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], slot, 1, masks)
+    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], slot, 1, [first, near], masks)
   return self.logits(x, g, pw)
 
-def pad_mask(self, lens, prompt: int, slots: int) -> Optional[Tensor]:
-  # None where no prompt is padded
-  if bool((lens == prompt).all()):
+def start_mask(self, start, first: int, slots: int) -> Optional[Tensor]:
+  # hides what is before a row's start; None where no row looks there
+  if bool((start <= first).all()):
     return None
-  at = torch.arange(slots).unsqueeze(0)
-  hide = (at >= lens.unsqueeze(1)) & (at < prompt)
-  m = torch.zeros([lens.size(0), 1, 1, slots]).masked_fill_(hide.view(lens.size(0), 1, 1, slots), -inf)
-  return m.expand(lens.size(0), 1, self.heads // self.kv, slots).contiguous()
+  b = start.size(0)
+  hide = torch.arange(slots).unsqueeze(0) < start.unsqueeze(1)
+  m = torch.zeros([b, 1, 1, slots]).masked_fill_(hide.view(b, 1, 1, slots), -inf)
+  return m.expand(b, 1, self.heads // self.kv, slots).contiguous()
 
 # ---- sampling
 
@@ -355,20 +361,18 @@ def pick(self, logits, u, temperature: float, topk: int, topp: float) -> Tuple[T
     i = ix.gather(1, j)
   return i.squeeze(1), (z.gather(1, i) - lse).squeeze(1)
 
-def step(self, token, position, prompt: int, slot: int, mask: Optional[Tensor], u, temperature: float, topk: int, topp: float, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tuple[Tensor, Tensor]:
-  # one more token per row; moves position on
-  picked = self.pick(self.decode(token, position, prompt, slot, mask, g, pw, kv), u, temperature, topk, topp)
-  # a row that has ended may stay past the last position
-  position.add_(1).clamp_(max=self.context - 1)
-  return picked
+def step(self, token, start, slot: int, first: int, mask: Optional[Tensor], u, temperature: float, topk: int, topp: float, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tuple[Tensor, Tensor]:
+  # one more token per row
+  return self.pick(self.decode(token, start, slot, first, mask, g, pw, kv), u, temperature, topk, topp)
 
 def kept(self, rows, xs: List[Tensor]) -> List[Tensor]:
   return [x.index_select(0, rows) for x in xs]
 
-def kept_mask(self, rows, mask: Optional[Tensor]) -> Optional[Tensor]:
-  if mask is None:
-    return None
-  return mask.index_select(0, rows)
+def shifted(self, by: int, n: int, xs: List[Tensor]) -> int:
+  # slots by … by + n - 1 become 0 … n - 1
+  for x in xs:
+    torch.narrow(x, 2, 0, n).copy_(torch.narrow(x, 2, by, n).clone())
+  return 1
 
 # ---- the probe
 
@@ -376,13 +380,13 @@ def score(self, ids, split: int, g: List[Tensor], pw: List[$WEIGHT]) -> Tensor:
   # log p(ids[:, split]) … at temperature 1, [B, T - split]: the first by prefill, the others by decoding
   b, n = ids.size(0), ids.size(1)
   kv = self.cache(b, n)
-  position = torch.full([b], split, dtype=4)
-  z = self.prefill(ids[:, :split], position, 4096, g, pw, kv)
+  rows = [i for i in range(b)]
+  z = self.prefill(ids[:, :split], torch.full([b], split, dtype=4), rows, rows, split, 4096, g, pw, kv)
+  start = torch.zeros([b], dtype=4)
   out: List[Tensor] = []
   for t in range(split, n):
     if t > split:
-      z = self.decode(ids[:, t - 1], position, split, t - 1, None, g, pw, kv)
-      position = position + 1
+      z = self.decode(ids[:, t - 1], start, t - 1, 0, None, g, pw, kv)
     out.append((z.gather(1, ids[:, t:t + 1]) - torch.logsumexp(z, [-1], True)).squeeze(1))
   return torch.stack(out, 1)
 
@@ -395,7 +399,7 @@ def states(self, ids, g: List[Tensor], pw: List[$WEIGHT]) -> List[Tensor]:
   x = self.embedded(ids, torch.arange(n), g)
   out: List[Tensor] = []
   for l in range(self.layers):
-    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], 0, n, masks)
+    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], 0, n, [0, 0], masks)
     out.append(x)
   return out
 

@@ -3,184 +3,299 @@ package dev.troupe.engine.generation;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.protocol.data.SamplingSettings;
-import java.util.ArrayList;
+import dev.troupe.protocol.data.TokenIds;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Prompts that are answered together, on one lane: a prefill, then one kernel call per token. Rows
- * that have ended leave when at most three quarters of the rows are still at work.
+ * Prompts that are answered together, on one lane: a prefill, then one kernel call per token. Where
+ * there are more prompts than rows, those that wait take the rows that have ended (continuous
+ * batching: Yu et al., Orca, OSDI 2022); when none waits, rows that have ended leave. Equal prompts
+ * that enter together go through the prefill once.
  */
 final class DecodeBatch implements AutoCloseable {
   /** Tokens that go through the prefill at once; keeps every tensor small enough to be reused. */
   private static final long PREFILL_TOKENS = 2048;
 
+  /** Prompts that wait enter when this share of the rows is free: a prefill of few is dear. */
+  private static final int ENTER_SHARE = 8;
+
   private final KernelModule kernels;
   private final Shadow shadow;
   private final SamplingSettings settings;
-  private final int longestPrompt;
-  private final int steps;
+  private final Deque<Reply> waiting;
+  private final int slots;
   private final Handle temperature;
   private final Handle topK;
   private final Handle topP;
-  private List<Reply> rows;
-  private Handle position;
-  private Handle mask;
   private Handle cache;
 
-  DecodeBatch(KernelModule kernels, Shadow shadow, SamplingSettings settings, List<Reply> rows) {
+  // Of each row.
+  private @Nullable Reply[] rows;
+  private long[] tokens;
+  private long[] starts;
+  private Handle start;
+
+  /** Hides what is before a row's start. */
+  private Handle mask;
+
+  /** Where the next token of every row goes. */
+  private int slot;
+
+  private int prefilled;
+  private int shifts;
+
+  /**
+   * @param capacity rows at a time, at most as many as there are replies
+   */
+  DecodeBatch(
+      KernelModule kernels,
+      Shadow shadow,
+      SamplingSettings settings,
+      List<Reply> replies,
+      int capacity) {
     this.kernels = kernels;
     this.shadow = shadow;
     this.settings = settings;
-    this.rows = new ArrayList<>(rows);
-    longestPrompt = longestPrompt(rows);
-    steps = steps(rows);
-    long[] lengths = rows.stream().mapToLong(row -> row.prompt().tokens().size()).toArray();
+    waiting = new ArrayDeque<>(replies);
+    slots = slots(replies, capacity < replies.size());
     temperature = Handle.of(settings.temperature());
     topK = Handle.of((long) settings.topK());
     topP = Handle.of(settings.topP());
-    position = Handle.of(lengths, lengths.length);
-    try (Handle batch = Handle.of((long) rows.size());
-        Handle prompt = Handle.of((long) longestPrompt);
-        Handle slots = Handle.of((long) longestPrompt + steps)) {
-      mask = kernels.infer("pad_mask", position, prompt, slots);
-      cache = kernels.infer("cache", batch, slots);
+    try (Handle batch = Handle.of((long) capacity);
+        Handle length = Handle.of((long) slots)) {
+      cache = kernels.infer("cache", batch, length);
     }
+    rows = new Reply[capacity];
+    tokens = new long[capacity];
+    starts = new long[capacity];
+    start = Handle.of(starts, capacity);
+    mask = startMask(0);
+    slot = longestPrompt(replies);
   }
 
-  private static int longestPrompt(List<Reply> rows) {
-    return rows.stream().mapToInt(row -> row.prompt().tokens().size()).max().orElseThrow();
+  private static int longestPrompt(Collection<Reply> replies) {
+    return replies.stream().mapToInt(row -> row.prompt().tokens().size()).max().orElse(0);
   }
 
-  private static int steps(List<Reply> rows) {
-    return rows.stream().mapToInt(Reply::limit).max().orElseThrow();
-  }
-
-  /** Cache slots that each row of a batch needs. */
-  static int slots(List<Reply> rows) {
-    return longestPrompt(rows) + steps(rows);
+  /**
+   * Slots of the cache that each row needs: for the longest prompt and response.
+   *
+   * @param later whether rows enter later: half a response more, so that the cache is seldom
+   *     shifted
+   */
+  static int slots(List<Reply> replies, boolean later) {
+    int steps = replies.stream().mapToInt(Reply::limit).max().orElseThrow();
+    return longestPrompt(replies) + steps + (later ? (steps + 1) / 2 : 0);
   }
 
   /** Answers all of them. */
   void run() {
-    Handle token;
-    try (Handle logits = prefill();
-        Handle uniform = uniform();
-        Handle picked = kernels.infer("pick", logits, uniform, temperature, topK, topP)) {
-      token = take(picked);
-    }
-    int slot = longestPrompt;
-    while (!rows.isEmpty()) {
-      try (Handle last = compact(token);
-          Handle prompt = Handle.of((long) longestPrompt);
-          Handle at = Handle.of((long) slot);
-          Handle uniform = uniform();
-          Handle picked =
-              kernels.infer(
-                  "step",
-                  last,
-                  position,
-                  prompt,
-                  at,
-                  mask,
-                  uniform,
-                  temperature,
-                  topK,
-                  topP,
-                  shadow.frame(),
-                  shadow.packed(),
-                  cache)) {
-        token = take(picked);
+    while (true) {
+      int[] free = rows(false);
+      if (!waiting.isEmpty() && ENTER_SHARE * free.length >= rows.length) {
+        enter(free);
+        continue;
       }
-      slot++;
+      int[] working = rows(true);
+      if (working.length == 0) {
+        return;
+      }
+      if (4 * working.length <= 3 * rows.length) {
+        compact(working);
+      }
+      if (slot == slots) {
+        shift();
+      }
+      step();
     }
-    token.close();
   }
 
-  private Handle prefill() {
-    long[] ids = new long[rows.size() * longestPrompt];
-    for (int row = 0; row < rows.size(); row++) {
-      int[] prompt = rows.get(row).prompt().tokens().values();
-      for (int i = 0; i < prompt.length; i++) {
-        ids[row * longestPrompt + i] = prompt[i];
+  /** The places of rows that are at work, or of those that are not. */
+  private int[] rows(boolean working) {
+    return IntStream.range(0, rows.length).filter(i -> isWorking(i) == working).toArray();
+  }
+
+  private boolean isWorking(int row) {
+    Reply reply = rows[row];
+    return reply != null && !reply.finished();
+  }
+
+  /** The first slot that a row at work looks at. */
+  private int first() {
+    return IntStream.of(rows(true)).map(i -> (int) starts[i]).min().orElse(slot);
+  }
+
+  /** Prompts that wait take free rows, and get their first tokens. */
+  private void enter(int[] free) {
+    if (free.length == rows.length) {
+      slot = longestPrompt(waiting);
+    }
+    int count = Math.min(free.length, waiting.size());
+    Map<TokenIds, Integer> prompts = new LinkedHashMap<>();
+    long[] into = new long[count];
+    long[] of = new long[count];
+    for (int i = 0; i < count; i++) {
+      Reply next = waiting.remove();
+      TokenIds prompt = next.prompt().tokens();
+      rows[free[i]] = next;
+      starts[free[i]] = (long) slot - prompt.size();
+      into[i] = free[i];
+      of[i] = prompts.computeIfAbsent(prompt, key -> prompts.size());
+    }
+    prefilled += prompts.size();
+    moved();
+    try (Handle logits = prefill(List.copyOf(prompts.keySet()), of, into);
+        Handle uniform = uniform(Arrays.copyOf(free, count));
+        Handle picked = kernels.infer("pick", logits, uniform, temperature, topK, topP)) {
+      take(picked, Arrays.copyOf(free, count));
+    }
+  }
+
+  private Handle prefill(List<TokenIds> prompts, long[] of, long[] into) {
+    long[] lengths = prompts.stream().mapToLong(TokenIds::size).toArray();
+    int longest = (int) Arrays.stream(lengths).max().orElseThrow();
+    long[] ids = new long[prompts.size() * longest];
+    for (int i = 0; i < prompts.size(); i++) {
+      int[] prompt = prompts.get(i).values();
+      for (int j = 0; j < prompt.length; j++) {
+        ids[i * longest + j] = prompt[j];
       }
     }
-    try (Handle tokens = Handle.of(ids, rows.size(), longestPrompt);
+    try (Handle padded = Handle.of(ids, prompts.size(), longest);
+        Handle length = Handle.of(lengths, lengths.length);
+        Handle which = Handle.ofList(of);
+        Handle places = Handle.ofList(into);
+        Handle end = Handle.of((long) slot);
         Handle chunk = Handle.of(PREFILL_TOKENS)) {
       return kernels.infer(
-          "prefill", tokens, position, chunk, shadow.frame(), shadow.packed(), cache);
+          "prefill",
+          padded,
+          length,
+          which,
+          places,
+          end,
+          chunk,
+          shadow.frame(),
+          shadow.packed(),
+          cache);
     }
   }
 
-  private Handle uniform() {
-    float[] numbers = new float[rows.size()];
+  private void step() {
+    int[] all = IntStream.range(0, rows.length).toArray();
+    try (Handle last = Handle.of(tokens, tokens.length);
+        Handle at = Handle.of((long) slot);
+        Handle first = Handle.of((long) first());
+        Handle uniform = uniform(all);
+        Handle picked =
+            kernels.infer(
+                "step",
+                last,
+                start,
+                at,
+                first,
+                mask,
+                uniform,
+                temperature,
+                topK,
+                topP,
+                shadow.frame(),
+                shadow.packed(),
+                cache)) {
+      slot++;
+      take(picked, all);
+    }
+  }
+
+  private Handle uniform(int[] places) {
+    float[] numbers = new float[places.length];
     if (settings.temperature() > 0) {
       for (int i = 0; i < numbers.length; i++) {
         // A row that has ended and not yet left draws no more, so its stream is its own.
-        numbers[i] = rows.get(i).finished() ? 0 : rows.get(i).nextUniform();
+        numbers[i] = isWorking(places[i]) ? rows[places[i]].nextUniform() : 0;
       }
     }
     return Handle.of(numbers, numbers.length);
   }
 
-  /**
-   * Gives each row its token and returns the tensor of them; when all have ended, no row is left.
-   */
-  private Handle take(Handle picked) {
+  /** Gives the rows at these places their tokens. */
+  private void take(Handle picked, int[] places) {
     Handle[] parts = picked.parts();
-    try (Handle logprobs = parts[1]) {
-      long[] tokens = parts[0].longs();
+    try (Handle next = parts[0];
+        Handle logprobs = parts[1]) {
+      long[] ids = next.longs();
       float[] numbers = logprobs.floats();
-      boolean any = false;
-      for (int i = 0; i < tokens.length; i++) {
-        Reply row = rows.get(i);
-        if (!row.finished()) {
-          row.add((int) tokens[i], numbers[i]);
-          any |= !row.finished();
+      for (int i = 0; i < places.length; i++) {
+        if (isWorking(places[i])) {
+          rows[places[i]].add((int) ids[i], numbers[i]);
+          tokens[places[i]] = ids[i];
         }
       }
-      if (!any) {
-        rows = List.of();
-      }
-      return parts[0];
-    } catch (RuntimeException e) {
-      parts[0].close();
-      throw e;
     }
   }
 
-  /** Lets rows that have ended go, when it pays; returns the last tokens of those that stay. */
-  private Handle compact(Handle token) {
-    List<Reply> working = rows.stream().filter(row -> !row.finished()).toList();
-    if (4 * working.size() > 3 * rows.size()) {
-      return token;
-    }
-    long[] keep = new long[working.size()];
-    int at = 0;
-    for (int i = 0; i < rows.size(); i++) {
-      if (!rows.get(i).finished()) {
-        keep[at++] = i;
-      }
-    }
-    rows = working;
-    try (Handle old = token;
-        Handle stay = Handle.of(keep, keep.length);
-        Handle columns = Handle.ofTensors(List.of(old, position));
-        Handle kept = kernels.infer("kept", stay, columns)) {
-      cache = replace(cache, kernels.infer("kept", stay, cache));
-      mask = replace(mask, kernels.infer("kept_mask", stay, mask));
-      Handle[] parts = kept.parts();
-      position = replace(position, parts[1]);
-      return parts[0];
+  /** Lets rows that have ended go. */
+  private void compact(int[] working) {
+    rows = IntStream.of(working).mapToObj(i -> rows[i]).toArray(Reply[]::new);
+    tokens = IntStream.of(working).mapToLong(i -> tokens[i]).toArray();
+    starts = IntStream.of(working).mapToLong(i -> starts[i]).toArray();
+    moved();
+    try (Handle stay = Handle.of(IntStream.of(working).asLongStream().toArray(), working.length);
+        Handle old = cache) {
+      cache = kernels.infer("kept", stay, old);
     }
   }
 
-  private static Handle replace(Handle old, Handle now) {
-    old.close();
-    return now;
+  /** Moves all rows towards the cache's first slot, but leaves room for the prompts that wait. */
+  private void shift() {
+    int by = Math.min(first(), slot - longestPrompt(waiting));
+    try (Handle from = Handle.of((long) by);
+        Handle length = Handle.of((long) slot - by)) {
+      kernels.infer("shifted", from, length, cache).close();
+    }
+    slot -= by;
+    shifts++;
+    for (int i = 0; i < starts.length; i++) {
+      starts[i] = Math.max(0, starts[i] - by);
+    }
+    moved();
+  }
+
+  /** To be called when starts have changed. */
+  private void moved() {
+    start.close();
+    start = Handle.of(starts, starts.length);
+    mask.close();
+    mask = startMask(first());
+  }
+
+  private Handle startMask(int firstSlot) {
+    try (Handle first = Handle.of((long) firstSlot);
+        Handle length = Handle.of((long) slots)) {
+      return kernels.infer("start_mask", start, first, length);
+    }
+  }
+
+  /** Prompts that went through the prefill. */
+  int prefilled() {
+    return prefilled;
+  }
+
+  /** How often the cache was shifted. */
+  int shifts() {
+    return shifts;
   }
 
   @Override
   public void close() {
-    List.of(temperature, topK, topP, position, mask, cache).forEach(Handle::close);
+    List.of(temperature, topK, topP, start, mask, cache).forEach(Handle::close);
   }
 }

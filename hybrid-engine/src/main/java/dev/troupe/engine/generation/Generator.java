@@ -11,6 +11,7 @@ import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.TokenIds;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -21,7 +22,6 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -209,45 +209,45 @@ public final class Generator implements AutoCloseable {
       Consumer<String> listener,
       boolean streaming) {
     mode.requireGenerating(version);
-    Shadow weights = shadow;
-    if (weights == null) {
-      throw new IllegalStateException("no shadow while " + mode.describe());
-    }
     List<Reply> replies =
         prompts.stream().map(prompt -> reply(prompt, settings, listener, streaming)).toList();
     if (replies.isEmpty()) {
       return List.of();
     }
-    if (replies.size() <= WIDE_ROWS && replies.size() <= affordableRows(replies)) {
-      return lanes.wide(
-          () -> {
-            answer(weights, settings, replies);
-            return replies.stream().map(reply -> reply.rollout(version)).toList();
-          });
+    if (replies.size() <= WIDE_ROWS && rows(replies, replies.size(), 1) == replies.size()) {
+      lanes.wide(() -> answer(settings, replies, replies.size()));
+    } else {
+      List<List<Reply>> shares = shares(replies, lanes.count());
+      int largest = shares.get(shares.size() - 1).size();
+      int rows = rows(replies, largest, shares.size());
+      lanes.map(
+          shares.size(),
+          i -> answer(settings, shares.get(i), Math.min(rows, shares.get(i).size())));
     }
-    List<List<Reply>> batches = batches(replies);
-    lanes.map(
-        batches.size(),
-        i -> {
-          if (!batches.get(i).isEmpty()) {
-            answer(weights, settings, batches.get(i));
-          }
-          return i;
-        });
     return replies.stream().map(reply -> reply.rollout(version)).toList();
   }
 
-  private void answer(Shadow weights, SamplingSettings settings, List<Reply> rows) {
-    long bytes = DecodeBatch.slots(rows) * slotBytes() * rows.size();
+  private int answer(SamplingSettings settings, List<Reply> share, int rows) {
+    long bytes = DecodeBatch.slots(share, rows < share.size()) * slotBytes() * rows;
     cachePeak.accumulateAndGet(cacheInUse.addAndGet(bytes), Math::max);
-    try (DecodeBatch batch = new DecodeBatch(kernels, weights, settings, rows)) {
+    try (DecodeBatch batch = batch(settings, share, rows)) {
       batch.run();
+      return rows;
     } finally {
       cacheInUse.addAndGet(-bytes);
     }
   }
 
-  private Reply reply(
+  /** So many of the replies at a time, to be run on a lane. */
+  DecodeBatch batch(SamplingSettings settings, List<Reply> replies, int rows) {
+    Shadow weights = shadow;
+    if (weights == null) {
+      throw new IllegalStateException("no shadow while " + mode.describe());
+    }
+    return new DecodeBatch(kernels, weights, settings, replies, rows);
+  }
+
+  Reply reply(
       Prompt prompt, SamplingSettings settings, Consumer<String> listener, boolean streaming) {
     ModelConfig config = base.config();
     int size = prompt.tokens().size();
@@ -281,27 +281,46 @@ public final class Generator implements AutoCloseable {
     return new Reply(prompt, settings, room, endTokens, tokenizer, listener, streaming);
   }
 
-  /** Prompts of like length together; a batch for each lane in turn. */
-  private List<List<Reply>> batches(List<Reply> replies) {
-    List<Reply> sorted = new ArrayList<>(replies);
-    sorted.sort(Comparator.comparingInt(reply -> reply.prompt().tokens().size()));
-    int count = lanes.count();
-    int rows = Math.min(MOST_ROWS, (sorted.size() + count - 1) / count);
-    rows = Math.min(rows, affordableRows(sorted));
-    int window = rows * count;
-    int windows = (sorted.size() + window - 1) / window;
-    List<List<Reply>> batches =
-        IntStream.range(0, windows * count).<List<Reply>>mapToObj(i -> new ArrayList<>()).toList();
-    for (int i = 0; i < sorted.size(); i++) {
-      batches.get(i / window * count + i % count).add(sorted.get(i));
+  /**
+   * Equal shares, no more than there are replies: each with short prompts first, and equal prompts,
+   * which share a prefill, in one share as far as that goes.
+   */
+  static List<List<Reply>> shares(List<Reply> replies, int most) {
+    Map<TokenIds, List<Reply>> equal = new LinkedHashMap<>();
+    for (Reply reply : replies) {
+      equal.computeIfAbsent(reply.prompt().tokens(), key -> new ArrayList<>()).add(reply);
     }
-    return batches;
+    List<List<Reply>> groups = new ArrayList<>(equal.values());
+    groups.sort(Comparator.comparingInt(group -> group.get(0).prompt().tokens().size()));
+    int count = Math.min(most, replies.size());
+    // As if dealt to the lanes, one lane's groups behind another's: then cut.
+    List<Reply> dealt = new ArrayList<>();
+    for (int lane = 0; lane < count; lane++) {
+      for (int i = lane; i < groups.size(); i += count) {
+        dealt.addAll(groups.get(i));
+      }
+    }
+    List<List<Reply>> shares = new ArrayList<>();
+    for (int lane = 0; lane < count; lane++) {
+      int from = (int) ((long) dealt.size() * lane / count);
+      int to = (int) ((long) dealt.size() * (lane + 1) / count);
+      shares.add(dealt.subList(from, to));
+    }
+    return shares;
   }
 
-  private int affordableRows(List<Reply> replies) {
-    int slots = DecodeBatch.slots(replies);
+  /** How many of its rows each of so many batches answers at a time. */
+  private int rows(List<Reply> replies, int largest, int batches) {
+    if (largest <= MOST_ROWS && affordableRows(replies, false, batches) >= largest) {
+      return largest;
+    }
+    return (int) Math.min(MOST_ROWS, affordableRows(replies, true, batches));
+  }
+
+  private long affordableRows(List<Reply> replies, boolean later, int batches) {
+    int slots = DecodeBatch.slots(replies, later);
     long rowBytes = slots * slotBytes();
-    long rows = options.cacheBytes() / (rowBytes * lanes.count());
+    long rows = options.cacheBytes() / (rowBytes * batches);
     if (rows < 1) {
       throw new GenerationException(
           "The cache of keys and values needs "
@@ -309,12 +328,12 @@ public final class Generator implements AutoCloseable {
               + " MiB for one response of up to "
               + slots
               + " tokens, on "
-              + lanes.count()
+              + batches
               + " lanes at once, but may take "
               + (options.cacheBytes() >> 20)
               + " MiB. Lower the new tokens per response, or give the cache more memory.");
     }
-    return (int) Math.min(rows, Integer.MAX_VALUE);
+    return rows;
   }
 
   /** Bytes of cache per row and slot. */

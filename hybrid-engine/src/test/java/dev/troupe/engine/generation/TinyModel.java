@@ -42,6 +42,10 @@ final class TinyModel implements AutoCloseable {
   }
 
   TinyModel(Path directory, Tuned tuned) {
+    this(directory, tuned, CONTEXT);
+  }
+
+  TinyModel(Path directory, Tuned tuned, int context) {
     BpeTrainer.train(
             List.of("the cat sat on the mat and the dog ran", "a bird sings"),
             300,
@@ -49,9 +53,9 @@ final class TinyModel implements AutoCloseable {
         .write(
             directory,
             new BpeVocabulary.Setup(
-                Optional.empty(), "</s>", Optional.empty(), Optional.empty(), CONTEXT));
+                Optional.empty(), "</s>", Optional.empty(), Optional.empty(), context));
     tokenizer = Tokenizer.load(directory);
-    config = config(tokenizer.vocabSize(), 32, 48, 3, 4, 2, 8, CONTEXT, tuned == Tuned.FULL_TIED);
+    config = config(tokenizer.vocabSize(), 32, 48, 3, 4, 2, 8, context, tuned == Tuned.FULL_TIED);
     base = BaseModel.random(config, 5);
     layout =
         switch (tuned) {
