@@ -106,11 +106,12 @@ def merged(self, w: List[Tensor], p: List[Tensor], i: int) -> Tensor:
         r += self.widths[k]
   return m
 
-def shadow(self, w: List[Tensor], flat, old: List[$WEIGHT]) -> List[$WEIGHT]:
-  # old: an earlier shadow, whose matrices are taken over where training does not touch them; or empty
+def shadow(self, w: List[Tensor], flat, old: List[$WEIGHT], part: int, parts: int) -> List[$WEIGHT]:
+  # One of consecutive parts of pw. old: an earlier shadow, whose matrices are taken over where training does not touch them; or empty
   p = torch.split_with_sizes(flat.detach(), self.sizes)
   out: List[$WEIGHT] = []
-  for i in range(4 * self.layers + 1):
+  n = 4 * self.layers + 1
+  for i in range(n * part // parts, n * (part + 1) // parts):
     if len(old) > 0 and not self.adapted(p, i):
       out.append(old[i])
     else:
@@ -125,6 +126,9 @@ def untouched(self, flat, old: List[$WEIGHT]) -> List[$WEIGHT]:
     for i in range(len(old)):
       out.append(old[len(old) - 1] if self.adapted(p, i) else old[i])
   return out
+
+def joined(self, a: List[$WEIGHT], b: List[$WEIGHT]) -> List[$WEIGHT]:
+  return a + b
 
 def nothing(self) -> List[$WEIGHT]:
   out: List[$WEIGHT] = []
@@ -329,17 +333,21 @@ def start_mask(self, start, first: int, slots: int) -> Optional[Tensor]:
 # ---- sampling
 
 def pick(self, logits, u, temperature: float, topk: int, topp: float) -> Tuple[Tensor, Tensor]:
-  # u [B], one uniform number per row, decides. Returns the tokens [B] and their log-probabilities over the whole vocabulary: top-k and top-p
+  # u [B], one uniform number per row, decides; logits may be overwritten. Returns the tokens [B] and their log-probabilities over the whole vocabulary: top-k and top-p
   # restrict the choice alone
   vocabulary = logits.size(1)
-  z = logits if temperature == 0.0 else logits / temperature
-  lse = torch.logsumexp(z, [-1], True)
+  z = logits if temperature == 0.0 or temperature == 1.0 else logits.div_(temperature)
   if temperature == 0.0:
+    lse = torch.logsumexp(z, [-1], True)
     i = torch.argmax(z, -1, True)
   elif topk <= 0 and topp >= 1.0:
-    c = torch.cumsum(torch.exp(z - lse), -1)
+    # the sums that decide are also those that the logarithm wants: as few passes over the vocabulary as can be
+    m = torch.amax(z, [-1], True)
+    c = (z - m).exp_().cumsum_(-1)
+    lse = m + c[:, -1:].log()
     i = torch.searchsorted(c, u.unsqueeze(1) * c[:, -1:], right=True).clamp_(max=vocabulary - 1)
   else:
+    lse = torch.logsumexp(z, [-1], True)
     k = min(vocabulary, topk if topk > 0 else 64)
     zs, ix = torch.topk(z, k, -1)
     p = torch.exp(zs - lse)

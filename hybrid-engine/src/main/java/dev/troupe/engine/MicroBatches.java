@@ -9,10 +9,10 @@ import java.util.stream.IntStream;
 /** Splits work into batches of similar length, so that little of a batch is padding. */
 final class MicroBatches {
   /**
-   * Chosen when nothing else is asked for: every tensor stays below the 32 MB above which glibc
-   * asks the kernel for fresh pages.
+   * Chosen when nothing else is asked for: the numbers of a layer stay near the caches, and
+   * products are still large enough (docs/performance.md).
    */
-  static final int DEFAULT_TOKENS = 2048;
+  static final int DEFAULT_TOKENS = 512;
 
   private MicroBatches() {}
 

@@ -1,5 +1,6 @@
 package dev.troupe.launcher;
 
+import dev.troupe.engine.HybridEngine;
 import dev.troupe.engine.generation.Generator;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.recipe.OptimizerConfig;
@@ -22,9 +23,6 @@ import java.util.TreeMap;
  */
 record MemoryPlan(List<Item> items, long heapBytes) {
   private static final long FLOAT = 4;
-
-  /** The engine's own choice of micro-batch. */
-  private static final long DEFAULT_MICRO_BATCH_TOKENS = 2048;
 
   /** Copies that a loss makes of the logits in hand. */
   private static final long LOGIT_COPIES = 4;
@@ -88,7 +86,7 @@ record MemoryPlan(List<Item> items, long heapBytes) {
           parameters * FLOAT * (COPIES_OF_TRAINED - 1 + Math.max(0, lanes - 1)));
       long micro =
           optimizer.microBatchTokens() == 0
-              ? DEFAULT_MICRO_BATCH_TOKENS
+              ? HybridEngine.MICRO_BATCH_TOKENS
               : optimizer.microBatchTokens();
       return activations(
           phase,

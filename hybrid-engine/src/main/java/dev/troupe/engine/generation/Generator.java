@@ -139,13 +139,11 @@ public final class Generator implements AutoCloseable {
    */
   FlipReport flip(Handle parameters, long version, UnaryOperator<Shadow> damage) {
     EngineMode.Generating next = mode.flip(version, options.format());
+    long start = System.nanoTime();
+    Handle matrices = packed(parameters);
     return lanes.run(
         () -> {
-          long start = System.nanoTime();
-          Shadow right =
-              new Shadow(
-                  kernels.infer("frame", base.weights(), parameters),
-                  kernels.infer("shadow", base.weights(), parameters, untouched));
+          Shadow right = new Shadow(kernels.infer("frame", base.weights(), parameters), matrices);
           long packed = System.nanoTime();
           Shadow made = damage.apply(right);
           try {
@@ -164,6 +162,28 @@ public final class Generator implements AutoCloseable {
             }
           }
         });
+  }
+
+  /** All matrices, each lane having packed a part of them. */
+  private Handle packed(Handle parameters) {
+    List<Handle> parts =
+        lanes.map(
+            lanes.count(),
+            i -> {
+              try (Handle part = Handle.of((long) i);
+                  Handle count = Handle.of((long) lanes.count())) {
+                return kernels.infer("shadow", base.weights(), parameters, untouched, part, count);
+              }
+            });
+    return parts.stream()
+        .reduce(
+            (some, more) -> {
+              try (some;
+                  more) {
+                return kernels.infer("joined", some, more);
+              }
+            })
+        .orElseThrow();
   }
 
   private void replaceUntouched(Handle now) {

@@ -26,20 +26,20 @@ public enum WeightFormat {
       "return ops.quantized.linear_dynamic_fp16(x, w)",
       "return ops.quantized.linear_prepack_fp16(w, None)"),
   /**
-   * int8 weights of 7 bits (FBGEMM adds in 16 bits, where 8-bit weights can saturate), scaled per
-   * output; activations are scaled per row, so that a row does not depend on its batch. The
-   * log-probabilities are far enough from the training path's to want recomputing.
+   * int8 weights, scaled per output, and int8 activations, scaled per row, so that a row does not
+   * depend on its batch; packed by oneDNN. The log-probabilities are far enough from the training
+   * path's to want recomputing.
    */
   INT8(
       1,
       0.2,
-      WeightFormat.PACKED,
+      "Tuple[Tensor, Tensor, Tensor]",
       """
-      m = torch.linalg_vector_norm(x, inf, [1], True).clamp_(min=1e-12)
-        return ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(torch.div(x, m), 1.0 / 127.5, 128, w).mul_(m)""",
+      m = torch.amax(torch.abs(x), [1], True).clamp_(min=1e-12).mul_(0.007874015748031496)
+        return ops.onednn.qlinear_pointwise(torch.div(x, m).round_().to(1), 1.0, 0, w[0], w[1], w[2], None, 1.0, 0, 6, 'none', [], '').mul_(m)""",
       """
-      s = torch.div(torch.amax(torch.abs(w), [1]), 63.0).clamp_(min=1e-12)
-        return ops.quantized.linear_prepack(torch.quantize_per_channel(w, torch.to(s, 7), torch.zeros([w.size(0)], dtype=4), 0, 12), None)""");
+      s = torch.amax(torch.abs(w), [1]).clamp_(min=1e-12).mul_(0.007874015748031496)
+        return (ops.onednn.qlinear_prepack(torch.div(w, s.unsqueeze(1)).round_().to(1), None), s, torch.zeros([1], dtype=4))""");
 
   private static final String PACKED = "__torch__.torch.classes.quantized.LinearPackedParamsBase";
 
