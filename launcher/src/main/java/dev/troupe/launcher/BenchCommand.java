@@ -1,10 +1,13 @@
 package dev.troupe.launcher;
 
+import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.launcher.bench.BenchModel;
+import dev.troupe.launcher.bench.CostModel;
 import dev.troupe.launcher.bench.GenerateBench;
 import dev.troupe.launcher.bench.Limits;
 import dev.troupe.launcher.bench.Measurement;
+import dev.troupe.launcher.bench.SimulatedEngines;
 import dev.troupe.launcher.bench.TrainBench;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics;
@@ -12,6 +15,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
@@ -240,12 +244,97 @@ final class BenchCommand implements Runnable {
                   common.rounds,
                   settings == null ? List.of() : settings));
     } finally {
-      try (Stream<Path> files = Files.walk(scratch)) {
-        for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-          Files.delete(file);
+      delete(scratch);
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "orchestration",
+      mixinStandardHelpOptions = true,
+      description =
+          "What actors, messages and the recipe cost beside the engines, which wait here in place"
+              + " of computing: PPO with many rollout workers.")
+  int orchestration(
+      @Mixin Common common,
+      @Option(
+              names = "--workers",
+              paramLabel = "N",
+              split = ",",
+              defaultValue = "1,4,16,64,256",
+              description = "that answer prompts; default ${DEFAULT-VALUE}")
+          List<Integer> workers,
+      @Option(
+              names = "--jvms",
+              paramLabel = "N",
+              split = ",",
+              defaultValue = "0",
+              description =
+                  "processes that the workers are spread over, beside one for the other roles; 0:"
+                      + " all in this one, without sockets; default ${DEFAULT-VALUE}")
+          List<Integer> jvms,
+      @Option(
+              names = "--speed",
+              paramLabel = "X",
+              defaultValue = "1",
+              description = "by which the engines are faster; default ${DEFAULT-VALUE}")
+          double speed,
+      @Option(
+              names = "--parameters",
+              paramLabel = "N",
+              defaultValue = "2442240",
+              description = "of the policy's adapter; default ${DEFAULT-VALUE}")
+          int parameters,
+      @Option(
+              names = "--tokenizer",
+              paramLabel = "MODEL",
+              defaultValue = "configs/quickstart-base",
+              description = "for the prompts; default ${DEFAULT-VALUE}")
+          Path tokenizer)
+      throws IOException {
+    for (int spread : jvms) {
+      for (int count : workers) {
+        Path scratch = Files.createTempDirectory("troupe-bench");
+        try {
+          common.print(
+              new OrchestrationBench(count, spread, speed, parameters)
+                  .run(tokenizer, scratch, common.rounds));
+        } finally {
+          delete(scratch);
         }
       }
     }
     return ExitCode.OK;
+  }
+
+  @Command(name = "simulated-node", hidden = true, description = "A node of bench orchestration.")
+  int simulatedNode(
+      @Option(names = "--join", required = true) String join,
+      @Option(names = "--roles", required = true) String roles,
+      @Option(names = "--room", required = true) int room,
+      @Option(names = "--workers", required = true) int workers,
+      @Option(names = "--speed", required = true) double speed,
+      @Option(names = "--parameters", required = true) int parameters) {
+    try (Ensemble node =
+        Ensemble.node(
+            "127.0.0.1",
+            0,
+            join,
+            List.of(roles),
+            room,
+            Duration.ofSeconds(60),
+            new SimulatedEngines(new CostModel(workers, speed, parameters)))) {
+      NodeCommand.endWithStandardInput();
+      node.ended().join();
+    }
+    return ExitCode.OK;
+  }
+
+  private static void delete(Path directory) throws IOException {
+    try (Stream<Path> files = Files.walk(directory)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
   }
 }

@@ -72,7 +72,7 @@ final class NodeCommand implements Callable<Integer> {
   }
 
   /** A launcher that is gone, however it went, closes our standard input. */
-  private static void endWithStandardInput() {
+  static void endWithStandardInput() {
     Thread watch =
         new Thread(
             () -> {

@@ -2,8 +2,6 @@ package dev.troupe.launcher;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.typesafe.config.ConfigUtil;
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.RunResult;
 import dev.troupe.actors.pipeline.StepListener;
@@ -16,7 +14,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeMap;
 
 /**
@@ -37,8 +34,9 @@ record PpoBench(int prompts, int promptTokens, int newTokens) {
       throws IOException {
     Path conf =
         Files.writeString(scratch.resolve("ppo.conf"), configuration(model, scratch, rounds));
-    Files.writeString(scratch.resolve("prompts.jsonl"), prompts((rounds + 2) * prompts));
-    Files.writeString(scratch.resolve("pairs.jsonl"), pairs());
+    Files.writeString(
+        scratch.resolve("prompts.jsonl"), BenchTexts.prompts((rounds + 2) * prompts, promptTokens));
+    Files.writeString(scratch.resolve("pairs.jsonl"), BenchTexts.pairs());
     var loaded = PipelineConfigurations.loader().load(conf, settings);
     RunResult result =
         Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().join();
@@ -81,13 +79,13 @@ record PpoBench(int prompts, int promptTokens, int newTokens) {
   private String configuration(Path model, Path scratch, int rounds) {
     return String.join(
         "\n",
-        "output = " + quoted(scratch.resolve("run")),
-        "model = " + quoted(model.toAbsolutePath()),
+        "output = " + BenchTexts.quoted(scratch.resolve("run")),
+        "model = " + BenchTexts.quoted(model.toAbsolutePath()),
         "seed = 1",
         "stages = [reward, ppo]",
         "data {",
-        "  preferences = [{ path = " + quoted(scratch.resolve("pairs.jsonl")) + " }]",
-        "  prompts = [{ path = " + quoted(scratch.resolve("prompts.jsonl")) + " }]",
+        "  preferences = [{ path = " + BenchTexts.quoted(scratch.resolve("pairs.jsonl")) + " }]",
+        "  prompts = [{ path = " + BenchTexts.quoted(scratch.resolve("prompts.jsonl")) + " }]",
         "  max-prompt-tokens = " + promptTokens,
         "  too-long = truncate",
         "}",
@@ -101,43 +99,5 @@ record PpoBench(int prompts, int promptTokens, int newTokens) {
         "  evaluation { held-out = 2, samples = 0, generation { max-new-tokens = 1 } }",
         "}",
         "");
-  }
-
-  private static String quoted(Path path) {
-    return ConfigUtil.quoteString(path.toString());
-  }
-
-  /** Texts that are longer than any prompt is to be, so that all are cut to the same length. */
-  private String prompts(int count) {
-    Random random = new Random(1);
-    StringBuilder lines = new StringBuilder();
-    for (int i = 0; i < count; i++) {
-      ObjectNode line = JSON.createObjectNode();
-      line.put("prompt", words(random, 4 * promptTokens));
-      lines.append(line).append('\n');
-    }
-    return lines.toString();
-  }
-
-  private static String pairs() {
-    Random random = new Random(2);
-    StringBuilder lines = new StringBuilder();
-    for (int i = 0; i < 8; i++) {
-      ObjectNode line = JSON.createObjectNode();
-      line.put("prompt", words(random, 4));
-      line.put("chosen", words(random, 4));
-      line.put("rejected", words(random, 5));
-      lines.append(line).append('\n');
-    }
-    return lines.toString();
-  }
-
-  private static String words(Random random, int count) {
-    StringBuilder text = new StringBuilder();
-    for (int i = 0; i < count; i++) {
-      random.ints(4, 'a', 'z' + 1).forEach(letter -> text.append((char) letter));
-      text.append(' ');
-    }
-    return text.toString().strip();
   }
 }

@@ -1,0 +1,183 @@
+package dev.troupe.launcher.bench;
+
+import dev.troupe.engine.RoleEngine;
+import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Objective;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.protocol.data.UpdateResult;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+
+/**
+ * Engines that wait as long as a {@link CostModel} says in place of computing. What they answer is
+ * well formed and means nothing: tokens at random, each response as long as it may be.
+ */
+public final class SimulatedEngines implements RoleEngine.Factory {
+  /** Token ids are below it; the tokenizer of the run knows as many. */
+  private static final int VOCABULARY = 256;
+
+  private static final String TEXT = "abc ";
+
+  private final CostModel cost;
+
+  public SimulatedEngines(CostModel cost) {
+    this.cost = cost;
+  }
+
+  @Override
+  public RoleEngine open(RoleSpec spec) {
+    return new Engine(spec, cost);
+  }
+
+  @Override
+  public void close() {}
+
+  private static void spend(double seconds) {
+    long end = System.nanoTime() + (long) (seconds * 1e9);
+    for (long left = end - System.nanoTime(); left > 0; left = end - System.nanoTime()) {
+      LockSupport.parkNanos(left);
+    }
+  }
+
+  private static long tokens(List<Sequence> sequences) {
+    return sequences.stream().mapToLong(sequence -> sequence.tokens().size()).sum();
+  }
+
+  private static Floats filled(int size, float value) {
+    float[] values = new float[size];
+    Arrays.fill(values, value);
+    return new Floats(values);
+  }
+
+  private static final class Engine implements RoleEngine {
+    private final RoleSpec spec;
+    private final CostModel cost;
+    private long version;
+    private long flipped = -1;
+
+    Engine(RoleSpec spec, CostModel cost) {
+      this.spec = spec;
+      this.cost = cost;
+    }
+
+    @Override
+    public RoleSpec spec() {
+      return spec;
+    }
+
+    @Override
+    public long adapterVersion() {
+      return version;
+    }
+
+    @Override
+    public List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings) {
+      if (flipped != version) {
+        spend(cost.flip());
+        flipped = version;
+      }
+      spend(cost.generate(prompts.size(), settings.maxNewTokens()));
+      return prompts.stream().map(prompt -> rollout(prompt, settings)).toList();
+    }
+
+    private Rollout rollout(Prompt prompt, SamplingSettings settings) {
+      SplittableRandom random = new SplittableRandom(settings.seed() ^ prompt.id().hashCode());
+      int size = settings.maxNewTokens();
+      return new Rollout(
+          prompt,
+          new TokenIds(random.ints(size, 0, VOCABULARY).toArray()),
+          TEXT.repeat(size),
+          filled(size, -1),
+          FinishReason.LENGTH,
+          version);
+    }
+
+    @Override
+    public Rollout stream(Prompt prompt, SamplingSettings settings, Consumer<String> listener) {
+      Rollout rollout = generate(List.of(prompt), settings).get(0);
+      listener.accept(rollout.text());
+      return rollout;
+    }
+
+    @Override
+    public List<TokenOutputs> evaluate(List<Sequence> sequences, Set<Output> outputs) {
+      spend(cost.score(tokens(sequences)));
+      return sequences.stream().map(sequence -> said(sequence, outputs)).toList();
+    }
+
+    private static TokenOutputs said(Sequence sequence, Set<Output> outputs) {
+      int reads = sequence.reads().size();
+      return new TokenOutputs(
+          outputs.contains(Output.LOGPROBS) ? filled(reads, -1) : Floats.EMPTY,
+          outputs.contains(Output.ENTROPIES) ? filled(reads, 1) : Floats.EMPTY,
+          outputs.contains(Output.VALUES) ? filled(reads, 0) : Floats.EMPTY);
+    }
+
+    @Override
+    public <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
+      spend(cost.train(examples.stream().mapToLong(example -> tokens(example.sequences())).sum()));
+      version++;
+      return new UpdateResult(0, 0, 0, true, version, Map.of());
+    }
+
+    @Override
+    public Floats parameters() {
+      return new Floats(new float[cost.parameters()]);
+    }
+
+    @Override
+    public void take(Floats parameters, long taken) {
+      version = taken;
+    }
+
+    @Override
+    public void save(Path directory) {
+      try {
+        Files.createDirectories(directory);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+
+    @Override
+    public void checkpoint(Path directory) {
+      save(directory);
+    }
+
+    @Override
+    public void restore(Path directory) {
+      throw new IllegalStateException("a simulated engine has nothing to go on from");
+    }
+
+    @Override
+    public Map<String, Long> memoryBytes() {
+      return Map.of();
+    }
+
+    @Override
+    public Map<String, Double> phaseSeconds() {
+      return Map.of();
+    }
+
+    @Override
+    public void close() {}
+  }
+}
