@@ -121,7 +121,7 @@ final class ActorRole implements Role {
 
   /** Takes what {@code lender} lends. */
   CompletionStage<Void> take(ActorRole lender, RoleWorker.Lent lent) {
-    return act(new RoleWorker.Take(lender.worker, lent.adapterVersion(), lent.floats()));
+    return act(new RoleWorker.Take(lender.worker, lent.adapterVersion(), lent.parts()));
   }
 
   String node() {

@@ -5,7 +5,6 @@ import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.message.RoleWorker;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
 /** A role that answers prompts with weights that it takes from another. */
@@ -28,19 +27,20 @@ final class Follower {
     version = NONE;
   }
 
-  /**
-   * Answers with the policy's weights, which it takes first when it has not got them. Fails when an
-   * answer is of others.
-   */
+  /** Whether it has the weights that are lent, and can lend them on. */
+  boolean has(RoleWorker.Lent lent) {
+    return version == lent.adapterVersion();
+  }
+
+  /** Takes the weights from a role that has them. */
+  CompletionStage<Void> take(ActorRole lender, RoleWorker.Lent lent) {
+    return role.take(lender, lent).thenAccept(done -> version = lent.adapterVersion());
+  }
+
+  /** Fails when an answer is not of the weights that are lent. */
   CompletionStage<List<Rollout>> answer(
-      ActorRole policy, RoleWorker.Lent lent, List<Prompt> prompts, SamplingSettings settings) {
-    CompletionStage<Void> ready =
-        version == lent.adapterVersion()
-            ? CompletableFuture.completedFuture(null)
-            : role.take(policy, lent).thenAccept(done -> version = lent.adapterVersion());
-    return ready
-        .thenCompose(done -> role.generate(prompts, settings))
-        .thenApply(rollouts -> checked(lent, prompts, rollouts));
+      RoleWorker.Lent lent, List<Prompt> prompts, SamplingSettings settings) {
+    return role.generate(prompts, settings).thenApply(rollouts -> checked(lent, prompts, rollouts));
   }
 
   private List<Rollout> checked(

@@ -4,14 +4,12 @@ import dev.troupe.engine.EngineException;
 import dev.troupe.engine.RoleEngine;
 import dev.troupe.engine.generation.GenerationException;
 import dev.troupe.models.checkpoint.CheckpointException;
-import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
-import java.util.Arrays;
 import java.util.Deque;
 import java.util.EnumSet;
 import java.util.Map;
@@ -58,11 +56,6 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     }
   }
 
-  /** A copy of the parameters of a version. */
-  private record Loan(long version, Floats parameters) {
-    static final Loan NONE = new Loan(-1, Floats.EMPTY);
-  }
-
   private static final Logger LOG = LoggerFactory.getLogger(RoleActor.class);
 
   private final RoleSpec spec;
@@ -74,7 +67,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private final ActorSystem<?> system;
 
   /** What others may fetch; written on the role's thread, read by the actor. */
-  private volatile Loan loan = Loan.NONE;
+  private volatile Weights lent = Weights.NONE;
 
   private boolean busy;
   private boolean started;
@@ -127,25 +120,25 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   }
 
   private Behavior<RoleWorker.Command> onFetch(RoleWorker.Fetch fetch) {
-    Loan lent = loan;
+    Weights lends = lent;
+    boolean has = lends.version() == fetch.adapterVersion() && fetch.part() < lends.parts().size();
     fetch
         .replyTo()
         .tell(
-            lent.version() == fetch.adapterVersion()
-                ? new RoleWorker.Fetched(
-                    new Floats(
-                        Arrays.copyOfRange(
-                            lent.parameters().values(),
-                            fetch.from(),
-                            fetch.from() + fetch.count())))
+            has
+                ? new RoleWorker.Fetched(lends.parts().get(fetch.part()))
                 : new RoleWorker.Failed(
                     "the "
                         + spec.name()
                         + " on "
                         + node
                         + " lends weights of version "
-                        + lent.version()
-                        + " and was asked for those of "
+                        + lends.version()
+                        + " in "
+                        + lends.parts().size()
+                        + " parts and was asked for part "
+                        + fetch.part()
+                        + " of version "
                         + fetch.adapterVersion(),
                     false));
     return this;
@@ -218,11 +211,16 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       open.checkpoint(Path.of(checkpoint.directory()));
     } else if (work instanceof RoleWorker.Restore restore) {
       open.restore(Path.of(restore.directory()));
+      lent = Weights.NONE;
     } else if (work instanceof RoleWorker.Lend) {
-      loan = new Loan(open.adapterVersion(), open.parameters());
-      return new RoleWorker.Lent(loan.version(), loan.parameters().size());
+      if (lent.version() != open.adapterVersion()) {
+        lent = Weights.of(open.adapterVersion(), open.parameters());
+      }
+      return new RoleWorker.Lent(lent.version(), lent.parts().size());
     } else if (work instanceof RoleWorker.Take take) {
-      open.take(new Weights(system).fetch(take), take.adapterVersion());
+      Weights taken = Weights.fetch(take, system);
+      open.take(taken.whole(), taken.version());
+      lent = taken;
     }
     return new RoleWorker.Finished();
   }

@@ -26,6 +26,9 @@ final class Round {
 
   private static final int PORTIONS_OF_A_SHARE = 4;
 
+  /** How many take weights from one role at a time. */
+  private static final int BORROWERS = 2;
+
   /** Consecutive prompts. */
   private record Portion(int from, List<Prompt> prompts) {}
 
@@ -38,9 +41,18 @@ final class Round {
   // Guarded by this.
   private final Rollout[] answers;
   private final Deque<Portion> waiting = new ArrayDeque<>();
-  private final Set<Follower> idle = new LinkedHashSet<>();
+
+  /** Free, with the weights. */
+  private final Deque<Follower> ready = new ArrayDeque<>();
+
+  /** Free, without the weights. */
+  private final Deque<Follower> without = new ArrayDeque<>();
+
   private final Set<Follower> alive;
   private int unanswered;
+
+  /** Who has the weights, as often as others may take them from it now. */
+  private final Deque<ActorRole> lenders = new ArrayDeque<>();
 
   /**
    * @param policy whose weights, {@code lent}, answer
@@ -59,7 +71,15 @@ final class Round {
     this.lost = lost;
     alive = new LinkedHashSet<>(followers);
     alive.removeIf(follower -> follower.role().isLost());
-    idle.addAll(alive);
+    lendsOn(policy);
+    for (Follower follower : alive) {
+      if (follower.has(lent)) {
+        lendsOn(follower.role());
+        ready.add(follower);
+      } else {
+        without.add(follower);
+      }
+    }
     answers = new Rollout[prompts.size()];
     int size = portion(prompts.size(), alive.size());
     for (int from = 0; from < prompts.size(); from += size) {
@@ -99,23 +119,53 @@ final class Round {
               false));
       return;
     }
-    for (Follower follower : List.copyOf(idle)) {
-      Portion portion = waiting.poll();
-      if (portion == null) {
-        return;
-      }
-      idle.remove(follower);
-      follower
-          .answer(policy, lent, portion.prompts(), settings)
-          .whenComplete(
-              (rollouts, failure) -> {
-                if (failure == null) {
-                  answered(follower, portion, rollouts);
-                } else {
-                  failed(follower, portion, failure);
-                }
-              });
+    while (!waiting.isEmpty() && !ready.isEmpty()) {
+      answer(ready.remove(), waiting.remove());
     }
+    while (!waiting.isEmpty() && !without.isEmpty() && !lenders.isEmpty()) {
+      ActorRole lender = lenders.remove();
+      if (lender == policy || !lender.isLost()) {
+        take(without.remove(), lender);
+      }
+    }
+  }
+
+  /** Who has the weights lends them on, so that they are everywhere in a few steps. */
+  private void take(Follower follower, ActorRole lender) {
+    follower
+        .take(lender, lent)
+        .whenComplete(
+            (done, failure) -> {
+              if (failure != null) {
+                failed(follower, lender, failure);
+                return;
+              }
+              synchronized (this) {
+                lenders.add(lender);
+                lendsOn(follower.role());
+                ready.add(follower);
+                handOut();
+              }
+            });
+  }
+
+  private void lendsOn(ActorRole role) {
+    for (int i = 0; i < BORROWERS; i++) {
+      lenders.add(role);
+    }
+  }
+
+  private void answer(Follower follower, Portion portion) {
+    follower
+        .answer(lent, portion.prompts(), settings)
+        .whenComplete(
+            (rollouts, failure) -> {
+              if (failure == null) {
+                answered(follower, portion, rollouts);
+              } else {
+                failed(follower, portion, failure);
+              }
+            });
   }
 
   private void answered(Follower follower, Portion portion, List<Rollout> rollouts) {
@@ -124,7 +174,7 @@ final class Round {
         answers[portion.from() + i] = rollouts.get(i);
       }
       unanswered--;
-      idle.add(follower);
+      ready.add(follower);
       if (unanswered > 0) {
         handOut();
         return;
@@ -133,12 +183,10 @@ final class Round {
     whole.complete(List.of(answers));
   }
 
+  /** A portion that a lost follower had waits again; any other failure ends the round. */
   private void failed(Follower follower, Portion portion, Throwable failure) {
     if (!follower.role().isLost()) {
-      whole.completeExceptionally(
-          failure instanceof CompletionException && failure.getCause() != null
-              ? failure.getCause()
-              : failure);
+      fail(failure);
       return;
     }
     lost.accept(follower.role());
@@ -147,5 +195,35 @@ final class Round {
       waiting.addFirst(portion);
       handOut();
     }
+  }
+
+  /** Weights did not come: for want of who was to take them, or of who had them. */
+  private void failed(Follower follower, ActorRole lender, Throwable failure) {
+    boolean gone = follower.role().isLost();
+    if (!gone && (!lender.isLost() || lender == policy)) {
+      fail(failure);
+      return;
+    }
+    if (gone) {
+      lost.accept(follower.role());
+    }
+    synchronized (this) {
+      if (!lender.isLost()) {
+        lenders.add(lender);
+      }
+      if (gone) {
+        alive.remove(follower);
+      } else {
+        without.add(follower);
+      }
+      handOut();
+    }
+  }
+
+  private void fail(Throwable failure) {
+    whole.completeExceptionally(
+        failure instanceof CompletionException && failure.getCause() != null
+            ? failure.getCause()
+            : failure);
   }
 }

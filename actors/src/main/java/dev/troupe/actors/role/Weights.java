@@ -3,34 +3,70 @@ package dev.troupe.actors.role;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.message.RoleWorker;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.CompletionException;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 
-/** Another role's parameters by messages, a few megabytes at a time. Waits: not for an actor. */
-record Weights(ActorSystem<?> system) {
+/**
+ * A role's trained parameters in parts, as they go from one role to another: a few megabytes at a
+ * time.
+ *
+ * @param version of the adapter
+ * @param parts all but the last of {@value #PART} floats
+ */
+record Weights(long version, List<Floats> parts) {
   /** Four mebibytes: a frame of the wire has room for sixteen such. */
   static final int PART = 1 << 20;
 
-  private static final Duration DEADLINE = Duration.ofSeconds(60);
+  /** Nobody's. */
+  static final Weights NONE = new Weights(-1, List.of());
 
-  /** Part after part, so that one worker never has more than one under way. */
-  Floats fetch(RoleWorker.Take take) {
-    float[] all = new float[take.floats()];
-    for (int from = 0; from < all.length; from += PART) {
-      float[] part = part(take, from, Math.min(PART, all.length - from)).values();
-      System.arraycopy(part, 0, all, from, part.length);
+  private static final Duration DEADLINE = Duration.ofSeconds(30);
+
+  Weights {
+    parts = List.copyOf(parts);
+  }
+
+  static Weights of(long version, Floats whole) {
+    List<Floats> parts = new ArrayList<>();
+    for (int from = 0; from < whole.size(); from += PART) {
+      int to = Math.min(whole.size(), from + PART);
+      parts.add(new Floats(Arrays.copyOfRange(whole.values(), from, to)));
+    }
+    return new Weights(version, parts);
+  }
+
+  Floats whole() {
+    float[] all = new float[parts.stream().mapToInt(Floats::size).sum()];
+    int at = 0;
+    for (Floats part : parts) {
+      System.arraycopy(part.values(), 0, all, at, part.size());
+      at += part.size();
     }
     return new Floats(all);
   }
 
-  private Floats part(RoleWorker.Take take, int from, int count) {
+  /**
+   * Part after part, so that one role never has more than one under way. Not for an actor: waits.
+   */
+  static Weights fetch(RoleWorker.Take take, ActorSystem<?> system) {
+    List<Floats> parts = new ArrayList<>();
+    while (parts.size() < take.parts()) {
+      parts.add(part(take, parts.size(), system));
+    }
+    return new Weights(take.adapterVersion(), parts);
+  }
+
+  private static Floats part(RoleWorker.Take take, int part, ActorSystem<?> system) {
     RoleWorker.Reply reply;
     try {
       reply =
           AskPattern.<RoleWorker.Command, RoleWorker.Reply>ask(
                   take.lender(),
-                  replyTo -> new RoleWorker.Fetch(take.adapterVersion(), from, count, replyTo),
+                  replyTo -> new RoleWorker.Fetch(take.adapterVersion(), part, replyTo),
                   DEADLINE,
                   system.scheduler())
               .toCompletableFuture()
@@ -46,13 +82,13 @@ record Weights(ActorSystem<?> system) {
               + " s",
           false);
     }
-    if (reply instanceof RoleWorker.Fetched fetched && fetched.part().size() == count) {
+    if (reply instanceof RoleWorker.Fetched fetched) {
       return fetched.part();
     }
     throw new RoleException(
         reply instanceof RoleWorker.Failed failed
             ? failed.reason()
-            : "asked for " + count + " parameters, found " + reply.getClass().getSimpleName(),
+            : "asked for weights, found " + reply.getClass().getSimpleName(),
         false);
   }
 }

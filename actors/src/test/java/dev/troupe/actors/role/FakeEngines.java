@@ -75,8 +75,10 @@ public final class FakeEngines implements RoleEngine.Factory {
     }
 
     private void note(String call) {
+      // Whoever sees the call and then holds does not mean this one.
+      CompletableFuture<Void> now = gate;
       calls.add(call + "@" + Thread.currentThread().getName());
-      gate.join();
+      now.join();
     }
 
     @Override

@@ -107,11 +107,12 @@ public final class RoleWorker {
   }
 
   /**
-   * Fetches what {@code lender} lends and works with it from then on; answered by {@link Finished}.
+   * Fetches what {@code lender} lends, works with it from then on and lends it on; answered by
+   * {@link Finished}.
    *
-   * @param floats how many the lender has
+   * @param parts how many the lender has
    */
-  public record Take(ActorRef<Command> lender, long adapterVersion, int floats) implements Work {
+  public record Take(ActorRef<Command> lender, long adapterVersion, int parts) implements Work {
     @Override
     public String activity() {
       return "take weights " + adapterVersion;
@@ -119,7 +120,7 @@ public final class RoleWorker {
   }
 
   /** Asks for a part of what is lent, at once and past all work; answered by {@link Fetched}. */
-  public record Fetch(long adapterVersion, int from, int count, ActorRef<Reply> replyTo)
+  public record Fetch(long adapterVersion, int part, ActorRef<Reply> replyTo)
       implements Command, Wire {}
 
   /** Answers. */
@@ -136,9 +137,9 @@ public final class RoleWorker {
   /**
    * What others may fetch.
    *
-   * @param floats how many
+   * @param parts in how many messages
    */
-  public record Lent(long adapterVersion, int floats) implements Reply {}
+  public record Lent(long adapterVersion, int parts) implements Reply {}
 
   public record Fetched(Floats part) implements Reply {}
 

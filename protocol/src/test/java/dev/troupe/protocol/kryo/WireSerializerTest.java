@@ -136,13 +136,13 @@ class WireSerializerTest {
     works.add(new RoleWorker.Checkpoint("runs/a/checkpoints"));
     works.add(new RoleWorker.Restore("runs/a/checkpoints"));
     works.add(new RoleWorker.Lend());
-    works.add(new RoleWorker.Take(reference("lender"), 3, 1_000_000));
+    works.add(new RoleWorker.Take(reference("lender"), 3, 10));
 
     List<Wire> all = new ArrayList<>(works);
     works.forEach(work -> all.add(new RoleWorker.Request(work, asker)));
     all.add(new RoleWorker.Stop(asker));
-    all.add(new RoleWorker.Fetch(3, 100, 50, asker));
-    all.add(new RoleWorker.Lent(3, 1_000_000));
+    all.add(new RoleWorker.Fetch(3, 9, asker));
+    all.add(new RoleWorker.Lent(3, 10));
     all.add(new RoleWorker.Fetched(Floats.of(0.5f, -1)));
     for (FinishReason reason : FinishReason.values()) {
       all.add(
