@@ -7,7 +7,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class RoundTest {
   @ParameterizedTest
-  @CsvSource({"0, 3, 1", "3, 8, 1", "64, 8, 8", "64, 4, 16", "4096, 256, 16", "80, 2, 16", "1000, 2, 125"})
+  @CsvSource({
+    "0, 3, 1",
+    "3, 8, 1",
+    "64, 8, 8",
+    "64, 4, 16",
+    "4096, 256, 16",
+    "80, 2, 16",
+    "1000, 2, 125"
+  })
   void portion_isAShare_butFillsAnEngine(int prompts, int followers, int expected) {
     assertThat(Round.portion(prompts, followers)).isEqualTo(expected);
   }
