@@ -1,5 +1,6 @@
 package dev.troupe.launcher;
 
+import dev.troupe.models.torch.Torch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jline.utils.Signals;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +18,7 @@ final class Interrupts implements AutoCloseable {
     Runnable handler =
         () -> {
           if (interrupted.getAndSet(true)) {
+            Torch.end();
             Runtime.getRuntime().halt(ExitCode.INTERRUPTED);
           }
           stop.run();

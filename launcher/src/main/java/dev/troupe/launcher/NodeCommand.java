@@ -1,6 +1,7 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.cluster.Ensemble;
+import dev.troupe.models.torch.Torch;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.time.Duration;
@@ -83,6 +84,7 @@ final class NodeCommand implements Callable<Integer> {
               } catch (IOException e) {
                 // As good as closed.
               }
+              Torch.end();
               Runtime.getRuntime().halt(ExitCode.OK);
             },
             "managed");

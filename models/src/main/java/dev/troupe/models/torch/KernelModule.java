@@ -105,7 +105,8 @@ public final class KernelModule implements AutoCloseable {
       values[i] = arguments[i].value();
     }
     try {
-      return new Handle(KernelCall.run(block.getHandle(), method, train, values));
+      return new Handle(
+          Torch.kernel(() -> KernelCall.run(block.getHandle(), method, train, values)));
     } catch (EngineException e) {
       throw new KernelException(
           name + ", " + method + ": " + inResource(e.getMessage(), name, headerLines), e);

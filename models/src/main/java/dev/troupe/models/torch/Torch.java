@@ -3,9 +3,17 @@ package dev.troupe.models.torch;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Supplier;
 
 /** The engine of this JVM. */
 public final class Torch {
+  private static final ReadWriteLock KERNELS = new ReentrantReadWriteLock();
+
+  // Guarded by the class.
+  private static boolean ended;
+
   private Torch() {}
 
   private static final class Root {
@@ -18,6 +26,7 @@ public final class Torch {
       JniUtils.setNumThreads(1);
       JniUtils.setGraphExecutorOptimize(false);
       JniUtils.setGradMode(false);
+      Runtime.getRuntime().addShutdownHook(new Thread(Torch::end, "torch-end"));
       return manager;
     }
   }
@@ -25,6 +34,27 @@ public final class Torch {
   /** Loads the native library, once; later calls do nothing. */
   public static void start() {
     Root.MANAGER.isOpen();
+  }
+
+  /**
+   * Waits for the kernels at work and lets no other begin, for good. A JVM that ends, by {@code
+   * exit} or {@code halt}, runs libtorch's destructors, and a kernel at work would crash it.
+   */
+  public static synchronized void end() {
+    if (!ended) {
+      ended = true;
+      KERNELS.writeLock().lock();
+    }
+  }
+
+  /** Runs a kernel, unless the JVM is ending: then it waits for that. */
+  static <T> T kernel(Supplier<T> kernel) {
+    KERNELS.readLock().lock();
+    try {
+      return kernel.get();
+    } finally {
+      KERNELS.readLock().unlock();
+    }
   }
 
   /** A scope for DJL arrays that close with it. */
