@@ -434,7 +434,8 @@ def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, g
     p = self.pieces(flat)
     ws = self.weights(w, p)
     x = kept[k].detach().requires_grad_(True)
-    start = self.embedded(ids, ws) if self.full and k == 0 else x
+    # the embedding too has what may be trained: itself, and its norm's bias
+    start = self.embedded(ids, ws) if k == 0 and (self.full or len(self.bias_slots) > 0) else x
     y = self.advance(start, first, min(first + self.segment, self.layers), ws, p, reads, ids.size(0), seed)
     given: List[Optional[Tensor]] = [g]
     got = torch.grad([y], [x, flat], given, False, False, True)

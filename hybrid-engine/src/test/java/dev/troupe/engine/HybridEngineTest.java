@@ -189,31 +189,59 @@ class HybridEngineTest {
   @Test
   void recompute_givesTheSameGradientAndTheSameSteps() {
     Path deep = TinyModel.write(directory.resolve("deep"), TinyModel.DEEP);
-    Objective<One> objective = new Weighted(-1.0, 0.3, 0.7);
-    List<One> examples = examples(5, 3);
     Tuning.Lora all = new Tuning.Lora(3, 6, TinyModel.ALL);
     for (Tuning tuning : List.of(all, TinyModel.CHOICES, TinyModel.DORA, new Tuning.Full())) {
-      long handles = Handle.live();
-      try (HybridEngines engines = new HybridEngines();
-          HybridEngine kept =
-              (HybridEngine) engines.open(TinyModel.role(deep, tuning, Head.VALUE, 0, false));
-          HybridEngine again =
-              (HybridEngine) engines.open(TinyModel.role(deep, tuning, Head.VALUE, 0, true))) {
-        for (int step = 0; step < 3; step++) {
-          float[] expected = kept.trainer().gradient(objective, examples);
-          float[] found = again.trainer().gradient(objective, examples);
-          assertThat(largestDifference(expected, found))
-              .as(tuning + " step " + step)
-              .isLessThan(1e-6 * largest(expected));
-          assertThat(largest(expected)).isPositive();
-          UpdateResult one = kept.update(objective, examples);
-          UpdateResult other = again.update(objective, examples);
-          assertThat(other.loss()).isCloseTo(one.loss(), within(1e-6));
-          assertThat(other.gradientNorm()).isCloseTo(one.gradientNorm(), within(1e-6));
-        }
-      }
-      assertThat(Handle.live()).isEqualTo(handles);
+      compareRecomputed(deep, tuning);
     }
+  }
+
+  /** Biases of the embedding's norm among them, and inputs that are dropped. */
+  @Test
+  void recompute_ofTrainedBiases_givesTheSameGradientAndTheSameSteps() {
+    Path bloom =
+        Path.of(
+            System.getProperty("troupe.root"), "models/src/test/resources/golden/families/bloom");
+    for (boolean dora : new boolean[] {false, true}) {
+      compareRecomputed(
+          bloom,
+          new Tuning.Lora(
+              2,
+              6,
+              List.of("all-linear"),
+              false,
+              0.3,
+              dora,
+              List.of(),
+              Map.of(),
+              Map.of(),
+              Tuning.Lora.Start.KAIMING,
+              Tuning.Lora.Bias.ALL));
+    }
+  }
+
+  private static void compareRecomputed(Path deep, Tuning tuning) {
+    Objective<One> objective = new Weighted(-1.0, 0.3, 0.7);
+    List<One> examples = examples(5, 3);
+    long handles = Handle.live();
+    try (HybridEngines engines = new HybridEngines();
+        HybridEngine kept =
+            (HybridEngine) engines.open(TinyModel.role(deep, tuning, Head.VALUE, 0, false));
+        HybridEngine again =
+            (HybridEngine) engines.open(TinyModel.role(deep, tuning, Head.VALUE, 0, true))) {
+      for (int step = 0; step < 3; step++) {
+        float[] expected = kept.trainer().gradient(objective, examples);
+        float[] found = again.trainer().gradient(objective, examples);
+        assertThat(largestDifference(expected, found))
+            .as(tuning + " step " + step)
+            .isLessThan(1e-6 * largest(expected));
+        assertThat(largest(expected)).isPositive();
+        UpdateResult one = kept.update(objective, examples);
+        UpdateResult other = again.update(objective, examples);
+        assertThat(other.loss()).isCloseTo(one.loss(), within(1e-6));
+        assertThat(other.gradientNorm()).isCloseTo(one.gradientNorm(), within(1e-6));
+      }
+    }
+    assertThat(Handle.live()).isEqualTo(handles);
   }
 
   private static double largest(float[] values) {
