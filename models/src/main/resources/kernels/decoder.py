@@ -41,11 +41,12 @@ def weights(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
       i += 1
   return out
 
+def rounded(self, x):
+  return x.to(15) if self.bf16 else x
+
 def linear(self, x, w):
-  # of a weight of the model: its factors and products are bfloat16 where that is chosen, the result is float32
-  if self.bf16:
-    return torch.linear(x.to(15), w.to(15)).float()
-  return torch.linear(x, w)
+  # of a weight of the model: bfloat16, factors and result, where that is chosen
+  return torch.linear(self.rounded(x), self.rounded(w))
 
 def exact(self, x):
   return x.float() if self.bf16 else x
@@ -98,11 +99,11 @@ def dropped(self, x, seed: int, l: int, g: int, j: int):
   return x * keep.view(x.shape).type_as(x).mul_(self.keep_scale)
 
 def low_rank(self, x, y, p: List[Tensor], l: int, g: int, seed: int):
-  # y + scale * (x Aᵀ) B, for one A over several outputs; y [N, out]. Groups g: q k v, o, gate up, down. Seed 0: no dropout
+  # y + scale * (x Aᵀ) B, for one A over several outputs, in the numbers of y; y [N, out]. Groups g: q k v, o, gate up, down. Seed 0: no dropout
   a = p[11 * l + self.group_piece[g]]
   if a.numel() == 0:
     return y
-  a = a.view(-1, x.size(1))
+  a = a.view(-1, x.size(1)).type_as(y)
   b = self.group_outs(p, l, g)
   if seed != 0 and self.drop_below > 0:
     # every linear layer drops inputs of its own
@@ -111,13 +112,13 @@ def low_rank(self, x, y, p: List[Tensor], l: int, g: int, seed: int):
     for j in range(len(b)):
       n = b[j].size(0)
       if n > 0:
-        parts.append(torch.linear(self.dropped(x, seed, l, g, j), a[r:r + n]))
+        parts.append(torch.linear(self.dropped(self.exact(x), seed, l, g, j).type_as(a), a[r:r + n]))
         r += n
     h = torch.cat(parts, 1)
   else:
     h = torch.linear(x, a)
   # in place: y is fresh from a product, whose gradient does not need it
-  return y.addmm_(h, torch.block_diag(b), beta=1, alpha=self.scale)
+  return y.addmm_(h, torch.block_diag(b).type_as(y), beta=1, alpha=self.scale)
 
 def magnitude(self, w, p: List[Tensor], l: int, g: int):
   # DoRA: m / |row of W + scale Bᵀ A|, the norm without a gradient (Liu et al., arXiv:2402.09353, 4.3); 1 for what is not adapted
@@ -155,7 +156,7 @@ def stretched(self, x, y, w, p: List[Tensor], l: int, g: int, seed: int):
     n, k = b[j].size(0), b[j].size(1)
     part = y[:, i:i + k]
     if n > 0:
-      d = self.dropped(x, seed, l, g, j)
+      d = self.dropped(self.exact(x), seed, l, g, j)
       h = torch.linear(torch.linear(d, a[r:r + n]), b[j].t()) * self.scale
       part = part + self.linear(d, w[i:i + k]) * (m[i:i + k] - 1) + h * m[i:i + k]
       r += n
@@ -199,13 +200,14 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
   n = x.size(0)
   t = n // rows
   o = 9 + 16 * l
-  h = self.normed(x, w[o], w[o + 6])
+  h = self.rounded(self.normed(x, w[o], w[o + 6]))
   fused = self.qkv_bias and not self.dora and not self.bf16
   qkv = torch.linear(h, w[o + 1], w[o + 7]) if fused else self.linear(h, w[o + 1])
   if self.dora:
     qkv = self.stretched(h, qkv, w[o + 1], p, l, 0, seed)
   elif self.lora:
     qkv = self.low_rank(h, qkv, p, l, 0, seed)
+  qkv = self.exact(qkv)
   if self.qkv_bias and not fused:
     qkv = qkv + w[o + 7]
   qk, v = qkv.split_with_sizes([(hq + hk) * hd, hk * hd], -1)
@@ -227,6 +229,7 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
   # what a layer does after attention, each position by itself: output projection and MLP
   o = 9 + 16 * l
   before = x
+  a = self.rounded(a)
   apart = self.post_norms or self.dora or self.bf16
   x = self.linear(a, w[o + 2]) if apart else torch.addmm(x, a, w[o + 2].t())
   if self.dora:
@@ -238,8 +241,8 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
   if self.out_bias:
     x = x + w[o + 10]
   if self.post_norms:
-    x = before + self.rms(x, w[o + 11])
-  h = self.normed(before if self.parallel else x, w[o + 3], w[o + 12])
+    x = before + self.rms(self.exact(x), w[o + 11])
+  h = self.rounded(self.normed(before if self.parallel else x, w[o + 3], w[o + 12]))
   fused = self.mlp_bias and not self.dora and not self.bf16
   gu = torch.linear(h, w[o + 4], w[o + 13]) if fused else self.linear(h, w[o + 4])
   if self.dora:
@@ -253,6 +256,7 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
     a = self.activated(gate) * up
   else:
     a = self.activated(gu)
+  a = self.rounded(a)
   before = x
   x = self.linear(a, w[o + 5]) if apart else torch.addmm(x, a, w[o + 5].t())
   if self.dora:
@@ -264,7 +268,7 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
   if self.mlp_bias:
     x = x + w[o + 14]
   if self.post_norms:
-    x = before + self.rms(x, w[o + 15])
+    x = before + self.rms(self.exact(x), w[o + 15])
   return x
 
 def tables(self, w: List[Tensor], t: int) -> List[Tensor]:
@@ -315,7 +319,7 @@ def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: 
   if logprobs or entropies:
     c = self.chunk
     for i in range(0, s.size(0), c):
-      z = self.capped(self.linear(s[i:i + c], head)).div_(temperature)
+      z = self.capped(self.exact(self.linear(s[i:i + c], head))).div_(temperature)
       lse = torch.logsumexp(z, [-1], True)
       if logprobs:
         lp.append((z.gather(1, targets[i:i + c].unsqueeze(1)) - lse).squeeze(1))
@@ -362,7 +366,7 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
     c = self.chunk
     for i in range(0, d.size(0), c):
       x = d[i:i + c]
-      z = self.capped(self.linear(x, head))
+      z = self.capped(self.exact(self.linear(x, head)))
       slope = torch.zeros([0])
       if self.final_cap > 0.0:
         # of cap tanh(z / cap)
@@ -452,7 +456,7 @@ def logits(self, ids, reads, w: List[Tensor], flat) -> Tensor:
   # [M, vocabulary], for tests and tools
   p = self.pieces(flat)
   ws = self.weights(w, p)
-  return self.capped(self.linear(self.hidden_states(ids, ws, p, reads, 0), ws[2]))
+  return self.capped(self.exact(self.linear(self.hidden_states(ids, ws, p, reads, 0), ws[2])))
 
 def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
   # the residual stream after each layer, [B * T, d] each: what the flip's probe compares when something is wrong

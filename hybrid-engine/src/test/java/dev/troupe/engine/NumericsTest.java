@@ -30,6 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** bfloat16 matrices beside float32 ones, on the same work. */
 class NumericsTest {
@@ -103,6 +104,43 @@ class NumericsTest {
         assertThat(cosine(expected, found)).as("step " + step).isGreaterThan(0.999);
         fp32.update(new Nll(), texts);
         bf16.update(new Nll(), texts);
+      }
+    }
+  }
+
+  /** What families do beside Llama: biases, norms behind, soft caps, parallel residuals. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"bloom", "gemma2", "gemma3", "gpt-neox", "gpt2", "opt", "phi3", "qwen2", "qwen3"})
+  void bf16_ofEachFamily_staysCloseToFp32(String family) {
+    Path golden =
+        Path.of(
+            System.getProperty("troupe.root"),
+            "models/src/test/resources/golden/families/" + family);
+    List<Text> texts = texts();
+    for (boolean dora : List.of(false, true)) {
+      Tuning tuning =
+          new Tuning.Lora(
+              3,
+              6,
+              List.of(Tuning.Lora.ALL_LINEAR),
+              false,
+              0,
+              dora,
+              List.of(),
+              Map.of(),
+              Map.of(),
+              Tuning.Lora.Start.KAIMING,
+              Tuning.Lora.Bias.NONE);
+      RoleSpec exact = TinyModel.role(golden, tuning, Head.LANGUAGE_MODEL);
+      try (HybridEngines engines = new HybridEngines();
+          HybridEngine fp32 = (HybridEngine) engines.open(exact);
+          HybridEngine bf16 = (HybridEngine) engines.open(exact.with(HALF))) {
+        assertThat(worst(logprobs(fp32, texts), logprobs(bf16, texts)))
+            .isBetween(1e-5, LOGPROB_ERROR);
+        float[] expected = fp32.trainer().gradient(new Nll(), texts);
+        assertThat(cosine(expected, bf16.trainer().gradient(new Nll(), texts)))
+            .isGreaterThan(0.995); // least: opt, 0.998
       }
     }
   }
