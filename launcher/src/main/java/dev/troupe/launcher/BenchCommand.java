@@ -117,8 +117,18 @@ final class BenchCommand implements Runnable {
               description = "${COMPLETION-CANDIDATES}, several after commas; default all",
               split = ",")
           List<WeightFormat> formats,
-      @Option(names = "--batch", paramLabel = "N", defaultValue = "16", description = "prompts")
+      @Option(
+              names = "--batch",
+              paramLabel = "N",
+              defaultValue = "16",
+              description = "responses at once; default ${DEFAULT-VALUE}")
           int batch,
+      @Option(
+              names = "--samples",
+              paramLabel = "N",
+              defaultValue = "1",
+              description = "responses to each prompt; default ${DEFAULT-VALUE}")
+          int samples,
       @Option(
               names = "--prompt-tokens",
               paramLabel = "N",
@@ -133,11 +143,15 @@ final class BenchCommand implements Runnable {
           int newTokens,
       @Option(names = "--greedy", description = "the likeliest token instead of a sampled one")
           boolean greedy) {
+    if (samples < 1 || batch % samples != 0) {
+      throw new UserException(
+          "--samples " + samples + ": must divide the responses at once (--batch " + batch + ")");
+    }
     Limits limits = common.limits();
     for (WeightFormat format : formats == null ? List.of(WeightFormat.values()) : formats) {
       common.print(
           List.of(
-              new GenerateBench(format, batch, promptTokens, newTokens, greedy)
+              new GenerateBench(format, batch, samples, promptTokens, newTokens, greedy)
                   .run(model.existing(), Lanes.shared(), limits, common.rounds)));
     }
     return ExitCode.OK;

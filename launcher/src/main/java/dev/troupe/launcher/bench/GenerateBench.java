@@ -27,13 +27,14 @@ import java.util.stream.IntStream;
 /**
  * Answers to random prompts: what a rollout costs.
  *
- * @param batch prompts at once
+ * @param batch responses at once
+ * @param samples responses to each prompt, as for best-of-n and GRPO's groups
  * @param promptTokens of each
  * @param newTokens at most, per prompt; a random model seldom ends early, a trained one may
  * @param greedy or sampled at temperature 1 over the whole vocabulary
  */
 public record GenerateBench(
-    WeightFormat format, int batch, int promptTokens, int newTokens, boolean greedy) {
+    WeightFormat format, int batch, int samples, int promptTokens, int newTokens, boolean greedy) {
   private static final long CACHE_BYTES = 4L << 30;
 
   /** Tokens per second of prefill and decoding together; rounds after one to warm up. */
@@ -54,6 +55,7 @@ public record GenerateBench(
     setting.put("model", model.getFileName().toString());
     setting.put("weights", format.name().toLowerCase(Locale.ROOT));
     setting.put("batch", batch);
+    setting.put("samples", samples);
     setting.put("prompt", promptTokens);
     setting.put("new", newTokens);
     setting.put("choice", greedy ? "greedy" : "sampled");
@@ -65,7 +67,7 @@ public record GenerateBench(
     Measurement measured = run(model, lanes, rounds);
     Arithmetic arithmetic = new Arithmetic(ModelConfig.read(model));
     double flop =
-        arithmetic.forward(batch, promptTokens, batch)
+        arithmetic.forward(batch / samples, promptTokens, batch / samples)
             + batch
                 * IntStream.range(0, newTokens)
                     .mapToDouble(i -> arithmetic.decode(promptTokens + i))
@@ -82,7 +84,7 @@ public record GenerateBench(
   /** Prefill alone: one token is asked for. */
   public static Measurement prefill(
       Path model, Lanes lanes, Limits limits, int tokens, int rounds) {
-    GenerateBench one = new GenerateBench(WeightFormat.FP32, 1, tokens, 1, true);
+    GenerateBench one = new GenerateBench(WeightFormat.FP32, 1, 1, tokens, 1, true);
     List<Double> rates = new ArrayList<>();
     try (Opened opened = new Opened(model, WeightFormat.FP32, lanes)) {
       opened.generator.flip(opened.parameters, 0);
@@ -130,9 +132,11 @@ public record GenerateBench(
     Random random = new Random(1);
     int vocabulary = opened.base.config().vocabSize();
     List<Prompt> prompts = new ArrayList<>();
-    for (int i = 0; i < batch; i++) {
-      int[] tokens = random.ints(promptTokens, 10, vocabulary).toArray();
-      prompts.add(new Prompt("p" + i, "", new TokenIds(tokens)));
+    for (int i = 0; i < batch; i += samples) {
+      TokenIds tokens = new TokenIds(random.ints(promptTokens, 10, vocabulary).toArray());
+      for (int sample = i; sample < Math.min(batch, i + samples); sample++) {
+        prompts.add(new Prompt("p" + sample, "", tokens));
+      }
     }
     return prompts;
   }
