@@ -97,9 +97,11 @@ final class GreedyGoldenTest {
         }
       }
     }
-    ObjectNode config = JsonFile.read(directory.resolve("config.json"));
-    config.putNull("eos_token_id");
-    JsonFile.write(directory.resolve("config.json"), config);
+    for (String name : List.of("config.json", "generation_config.json")) {
+      ObjectNode json = JsonFile.read(directory.resolve(name));
+      json.putNull("eos_token_id");
+      JsonFile.write(directory.resolve(name), json);
+    }
     for (String name : List.of("tokenizer_config.json", "special_tokens_map.json")) {
       ObjectNode json = JsonFile.read(directory.resolve(name));
       json.remove("eos_token");

@@ -81,7 +81,7 @@ public final class Checkpoint implements AutoCloseable {
     boolean opened = false;
     try {
       ObjectNode json = ModelConfig.json(directory);
-      ModelConfig config = ModelConfig.parse(json, ModelConfig.where(directory));
+      ModelConfig config = ModelConfig.of(json, directory);
       Map<String, TensorFile> found =
           ModelConfig.isGguf(directory) ? gguf(directory, config, files) : locate(directory, files);
       Map<String, Place> tensors = account(directory, config, prefixed(config, found));

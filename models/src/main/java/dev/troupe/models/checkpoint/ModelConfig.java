@@ -6,10 +6,12 @@ import dev.troupe.models.checkpoint.Decoder.Positions;
 import dev.troupe.models.checkpoint.StoredWeight.Part;
 import dev.troupe.models.checkpoint.gguf.GgufConfig;
 import dev.troupe.models.checkpoint.gguf.GgufFile;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -30,7 +32,8 @@ import java.util.Set;
  * @param normEps added to the mean square or variance in every norm
  * @param maxPositionEmbeddings context length in tokens
  * @param tiedEmbeddings whether the output matrix is the embedding
- * @param eosTokenIds tokens that end a text, the first being the one to append; may be empty
+ * @param eosTokenIds tokens that end a text, the first being the one to append; may be empty; those
+ *     of a {@code generation_config.json} beside it stand behind
  * @param bosTokenId the token that starts a text
  * @param padTokenId the token that fills up
  * @param decoder what else distinguishes the family
@@ -134,7 +137,47 @@ public record ModelConfig(
    * @throws CheckpointException when it is missing, malformed, or of a model that cannot be run
    */
   public static ModelConfig read(Path path) {
-    return parse(json(path), where(path));
+    return of(json(path), path);
+  }
+
+  /**
+   * As {@link #read}, from what {@link #json} read: with the ends of text that a {@code
+   * generation_config.json} beside it names. Of many models made for dialogues, Phi-3 for example,
+   * the end of a turn stands there alone.
+   */
+  static ModelConfig of(ObjectNode json, Path path) {
+    ModelConfig config = parse(json, where(path));
+    Path file = Path.of(where(path)).resolveSibling("generation_config.json");
+    if (isGguf(path) || !Files.exists(file)) {
+      return config;
+    }
+    try {
+      return config.withEnds(new ConfigKeys(JsonFile.read(file)).eosTokens(List.of()));
+    } catch (IllegalArgumentException e) {
+      throw new CheckpointException(file + ": " + e.getMessage() + ".", e);
+    }
+  }
+
+  private ModelConfig withEnds(List<Integer> more) {
+    Set<Integer> ends = new LinkedHashSet<>(eosTokenIds);
+    ends.addAll(more);
+    return new ModelConfig(
+        architecture,
+        vocabSize,
+        hiddenSize,
+        intermediateSize,
+        layers,
+        heads,
+        kvHeads,
+        headDim,
+        normEps,
+        maxPositionEmbeddings,
+        tiedEmbeddings,
+        List.copyOf(ends),
+        bosTokenId,
+        padTokenId,
+        decoder,
+        source);
   }
 
   /** Whether a path is meant to be a GGUF file: a model in one file, tokenizer included. */

@@ -277,6 +277,30 @@ final class CheckpointTest {
         .hasToString(CheckpointException.class.getName() + ": " + file + ": " + fixQuotes(message));
   }
 
+  @Test
+  void readConfig_endsOfTextOfTheGenerationConfig_standBehind() {
+    Golden.copy("gqa-tied-bf16", directory);
+    Path file = directory.resolve("generation_config.json");
+    ObjectNode generation = JsonFile.read(file);
+    generation.putArray("eos_token_id").add(6).add(9);
+    JsonFile.write(file, generation);
+    assertThat(ModelConfig.read(directory).eosTokenIds()).containsExactly(1, 6, 9);
+    try (Checkpoint checkpoint = Checkpoint.open(directory)) {
+      assertThat(checkpoint.config()).isEqualTo(ModelConfig.read(directory));
+      assertThat(checkpoint.configJson())
+          .isEqualTo(JsonFile.read(directory.resolve("config.json")));
+    }
+    generation.put("eos_token_id", 384);
+    JsonFile.write(file, generation);
+    assertThatThrownBy(() -> ModelConfig.read(directory))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessage(file + ": eos_token_id 384 is outside of the vocabulary of 384.");
+    generation.put("eos_token_id", "</s>");
+    JsonFile.write(file, generation);
+    assertError(
+        directory, file + ": eos_token_id must be a token id or a list of them, found \"</s>\".");
+  }
+
   /** JSON values are quoted in double quotes in messages, names in single ones. */
   private static String fixQuotes(String message) {
     return message
