@@ -148,7 +148,7 @@ public final class GgufExport {
     }
   }
 
-  /** The same of a Hugging Face directory. */
+  /** The same of a Hugging Face directory. Llama 3.1's scaling is a tensor in GGUF. */
   private static Map<String, float[]> describe(GgufWriter writer, Path model, ModelConfig config) {
     String architecture =
         GgufConfig.nameOf(config.architecture())
@@ -192,17 +192,33 @@ public final class GgufExport {
     }
     writer.whole(prefix + "rope.dimension_count", rotary.dims());
     writer.number(prefix + "rope.freq_base", rotary.theta());
+    Map<String, float[]> factors = Map.of();
     if (rotary.scaling() instanceof RopeScaling.Linear linear) {
       writer.text(prefix + "rope.scaling.type", "linear");
       writer.number(prefix + "rope.scaling.factor", linear.factor());
+    } else if (rotary.scaling() instanceof RopeScaling.Llama3 llama3
+        && llama3.equals(GgufConfig.llama3(llama3.factor()))) {
+      factors = Map.of(GgufTensors.ROPE_FACTORS, factors(rotary));
     } else if (!(rotary.scaling() instanceof RopeScaling.None)) {
       throw new CheckpointException(
           model
-              + ": this rope_scaling cannot be written as GGUF; known are none and linear. Export --format hf and let llama.cpp's"
-              + " convert_hf_to_gguf.py convert that.");
+              + ": this rope_scaling cannot be written as GGUF; known are none, linear and Llama 3.1's. Export --format hf and let"
+              + " llama.cpp's convert_hf_to_gguf.py convert that.");
     }
     vocabulary(writer, GgufVocabulary.of(model, config.vocabSize()), config);
-    return Map.of();
+    return factors;
+  }
+
+  /** What each frequency is divided by. */
+  private static float[] factors(Positions.Rotary rotary) {
+    int pairs = rotary.dims() / 2;
+    float[] factors = new float[pairs];
+    for (int i = 0; i < pairs; i++) {
+      double frequency = Math.pow(rotary.theta(), -(double) i / pairs);
+      factors[i] =
+          (float) (frequency / rotary.scaling().scale(frequency, i, rotary.theta(), pairs));
+    }
+    return factors;
   }
 
   private static void vocabulary(GgufWriter writer, GgufVocabulary vocabulary, ModelConfig config) {

@@ -147,7 +147,7 @@ final class GgufExportTest {
 
   /** By way of a Hugging Face directory, which says everything in other words. */
   @ParameterizedTest
-  @ValueSource(strings = {"llama", "qwen2", "qwen3", "gemma2", "gemma3"})
+  @ValueSource(strings = {"llama", "llama3", "qwen2", "qwen3", "gemma2", "gemma3"})
   void directoryMadeOfAGgufFile_becomesTheSameGgufFile(String family) {
     Path file = Golden.path("gguf/families/" + family + ".gguf");
     Path between = directory.resolve("between");

@@ -245,7 +245,7 @@ public final class GgufConfig {
     scaling.put("low_freq_factor", 1.0);
     scaling.put("high_freq_factor", 4.0);
     scaling.put("original_max_position_embeddings", 8192);
-    RopeScaling llama3 = new RopeScaling.Llama3(factor, 1, 4, 8192);
+    RopeScaling llama3 = llama3(factor);
     double theta = json.path("rope_theta").asDouble(10_000);
     for (int i = 0; i < factors.length; i++) {
       double frequency = Math.pow(theta, -(double) i / factors.length);
@@ -256,6 +256,11 @@ public final class GgufConfig {
                 .formatted(file.path(), i, factors[i], expected));
       }
     }
+  }
+
+  /** The one scaling that factors in a file can stand for. */
+  public static RopeScaling.Llama3 llama3(double factor) {
+    return new RopeScaling.Llama3(factor, 1, 4, 8192);
   }
 
   private void tokens() {
