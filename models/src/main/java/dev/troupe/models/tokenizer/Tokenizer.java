@@ -39,6 +39,10 @@ import java.util.stream.IntStream;
  * <p>Safe for several threads at once.
  */
 public final class Tokenizer implements AutoCloseable {
+  private static final String CONVERT =
+      " let transformers write the fast tokenizer:"
+          + " AutoTokenizer.from_pretrained(directory).save_pretrained(directory).";
+
   private static final String REPLACEMENT = "\ufffd";
   private static final List<String> FILES =
       List.of(
@@ -148,9 +152,10 @@ public final class Tokenizer implements AutoCloseable {
           directory
               + " has no tokenizer.json."
               + (Files.exists(directory.resolve("tokenizer.model"))
-                  ? " tokenizer.model alone is not read; let transformers write the fast tokenizer:"
-                      + " AutoTokenizer.from_pretrained(directory).save_pretrained(directory)."
-                  : " Copy it from the model that the weights come from."));
+                  ? " tokenizer.model alone is not read;" + CONVERT
+                  : Files.exists(directory.resolve("vocab.json"))
+                      ? " vocab.json and merges.txt alone are not read;" + CONVERT
+                      : " Copy it from the model that the weights come from."));
     }
     return read(
         directory, file, JsonFile.read(file), optional(directory.resolve("tokenizer_config.json")));

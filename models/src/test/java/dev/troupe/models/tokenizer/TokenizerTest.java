@@ -179,6 +179,10 @@ final class TokenizerTest {
         .hasMessage(
             directory
                 + " has no tokenizer.json. Copy it from the model that the weights come from.");
+    Files.writeString(directory.resolve("vocab.json"), "{}");
+    assertThatThrownBy(() -> Tokenizer.load(directory))
+        .hasMessageContaining(
+            "vocab.json and merges.txt alone are not read; let transformers write the fast tokenizer");
     Files.writeString(directory.resolve("tokenizer.model"), "x");
     assertThatThrownBy(() -> Tokenizer.load(directory))
         .hasMessageContaining(
