@@ -14,11 +14,11 @@ import java.util.OptionalInt;
 /** The tokenizer and chat template of a checkpoint directory. */
 final class ModelText implements Text, AutoCloseable {
   private final Tokenizer tokenizer;
-  private final int contextLength;
+  private final ModelConfig config;
 
-  private ModelText(Tokenizer tokenizer, int contextLength) {
+  private ModelText(Tokenizer tokenizer, ModelConfig config) {
     this.tokenizer = tokenizer;
-    this.contextLength = contextLength;
+    this.config = config;
   }
 
   /** Also checks that the tokenizer fits the model's embedding. */
@@ -26,7 +26,7 @@ final class ModelText implements Text, AutoCloseable {
     ModelConfig config = ModelConfig.read(directory);
     Tokenizer tokenizer = Tokenizer.load(directory);
     tokenizer.checkFits(config.vocabSize());
-    return new ModelText(tokenizer, config.maxPositionEmbeddings());
+    return new ModelText(tokenizer, config);
   }
 
   @Override
@@ -85,14 +85,17 @@ final class ModelText implements Text, AutoCloseable {
     return tokenizer.addsBos() ? tokenizer.bos() : OptionalInt.empty();
   }
 
+  /** Where the tokenizer's files name none, as GPT-2's do not, the model's. */
   @Override
   public int endOfSequence() {
-    return tokenizer.eos();
+    return tokenizer.endOfText().isEmpty() && !config.eosTokenIds().isEmpty()
+        ? config.eosTokenIds().get(0)
+        : tokenizer.eos();
   }
 
   @Override
   public int contextLength() {
-    return contextLength;
+    return config.maxPositionEmbeddings();
   }
 
   @Override
