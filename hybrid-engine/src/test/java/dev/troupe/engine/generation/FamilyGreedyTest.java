@@ -44,8 +44,8 @@ final class FamilyGreedyTest {
       Path.of(System.getProperty("troupe.root"), "models/src/test/resources/golden/families");
   private static final SamplingSettings GREEDY = new SamplingSettings(64, 0, 0, 1, List.of(), 1);
 
-  /** Between the paths, in nats. */
-  private static final double CACHE_TOLERANCE = 2e-5;
+  /** Between the paths, in nats. How far rounding parts them depends on the processor. */
+  private static final double CACHE_TOLERANCE = 5e-5;
 
   /** On every linear layer, and every bias where a family has any. */
   private static final LoraOptions ADAPTER =
