@@ -4,7 +4,7 @@
 # g = as w, for what is used as it is: gains are whole (1 + weight where a family says so) and hold the root of the width where a norm is RMS, q_norm holds
 #     those of all q and k heads. Behind them two constants: sqrt(eps) times the root of the width, and of the head's width.
 # pw = per layer [qkv, o, gate_up, down], last the head: merged with LoRA and packed in one format ($FORMAT).
-# kv = per layer [keys, values], each [B, kv heads, S slots, head_dim]. Rows end in the same slot, so that one write serves all, and begin where they
+# kv = per layer keys and values, [2, B, kv heads, S slots, head_dim]. Rows end in the same slot, so that one write serves all, and begin where they
 #     may: token t of row b lies in slot start[b] + t, what is before start[b] is masked. So a row may begin while others are at work.
 
 def linear(self, x, w: $WEIGHT):
@@ -151,15 +151,30 @@ def activated(self, x):
     return torch.gelu(x, approximate='tanh')
   return torch.relu(x)
 
-def attention(self, q, k, v, mask: Optional[Tensor], causal: bool):
+def prefill_attention(self, q, k, v, mask: Optional[Tensor]):
+  # [B, heads, n, head_dim] each
   if self.attention_cap > 0.0:
     s = torch.matmul(q, k.transpose(2, 3)).mul_(self.attention_scale / self.attention_cap).tanh_().mul_(self.attention_cap)
     if mask is not None:
       s = s + mask
     return torch.matmul(torch.softmax(s, -1), v)
-  return torch.scaled_dot_product_attention(q, k, v, mask, 0., causal and mask is None, scale=self.attention_scale)
+  return torch.scaled_dot_product_attention(q, k, v, mask, 0., mask is None, scale=self.attention_scale)
 
-def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor], kc, vc, slot: int, n: int, since: List[int], masks: List[Optional[Tensor]]):
+def decode_attention(self, q, k, v, mask: Optional[Tensor]):
+  # The query heads of one group are the rows of a small block, so that keys and values are not repeated: q [B * kv heads, group, head_dim], k, v
+  # [B * kv heads, slots, head_dim], mask as decode_mask. Products of their own, as torch's attention takes twice the time for so few queries
+  k = k.transpose(1, 2)
+  if self.attention_cap > 0.0:
+    s = torch.bmm(q * (self.attention_scale / self.attention_cap), k).tanh_().mul_(self.attention_cap)
+    if mask is not None:
+      s = s + mask
+  elif mask is not None:
+    s = torch.baddbmm(mask, q, k, beta=1, alpha=self.attention_scale)
+  else:
+    s = torch.bmm(q * self.attention_scale, k)
+  return torch.bmm(torch.softmax(s, -1), v)
+
+def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor], kv, slot: int, n: int, since: List[int], masks: List[Optional[Tensor]]):
   # x [B * n, d]; writes slots slot … slot + n - 1. n > 1 is the prefill: causal, so pads behind a prompt are never looked at. A single token looks
   # back at the slots from since on
   hq, hk, hd = self.heads, self.kv, self.hd
@@ -171,26 +186,23 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
   qkv = self.linear(h, pw[4 * l])
   if self.qkv_bias:
     qkv.add_(g[o + 7])
+  # in place from here on: q, k and v stay where the product has put them
   qkv = qkv.view(b, n, hq + 2 * hk, hd)
-  qk = torch.narrow(qkv, 2, 0, hq + hk)
   if self.qk_norm:
-    qk = torch.div(qk, torch.hypot(torch.linalg_vector_norm(qk, 2, [-1], True), g[len(g) - 1])).mul_(g[o + 8])
+    qk = torch.narrow(qkv, 2, 0, hq + hk)
+    qk.div_(torch.hypot(torch.linalg_vector_norm(qk, 2, [-1], True), g[len(g) - 1])).mul_(g[o + 8])
   if self.rotary:
-    qk = torch.view_as_real(torch.view_as_complex(qk.reshape(b, n, hq + hk, hd // 2, 2)) * rope[self.local[l]]).flatten(3)
-  k = torch.narrow(qk, 2, hq, hk).transpose(1, 2)
-  v = torch.narrow(qkv, 2, hq + hk, hk).transpose(1, 2)
-  torch.narrow(kc, 2, slot, n).copy_(k)
-  torch.narrow(vc, 2, slot, n).copy_(v)
+    torch.view_as_complex(qkv.view(b, n, hq + 2 * hk, hd // 2, 2)).mul_(rope[self.local[l]])
+  q = torch.narrow(qkv, 2, 0, hq)
+  both = torch.narrow(qkv, 2, hq, 2 * hk).view(b, n, 2, hk, hd).permute([2, 0, 3, 1, 4])
+  torch.narrow(kv, 3, slot, n).copy_(both)
   if n == 1:
-    # the query heads of one group are the rows of a small query block: keys and values are not repeated
-    q = torch.narrow(qk, 2, 0, hq).reshape(b, hk, group, hd)
     first = since[self.local[l]]
-    a = self.attention(q, torch.narrow(kc, 2, first, slot + 1 - first), torch.narrow(vc, 2, first, slot + 1 - first), mask, False).reshape(b, hq * hd)
+    seen = torch.narrow(kv.view(2, b * hk, kv.size(3), hd), 2, first, slot + 1 - first)
+    a = self.decode_attention(q.reshape(b * hk, group, hd), seen[0], seen[1], mask).view(b, hq * hd)
   else:
-    q = torch.narrow(qk, 2, 0, hq).transpose(1, 2)
-    k = k.unsqueeze(2).expand(b, hk, group, n, hd).reshape(b, hq, n, hd)
-    v = v.unsqueeze(2).expand(b, hk, group, n, hd).reshape(b, hq, n, hd)
-    a = self.attention(q, k, v, mask, True).transpose(1, 2).reshape(b * n, hq * hd)
+    wide = both.unsqueeze(3).expand(2, b, hk, group, n, hd).reshape(2, b, hq, n, hd)
+    a = self.prefill_attention(q.transpose(1, 2), wide[0], wide[1], mask).transpose(1, 2).reshape(b * n, hq * hd)
   y = self.linear(a, pw[4 * l + 1])
   if self.out_bias:
     y.add_(g[o + 10])
@@ -230,13 +242,19 @@ def logits(self, x, g: List[Tensor], pw: List[$WEIGHT]):
 
 def cache(self, b: int, s: int) -> List[Tensor]:
   # zeros, as what a mask hides must still be numbers
-  return [torch.zeros([b, self.kv, s, self.hd]) for i in range(2 * self.layers)]
+  return [torch.zeros([2, b, self.kv, s, self.hd]) for i in range(self.layers)]
+
+def turns(self, table) -> Tensor:
+  # of the positions [..., head_dim / 2]: for each head of q and k, and 1 for those of v, complex [..., heads, head_dim / 2]
+  t = torch.view_as_complex(table)
+  n = self.heads + self.kv
+  return torch.cat([t.expand(t.size(0), n, t.size(2)), torch.ones_like(t).expand(t.size(0), self.kv, t.size(2))], 1)
 
 def prefill_tables(self, g: List[Tensor], n: int) -> List[Tensor]:
   if not self.rotary:
     return [g[3], g[3]]
-  far = torch.view_as_complex(g[3][:n])
-  return [far, torch.view_as_complex(g[4][:n]) if self.local_rope else far]
+  far = self.turns(g[3][:n])
+  return [far, self.turns(g[4][:n]) if self.local_rope else far]
 
 def slopes(self):
   # of ALiBi, one per head: for n heads, n a power of two, powers of 2 ** (-8 / n); for more, between them
@@ -277,48 +295,43 @@ def prefill(self, ids, lens, of: List[int], rows: List[int], slot: int, tokens: 
   for i in range(0, u, some):
     part = ids[i:i + some]
     c = part.size(0)
-    kc = torch.empty([c, self.kv, n, self.hd])
-    vc = torch.empty([c, self.kv, n, self.hd])
+    own = torch.empty([2, c, self.kv, n, self.hd])
     x = self.embedded(part, torch.arange(n), g)
     for l in range(self.layers):
-      x = self.layer(x, g, pw, l, rope, kc, vc, 0, n, [0, 0], masks)
+      x = self.layer(x, g, pw, l, rope, own, 0, n, [0, 0], masks)
       for j in range(len(rows)):
         k = of[j] - i
         if k >= 0 and k < c:
           m = int(lens[of[j]])
-          torch.narrow(kv[2 * l][rows[j]], 1, slot - m, m).copy_(torch.narrow(kc[k], 1, 0, m))
-          torch.narrow(kv[2 * l + 1][rows[j]], 1, slot - m, m).copy_(torch.narrow(vc[k], 1, 0, m))
+          torch.narrow(kv[l][:, rows[j]], 2, slot - m, m).copy_(torch.narrow(own[:, k], 2, 0, m))
     last.append(x.index_select(0, torch.arange(c) * n + lens[i:i + some] - 1))
   return self.logits(torch.cat(last), g, pw).index_select(0, torch.tensor(of))
 
-def decode_table(self, table, position):
-  rope = torch.view_as_complex(table.index_select(0, position))
-  return rope.view(position.size(0), 1, 1, rope.size(2))
-
-def decode_mask(self, slot: int, first: int, mask: Optional[Tensor]) -> Optional[Tensor]:
-  # what is added to the scores of tokens in `slot` that look back at `first` and the slots behind it
+def decode_mask(self, slot: int, first: int, rows: int, mask: Optional[Tensor]) -> Optional[Tensor]:
+  # what is added to the scores of tokens in `slot` that look back at `first` and the slots behind it, [B * kv heads, group or 1, slots]
   n = slot + 1 - first
   m = mask
   if m is not None:
-    m = torch.narrow(m, 3, first, n)
+    m = torch.narrow(m, 2, first, n)
   if self.alibi:
-    away = (torch.arange(n - 1, -1, -1) * self.slopes().unsqueeze(1)).neg_().view(1, self.kv, self.heads // self.kv, n)
+    away = (torch.arange(n - 1, -1, -1) * self.slopes().unsqueeze(1)).neg_().view(self.kv, self.heads // self.kv, n).repeat(rows, 1, 1)
     m = away if m is None else m + away
   return m
 
 def decode(self, token, start, slot: int, first: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
-  # token, start [B]; first: the smallest start; mask [B, 1, group, S] to add, or None; logits [B, V]
+  # token, start [B]; first: the smallest start; mask [B * kv heads, 1, S] to add, or None; logits [B, V]
   # a row that has ended may stay past the last position
   position = (slot - start).clamp_(max=self.context - 1)
   rope = [g[3], g[3]]
   if self.rotary:
-    far = self.decode_table(g[3], position)
-    rope = [far, self.decode_table(g[4], position) if self.local_rope else far]
+    far = self.turns(g[3].index_select(0, position)).unsqueeze(1)
+    rope = [far, self.turns(g[4].index_select(0, position)).unsqueeze(1) if self.local_rope else far]
   x = self.embedded(token.unsqueeze(1), position.unsqueeze(1), g)
   near = max(first, slot + 1 - self.window) if self.window > 0 else first
-  masks = [self.decode_mask(slot, first, mask), self.decode_mask(slot, near, mask) if self.window > 0 else None]
+  b = token.size(0)
+  masks = [self.decode_mask(slot, first, b, mask), self.decode_mask(slot, near, b, mask) if self.window > 0 else None]
   for l in range(self.layers):
-    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], slot, 1, [first, near], masks)
+    x = self.layer(x, g, pw, l, rope, kv[l], slot, 1, [first, near], masks)
   return self.logits(x, g, pw)
 
 def start_mask(self, start, first: int, slots: int) -> Optional[Tensor]:
@@ -327,59 +340,82 @@ def start_mask(self, start, first: int, slots: int) -> Optional[Tensor]:
     return None
   b = start.size(0)
   hide = torch.arange(slots).unsqueeze(0) < start.unsqueeze(1)
-  m = torch.zeros([b, 1, 1, slots]).masked_fill_(hide.view(b, 1, 1, slots), -inf)
-  return m.expand(b, 1, self.heads // self.kv, slots).contiguous()
+  m = torch.zeros([b, 1, slots]).masked_fill_(hide.view(b, 1, slots), -inf)
+  return m.repeat_interleave(self.kv, 0)
 
 # ---- sampling
+
+def blocks(self, x):
+  # [B, V] as [B, blocks, 256], zeros behind: to look for something in a vocabulary by block, then within one
+  b, v = x.size(0), x.size(1)
+  n = (v + 255) // 256
+  return (x if n * 256 == v else torch.constant_pad_nd(x, [0, n * 256 - v])).view(b, n, 256)
+
+def block(self, xs, k):
+  # [B, 256], of each row its block k [B, 1]
+  return xs.gather(1, k.unsqueeze(2).expand(xs.size(0), 1, 256)).squeeze(1)
+
+def likeliest(self, p):
+  # the first token of the greatest probability, [B, 1]
+  xs = self.blocks(p)
+  k = torch.argmax(torch.amax(xs, [-1]), -1, True)
+  return k * 256 + torch.argmax(self.block(xs, k), -1, True)
+
+def drawn(self, p, u):
+  # the first token up to which the probabilities, in the vocabulary's order, add up to more than a share u of all, [B, 1]; its own is never 0
+  xs = self.blocks(p)
+  sums = xs.sum([-1])
+  c = torch.cumsum(sums, -1)
+  t = u * c[:, -1:]
+  k = torch.searchsorted(c, t, right=True).clamp_(max=c.size(1) - 1)
+  inner = torch.cumsum(self.block(xs, k), -1)
+  # within the block, whose sum is another by a rounding
+  t = torch.minimum(t - (c - sums).gather(1, k), inner[:, -1:] * 0.9999998)
+  return k * 256 + torch.searchsorted(inner, t, right=True)
 
 def pick(self, logits, u, temperature: float, topk: int, topp: float) -> Tuple[Tensor, Tensor]:
   # u [B], one uniform number per row, decides; logits may be overwritten. Returns the tokens [B] and their log-probabilities over the whole vocabulary: top-k and top-p
   # restrict the choice alone
   vocabulary = logits.size(1)
   z = logits if temperature == 0.0 or temperature == 1.0 else logits.div_(temperature)
+  p = torch.softmax(z, -1)
   if temperature == 0.0:
-    lse = torch.logsumexp(z, [-1], True)
-    i = torch.argmax(z, -1, True)
+    i = self.likeliest(p)
   elif topk <= 0 and topp >= 1.0:
-    # the sums that decide are also those that the logarithm wants: as few passes over the vocabulary as can be
-    m = torch.amax(z, [-1], True)
-    c = (z - m).exp_().cumsum_(-1)
-    lse = m + c[:, -1:].log()
-    i = torch.searchsorted(c, u.unsqueeze(1) * c[:, -1:], right=True).clamp_(max=vocabulary - 1)
+    i = self.drawn(p, u.unsqueeze(1))
   else:
-    lse = torch.logsumexp(z, [-1], True)
     k = min(vocabulary, topk if topk > 0 else 64)
-    zs, ix = torch.topk(z, k, -1)
-    p = torch.exp(zs - lse)
-    c = torch.cumsum(p, -1)
+    ix = torch.topk(z, k, -1)[1]
+    q = p.gather(1, ix)
+    c = torch.cumsum(q, -1)
     # top-p alone: look at more candidates until they hold enough
     while topk <= 0 and k < vocabulary and bool((c[:, -1] < topp).any()):
       k = min(vocabulary, k * 16)
-      zs, ix = torch.topk(z, k, -1)
-      p = torch.exp(zs - lse)
-      c = torch.cumsum(p, -1)
+      ix = torch.topk(z, k, -1)[1]
+      q = p.gather(1, ix)
+      c = torch.cumsum(q, -1)
     if topk > 0:
       # top-p counts within what top-k left
-      p = p / c[:, -1:]
+      q = q / c[:, -1:]
       c = c / c[:, -1:]
     if topp < 1.0:
-      p = p * ((c - p) < topp)
-    c = torch.cumsum(p, -1)
+      q = q * ((c - q) < topp)
+    c = torch.cumsum(q, -1)
     j = torch.searchsorted(c, u.unsqueeze(1) * c[:, -1:], right=True).clamp_(max=k - 1)
     i = ix.gather(1, j)
-  return i.squeeze(1), (z.gather(1, i) - lse).squeeze(1)
+  return i.squeeze(1), torch.log(p.gather(1, i)).squeeze(1)
 
 def step(self, token, start, slot: int, first: int, mask: Optional[Tensor], u, temperature: float, topk: int, topp: float, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tuple[Tensor, Tensor]:
   # one more token per row
   return self.pick(self.decode(token, start, slot, first, mask, g, pw, kv), u, temperature, topk, topp)
 
 def kept(self, rows, xs: List[Tensor]) -> List[Tensor]:
-  return [x.index_select(0, rows) for x in xs]
+  return [x.index_select(1, rows) for x in xs]
 
 def shifted(self, by: int, n: int, xs: List[Tensor]) -> int:
   # slots by … by + n - 1 become 0 … n - 1
   for x in xs:
-    torch.narrow(x, 2, 0, n).copy_(torch.narrow(x, 2, by, n).clone())
+    torch.narrow(x, 3, 0, n).copy_(torch.narrow(x, 3, by, n).clone())
   return 1
 
 # ---- the probe
@@ -407,7 +443,7 @@ def states(self, ids, g: List[Tensor], pw: List[$WEIGHT]) -> List[Tensor]:
   x = self.embedded(ids, torch.arange(n), g)
   out: List[Tensor] = []
   for l in range(self.layers):
-    x = self.layer(x, g, pw, l, rope, kv[2 * l], kv[2 * l + 1], 0, n, [0, 0], masks)
+    x = self.layer(x, g, pw, l, rope, kv[l], 0, n, [0, 0], masks)
     out.append(x)
   return out
 

@@ -312,35 +312,49 @@ def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads, seed: int)
   # ids [B, T] right padded: causal attention never looks at the pads behind; reads [M] into B * T; result [M, d], normalised
   return self.advance(self.embedded(ids, w), 0, self.layers, w, p, reads, ids.size(0), seed)
 
-def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: bool) -> List[Tensor]:
-  # log p(target) and entropy at temperature, chunk by chunk: no [M, vocabulary] tensor
+def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: bool, keep: int) -> List[Tensor]:
+  # log p(target) and entropy at temperature, chunk by chunk: no [M, vocabulary] tensor. Behind them, for seeds, the logits and their log-sum of as
+  # many chunks as have no more than `keep` rows together
   lp: List[Tensor] = [torch.zeros([0])]
   en: List[Tensor] = [torch.zeros([0])]
+  kept: List[Tensor] = []
   if logprobs or entropies:
     c = self.chunk
     for i in range(0, s.size(0), c):
-      z = self.capped(self.exact(self.linear(s[i:i + c], head))).div_(temperature)
-      lse = torch.logsumexp(z, [-1], True)
+      z, lse = self.next_logits(s[i:i + c], head, temperature)
       if logprobs:
         lp.append((z.gather(1, targets[i:i + c].unsqueeze(1)) - lse).squeeze(1))
       if entropies:
         p = (z - lse).exp_()
         en.append(lse.squeeze(1) - p.mul_(z).sum([-1]))
-  return [torch.cat(lp), torch.cat(en)]
+      if i + c <= keep:
+        kept.append(z)
+        kept.append(lse)
+  return [torch.cat(lp), torch.cat(en)] + kept
+
+def next_logits(self, x, head, temperature: float) -> Tuple[Tensor, Tensor]:
+  # over temperature, and the logarithm of the sum of their exponentials, [M, 1]
+  z = self.capped(self.exact(self.linear(x, head)))
+  if temperature != 1.0:
+    z = z.div_(temperature)
+  return z, torch.logsumexp(z, [-1], True)
 
 def forward(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int) -> List[Tensor]:
-  # seed: of dropout, 0 for none. [hidden states with their graph, logprobs, entropies, values]
+  # seed: of dropout, 0 for none. [hidden states with their graph, logprobs, entropies, values], behind them logits for backward
+  return self.outputs(ids, reads, targets, w, flat, temperature, logprobs, entropies, values, seed, self.kept_rows)
+
+def outputs(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int, keep: int) -> List[Tensor]:
   p = self.pieces(flat)
   ws = self.weights(w, p)
   s = self.hidden_states(ids, ws, p, reads, seed)
   d = s.detach()
-  out = self.read(d, ws[2].detach(), targets, temperature, logprobs, entropies)
+  out = self.read(d, ws[2].detach(), targets, temperature, logprobs, entropies, keep)
   v = torch.mv(d, p[len(p) - 1].detach()) if values else torch.zeros([0])
-  return [s, out[0], out[1], v]
+  return [s, out[0], out[1], v] + out[2:]
 
 def evaluate(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool) -> List[Tensor]:
   torch.set_grad_enabled(False)
-  return self.forward(ids, reads, targets, w, flat, temperature, logprobs, entropies, values, 0)[1:]
+  return self.outputs(ids, reads, targets, w, flat, temperature, logprobs, entropies, values, 0, 0)[1:]
 
 def sparing(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int) -> List[Tensor]:
   # as forward, without a graph: behind its four the inputs of each segment of layers, for again
@@ -352,12 +366,13 @@ def sparing(self, ids, reads, targets, w: List[Tensor], flat, temperature: float
   for l in range(0, self.layers, self.segment):
     kept.append(x)
     x = self.advance(x, l, min(l + self.segment, self.layers), ws, p, reads, ids.size(0), seed)
-  out = self.read(x, ws[2], targets, temperature, logprobs, entropies)
+  out = self.read(x, ws[2], targets, temperature, logprobs, entropies, 0)
   v = torch.mv(x, p[len(p) - 1]) if values else torch.zeros([0])
   return [x, out[0], out[1], v] + kept
 
-def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float, gl, ge, gv) -> List[Tensor]:
-  # gl, ge, gv: dL/d(logprob, entropy, value), [M] or empty. dL/d(s), the output matrix and the value head, the latter two empty where not trained
+def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float, gl, ge, gv, kept: List[Tensor]) -> List[Tensor]:
+  # gl, ge, gv: dL/d(logprob, entropy, value), [M] or empty; kept: by read, overwritten. dL/d(s), the output matrix and the value head, the latter two
+  # empty where not trained
   head = w[2]
   d = s.detach()
   seed = torch.zeros_like(d)
@@ -366,24 +381,27 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
     c = self.chunk
     for i in range(0, d.size(0), c):
       x = d[i:i + c]
-      z = self.capped(self.exact(self.linear(x, head)))
+      k = 2 * (i // c)
+      if k < len(kept):
+        z, lse = kept[k], kept[k + 1]
+      else:
+        z, lse = self.next_logits(x, head, temperature)
       slope = torch.zeros([0])
       if self.final_cap > 0.0:
         # of cap tanh(z / cap)
-        slope = (z / self.final_cap).square_().neg_().add_(1)
-      z = z.div_(temperature)
-      lq = z.sub_(torch.logsumexp(z, [-1], True))
-      q = torch.exp(lq)
+        slope = (z * (temperature / self.final_cap)).square_().neg_().add_(1)
+      lq = z.sub_(lse)
       # dL/dz = (g (onehot - q) - e q (log q + H)) / temperature, with as few [chunk, vocabulary] tensors as can be
       if ge.numel() > 0:
+        q = torch.exp(lq)
         e = ge[i:i + c].unsqueeze(1) / temperature
         entropy = -(q * lq).sum([-1], True)
-        k = lq.add_(entropy).mul_(e)
+        f = lq.add_(entropy).mul_(e)
         if gl.numel() > 0:
-          k.add_(gl[i:i + c].unsqueeze(1) / temperature)
-        dz = q.mul_(k).neg_()
+          f.add_(gl[i:i + c].unsqueeze(1) / temperature)
+        dz = q.mul_(f).neg_()
       else:
-        dz = q.mul_(gl[i:i + c].unsqueeze(1) / (-temperature))
+        dz = lq.exp_().mul_(gl[i:i + c].unsqueeze(1) / (-temperature))
       if gl.numel() > 0:
         dz.scatter_add_(1, targets[i:i + c].unsqueeze(1), gl[i:i + c].unsqueeze(1) / temperature)
       if self.final_cap > 0.0:
@@ -406,11 +424,11 @@ def with_heads(self, out, seeds: List[Tensor]) -> Tensor:
     out[self.head_at:self.head_at + seeds[1].numel()] += seeds[1].view(-1)
   return out
 
-def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv) -> Tensor:
-  # returns dL/d(flat), a new tensor
+def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv, kept: List[Tensor]) -> Tensor:
+  # kept: the logits behind the outputs of forward. Returns dL/d(flat), a new tensor
   torch.set_grad_enabled(False)
   p = self.pieces(flat)
-  seeds = self.seeds(s, targets, self.weights(w, p), p, temperature, gl, ge, gv)
+  seeds = self.seeds(s, targets, self.weights(w, p), p, temperature, gl, ge, gv, kept)
   out = torch.zeros([0])
   if s.requires_grad:
     given: List[Optional[Tensor]] = [seeds[0]]
@@ -424,11 +442,11 @@ def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge
     out = torch.zeros_like(flat)
   return self.with_heads(out, seeds)
 
-def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv, ids, reads, seed: int, kept: List[Tensor]) -> Tensor:
+def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv, kept: List[Tensor], ids, reads, seed: int) -> Tensor:
   # as backward, of what sparing has kept: each segment is computed again with its graph, from the last to the first
   torch.set_grad_enabled(False)
   p = self.pieces(flat)
-  seeds = self.seeds(s, targets, self.weights(w, p), p, temperature, gl, ge, gv)
+  seeds = self.seeds(s, targets, self.weights(w, p), p, temperature, gl, ge, gv, [])
   out = torch.zeros_like(flat)
   g = seeds[0]
   for i in range(len(kept)):

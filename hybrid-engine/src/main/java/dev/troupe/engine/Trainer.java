@@ -248,10 +248,10 @@ final class Trainer implements AutoCloseable {
         Handles arguments = forwardArguments(batch, objective.needs(), OptionalLong.of(dropout));
         Handle result = GradMode.with(() -> kernels.train(forward, arguments.all()))) {
       Handle[] parts = result.parts();
-      // Behind the four outputs, the inputs of each segment of layers where that is all it keeps.
-      List<Handle> inputs = List.of(parts).subList(OUTPUTS, parts.length);
+      // Behind the four outputs, what the backward pass need not compute again: logits, or where it
+      // computes all again, the inputs of each segment of layers.
       try (Handle states = parts[0];
-          Handles kept = new Handles(List.of(), inputs)) {
+          Handles kept = new Handles(List.of(), List.of(parts).subList(OUTPUTS, parts.length))) {
         List<TokenOutputs> flat = outputs(parts, 1, rows);
         List<List<TokenOutputs>> perExample = new ArrayList<>();
         int at = 0;
@@ -281,17 +281,25 @@ final class Trainer implements AutoCloseable {
     float[] values = column(gradients, rows, TokenGradients::values);
     try (Handle gl = Handle.of(logprobs, logprobs.length);
         Handle ge = Handle.of(entropies, entropies.length);
-        Handle gv = Handle.of(values, values.length)) {
+        Handle gv = Handle.of(values, values.length);
+        Handle given = Handle.ofTensors(kept)) {
       List<Handle> arguments =
           List.of(
-              states, batch.targets(), base.weights(), parameters, temperatureHandle, gl, ge, gv);
-      if (kept.isEmpty()) {
+              states,
+              batch.targets(),
+              base.weights(),
+              parameters,
+              temperatureHandle,
+              gl,
+              ge,
+              gv,
+              given);
+      if (!recomputes()) {
         return kernels.train("backward", arguments.toArray(Handle[]::new));
       }
-      try (Handle seed = Handle.of(dropout);
-          Handle inputs = Handle.ofTensors(kept)) {
+      try (Handle seed = Handle.of(dropout)) {
         List<Handle> all = new ArrayList<>(arguments);
-        all.addAll(List.of(batch.ids(), batch.reads(), seed, inputs));
+        all.addAll(List.of(batch.ids(), batch.reads(), seed));
         return kernels.train("again", all.toArray(Handle[]::new));
       }
     }

@@ -88,10 +88,10 @@ record MemoryPlan(List<Item> items, long heapBytes) {
           optimizer.microBatchTokens() == 0
               ? HybridEngine.MICRO_BATCH_TOKENS
               : optimizer.microBatchTokens();
+      long together = Math.min(tokens, micro * lanes);
+      long kept = optimizer.recompute() ? 0 : lanes * model.keptLogitNumbers(together / lanes);
       return activations(
-          phase,
-          role,
-          Math.min(tokens, micro * lanes) * model.activationNumbersPerToken(optimizer.recompute()));
+          phase, role, together * model.activationNumbersPerToken(optimizer.recompute()) + kept);
     }
 
     /** Merged weights and the cache of keys and values, of at most {@code rows} at once. */

@@ -73,6 +73,11 @@ record ModelSize(ModelConfig config) {
     return segment * layer + (long) segments * config.hiddenSize();
   }
 
+  /** Numbers of the logits that a lane keeps for the backward pass, of this many positions read. */
+  long keptLogitNumbers(long tokens) {
+    return Math.min(tokens, BaseModel.keptLogitRows(config)) * config.vocabSize();
+  }
+
   /** Numbers of the logits that exist at once in a lane. */
   long logitNumbers() {
     return (long) BaseModel.logitRows(config) * config.vocabSize();

@@ -104,7 +104,10 @@ public final class Generator implements AutoCloseable {
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
     kernels =
         KernelModule.load(
-            Generator.class, "/kernels/generate.py", attributes, options.format().placeholders());
+            Generator.class,
+            "/kernels/generate.py",
+            attributes,
+            lanes.run(() -> options.format().placeholders()));
     probe = new Probe(kernels, training, base, options);
     untouched = lanes.run(() -> kernels.infer("nothing"));
     endTokens = new HashSet<>(base.config().eosTokenIds());

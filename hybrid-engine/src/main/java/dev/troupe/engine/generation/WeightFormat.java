@@ -27,7 +27,8 @@ public enum WeightFormat {
       "return ops.quantized.linear_prepack_fp16(w, None)"),
   /**
    * int8 weights, scaled per output, and int8 activations, scaled per row, so that a row does not
-   * depend on its batch; packed by oneDNN. The log-probabilities are far enough from the training
+   * depend on its batch; packed by oneDNN, which is fast on every processor where the activations'
+   * bytes are unsigned: 128 stands for 0. The log-probabilities are far enough from the training
    * path's to want recomputing.
    */
   INT8(
@@ -36,9 +37,10 @@ public enum WeightFormat {
       "Tuple[Tensor, Tensor, Tensor]",
       """
       m = torch.amax(torch.abs(x), [1], True).clamp_(min=1e-12).mul_(0.007874015748031496)
-        return ops.onednn.qlinear_pointwise(torch.div(x, m).round_().to(1), 1.0, 0, w[0], w[1], w[2], None, 1.0, 0, 6, 'none', [], '').mul_(m)""",
+        q = torch.view_copy(torch.div(x, m).round_().to(1).bitwise_xor_(-128), dtype=0)
+        return ops.onednn.qlinear_pointwise(q, 1.0, 128, w[0], w[1], w[2], None, 1.0, 0, 6, 'none', [], '').mul_(m)""",
       """
-      s = torch.amax(torch.abs(w), [1]).clamp_(min=1e-12).mul_(0.007874015748031496)
+      s = torch.div(torch.amax(torch.abs(w), [1]).clamp_(min=1e-12), $LARGEST)
         return (ops.onednn.qlinear_prepack(torch.div(w, s.unsqueeze(1)).round_().to(1), None), s, torch.zeros([1], dtype=4))""");
 
   private static final String PACKED = "__torch__.torch.classes.quantized.LinearPackedParamsBase";
@@ -67,8 +69,13 @@ public enum WeightFormat {
     return tolerance;
   }
 
-  /** What stands for $WEIGHT, $LINEAR, $PACK and $FORMAT in the kernels' source. */
+  /**
+   * What stands for $WEIGHT, $LINEAR, $PACK and $FORMAT in the kernels' source. To be called on a
+   * lane.
+   */
   Map<String, String> placeholders() {
-    return Map.of("WEIGHT", type, "LINEAR", linear, "PACK", pack, "FORMAT", name());
+    String packing =
+        this == INT8 ? pack.replace("$LARGEST", ByteProducts.largestWeight() + ".0") : pack;
+    return Map.of("WEIGHT", type, "LINEAR", linear, "PACK", packing, "FORMAT", name());
   }
 }

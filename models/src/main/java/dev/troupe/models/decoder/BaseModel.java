@@ -89,6 +89,11 @@ public final class BaseModel implements AutoCloseable {
     return KernelChoices.logitRows(config);
   }
 
+  /** Positions whose logits a lane keeps at most from the forward pass for the backward one. */
+  public static int keptLogitRows(ModelConfig config) {
+    return KernelChoices.keptLogitRows(config);
+  }
+
   /** Loads a Hugging Face directory in float32. */
   public static BaseModel load(Path directory) {
     return load(directory, Precision.FP32);

@@ -12,8 +12,17 @@ final class KernelChoices {
   /** Numbers of logits that are held at once: 32 MiB. */
   private static final int CHUNK_LOGITS = 1 << 23;
 
+  /** Numbers of logits that a lane keeps from the forward pass for the backward one: 128 MiB. */
+  private static final int KEPT_LOGITS = 1 << 25;
+
   private KernelChoices() {}
 
+  /** Rows of logits that training keeps in a lane; the backward pass computes the others again. */
+  static int keptLogitRows(ModelConfig config) {
+    return KEPT_LOGITS / config.vocabSize();
+  }
+
+  /** Rows of logits that are computed at once. */
   static int logitRows(ModelConfig config) {
     return Math.max(16, Math.min(512, CHUNK_LOGITS / config.vocabSize()));
   }
@@ -32,6 +41,7 @@ final class KernelChoices {
     attributes.put("eps", config.normEps());
     attributes.put("tied", config.tiedEmbeddings());
     attributes.put("chunk", (long) logitRows(config));
+    attributes.put("kept_rows", (long) keptLogitRows(config));
     attributes.put("layer_norm", decoder.norms().layer());
     attributes.put("plus_one", decoder.norms().plusOne());
     attributes.put("post_norms", decoder.norms().post());
