@@ -4,6 +4,7 @@ import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.launcher.bench.BenchModel;
 import dev.troupe.launcher.bench.CostModel;
+import dev.troupe.launcher.bench.DemandsBench;
 import dev.troupe.launcher.bench.GenerateBench;
 import dev.troupe.launcher.bench.Limits;
 import dev.troupe.launcher.bench.Measurement;
@@ -16,9 +17,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -67,6 +66,23 @@ final class BenchCommand implements Runnable {
     }
   }
 
+  /** A tokenizer for a model that is only measured. */
+  private static final class TokenizerOption {
+    @Option(
+        names = "--tokenizer",
+        paramLabel = "MODEL",
+        description = "whose tokenizer files it gets; default ${DEFAULT-VALUE}")
+    private Path tokenizer = Path.of("configs/quickstart-base");
+
+    Path existing() {
+      if (!Files.exists(tokenizer.resolve("tokenizer.json"))) {
+        throw new UserException(
+            tokenizer + " has no tokenizer.json; --tokenizer names a model's directory");
+      }
+      return tokenizer;
+    }
+  }
+
   @Command(
       name = "limits",
       mixinStandardHelpOptions = true,
@@ -87,20 +103,11 @@ final class BenchCommand implements Runnable {
               defaultValue = "SMOLLM_135M",
               description = "${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
           BenchModel shape,
-      @Option(
-              names = "--tokenizer",
-              paramLabel = "MODEL",
-              defaultValue = "configs/quickstart-base",
-              description = "whose tokenizer files it gets; default ${DEFAULT-VALUE}")
-          Path tokenizer) {
+      @Mixin TokenizerOption tokenizer) {
     if (Files.exists(directory)) {
       throw new UserException(directory + " exists already; name a new directory");
     }
-    if (!Files.exists(tokenizer.resolve("tokenizer.json"))) {
-      throw new UserException(
-          tokenizer + " has no tokenizer.json; --tokenizer names a model's directory");
-    }
-    shape.write(directory, tokenizer);
+    shape.write(directory, tokenizer.existing());
     return ExitCode.OK;
   }
 
@@ -217,48 +224,91 @@ final class BenchCommand implements Runnable {
     return ExitCode.OK;
   }
 
+  /** Which iterations of PPO. */
+  private static final class Iterations {
+    @Option(
+        names = "--prompts",
+        paramLabel = "N",
+        description = "of an iteration; default ${DEFAULT-VALUE}")
+    private int prompts = 64;
+
+    @Option(
+        names = "--prompt-tokens",
+        paramLabel = "N",
+        description = "of each; default ${DEFAULT-VALUE}")
+    private int promptTokens = 64;
+
+    @Option(
+        names = "--new-tokens",
+        paramLabel = "N",
+        description = "per prompt; default ${DEFAULT-VALUE}")
+    private int newTokens = 64;
+
+    @Option(
+        names = "--set",
+        paramLabel = "KEY=VALUE",
+        description = "a setting of the run, as of troupe run")
+    private List<String> settings = List.of();
+
+    PpoBench bench() {
+      return new PpoBench(prompts, promptTokens, newTokens);
+    }
+  }
+
   @Command(
       name = "ppo",
       mixinStandardHelpOptions = true,
       description = "Seconds of a whole PPO iteration by phase, and the memory it takes.")
-  int ppo(
-      @Mixin Common common,
-      @Mixin ModelOptions model,
-      @Option(
-              names = "--prompts",
-              paramLabel = "N",
-              defaultValue = "64",
-              description = "of an iteration; default ${DEFAULT-VALUE}")
-          int prompts,
-      @Option(
-              names = "--prompt-tokens",
-              paramLabel = "N",
-              defaultValue = "64",
-              description = "of each; default ${DEFAULT-VALUE}")
-          int promptTokens,
-      @Option(
-              names = "--new-tokens",
-              paramLabel = "N",
-              defaultValue = "64",
-              description = "per prompt; default ${DEFAULT-VALUE}")
-          int newTokens,
-      @Option(
-              names = "--set",
-              paramLabel = "KEY=VALUE",
-              description = "a setting of the run, as of troupe run")
-          List<String> settings)
+  int ppo(@Mixin Common common, @Mixin ModelOptions model, @Mixin Iterations iterations)
       throws IOException {
-    Path scratch = Files.createTempDirectory("troupe-bench");
-    try {
+    try (Scratch scratch = new Scratch()) {
       common.print(
-          new PpoBench(prompts, promptTokens, newTokens)
-              .run(
-                  model.existing(),
-                  scratch,
-                  common.rounds,
-                  settings == null ? List.of() : settings));
-    } finally {
-      delete(scratch);
+          iterations
+              .bench()
+              .run(model.existing(), scratch.path(), common.rounds, iterations.settings));
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "memory",
+      mixinStandardHelpOptions = true,
+      description =
+          "Where the memory of PPO goes: the four roles on one base, by purpose, and the process at"
+              + " its peak.")
+  int memory(@Mixin Common common, @Mixin ModelOptions model, @Mixin Iterations iterations)
+      throws IOException {
+    try (Scratch scratch = new Scratch()) {
+      common.print(
+          new MemoryBench(iterations.bench())
+              .run(model.existing(), scratch.path(), common.rounds, iterations.settings));
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "demands",
+      mixinStandardHelpOptions = true,
+      description =
+          "The speeds demanded of the design, each as a ratio within this process, on a model that"
+              + " is made for it and deleted. A demand that is missed is a figure too: the exit code"
+              + " says only whether all could be measured.")
+  int demands(
+      @Mixin Common common,
+      @Option(
+              names = "--only",
+              paramLabel = "PART",
+              split = ",",
+              description = "${COMPLETION-CANDIDATES}; default all")
+          List<DemandsBench.Part> parts,
+      @Mixin TokenizerOption tokenizer)
+      throws IOException {
+    try (Scratch scratch = new Scratch()) {
+      Path model = scratch.path().resolve(BenchModel.BRIEF.toString());
+      BenchModel.BRIEF.write(model, tokenizer.existing());
+      for (DemandsBench.Part part : parts == null ? List.of(DemandsBench.Part.values()) : parts) {
+        common.print(part.measure(model, Lanes.shared(), common.rounds));
+      }
     }
     return ExitCode.OK;
   }
@@ -308,13 +358,10 @@ final class BenchCommand implements Runnable {
       throws IOException {
     for (int spread : jvms) {
       for (int count : workers) {
-        Path scratch = Files.createTempDirectory("troupe-bench");
-        try {
+        try (Scratch scratch = new Scratch()) {
           common.print(
               new OrchestrationBench(count, spread, speed, parameters)
-                  .run(tokenizer, scratch, common.rounds));
-        } finally {
-          delete(scratch);
+                  .run(tokenizer, scratch.path(), common.rounds));
         }
       }
     }
@@ -342,13 +389,5 @@ final class BenchCommand implements Runnable {
       node.ended().join();
     }
     return ExitCode.OK;
-  }
-
-  private static void delete(Path directory) throws IOException {
-    try (Stream<Path> files = Files.walk(directory)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(file);
-      }
-    }
   }
 }

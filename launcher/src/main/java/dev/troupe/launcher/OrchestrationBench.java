@@ -172,7 +172,7 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
 
   private static Measurement of(
       String work, Map<String, Object> setting, String unit, List<Double> values) {
-    return new Measurement(work, setting, unit, values, Map.of());
+    return Measurement.of(work, setting, unit, values);
   }
 
   /** Seconds by phase of each iteration, in order. */

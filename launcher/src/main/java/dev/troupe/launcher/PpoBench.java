@@ -32,15 +32,7 @@ record PpoBench(int prompts, int promptTokens, int newTokens) {
    */
   List<Measurement> run(Path model, Path scratch, int rounds, List<String> settings)
       throws IOException {
-    Path conf =
-        Files.writeString(scratch.resolve("ppo.conf"), configuration(model, scratch, rounds));
-    Files.writeString(
-        scratch.resolve("prompts.jsonl"), BenchTexts.prompts((rounds + 2) * prompts, promptTokens));
-    Files.writeString(scratch.resolve("pairs.jsonl"), BenchTexts.pairs());
-    var loaded = PipelineConfigurations.loader().load(conf, settings);
-    RunResult result =
-        Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().join();
-
+    RunResult result = result(model, scratch, rounds, settings);
     List<Double> seconds = new ArrayList<>();
     Map<String, List<Double>> phases = new TreeMap<>();
     for (String line : Files.readAllLines(result.directory().resolve("metrics.jsonl"))) {
@@ -61,19 +53,33 @@ record PpoBench(int prompts, int promptTokens, int newTokens) {
                         .add(phase.getValue().asDouble()));
       }
     }
+    Map<String, Object> setting = setting(model, settings);
+    List<Measurement> all = new ArrayList<>();
+    all.add(Measurement.of("ppo", setting, "s", seconds));
+    phases.forEach((phase, taken) -> all.add(Measurement.of("ppo, " + phase, setting, "s", taken)));
+    all.add(MemoryBench.peak(result, setting));
+    return all;
+  }
+
+  /** The run itself, an iteration to warm up and then so many rounds. */
+  RunResult result(Path model, Path scratch, int rounds, List<String> settings) throws IOException {
+    Path conf =
+        Files.writeString(scratch.resolve("ppo.conf"), configuration(model, scratch, rounds));
+    Files.writeString(
+        scratch.resolve("prompts.jsonl"), BenchTexts.prompts((rounds + 2) * prompts, promptTokens));
+    Files.writeString(scratch.resolve("pairs.jsonl"), BenchTexts.pairs());
+    var loaded = PipelineConfigurations.loader().load(conf, settings);
+    return Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().join();
+  }
+
+  Map<String, Object> setting(Path model, List<String> settings) {
     Map<String, Object> setting = new LinkedHashMap<>();
     setting.put("model", model.getFileName().toString());
     setting.put("prompts", prompts);
     setting.put("prompt", promptTokens);
     setting.put("new", newTokens);
     setting.put("set", String.join(" ", settings));
-    List<Measurement> all = new ArrayList<>();
-    all.add(new Measurement("ppo", setting, "s", seconds, Map.of()));
-    phases.forEach(
-        (phase, taken) -> all.add(new Measurement("ppo, " + phase, setting, "s", taken, Map.of())));
-    double peak = JSON.readTree(result.summaryJson()).get("peakResidentBytes").asDouble();
-    all.add(new Measurement("memory", setting, "MiB", List.of(peak / (1 << 20)), Map.of()));
-    return all;
+    return setting;
   }
 
   private String configuration(Path model, Path scratch, int rounds) {

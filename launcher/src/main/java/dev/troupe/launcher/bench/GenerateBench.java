@@ -1,14 +1,8 @@
 package dev.troupe.launcher.bench;
 
 import dev.troupe.engine.generation.FlipReport;
-import dev.troupe.engine.generation.Generator;
 import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.models.checkpoint.ModelConfig;
-import dev.troupe.models.decoder.BaseModel;
-import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.peft.AdaptedLinear;
-import dev.troupe.models.tokenizer.Tokenizer;
-import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
@@ -16,7 +10,6 @@ import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -35,16 +28,14 @@ import java.util.stream.IntStream;
  */
 public record GenerateBench(
     WeightFormat format, int batch, int samples, int promptTokens, int newTokens, boolean greedy) {
-  private static final long CACHE_BYTES = 4L << 30;
-
   /** Tokens per second of prefill and decoding together; rounds after one to warm up. */
   public Measurement run(Path model, Lanes lanes, int rounds) {
     List<Double> rates = new ArrayList<>();
-    try (Opened opened = new Opened(model, format, lanes)) {
-      opened.generator.flip(opened.parameters, 0);
+    try (OpenGenerator opened = new OpenGenerator(model, format, lanes)) {
+      opened.flip(0);
       for (int i = 0; i <= rounds; i++) {
         long start = System.nanoTime();
-        List<Rollout> answers = opened.generator.generate(0, prompts(opened), settings(i));
+        List<Rollout> answers = opened.generate(0, prompts(opened.config()), settings(i));
         double seconds = (System.nanoTime() - start) / 1e9;
         if (i > 0) {
           rates.add(answers.stream().mapToLong(a -> a.response().size()).sum() / seconds);
@@ -66,12 +57,7 @@ public record GenerateBench(
   public Measurement run(Path model, Lanes lanes, Limits limits, int rounds) {
     Measurement measured = run(model, lanes, rounds);
     Arithmetic arithmetic = new Arithmetic(ModelConfig.read(model));
-    double flop =
-        arithmetic.forward(batch / samples, promptTokens, batch / samples)
-            + batch
-                * IntStream.range(0, newTokens)
-                    .mapToDouble(i -> arithmetic.decode(promptTokens + i))
-                    .sum();
+    double flop = operations(arithmetic);
     double bytes = newTokens * arithmetic.weights() * bytesPerWeight(format);
     double tokens = (double) batch * newTokens;
     return measured
@@ -81,16 +67,25 @@ public record GenerateBench(
             measured.median() * bytes / tokens / 1e9 / limits.bandwidth().median());
   }
 
+  /** Floating-point operations of all answers, at least. */
+  double operations(Arithmetic arithmetic) {
+    return arithmetic.forward(batch / samples, promptTokens, batch / samples)
+        + batch
+            * IntStream.range(0, newTokens)
+                .mapToDouble(i -> arithmetic.decode(promptTokens + i))
+                .sum();
+  }
+
   /** Prefill alone: one token is asked for. */
   public static Measurement prefill(
       Path model, Lanes lanes, Limits limits, int tokens, int rounds) {
     GenerateBench one = new GenerateBench(WeightFormat.FP32, 1, 1, tokens, 1, true);
     List<Double> rates = new ArrayList<>();
-    try (Opened opened = new Opened(model, WeightFormat.FP32, lanes)) {
-      opened.generator.flip(opened.parameters, 0);
+    try (OpenGenerator opened = new OpenGenerator(model, WeightFormat.FP32, lanes)) {
+      opened.flip(0);
       for (int i = 0; i <= rounds; i++) {
         long start = System.nanoTime();
-        opened.generator.generate(0, one.prompts(opened), one.settings(i));
+        opened.generate(0, one.prompts(opened.config()), one.settings(i));
         if (i > 0) {
           rates.add(tokens * 1e9 / (System.nanoTime() - start));
         }
@@ -100,7 +95,7 @@ public record GenerateBench(
       setting.put("weights", "fp32");
       setting.put("tokens", tokens);
       Measurement measured = Measurement.of("prefill", setting, "tokens/s", rates);
-      double flop = new Arithmetic(opened.base.config()).forward(1, tokens, 1);
+      double flop = new Arithmetic(opened.config()).forward(1, tokens, 1);
       return measured.share(
           "arithmetic", measured.median() * flop / tokens / 1e9 / limits.gemm().median());
     }
@@ -110,10 +105,10 @@ public record GenerateBench(
   public static List<Measurement> flips(Path model, WeightFormat format, Lanes lanes, int rounds) {
     List<Double> shadows = new ArrayList<>();
     List<Double> probes = new ArrayList<>();
-    try (Opened opened = new Opened(model, format, lanes)) {
+    try (OpenGenerator opened = new OpenGenerator(model, format, lanes)) {
       for (int i = 0; i <= rounds; i++) {
-        FlipReport report = opened.generator.flip(opened.parameters, i);
-        opened.generator.release();
+        FlipReport report = opened.flip(i);
+        opened.release();
         if (i > 0) {
           shadows.add(report.shadowMillis());
           probes.add(report.probeMillis());
@@ -128,9 +123,9 @@ public record GenerateBench(
         Measurement.of("flip, probe", setting, "ms", probes));
   }
 
-  private List<Prompt> prompts(Opened opened) {
+  List<Prompt> prompts(ModelConfig config) {
     Random random = new Random(1);
-    int vocabulary = opened.base.config().vocabSize();
+    int vocabulary = config.vocabSize();
     List<Prompt> prompts = new ArrayList<>();
     for (int i = 0; i < batch; i += samples) {
       TokenIds tokens = new TokenIds(random.ints(promptTokens, 10, vocabulary).toArray());
@@ -141,7 +136,7 @@ public record GenerateBench(
     return prompts;
   }
 
-  private SamplingSettings settings(int seed) {
+  SamplingSettings settings(int seed) {
     return new SamplingSettings(newTokens, greedy ? 0 : 1, 0, 1, List.of(), seed);
   }
 
@@ -151,32 +146,5 @@ public record GenerateBench(
       case BF16, FP16 -> 2;
       case INT8 -> 1;
     };
-  }
-
-  /** A model with a fresh adapter, ready to generate. */
-  private static final class Opened implements AutoCloseable {
-    private final BaseModel base;
-    private final Tokenizer tokenizer;
-    private final Handle parameters;
-    private final Generator generator;
-
-    Opened(Path model, WeightFormat format, Lanes lanes) {
-      base = BaseModel.load(model);
-      tokenizer = Tokenizer.load(model);
-      ParameterLayout layout =
-          ParameterLayout.lora(base.config(), 8, 16, EnumSet.allOf(AdaptedLinear.class), false);
-      parameters = Handle.of(layout.initial(1), layout.size());
-      generator =
-          new Generator(
-              base, tokenizer, layout, lanes, new Generator.Options(format, CACHE_BYTES, true));
-    }
-
-    @Override
-    public void close() {
-      generator.close();
-      parameters.close();
-      tokenizer.close();
-      base.close();
-    }
   }
 }

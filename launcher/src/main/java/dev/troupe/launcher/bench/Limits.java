@@ -29,20 +29,7 @@ public record Limits(Measurement gemm, Map<String, Measurement> packed, Measurem
   public static Limits measure(Lanes lanes, int rounds) {
     try (KernelModule kernels =
         KernelModule.load(Limits.class, "/kernels/limits.py", Map.of(), Map.of())) {
-      Measurement gemm =
-          rate(
-              lanes,
-              rounds,
-              "gemm",
-              2.0 * ROWS * INNER * COLUMNS,
-              4,
-              times -> {
-                try (Handle x = random(ROWS, INNER);
-                    Handle w = random(INNER, COLUMNS);
-                    Handle out = random(ROWS, COLUMNS)) {
-                  return time(() -> kernels.infer("gemm", x, w, out, times));
-                }
-              });
+      Measurement gemm = gemm(kernels, lanes, rounds);
       Map<String, Measurement> packed = new LinkedHashMap<>();
       for (String format : List.of("fp32", "bf16", "fp16", "int8")) {
         packed.put(
@@ -76,6 +63,30 @@ public record Limits(Measurement gemm, Map<String, Measurement> packed, Measurem
               });
       return new Limits(gemm, packed, bandwidth);
     }
+  }
+
+  /** The arithmetic alone. */
+  static Measurement gemm(Lanes lanes, int rounds) {
+    try (KernelModule kernels =
+        KernelModule.load(Limits.class, "/kernels/limits.py", Map.of(), Map.of())) {
+      return gemm(kernels, lanes, rounds);
+    }
+  }
+
+  private static Measurement gemm(KernelModule kernels, Lanes lanes, int rounds) {
+    return rate(
+        lanes,
+        rounds,
+        "gemm",
+        2.0 * ROWS * INNER * COLUMNS,
+        4,
+        times -> {
+          try (Handle x = random(ROWS, INNER);
+              Handle w = random(INNER, COLUMNS);
+              Handle out = random(ROWS, COLUMNS)) {
+            return time(() -> kernels.infer("gemm", x, w, out, times));
+          }
+        });
   }
 
   public List<Measurement> all() {

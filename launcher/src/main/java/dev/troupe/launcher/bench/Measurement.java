@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * One figure, taken several times.
@@ -16,13 +17,15 @@ import java.util.Map;
  * @param unit of the values
  * @param values one per round, in order
  * @param shares of limits: the median over what the machine allows, by the limit's name
+ * @param demand what the median is to keep to, if anything
  */
 public record Measurement(
     String work,
     Map<String, Object> setting,
     String unit,
     List<Double> values,
-    Map<String, Double> shares) {
+    Map<String, Double> shares,
+    Optional<Demand> demand) {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   public Measurement {
@@ -32,15 +35,22 @@ public record Measurement(
     values = List.copyOf(values);
   }
 
-  static Measurement of(
+  /** A figure by itself. */
+  public static Measurement of(
       String work, Map<String, Object> setting, String unit, List<Double> values) {
-    return new Measurement(work, setting, unit, values, Map.of());
+    return new Measurement(work, setting, unit, values, Map.of(), Optional.empty());
   }
 
-  Measurement share(String limit, double value) {
+  /** The same with a share more. */
+  public Measurement share(String limit, double value) {
     Map<String, Double> more = new LinkedHashMap<>(shares);
     more.put(limit, value);
-    return new Measurement(work, setting, unit, values, more);
+    return new Measurement(work, setting, unit, values, more, demand);
+  }
+
+  /** The same with a demand. */
+  Measurement demanded(Demand bound) {
+    return new Measurement(work, setting, unit, values, shares, Optional.of(bound));
   }
 
   public double median() {
@@ -66,6 +76,12 @@ public record Measurement(
     object.put("median", median());
     object.set("values", JSON.valueToTree(values));
     object.set("shares", JSON.valueToTree(shares));
+    demand.ifPresent(
+        bound ->
+            object
+                .putObject("demand")
+                .put(bound.sense().key(), bound.bound())
+                .put("met", bound.isMet(median())));
     return object.toString();
   }
 
@@ -80,6 +96,7 @@ public record Measurement(
     shares.forEach(
         (limit, share) ->
             text.append(String.format(Locale.ROOT, "; %.0f %% of %s", 100 * share, limit)));
+    demand.ifPresent(bound -> text.append("; ").append(bound.text(median())));
     return text.toString();
   }
 
@@ -88,6 +105,8 @@ public record Measurement(
   }
 
   private static String number(double value) {
-    return String.format(Locale.ROOT, value >= 100 ? "%.0f" : value >= 1 ? "%.2f" : "%.4f", value);
+    boolean tiny = value != 0 && Math.abs(value) < 1e-3;
+    return String.format(
+        Locale.ROOT, value >= 100 ? "%.0f" : value >= 1 ? "%.2f" : tiny ? "%.1e" : "%.4f", value);
   }
 }

@@ -1,30 +1,17 @@
 package dev.troupe.launcher.bench;
 
 import dev.troupe.engine.HybridEngines;
-import dev.troupe.engine.RoleEngine;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Lanes;
-import dev.troupe.protocol.data.Head;
-import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Numerics;
-import dev.troupe.protocol.data.OptimizerSettings;
-import dev.troupe.protocol.data.Output;
-import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenIds;
-import dev.troupe.protocol.data.Tuning;
-import dev.troupe.rlhf.loss.Averaging;
-import dev.troupe.rlhf.loss.SftExample;
-import dev.troupe.rlhf.loss.SftObjective;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.Random;
-import java.util.Set;
 
 /**
  * Steps of SFT with LoRA (rank 8 on every linear layer), the loss on the second half of each text.
@@ -44,26 +31,21 @@ public record TrainBench(int batch, int tokens, Numerics.Precision precision, bo
    * Tokens per second of training and of scoring; there is no padding. Rounds after one to warm up.
    */
   public List<Measurement> run(Path model, Lanes lanes, int rounds) {
-    return run(model, lanes, rounds, 0);
+    return run(model, lanes, rounds, TrainSteps.USUAL);
   }
 
   private List<Measurement> run(Path model, Lanes lanes, int rounds, int microBatchTokens) {
-    List<SftExample> examples = examples(ModelConfig.read(model).vocabSize());
-    List<Sequence> sequences = examples.stream().map(SftExample::sequence).toList();
-    SftObjective objective = new SftObjective(Averaging.GLOBAL_TOKEN);
     List<Double> steps = new ArrayList<>();
     List<Double> scores = new ArrayList<>();
     try (HybridEngines engines = new HybridEngines(lanes);
-        RoleEngine engine =
-            engines.open(role(model, microBatchTokens, recompute).with(numerics()))) {
+        TrainSteps work =
+            new TrainSteps(engines, model, this, TrainSteps.EVERYWHERE, microBatchTokens)) {
       for (int i = 0; i <= rounds; i++) {
-        long start = System.nanoTime();
-        engine.update(objective, examples);
-        long trained = System.nanoTime();
-        engine.evaluate(sequences, Set.of(Output.LOGPROBS));
+        double trained = Turns.seconds(work::step);
+        double scored = Turns.seconds(work::score);
         if (i > 0) {
-          steps.add(batch * tokens * 1e9 / (trained - start));
-          scores.add(batch * tokens * 1e9 / (System.nanoTime() - trained));
+          steps.add(batch * tokens / trained);
+          scores.add(batch * tokens / scored);
         }
       }
     }
@@ -79,11 +61,16 @@ public record TrainBench(int batch, int tokens, Numerics.Precision precision, bo
     Measurement score = measured.get(1);
     Arithmetic arithmetic = new Arithmetic(ModelConfig.read(model));
     double perToken = 1.0 / batch / tokens / (limits.gemm().median() * 1e9);
-    double step = arithmetic.frozenStep(batch, tokens, reads());
+    double step = stepOperations(model);
     double forward = arithmetic.forward(batch, tokens, reads());
     return List.of(
         train.share("arithmetic", train.median() * step * perToken),
         score.share("arithmetic", score.median() * forward * perToken));
+  }
+
+  /** Floating-point operations of a step, at least. */
+  double stepOperations(Path model) {
+    return new Arithmetic(ModelConfig.read(model)).frozenStep(batch, tokens, reads());
   }
 
   /** The plain way: one text after the other, on one core. */
@@ -100,18 +87,17 @@ public record TrainBench(int batch, int tokens, Numerics.Precision precision, bo
   public static Measurement uncached(
       Path model, Lanes lanes, int batch, int promptTokens, int newTokens) {
     TrainBench texts = new TrainBench(batch, promptTokens + newTokens);
-    List<SftExample> examples = texts.examples(ModelConfig.read(model).vocabSize());
     try (HybridEngines engines = new HybridEngines(lanes);
-        RoleEngine engine = engines.open(role(model, 0, false))) {
+        TrainSteps work =
+            new TrainSteps(engines, model, texts, TrainSteps.EVERYWHERE, TrainSteps.USUAL)) {
       long start = System.nanoTime();
       for (int length = promptTokens; length < promptTokens + newTokens; length++) {
         int now = length;
-        List<Sequence> prefixes =
-            examples.stream()
-                .map(example -> Arrays.copyOf(example.sequence().tokens().values(), now + 1))
+        work.score(
+            work.sequences().stream()
+                .map(sequence -> Arrays.copyOf(sequence.tokens().values(), now + 1))
                 .map(ids -> Sequence.ofTargets(new TokenIds(ids), now))
-                .toList();
-        engine.evaluate(prefixes, Set.of(Output.LOGPROBS));
+                .toList());
       }
       double seconds = (System.nanoTime() - start) / 1e9;
       return Measurement.of(
@@ -135,42 +121,5 @@ public record TrainBench(int batch, int tokens, Numerics.Precision precision, bo
     setting.put("precision", precision.name());
     setting.put("recompute", recompute);
     return setting;
-  }
-
-  private Numerics numerics() {
-    return new Numerics(precision, Numerics.RolloutWeights.FP32);
-  }
-
-  private static RoleSpec role(Path model, int microBatchTokens, boolean recompute) {
-    OptimizerSettings adam =
-        new OptimizerSettings(
-            new LearningRateSchedule(LearningRateSchedule.Shape.CONSTANT, 1e-4, 0, 1000),
-            0.9,
-            0.999,
-            1e-8,
-            0,
-            1,
-            microBatchTokens,
-            recompute);
-    return new RoleSpec(
-        "policy",
-        model.toString(),
-        Optional.empty(),
-        new Tuning.Lora(8, 16, List.of(Tuning.Lora.ALL_LINEAR)),
-        Head.LANGUAGE_MODEL,
-        Optional.of(adam),
-        1,
-        Optional.empty(),
-        1);
-  }
-
-  private List<SftExample> examples(int vocabulary) {
-    Random random = new Random(2);
-    List<SftExample> examples = new ArrayList<>();
-    for (int i = 0; i < batch; i++) {
-      TokenIds text = new TokenIds(random.ints(tokens, 10, vocabulary).toArray());
-      examples.add(new SftExample(Sequence.ofTargets(text, tokens / 2)));
-    }
-    return examples;
   }
 }
