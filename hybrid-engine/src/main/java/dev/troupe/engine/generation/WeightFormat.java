@@ -37,7 +37,7 @@ public enum WeightFormat {
       "Tuple[Tensor, Tensor, Tensor]",
       """
       m = torch.amax(torch.abs(x), [1], True).clamp_(min=1e-12).mul_(0.007874015748031496)
-        q = torch.view_copy(torch.div(x, m).round_().to(1).bitwise_xor_(-128), dtype=0)
+        q = torch.view_copy(torch.div(x, m).round_().to(1).add_(-128), dtype=0)
         return ops.onednn.qlinear_pointwise(q, 1.0, 128, w[0], w[1], w[2], None, 1.0, 0, 6, 'none', [], '').mul_(m)""",
       """
       s = torch.div(torch.amax(torch.abs(w), [1]).clamp_(min=1e-12), $LARGEST)
