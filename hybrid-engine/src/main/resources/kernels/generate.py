@@ -10,6 +10,10 @@
 def linear(self, x, w: $WEIGHT):
   $LINEAR
 
+def fine_linear(self, x, w: $WEIGHT):
+  # where inputs spread over orders of magnitude: the MLP's output, the head
+  $FINE
+
 def pack(self, w) -> $WEIGHT:
   $PACK
 
@@ -215,7 +219,7 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
   if self.mlp_bias:
     gu.add_(g[o + 13])
   h = self.activated(gu[:, :self.ffn]).mul_(gu[:, self.ffn:]) if self.gated else self.activated(gu)
-  y = self.linear(h, pw[4 * l + 3])
+  y = self.fine_linear(h, pw[4 * l + 3])
   if self.mlp_bias:
     y.add_(g[o + 14])
   if self.post_norms:
@@ -235,7 +239,7 @@ def embedded(self, ids, positions, g: List[Tensor]):
   return x
 
 def logits(self, x, g: List[Tensor], pw: List[$WEIGHT]):
-  z = self.linear(self.normed(x, g, 1, 8), pw[4 * self.layers])
+  z = self.fine_linear(self.normed(x, g, 1, 8), pw[4 * self.layers])
   if self.final_cap > 0.0:
     z = z.div_(self.final_cap).tanh_().mul_(self.final_cap)
   return z

@@ -125,7 +125,7 @@ class MemoryPlanTest {
     assertThatCode(() -> lora.check(16_000 * MIB)).doesNotThrowAnyException();
     assertThatThrownBy(() -> full.check(16_000 * MIB))
         .hasMessage(
-            "too little memory: 'sft train' needs 25.9 GiB (2.0 GiB of it the JVM's heap),"
+            "too little memory: 'sft train' needs 26.0 GiB (2.0 GiB of it the JVM's heap),"
                 + " 15.6 GiB are available. The largest item is optimizer of the policy, 12.3 GiB."
                 + " Train an adapter instead of every weight (tuning.type = lora), with a lower"
                 + " rank, or use a smaller model.");

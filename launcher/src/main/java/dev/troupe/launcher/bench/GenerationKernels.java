@@ -59,6 +59,7 @@ final class GenerationKernels implements AutoCloseable {
                 + read(GenerationKernels.class, "/kernels/loop.py"))
             .replace("$WEIGHT", "Tensor")
             .replace("$LINEAR", products.linear)
+            .replace("$FINE", products.linear)
             .replace("$PACK", products.pack);
     kernels = KernelModule.compile("/kernels/loop.py", text, attributes);
     frame = lanes.run(() -> kernels.infer("frame", base.weights(), parameters));
