@@ -86,10 +86,19 @@ final class Probe {
               + mode.format()
               + " weights allow. First wrong: "
               + firstWrong(parameters, shadow)
-              + ". If every number is NaN, the trained parameters are; otherwise this is a defect of"
-              + " the generation weights.");
+              + ". "
+              + advice(tolerance));
     }
     return worst;
+  }
+
+  /** What the reader may do. */
+  static String advice(double tolerance) {
+    return "If every number is NaN, the trained parameters are; otherwise "
+        + (tolerance > ROUNDING
+            ? "this model wants finer numbers: let engine.rollout-weights (--weights) be bf16, fp16"
+                + " or fp32."
+            : "this is a defect of the generation weights.");
   }
 
   /**

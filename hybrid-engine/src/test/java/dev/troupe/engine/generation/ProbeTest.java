@@ -16,4 +16,16 @@ class ProbeTest {
     assertThat(Probe.allowed(-30, 1e-4)).isCloseTo(7.5e-4, within(1e-12));
     assertThat(Probe.allowed(Double.NaN, 1e-4)).isNaN();
   }
+
+  @Test
+  void advice_namesFinerNumbersWhereTheFormatIsCoarse() {
+    assertThat(Probe.advice(WeightFormat.INT8.tolerance()))
+        .isEqualTo(
+            "If every number is NaN, the trained parameters are; otherwise this model wants finer"
+                + " numbers: let engine.rollout-weights (--weights) be bf16, fp16 or fp32.");
+    assertThat(Probe.advice(WeightFormat.FP32.tolerance()))
+        .isEqualTo(
+            "If every number is NaN, the trained parameters are; otherwise this is a defect of the"
+                + " generation weights.");
+  }
 }

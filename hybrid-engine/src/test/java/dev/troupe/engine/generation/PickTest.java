@@ -1,0 +1,133 @@
+package dev.troupe.engine.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Lanes;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The choice of a token, by blocks of the vocabulary, against its definition token by token. */
+class PickTest {
+  private static final int ROWS = 6;
+  private static final float LAST = 1 - 0x1p-24f;
+
+  private static Lanes lanes;
+  private static KernelModule kernels;
+
+  private record Picked(long[] tokens, float[] logprobs) {}
+
+  @BeforeAll
+  static void load() {
+    lanes = new Lanes(1);
+    ParameterLayout layout =
+        ParameterLayout.bare(TinyModel.config(300, 32, 48, 1, 4, 2, 8, 16, true), false);
+    Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
+    attributes.put("weight_at", new long[] {1, 2, 4, 5});
+    kernels =
+        KernelModule.load(
+            Generator.class, "/kernels/generate.py", attributes, WeightFormat.FP32.placeholders());
+  }
+
+  @AfterAll
+  static void close() {
+    kernels.close();
+    lanes.close();
+  }
+
+  private static Picked pick(float[] logits, float[] uniform, double temperature) {
+    return lanes.run(
+        () -> {
+          try (Handle z = Handle.of(logits, ROWS, logits.length / ROWS);
+              Handle u = Handle.of(uniform, ROWS);
+              Handle t = Handle.of(temperature);
+              Handle topK = Handle.of(0L);
+              Handle topP = Handle.of(1.0);
+              Handle picked = kernels.infer("pick", z, u, t, topK, topP)) {
+            Handle[] parts = picked.parts();
+            try (Handle tokens = parts[0];
+                Handle logprobs = parts[1]) {
+              return new Picked(tokens.longs(), logprobs.floats());
+            }
+          }
+        });
+  }
+
+  /** Vocabularies around the size of a block, and one with many blocks. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 5, 255, 256, 257, 1000, 5000})
+  void pick_sampled_isTheFirstTokenUpToWhichTheShareIsReached(int vocabulary) {
+    Random random = new Random(vocabulary);
+    for (int round = 0; round < 20; round++) {
+      float[] logits = new float[ROWS * vocabulary];
+      for (int i = 0; i < logits.length; i++) {
+        // A third can never be drawn.
+        logits[i] =
+            i % vocabulary > 0 && random.nextInt(3) == 0
+                ? Float.NEGATIVE_INFINITY
+                : (float) (4 * random.nextGaussian());
+      }
+      float[] uniform = {0, LAST, 0.5f, random.nextFloat(), random.nextFloat(), 1e-7f};
+      Picked picked = pick(logits, uniform, 1);
+      for (int row = 0; row < ROWS; row++) {
+        int token = (int) picked.tokens()[row];
+        double[] p = probabilities(logits, row, vocabulary);
+        assertThat(token).isBetween(0, vocabulary - 1);
+        assertThat(p[token]).isPositive();
+        double before = 0;
+        for (int i = 0; i < token; i++) {
+          before += p[i];
+        }
+        // What float32 sums of thousands of numbers may be off by.
+        double rounding = 2e-6;
+        assertThat((double) uniform[row])
+            .isBetween(before - rounding, before + p[token] + rounding);
+        assertThat((double) picked.logprobs()[row]).isCloseTo(Math.log(p[token]), within(1e-5));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 5, 255, 256, 257, 1000, 5000})
+  void pick_greedy_isTheFirstOfTheLargest(int vocabulary) {
+    Random random = new Random(vocabulary);
+    float[] logits = new float[ROWS * vocabulary];
+    for (int i = 0; i < logits.length; i++) {
+      // Few different numbers, so that many are largest.
+      logits[i] = random.nextInt(4) - 8;
+    }
+    Picked picked = pick(logits, new float[ROWS], 0);
+    for (int row = 0; row < ROWS; row++) {
+      int first = 0;
+      for (int i = 1; i < vocabulary; i++) {
+        if (logits[row * vocabulary + i] > logits[row * vocabulary + first]) {
+          first = i;
+        }
+      }
+      assertThat(picked.tokens()[row]).isEqualTo(first);
+      double[] p = probabilities(logits, row, vocabulary);
+      assertThat((double) picked.logprobs()[row]).isCloseTo(Math.log(p[first]), within(1e-5));
+    }
+  }
+
+  private static double[] probabilities(float[] logits, int row, int vocabulary) {
+    double[] p = new double[vocabulary];
+    double sum = 0;
+    for (int i = 0; i < vocabulary; i++) {
+      p[i] = Math.exp(logits[row * vocabulary + i]);
+      sum += p[i];
+    }
+    for (int i = 0; i < vocabulary; i++) {
+      p[i] /= sum;
+    }
+    return p;
+  }
+}
