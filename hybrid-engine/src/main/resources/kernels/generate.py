@@ -349,25 +349,25 @@ def start_mask(self, start, first: int, slots: int) -> Optional[Tensor]:
 
 # ---- sampling
 
-def blocks(self, x):
-  # [B, V] as [B, blocks, 256], zeros behind: to look for something in a vocabulary by block, then within one
+def blocks(self, x, behind: float):
+  # [B, V] as [B, blocks, 256], filled up with `behind`: to look for something in a vocabulary by block, then within one
   b, v = x.size(0), x.size(1)
   n = (v + 255) // 256
-  return (x if n * 256 == v else torch.constant_pad_nd(x, [0, n * 256 - v])).view(b, n, 256)
+  return (x if n * 256 == v else torch.constant_pad_nd(x, [0, n * 256 - v], behind)).view(b, n, 256)
 
 def block(self, xs, k):
   # [B, 256], of each row its block k [B, 1]
   return xs.gather(1, k.unsqueeze(2).expand(xs.size(0), 1, 256)).squeeze(1)
 
-def likeliest(self, p):
-  # the first token of the greatest probability, [B, 1]
-  xs = self.blocks(p)
+def likeliest(self, z):
+  # the first token of the largest logit, [B, 1]: of logits, as probabilities may round two of them to one number
+  xs = self.blocks(z, -inf)
   k = torch.argmax(torch.amax(xs, [-1]), -1, True)
   return k * 256 + torch.argmax(self.block(xs, k), -1, True)
 
 def drawn(self, p, u):
   # the first token up to which the probabilities, in the vocabulary's order, add up to more than a share u of all, [B, 1]; its own is never 0
-  xs = self.blocks(p)
+  xs = self.blocks(p, 0.0)
   sums = xs.sum([-1])
   c = torch.cumsum(sums, -1)
   t = u * c[:, -1:]
@@ -384,7 +384,7 @@ def pick(self, logits, u, temperature: float, topk: int, topp: float) -> Tuple[T
   z = logits if temperature == 0.0 or temperature == 1.0 else logits.div_(temperature)
   p = torch.softmax(z, -1)
   if temperature == 0.0:
-    i = self.likeliest(p)
+    i = self.likeliest(z)
   elif topk <= 0 and topp >= 1.0:
     i = self.drawn(p, u.unsqueeze(1))
   else:

@@ -7,11 +7,13 @@ import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -116,6 +118,19 @@ class PickTest {
       double[] p = probabilities(logits, row, vocabulary);
       assertThat((double) picked.logprobs()[row]).isCloseTo(Math.log(p[first]), within(1e-5));
     }
+  }
+
+  @Test
+  void pick_greedy_tellsNeighbouringNumbersApart() {
+    int vocabulary = 1000;
+    float[] logits = new float[ROWS * vocabulary];
+    Arrays.fill(logits, -0.5f);
+    for (int row = 0; row < ROWS; row++) {
+      // Larger by the least that float32 knows: as probabilities the two are one number.
+      logits[row * vocabulary + 700 + row] = Math.nextUp(-0.5f);
+    }
+    assertThat(pick(logits, new float[ROWS], 0).tokens())
+        .containsExactly(700, 701, 702, 703, 704, 705);
   }
 
   private static double[] probabilities(float[] logits, int row, int vocabulary) {
