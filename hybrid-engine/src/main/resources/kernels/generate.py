@@ -61,8 +61,8 @@ def frame(self, w: List[Tensor], flat) -> List[Tensor]:
       o = 9 + 16 * l
       for k in [0, 3, 11, 15]:
         out[o + k] = out[o + k] * self.hidden ** 0.5
-  out.append(torch.full([1], (self.eps * self.hidden) ** 0.5))
-  out.append(torch.full([1], (self.eps * self.hd) ** 0.5))
+  out.append(torch.full([1], (self.eps * self.hidden) ** 0.5, device=flat.device))
+  out.append(torch.full([1], (self.eps * self.hd) ** 0.5, device=flat.device))
   return out
 
 def adapted(self, p: List[Tensor], i: int) -> bool:
@@ -244,9 +244,9 @@ def logits(self, x, g: List[Tensor], pw: List[$WEIGHT]):
     z = z.div_(self.final_cap).tanh_().mul_(self.final_cap)
   return z
 
-def cache(self, b: int, s: int) -> List[Tensor]:
-  # zeros, as what a mask hides must still be numbers
-  return [torch.zeros([2, b, self.kv, s, self.hd]) for i in range(self.layers)]
+def cache(self, b: int, s: int, like) -> List[Tensor]:
+  # where like is; zeros, as what a mask hides must still be numbers
+  return [torch.zeros([2, b, self.kv, s, self.hd], device=like.device) for i in range(self.layers)]
 
 def turns(self, table) -> Tensor:
   # of the positions [..., head_dim / 2]: for each head of q and k, and 1 for those of v, complex [..., heads, head_dim / 2]
@@ -260,32 +260,32 @@ def prefill_tables(self, g: List[Tensor], n: int) -> List[Tensor]:
   far = self.turns(g[3][:n])
   return [far, self.turns(g[4][:n]) if self.local_rope else far]
 
-def slopes(self):
-  # of ALiBi, one per head: for n heads, n a power of two, powers of 2 ** (-8 / n); for more, between them
+def slopes(self, x):
+  # of ALiBi, one per head, where x is: for n heads, n a power of two, powers of 2 ** (-8 / n); for more, between them
   n = self.alibi_heads
-  s = torch.pow(2.0, torch.arange(1, n + 1) * (-8.0 / n))
+  s = torch.pow(2.0, torch.arange(1, n + 1, device=x.device) * (-8.0 / n))
   if self.heads > n:
-    s = torch.cat([s, torch.pow(2.0, torch.arange(1, 1 + 2 * (self.heads - n), 2) * (-4.0 / n))])
+    s = torch.cat([s, torch.pow(2.0, torch.arange(1, 1 + 2 * (self.heads - n), 2, device=x.device) * (-4.0 / n))])
   return s
 
-def prefill_mask(self, n: int, local: bool) -> Optional[Tensor]:
+def prefill_mask(self, n: int, local: bool, x) -> Optional[Tensor]:
   # [n, n] or [1, heads, n, n] to add; None where causality is all
   if self.attention_cap == 0.0 and not self.alibi and not (local and n > self.window):
     return None
-  at = torch.arange(n)
+  at = torch.arange(n, device=x.device)
   back = at.unsqueeze(1) - at.unsqueeze(0)
   hidden = back < 0
   if local:
     hidden = hidden | (back >= self.window)
-  m = torch.zeros([n, n]).masked_fill_(hidden, -inf)
+  m = torch.zeros([n, n], device=x.device).masked_fill_(hidden, -inf)
   if self.alibi:
-    m = m - self.slopes().view(1, self.heads, 1, 1) * back
+    m = m - self.slopes(x).view(1, self.heads, 1, 1) * back
   return m
 
-def prefill_masks(self, n: int) -> List[Optional[Tensor]]:
+def prefill_masks(self, n: int, x) -> List[Optional[Tensor]]:
   out: List[Optional[Tensor]] = []
-  out.append(self.prefill_mask(n, False))
-  out.append(self.prefill_mask(n, True) if self.window > 0 else None)
+  out.append(self.prefill_mask(n, False, x))
+  out.append(self.prefill_mask(n, True, x) if self.window > 0 else None)
   return out
 
 def prefill(self, ids, lens, of: List[int], rows: List[int], slot: int, tokens: int, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
@@ -293,14 +293,14 @@ def prefill(self, ids, lens, of: List[int], rows: List[int], slot: int, tokens: 
   # through at once. The logits after the prompts, [len(rows), V]
   u, n = ids.size(0), ids.size(1)
   rope = self.prefill_tables(g, n)
-  masks = self.prefill_masks(n)
+  masks = self.prefill_masks(n, ids)
   some = max(1, tokens // n)
   last: List[Tensor] = []
   for i in range(0, u, some):
     part = ids[i:i + some]
     c = part.size(0)
-    own = torch.empty([2, c, self.kv, n, self.hd])
-    x = self.embedded(part, torch.arange(n), g)
+    own = torch.empty([2, c, self.kv, n, self.hd], device=ids.device)
+    x = self.embedded(part, torch.arange(n, device=ids.device), g)
     for l in range(self.layers):
       x = self.layer(x, g, pw, l, rope, own, 0, n, [0, 0], masks)
       for j in range(len(rows)):
@@ -308,17 +308,17 @@ def prefill(self, ids, lens, of: List[int], rows: List[int], slot: int, tokens: 
         if k >= 0 and k < c:
           m = int(lens[of[j]])
           torch.narrow(kv[l][:, rows[j]], 2, slot - m, m).copy_(torch.narrow(own[:, k], 2, 0, m))
-    last.append(x.index_select(0, torch.arange(c) * n + lens[i:i + some] - 1))
-  return self.logits(torch.cat(last), g, pw).index_select(0, torch.tensor(of))
+    last.append(x.index_select(0, torch.arange(c, device=ids.device) * n + lens[i:i + some] - 1))
+  return self.logits(torch.cat(last), g, pw).index_select(0, torch.tensor(of, device=ids.device))
 
-def decode_mask(self, slot: int, first: int, rows: int, mask: Optional[Tensor]) -> Optional[Tensor]:
+def decode_mask(self, slot: int, first: int, start, mask: Optional[Tensor]) -> Optional[Tensor]:
   # what is added to the scores of tokens in `slot` that look back at `first` and the slots behind it, [B * kv heads, group or 1, slots]
   n = slot + 1 - first
   m = mask
   if m is not None:
     m = torch.narrow(m, 2, first, n)
   if self.alibi:
-    away = (torch.arange(n - 1, -1, -1) * self.slopes().unsqueeze(1)).neg_().view(self.kv, self.heads // self.kv, n).repeat(rows, 1, 1)
+    away = (torch.arange(n - 1, -1, -1, device=start.device) * self.slopes(start).unsqueeze(1)).neg_().view(self.kv, self.heads // self.kv, n).repeat(start.size(0), 1, 1)
     m = away if m is None else m + away
   return m
 
@@ -332,8 +332,7 @@ def decode(self, token, start, slot: int, first: int, mask: Optional[Tensor], g:
     rope = [far, self.turns(g[4].index_select(0, position)).unsqueeze(1) if self.local_rope else far]
   x = self.embedded(token.unsqueeze(1), position.unsqueeze(1), g)
   near = max(first, slot + 1 - self.window) if self.window > 0 else first
-  b = token.size(0)
-  masks = [self.decode_mask(slot, first, b, mask), self.decode_mask(slot, near, b, mask) if self.window > 0 else None]
+  masks = [self.decode_mask(slot, first, start, mask), self.decode_mask(slot, near, start, mask) if self.window > 0 else None]
   for l in range(self.layers):
     x = self.layer(x, g, pw, l, rope, kv[l], slot, 1, [first, near], masks)
   return self.logits(x, g, pw)
@@ -343,8 +342,8 @@ def start_mask(self, start, first: int, slots: int) -> Optional[Tensor]:
   if bool((start <= first).all()):
     return None
   b = start.size(0)
-  hide = torch.arange(slots).unsqueeze(0) < start.unsqueeze(1)
-  m = torch.zeros([b, 1, slots]).masked_fill_(hide.view(b, 1, slots), -inf)
+  hide = torch.arange(slots, device=start.device).unsqueeze(0) < start.unsqueeze(1)
+  m = torch.zeros([b, 1, slots], device=start.device).masked_fill_(hide.view(b, 1, slots), -inf)
   return m.repeat_interleave(self.kv, 0)
 
 # ---- sampling
@@ -427,10 +426,10 @@ def shifted(self, by: int, n: int, xs: List[Tensor]) -> int:
 def score(self, ids, split: int, g: List[Tensor], pw: List[$WEIGHT]) -> Tensor:
   # log p(ids[:, split]) … at temperature 1, [B, T - split]: the first by prefill, the others by decoding
   b, n = ids.size(0), ids.size(1)
-  kv = self.cache(b, n)
+  kv = self.cache(b, n, ids)
   rows = [i for i in range(b)]
-  z = self.prefill(ids[:, :split], torch.full([b], split, dtype=4), rows, rows, split, 4096, g, pw, kv)
-  start = torch.zeros([b], dtype=4)
+  z = self.prefill(ids[:, :split], torch.full([b], split, dtype=4, device=ids.device), rows, rows, split, 4096, g, pw, kv)
+  start = torch.zeros([b], dtype=4, device=ids.device)
   out: List[Tensor] = []
   for t in range(split, n):
     if t > split:
@@ -441,10 +440,10 @@ def score(self, ids, split: int, g: List[Tensor], pw: List[$WEIGHT]) -> Tensor:
 def states(self, ids, g: List[Tensor], pw: List[$WEIGHT]) -> List[Tensor]:
   # the residual stream after each layer, [B * T, d] each
   b, n = ids.size(0), ids.size(1)
-  kv = self.cache(b, n)
+  kv = self.cache(b, n, ids)
   rope = self.prefill_tables(g, n)
-  masks = self.prefill_masks(n)
-  x = self.embedded(ids, torch.arange(n), g)
+  masks = self.prefill_masks(n, ids)
+  x = self.embedded(ids, torch.arange(n, device=ids.device), g)
   out: List[Tensor] = []
   for l in range(self.layers):
     x = self.layer(x, g, pw, l, rope, kv[l], 0, n, [0, 0], masks)

@@ -4,9 +4,9 @@
 def answers(self, ids, uniform, temperature: float, g: List[Tensor], pw: List[$WEIGHT]) -> Tensor:
   # ids [B, P], prompts of one length; uniform [B, N]; the tokens [B, N], no row ends early
   b, p, n = ids.size(0), ids.size(1), uniform.size(1)
-  kv = self.cache(b, p + n)
+  kv = self.cache(b, p + n, ids)
   rows = [i for i in range(b)]
-  start = torch.zeros([b], dtype=4)
+  start = torch.zeros([b], dtype=4, device=ids.device)
   z = self.prefill(ids, start + p, rows, rows, p, 2048, g, pw, kv)
   token = self.pick(z, uniform[:, 0], temperature, 0, 1.0)[0]
   out = [token]

@@ -91,7 +91,7 @@ def group_outs(self, p: List[Tensor], l: int, g: int) -> List[Tensor]:
 def dropped(self, x, seed: int, l: int, g: int, j: int):
   # the input of layer l, group g, linear layer j: each number 0 with probability drop_below / 2^53, else scaled up. The coin is a hash of its
   # place and the seed (SplitMix64): the same however many threads there are, and no generator is shared with other lanes.
-  z = torch.arange(x.numel()) * -7046029254386353131 + (seed + (28 * l + 4 * g + j) * -4658895280553007687)
+  z = torch.arange(x.numel(), device=x.device) * -7046029254386353131 + (seed + (28 * l + 4 * g + j) * -4658895280553007687)
   z = ((z >> 30) & 17179869183).bitwise_xor_(z).mul_(-4658895280553007687)
   z = ((z >> 27) & 137438953471).bitwise_xor_(z).mul_(-7723592293110705685)
   z = ((z >> 31) & 8589934591).bitwise_xor_(z)
@@ -124,7 +124,7 @@ def magnitude(self, w, p: List[Tensor], l: int, g: int):
   # DoRA: m / |row of W + scale Bᵀ A|, the norm without a gradient (Liu et al., arXiv:2402.09353, 4.3); 1 for what is not adapted
   a = p[11 * l + self.group_piece[g]]
   if a.numel() == 0:
-    return torch.ones([1])
+    return torch.ones([1], device=w.device)
   b = torch.block_diag(self.group_outs(p, l, g)).detach()
   norm = torch.linalg_vector_norm(torch.addmm(self.exact(w), b.t(), a.detach().view(-1, w.size(1)), beta=1, alpha=self.scale), 2, [1])
   out: List[Tensor] = []
@@ -134,7 +134,7 @@ def magnitude(self, w, p: List[Tensor], l: int, g: int):
     n = self.widths[k]
     if n > 0:
       m = p[11 * self.layers + 7 * l + k]
-      out.append(m / norm[r:r + n] if m.numel() > 0 else torch.ones([n]))
+      out.append(m / norm[r:r + n] if m.numel() > 0 else torch.ones([n], device=w.device))
       r += n
   return torch.cat(out)
 
@@ -164,26 +164,26 @@ def stretched(self, x, y, w, p: List[Tensor], l: int, g: int, seed: int):
     i += k
   return torch.cat(out, 1)
 
-def slopes(self):
-  # of ALiBi, one per head: for n heads, n a power of two, powers of 2 ** (-8 / n); for more, between them
+def slopes(self, x):
+  # of ALiBi, one per head, where x is: for n heads, n a power of two, powers of 2 ** (-8 / n); for more, between them
   n = self.alibi_heads
-  s = torch.pow(2.0, torch.arange(1, n + 1) * (-8.0 / n))
+  s = torch.pow(2.0, torch.arange(1, n + 1, device=x.device) * (-8.0 / n))
   if self.heads > n:
-    s = torch.cat([s, torch.pow(2.0, torch.arange(1, 1 + 2 * (self.heads - n), 2) * (-4.0 / n))])
+    s = torch.cat([s, torch.pow(2.0, torch.arange(1, 1 + 2 * (self.heads - n), 2, device=x.device) * (-4.0 / n))])
   return s
 
 def mask(self, t: int, local: bool, x) -> Optional[Tensor]:
   # [T, T] or [1, heads, T, T] to add to the scores; None where causality is all
   if self.attention_cap == 0.0 and not self.alibi and not (local and t > self.window):
     return None
-  at = torch.arange(t)
+  at = torch.arange(t, device=x.device)
   back = at.unsqueeze(1) - at.unsqueeze(0)
   hidden = back < 0
   if local:
     hidden = hidden | (back >= self.window)
-  m = torch.zeros([t, t]).masked_fill_(hidden, -inf)
+  m = torch.zeros([t, t], device=x.device).masked_fill_(hidden, -inf)
   if self.alibi:
-    m = m - self.slopes().view(1, self.heads, 1, 1) * back
+    m = m - self.slopes(x).view(1, self.heads, 1, 1) * back
   return m.type_as(x)
 
 def attention(self, q, k, v, mask: Optional[Tensor]):
@@ -315,8 +315,8 @@ def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads, seed: int)
 def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: bool, keep: int) -> List[Tensor]:
   # log p(target) and entropy at temperature, chunk by chunk: no [M, vocabulary] tensor. Behind them, for seeds, the logits and their log-sum of as
   # many chunks as have no more than `keep` rows together
-  lp: List[Tensor] = [torch.zeros([0])]
-  en: List[Tensor] = [torch.zeros([0])]
+  lp: List[Tensor] = [torch.zeros([0], device=s.device)]
+  en: List[Tensor] = [torch.zeros([0], device=s.device)]
   kept: List[Tensor] = []
   if logprobs or entropies:
     c = self.chunk
@@ -349,7 +349,7 @@ def outputs(self, ids, reads, targets, w: List[Tensor], flat, temperature: float
   s = self.hidden_states(ids, ws, p, reads, seed)
   d = s.detach()
   out = self.read(d, ws[2].detach(), targets, temperature, logprobs, entropies, keep)
-  v = torch.mv(d, p[len(p) - 1].detach()) if values else torch.zeros([0])
+  v = torch.mv(d, p[len(p) - 1].detach()) if values else torch.zeros([0], device=d.device)
   return [s, out[0], out[1], v] + out[2:]
 
 def evaluate(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool) -> List[Tensor]:
@@ -367,7 +367,7 @@ def sparing(self, ids, reads, targets, w: List[Tensor], flat, temperature: float
     kept.append(x)
     x = self.advance(x, l, min(l + self.segment, self.layers), ws, p, reads, ids.size(0), seed)
   out = self.read(x, ws[2], targets, temperature, logprobs, entropies, 0)
-  v = torch.mv(x, p[len(p) - 1]) if values else torch.zeros([0])
+  v = torch.mv(x, p[len(p) - 1]) if values else torch.zeros([0], device=x.device)
   return [x, out[0], out[1], v] + kept
 
 def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float, gl, ge, gv, kept: List[Tensor]) -> List[Tensor]:
@@ -376,7 +376,7 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
   head = w[2]
   d = s.detach()
   seed = torch.zeros_like(d)
-  ghead = torch.zeros_like(head) if self.full else torch.zeros([0])
+  ghead = torch.zeros_like(head) if self.full else torch.zeros([0], device=d.device)
   if gl.numel() > 0 or ge.numel() > 0:
     c = self.chunk
     for i in range(0, d.size(0), c):
@@ -386,7 +386,7 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
         z, lse = kept[k], kept[k + 1]
       else:
         z, lse = self.next_logits(x, head, temperature)
-      slope = torch.zeros([0])
+      slope = torch.zeros([0], device=d.device)
       if self.final_cap > 0.0:
         # of cap tanh(z / cap)
         slope = (z * (temperature / self.final_cap)).square_().neg_().add_(1)
@@ -409,7 +409,7 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
       seed[i:i + c] = self.linear(dz, head.t())
       if self.full:
         ghead = ghead + dz.t() @ x
-  gvalue = torch.zeros([0])
+  gvalue = torch.zeros([0], device=d.device)
   if gv.numel() > 0:
     v = p[len(p) - 1]
     seed = seed + torch.outer(gv, v)
@@ -429,7 +429,7 @@ def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge
   torch.set_grad_enabled(False)
   p = self.pieces(flat)
   seeds = self.seeds(s, targets, self.weights(w, p), p, temperature, gl, ge, gv, kept)
-  out = torch.zeros([0])
+  out = torch.zeros([0], device=s.device)
   if s.requires_grad:
     given: List[Optional[Tensor]] = [seeds[0]]
     torch.set_grad_enabled(True)

@@ -5,7 +5,9 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
+import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.models.torch.Torch;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Tuning;
@@ -37,6 +39,17 @@ public final class HybridEngines implements RoleEngine.Factory {
 
   public HybridEngines() {
     this(Lanes.shared());
+  }
+
+  /**
+   * Engines on a device, the only one that this JVM will use.
+   *
+   * @param device as {@link Device#of} takes it
+   * @throws dev.troupe.models.torch.DeviceException when it is not there
+   */
+  public static HybridEngines on(String device) {
+    Torch.use(Device.of(device));
+    return new HybridEngines();
   }
 
   public HybridEngines(Lanes lanes) {

@@ -32,7 +32,7 @@ final class ChatCommand implements Callable<Integer> {
   @ParentCommand private Troupe troupe;
   @Mixin private ModelOptions model;
   @Mixin private SamplingOptions sampling;
-  @Mixin private NumericsOptions numbers;
+  @Mixin private EngineOptions numbers;
 
   @Option(names = "--system", paramLabel = "TEXT", description = "a system message to begin with")
   private String system = "";
@@ -41,7 +41,7 @@ final class ChatCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     SamplingSettings settings = sampling.settings();
     try (OneModel opened =
-            model.open(troupe.models(), sampling.temperatureOfLogprobs(), numbers.numerics());
+            model.open(troupe.models(), sampling.temperatureOfLogprobs(), numbers.engine());
         Terminal terminal = TerminalBuilder.builder().dumb(true).build()) {
       LineReader reader = LineReaderBuilder.builder().terminal(terminal).build();
       if (!opened.hasChatTemplate()) {

@@ -2,6 +2,7 @@ package dev.troupe.launcher;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.troupe.models.torch.Device;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetAddress;
@@ -52,6 +53,7 @@ final class DoctorCommand implements Callable<Integer> {
     checks.add(java());
     checks.add(nativeLibrary());
     checks.add(cores());
+    checks.add(device());
     checks.add(memory());
     checks.add(disk("output", Path.of("")));
     checks.add(disk("cache", cache()));
@@ -97,11 +99,16 @@ final class DoctorCommand implements Callable<Integer> {
       return new Check(
           "torch",
           false,
-          "the native library does not work: " + e,
+          "the native library does not work: " + root(e),
           "Troupe ships libtorch for linux-x86_64 with glibc 2.28 or newer; on another platform"
               + " build with -Dpytorch.platform=NAME, behind musl (Alpine) use a glibc image; a"
               + " damaged copy goes away with: rm -r ~/.djl.ai/pytorch");
     }
+  }
+
+  /** What went wrong first; what is around it only says that something did. */
+  private static Throwable root(Throwable thrown) {
+    return thrown.getCause() == null ? thrown : root(thrown.getCause());
   }
 
   private static Check cores() {
@@ -116,6 +123,19 @@ final class DoctorCommand implements Callable<Integer> {
         true,
         (cores == 1 ? "1 core, a run will take its time" : cores + " cores") + bf16,
         "");
+  }
+
+  private static Check device() {
+    Device chosen = Device.of("auto");
+    String found =
+        chosen.isCuda()
+            ? "%s, %s free".formatted(chosen, MachineMemory.readable(chosen.freeBytes()))
+            : "cpu (no CUDA device)";
+    return new Check(
+        "device",
+        true,
+        Device.cudaDevices() > 0 && !chosen.isCuda() ? "cpu" : found,
+        DeviceAdvice.of("auto", chosen).filter(advice -> !chosen.isCuda()).orElse(""));
   }
 
   private static Check memory() {

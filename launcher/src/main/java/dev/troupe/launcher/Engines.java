@@ -7,7 +7,10 @@ import dev.troupe.engine.RoleEngine;
 final class Engines {
   private Engines() {}
 
-  static RoleEngine.Factory create() {
-    return new HybridEngines();
+  /**
+   * @param device a name that dev.troupe.models.torch.Device takes
+   */
+  static RoleEngine.Factory create(String device) {
+    return HybridEngines.on(device);
   }
 }

@@ -35,7 +35,7 @@ final class GenerateCommand implements Callable<Integer> {
   @ParentCommand private Troupe troupe;
   @Mixin private ModelOptions model;
   @Mixin private SamplingOptions sampling;
-  @Mixin private NumericsOptions numbers;
+  @Mixin private EngineOptions numbers;
 
   @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "to answer")
   private String prompt;
@@ -56,7 +56,7 @@ final class GenerateCommand implements Callable<Integer> {
     SamplingSettings settings = sampling.settings();
     PrintWriter out = spec.commandLine().getOut();
     try (OneModel opened =
-        model.open(troupe.models(), sampling.temperatureOfLogprobs(), numbers.numerics())) {
+        model.open(troupe.models(), sampling.temperatureOfLogprobs(), numbers.engine())) {
       if (chat && !opened.hasChatTemplate()) {
         throw new UserException("--chat: the model's tokenizer_config.json has no chat_template");
       }

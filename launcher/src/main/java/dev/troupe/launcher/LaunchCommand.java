@@ -5,6 +5,7 @@ import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.StepListener;
 import dev.troupe.launcher.config.ConfigurationLoader;
+import dev.troupe.models.torch.Device;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetAddress;
@@ -12,6 +13,7 @@ import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -73,7 +75,7 @@ final class LaunchCommand implements Callable<Integer> {
         names = "--hosts",
         paramLabel = "FILE",
         description =
-            "over ssh; a line each: HOST ROLE[,ROLE]. Every host has Troupe, the model and the"
+            "over ssh; a line each: HOST ROLE[,ROLE] [DEVICE]. Every host has Troupe, the model and the"
                 + " output directory under the same paths")
     private @Nullable Path hosts;
   }
@@ -104,6 +106,7 @@ final class LaunchCommand implements Callable<Integer> {
     try (Children children = new Children(logs)) {
       return session.follow(
           loaded,
+          here(config, file == null),
           (config2, configuration) -> {
             Ensemble seed =
                 file == null
@@ -116,17 +119,25 @@ final class LaunchCommand implements Callable<Integer> {
             if (file == null) {
               startLocal(children, seed, config2, session.out());
             } else {
-              startRemote(children, seed, file, session.out());
+              startRemote(children, seed, config2.engine().device(), file, session.out());
             }
             return handle;
           });
     }
   }
 
+  /** The device whose memory can be asked for: not one of other hosts. */
+  private static Optional<Device> here(PipelineConfig config, boolean local) {
+    String named = config.engine().device();
+    return local || !Device.namesCuda(named) ? Optional.of(Device.of(named)) : Optional.empty();
+  }
+
   private void startLocal(
       Children children, Ensemble seed, PipelineConfig config, PrintWriter out) {
     List<String> roles = new ArrayList<>(new TreeSet<>(config.cluster().placement().values()));
     int count = Math.min(where.local, roles.size());
+    String named = config.engine().device();
+    Device chosen = Device.of(named);
     if (where.local > roles.size()) {
       out.println(
           "the configuration places roles on "
@@ -141,16 +152,34 @@ final class LaunchCommand implements Callable<Integer> {
       for (int r = i; r < roles.size(); r += count) {
         own.add(roles.get(r));
       }
-      startLocal(children, seed, String.join("-", own), String.join(",", own), out);
+      startLocal(
+          children,
+          seed,
+          String.join("-", own),
+          String.join(",", own),
+          device(named, chosen, i, Device.cudaDevices()),
+          out);
     }
     for (int i = 1; i <= rollouts; i++) {
-      startLocal(children, seed, Ensemble.ROLLOUT + "-" + i, Ensemble.ROLLOUT, out);
+      startLocal(
+          children,
+          seed,
+          Ensemble.ROLLOUT + "-" + i,
+          Ensemble.ROLLOUT,
+          device(named, chosen, count + i - 1, Device.cudaDevices()),
+          out);
     }
     out.flush();
   }
 
+  /** Nodes of one machine take its CUDA devices in turn, unless the configuration names one. */
+  static String device(String named, Device chosen, int node, int devices) {
+    boolean any = named.equals("auto") || named.equals("cuda");
+    return any && chosen.isCuda() ? Device.cuda(node % devices).toString() : named;
+  }
+
   private static void startLocal(
-      Children children, Ensemble seed, String name, String own, PrintWriter out) {
+      Children children, Ensemble seed, String name, String own, String device, PrintWriter out) {
     int port = freePort();
     List<String> command = new ArrayList<>(JavaCommand.ofThisProgram());
     command.addAll(
@@ -162,6 +191,8 @@ final class LaunchCommand implements Callable<Integer> {
             own,
             "--port",
             String.valueOf(port),
+            "--device",
+            device,
             "--managed"));
     children.start(
         name,
@@ -173,7 +204,8 @@ final class LaunchCommand implements Callable<Integer> {
     out.println("node " + name + ": process " + children.pids().get(children.pids().size() - 1));
   }
 
-  private void startRemote(Children children, Ensemble seed, HostsFile file, PrintWriter out) {
+  private void startRemote(
+      Children children, Ensemble seed, String device, HostsFile file, PrintWriter out) {
     String home = System.getenv().getOrDefault("TROUPE_HOME", System.getProperty("user.dir"));
     for (HostsFile.Host node : file.hosts()) {
       String line =
@@ -185,6 +217,8 @@ final class LaunchCommand implements Callable<Integer> {
               + String.join(",", node.roles())
               + " --host "
               + node.name().replaceFirst(".*@", "")
+              + " --device "
+              + node.device().orElse(device)
               + " --managed";
       List<String> command = new ArrayList<>(List.of(ssh.split(" ", -1)));
       command.add(node.name());

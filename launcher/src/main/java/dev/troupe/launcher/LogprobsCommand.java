@@ -5,8 +5,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.protocol.data.Floats;
-import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.TokenIds;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -41,6 +41,7 @@ final class LogprobsCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @ParentCommand private Troupe troupe;
   @Mixin private ModelOptions model;
+  @Mixin private DeviceOptions reading;
 
   @Option(
       names = "--input",
@@ -54,13 +55,6 @@ final class LogprobsCommand implements Callable<Integer> {
       description = "special tokens spelled out in a text are meant, not text")
   private boolean specialTokens;
 
-  @Option(
-      names = "--precision",
-      paramLabel = "NUMBERS",
-      defaultValue = "FP32",
-      description = "of the matrices: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
-  private Numerics.Precision precision;
-
   @Option(names = "--json", description = "one JSON object per text")
   private boolean json;
 
@@ -72,7 +66,7 @@ final class LogprobsCommand implements Callable<Integer> {
     }
     try (BufferedReader lines = Files.newBufferedReader(input, StandardCharsets.UTF_8);
         OneModel opened =
-            model.open(troupe.models(), 1, new Numerics(precision, Numerics.RolloutWeights.FP32))) {
+            model.open(troupe.models(), 1, reading.engine(PipelineConfig.RolloutWeights.AUTO))) {
       int number = 0;
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         number++;

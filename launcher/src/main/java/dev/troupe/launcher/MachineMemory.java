@@ -1,6 +1,7 @@
 package dev.troupe.launcher;
 
 import com.sun.management.OperatingSystemMXBean;
+import dev.troupe.models.torch.Device;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -10,6 +11,11 @@ import java.util.OptionalLong;
 /** How much memory this machine, or the container around us, still gives. */
 final class MachineMemory {
   private MachineMemory() {}
+
+  /** Bytes that can be taken now where the device's tensors lie. */
+  static long availableBytes(Device device) {
+    return device.isCuda() ? device.freeBytes() : availableBytes();
+  }
 
   /** Bytes that can be taken now without swapping. */
   static long availableBytes() {

@@ -2,6 +2,7 @@ package dev.troupe.launcher;
 
 import dev.troupe.engine.HybridEngine;
 import dev.troupe.engine.generation.Generator;
+import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.recipe.OptimizerConfig;
 import dev.troupe.rlhf.recipe.TuningConfig;
@@ -11,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 
 /**
@@ -19,9 +21,10 @@ import java.util.TreeMap;
  * everything is counted as if it were there at once, but the activations of one role after another,
  * as roles take turns on the lanes.
  *
- * @param heapBytes the JVM's largest heap
+ * @param device where the tensors lie
+ * @param heapBytes the JVM's largest heap where it is the device's memory too, else 0
  */
-record MemoryPlan(List<Item> items, long heapBytes) {
+record MemoryPlan(List<Item> items, Device device, long heapBytes) {
   private static final long FLOAT = 4;
 
   /** Copies that a loss makes of the logits in hand. */
@@ -29,7 +32,7 @@ record MemoryPlan(List<Item> items, long heapBytes) {
 
   private static final String ACTIVATIONS = "activations";
 
-  /** libtorch itself, code and buffers. */
+  /** libtorch itself, code and buffers; on CUDA its context and libraries. */
   private static final long LIBRARY = 300L << 20;
 
   /** Parameters, gradient and the two moments of AdamW. */
@@ -118,8 +121,8 @@ record MemoryPlan(List<Item> items, long heapBytes) {
       return this;
     }
 
-    MemoryPlan build(long heapBytes) {
-      return new MemoryPlan(List.copyOf(items), heapBytes);
+    MemoryPlan build(Device device, long heapBytes) {
+      return new MemoryPlan(List.copyOf(items), device, device.isCuda() ? 0 : heapBytes);
     }
   }
 
@@ -171,11 +174,14 @@ record MemoryPlan(List<Item> items, long heapBytes) {
             .max(Comparator.comparingLong(Item::bytes))
             .orElseThrow();
     throw new UserException(
-        "too little memory: '%s' needs %s (%s of it the JVM's heap), %s are available. The largest item is %s of %s, %s. %s"
+        "too little memory%s: '%s' needs %s%s, %s are available. The largest item is %s of %s, %s. %s"
             .formatted(
+                device.isCuda() ? " on " + device : "",
                 phase,
                 MachineMemory.readable(neededBytes()),
-                MachineMemory.readable(heapBytes),
+                device.isCuda()
+                    ? ""
+                    : " (%s of it the JVM's heap)".formatted(MachineMemory.readable(heapBytes)),
                 MachineMemory.readable(availableBytes),
                 largest.purpose(),
                 largest.role().equals("all") ? "all roles" : "the " + largest.role(),
@@ -195,8 +201,12 @@ record MemoryPlan(List<Item> items, long heapBytes) {
     };
   }
 
-  /** A table for a person: one line per phase, a column per purpose. */
-  String text(long availableBytes) {
+  /**
+   * A table for a person: one line per phase, a column per purpose.
+   *
+   * @param availableBytes nothing where it cannot be known here
+   */
+  String text(OptionalLong availableBytes) {
     List<String> purposes = items.stream().map(Item::purpose).distinct().toList();
     StringBuilder text = new StringBuilder("memory plan (estimate)\n");
     text.append(String.format("  %-16s", "phase"));
@@ -218,11 +228,18 @@ record MemoryPlan(List<Item> items, long heapBytes) {
               text.append(String.format("%12s%n", MachineMemory.readable(total)));
             });
     text.append(
-        "  with the JVM's heap (%s) and libtorch the run needs %s; %s are available"
+        "  with %slibtorch the run needs %s"
             .formatted(
-                MachineMemory.readable(heapBytes),
-                MachineMemory.readable(neededBytes()),
-                MachineMemory.readable(availableBytes)));
+                device.isCuda()
+                    ? ""
+                    : "the JVM's heap (%s) and ".formatted(MachineMemory.readable(heapBytes)),
+                MachineMemory.readable(neededBytes())));
+    if (device.isCuda()) {
+      text.append(" on ")
+          .append(availableBytes.isPresent() ? device : "a CUDA device of the hosts");
+    }
+    availableBytes.ifPresent(
+        bytes -> text.append("; %s are available".formatted(MachineMemory.readable(bytes))));
     return text.toString();
   }
 }

@@ -1,7 +1,7 @@
 package dev.troupe.launcher;
 
+import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.models.checkpoint.ModelConfig;
-import dev.troupe.protocol.data.Numerics;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -23,8 +23,8 @@ final class ModelOptions {
       description = "PEFT adapter to put on it, for example runs/NAME/policy")
   private @Nullable Path adapter;
 
-  OneModel open(OneModel.Opener opener, double temperature, Numerics numerics) {
-    return opener.open(existing(), existingAdapter(), temperature, numerics);
+  OneModel open(OneModel.Opener opener, double temperature, PipelineConfig.Engine engine) {
+    return opener.open(existing(), existingAdapter(), temperature, engine);
   }
 
   /** The model's directory. */

@@ -54,6 +54,13 @@ final class NodeCommand implements Callable<Integer> {
       description = "how long to try (default: ${DEFAULT-VALUE})")
   private int timeout;
 
+  @Option(
+      names = "--device",
+      defaultValue = "auto",
+      paramLabel = "NAME",
+      description = "what computes: auto, cpu, cuda or cuda:N (default: ${DEFAULT-VALUE})")
+  private String device;
+
   @Option(names = "--managed", hidden = true, description = "end when standard input closes")
   private boolean managed;
 
@@ -61,8 +68,17 @@ final class NodeCommand implements Callable<Integer> {
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     try (Ensemble node =
-        Ensemble.node(host, port, join, roles, Duration.ofSeconds(timeout), Engines.create())) {
-      out.println("joined " + join + " as " + node.address() + ", roles " + roles);
+        Ensemble.node(
+            host, port, join, roles, Duration.ofSeconds(timeout), Engines.create(device))) {
+      out.println(
+          "joined "
+              + join
+              + " as "
+              + node.address()
+              + ", roles "
+              + roles
+              + ", device "
+              + Torch.device());
       out.flush();
       if (managed) {
         endWithStandardInput();

@@ -1,8 +1,8 @@
 package dev.troupe.launcher;
 
+import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.Floats;
-import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.TokenIds;
@@ -18,8 +18,10 @@ interface OneModel extends AutoCloseable {
     /**
      * @param adapter directory of a PEFT adapter to put on the model
      * @param temperature at which log-probabilities are taken, 1 for the model's own
+     * @param engine on what and in what numbers
      */
-    OneModel open(Path model, Optional<Path> adapter, double temperature, Numerics numerics);
+    OneModel open(
+        Path model, Optional<Path> adapter, double temperature, PipelineConfig.Engine engine);
   }
 
   /** Plain text as the model reads it, beginning-of-sequence token first if it has one. */

@@ -2,7 +2,9 @@ package dev.troupe.launcher;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.launcher.config.ConfigurationLoader;
+import dev.troupe.models.torch.Device;
 import java.io.PrintWriter;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -34,9 +36,10 @@ final class PlanCommand implements Callable<Integer> {
     out.println(loaded.text().stripTrailing());
     out.println();
     out.println("placement\n  policy, critic, reward, reference: this JVM, one shared base");
-    MemoryPlan plan = RunOptions.memory(loaded.value());
-    long available = memoryMib > 0 ? memoryMib << 20 : MachineMemory.availableBytes();
-    out.println(plan.text(available));
+    Device device = Device.of(loaded.value().engine().device());
+    MemoryPlan plan = RunOptions.memory(loaded.value(), device);
+    long available = memoryMib > 0 ? memoryMib << 20 : MachineMemory.availableBytes(device);
+    out.println(plan.text(OptionalLong.of(available)));
     out.flush();
     plan.check(available);
     return ExitCode.OK;

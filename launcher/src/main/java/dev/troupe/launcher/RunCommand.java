@@ -1,8 +1,12 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.pipeline.Pipeline;
+import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.StepListener;
+import dev.troupe.launcher.config.ConfigurationLoader;
+import dev.troupe.models.torch.Device;
 import java.io.IOException;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -27,9 +31,11 @@ final class RunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException, IOException {
+    ConfigurationLoader.Loaded<PipelineConfig> loaded = options.load();
     return new RunSession(spec, json)
         .follow(
-            options.load(),
+            loaded,
+            Optional.of(Device.of(loaded.value().engine().device())),
             (config, configuration) ->
                 options.resume()
                     ? Pipeline.resume(config, configuration, StepListener.NONE)

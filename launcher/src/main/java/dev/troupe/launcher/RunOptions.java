@@ -4,6 +4,8 @@ import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.launcher.config.ConfigurationLoader;
 import dev.troupe.launcher.config.PipelineConfigurations;
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.torch.Device;
+import dev.troupe.models.torch.Lanes;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import java.nio.file.Path;
 import java.util.List;
@@ -39,14 +41,13 @@ final class RunOptions {
   }
 
   /** An estimate from config.json and the configuration alone. */
-  static MemoryPlan memory(PipelineConfig config) {
+  static MemoryPlan memory(PipelineConfig config, Device device) {
     ModelSize model =
         config.model().isPresent()
             ? new ModelSize(ModelConfig.read(Path.of(config.model().get())))
             : ModelSize.of(config.pretrain().model());
     MemoryPlan.Builder plan =
-        new MemoryPlan.Builder(
-            model, config.engine().numerics(), Runtime.getRuntime().availableProcessors());
+        new MemoryPlan.Builder(model, config.engine().numerics(), Lanes.on(device));
     long longest = longest(config.data().maxTokens(), model);
     for (PipelineConfig.Stage stage : config.stages()) {
       switch (stage) {
@@ -85,7 +86,7 @@ final class RunOptions {
                     2L * config.dpo().batchSize() * longest);
       }
     }
-    return plan.build(Runtime.getRuntime().maxMemory());
+    return plan.build(device, Runtime.getRuntime().maxMemory());
   }
 
   private static long longest(int limit, ModelSize model) {

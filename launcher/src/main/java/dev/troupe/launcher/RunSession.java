@@ -7,6 +7,7 @@ import dev.troupe.dashboard.DashboardServer;
 import dev.troupe.dashboard.RunFollower;
 import dev.troupe.dashboard.tensorboard.TensorBoardWriter;
 import dev.troupe.launcher.config.ConfigurationLoader;
+import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -14,6 +15,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
 import picocli.CommandLine.Model.CommandSpec;
 
@@ -40,16 +43,26 @@ final class RunSession {
     return json ? spec.commandLine().getErr() : spec.commandLine().getOut();
   }
 
-  /** Runs to the end; the exit code. */
-  int follow(ConfigurationLoader.Loaded<PipelineConfig> loaded, Starter starter)
+  /**
+   * Runs to the end; the exit code.
+   *
+   * @param here the device of this machine that computes, or nothing where others compute
+   */
+  int follow(
+      ConfigurationLoader.Loaded<PipelineConfig> loaded, Optional<Device> here, Starter starter)
       throws InterruptedException, IOException {
     PipelineConfig config = loaded.value();
     PrintWriter out = out();
-    MemoryPlan plan = RunOptions.memory(config);
-    long available = MachineMemory.availableBytes();
-    plan.check(available);
+    Device device = here.orElse(Device.cuda(0));
+    MemoryPlan plan = RunOptions.memory(config, device);
+    OptionalLong available =
+        here.isPresent()
+            ? OptionalLong.of(MachineMemory.availableBytes(device))
+            : OptionalLong.empty();
+    available.ifPresent(plan::check);
     out.println(plan.text(available));
-    if (config.engine().numerics().precision() == Numerics.Precision.BF16) {
+    DeviceAdvice.of(config.engine().device(), device).ifPresent(out::println);
+    if (!device.isCuda() && config.engine().numerics().precision() == Numerics.Precision.BF16) {
       ProcessorFeatures.ofThisMachine().warning().ifPresent(out::println);
     }
     Path directory = Path.of(config.output());

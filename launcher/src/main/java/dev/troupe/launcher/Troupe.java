@@ -1,6 +1,6 @@
 package dev.troupe.launcher;
 
-import dev.troupe.protocol.data.Numerics;
+import dev.troupe.actors.pipeline.PipelineConfig;
 import java.io.OutputStreamWriter;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -81,8 +81,9 @@ public final class Troupe implements Runnable {
   }
 
   private static OneModel openModel(
-      Path model, Optional<Path> adapter, double temperature, Numerics numerics) {
-    return OpenedModel.open(Engines.create(), model, adapter, temperature, numerics);
+      Path model, Optional<Path> adapter, double temperature, PipelineConfig.Engine engine) {
+    return OpenedModel.open(
+        Engines.create(engine.device()), model, adapter, temperature, engine.numerics());
   }
 
   /** Scripts read our JSON whatever the locale. */

@@ -8,6 +8,7 @@ import dev.troupe.engine.EngineException;
 import dev.troupe.engine.generation.GenerationException;
 import dev.troupe.launcher.config.ConfigException;
 import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.torch.DeviceException;
 import dev.troupe.protocol.event.EventLogException;
 import dev.troupe.rlhf.data.DataException;
 import java.io.IOException;
@@ -39,6 +40,7 @@ final class UserErrors {
           DashboardException.class,
           EventLogException.class,
           EngineException.class,
+          DeviceException.class,
           PipelineException.class,
           ClusterException.class,
           GenerationException.class);

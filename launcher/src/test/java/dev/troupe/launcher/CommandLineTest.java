@@ -195,9 +195,17 @@ class CommandLineTest {
   }
 
   @Test
+  void device_unknown() {
+    assertThat(run("generate", directory.toString(), "--prompt", "a", "--device", "gpu"))
+        .isEqualTo(2);
+    assertThat(err.toString())
+        .startsWith("error: --device is gpu, allowed: auto, cpu, cuda or cuda:N\n");
+  }
+
+  @Test
   void unexpectedException_isOneLineAndAFile() {
     OneModel.Opener broken =
-        (model, adapter, temperature, numerics) -> {
+        (model, adapter, temperature, engine) -> {
           throw new IllegalStateException("three is two");
         };
     int code =
@@ -242,7 +250,7 @@ class CommandLineTest {
 
   /** A model whose tokens are letters, which answers in capitals. */
   private static OneModel.Opener letters(int contextLength) {
-    return (model, adapter, temperature, numerics) ->
+    return (model, adapter, temperature, engine) ->
         new OneModel() {
           @Override
           public TokenIds encode(String text) {

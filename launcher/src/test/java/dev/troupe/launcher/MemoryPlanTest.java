@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Tuning;
@@ -13,6 +14,7 @@ import dev.troupe.rlhf.recipe.TuningConfig;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 
 class MemoryPlanTest {
@@ -107,10 +109,10 @@ class MemoryPlanTest {
     MemoryPlan.Builder one =
         new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 1)
             .trained("ppo train", "policy", lora, OPTIMIZER, 1024);
-    long alone = one.build(0).byPhase().get("ppo train");
+    long alone = one.build(Device.CPU, 0).byPhase().get("ppo train");
     long both =
         one.trained("ppo train", "critic", lora, OPTIMIZER, 1024)
-            .build(0)
+            .build(Device.CPU, 0)
             .byPhase()
             .get("ppo train");
     long adapterAndOptimizer = 4L * 4 * (22 * 8 * 4096 + 2048);
@@ -140,8 +142,9 @@ class MemoryPlanTest {
                 new MemoryPlan.Item("sft train", "policy", "optimizer", 20 * MIB),
                 new MemoryPlan.Item("ppo generate", "all", "base", 100 * MIB),
                 new MemoryPlan.Item("ppo generate", "policy", "kv-cache", 2048 * MIB)),
+            Device.CPU,
             512 * MIB);
-    assertThat(plan.text(8192 * MIB))
+    assertThat(plan.text(OptionalLong.of(8192 * MIB)))
         .isEqualTo(
             """
             memory plan (estimate)
@@ -151,10 +154,27 @@ class MemoryPlanTest {
               with the JVM's heap (512 MiB) and libtorch the run needs 2.9 GiB; 8.0 GiB are available""");
   }
 
+  @Test
+  void onCuda_theHeapIsElsewhere() {
+    MemoryPlan plan =
+        new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 1)
+            .base("sft train")
+            .build(Device.cuda(1), 2048 * MIB);
+    long base = plan.byPhase().get("sft train");
+    assertThat(plan.neededBytes()).isEqualTo(base + 300 * MIB);
+    assertThat(plan.text(OptionalLong.of(8192 * MIB)))
+        .endsWith("with libtorch the run needs 4.4 GiB on cuda:1; 8.0 GiB are available");
+    assertThat(plan.text(OptionalLong.empty()))
+        .endsWith("with libtorch the run needs 4.4 GiB on a CUDA device of the hosts");
+    assertThatThrownBy(() -> plan.check(1024 * MIB))
+        .hasMessageStartingWith(
+            "too little memory on cuda:1: 'sft train' needs 4.4 GiB, 1.0 GiB are available.");
+  }
+
   private static MemoryPlan plan(TuningConfig tuning) {
     return new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 1)
         .base("sft train")
         .trained("sft train", "policy", tuning, OPTIMIZER, 8 * 2048)
-        .build(2048 * MIB);
+        .build(Device.CPU, 2048 * MIB);
   }
 }

@@ -100,7 +100,11 @@ public final class Pipeline {
   public static RunHandle start(
       PipelineConfig config, String configuration, StepListener listener) {
     return start(
-        config, configuration, listener, () -> Ensemble.local(new HybridEngines()), Opening.NEW);
+        config,
+        configuration,
+        listener,
+        () -> Ensemble.local(HybridEngines.on(config.engine().device())),
+        Opening.NEW);
   }
 
   /**
@@ -123,7 +127,11 @@ public final class Pipeline {
   public static RunHandle resume(
       PipelineConfig config, String configuration, StepListener listener) {
     return start(
-        config, configuration, listener, () -> Ensemble.local(new HybridEngines()), Opening.RESUME);
+        config,
+        configuration,
+        listener,
+        () -> Ensemble.local(HybridEngines.on(config.engine().device())),
+        Opening.RESUME);
   }
 
   /** The same on the nodes that join {@code seed}. */

@@ -1,5 +1,6 @@
 package dev.troupe.actors.pipeline;
 
+import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.quickstart.QuickstartConfig;
@@ -50,28 +51,49 @@ public record PipelineConfig(
   /**
    * On what and in what numbers roles compute.
    *
+   * @param device a name that {@link Device#of} takes
    * @param rolloutWeights of the merged weights that sample
    */
-  public record Engine(Device device, Precision precision, Numerics.RolloutWeights rolloutWeights) {
+  public record Engine(String device, Precision precision, RolloutWeights rolloutWeights) {
+    public Engine {
+      if (!Device.isName(device)) {
+        throw new IllegalArgumentException("device is " + device + ", allowed: " + Device.NAMES);
+      }
+    }
+
     /** What the configuration comes down to on the device. */
     public Numerics numerics() {
+      boolean cuda = Device.namesCuda(device) || Device.of(device).isCuda();
       return new Numerics(
-          precision == Precision.BF16 ? Numerics.Precision.BF16 : Numerics.Precision.FP32,
-          rolloutWeights);
+          switch (precision) {
+            case AUTO -> cuda ? Numerics.Precision.BF16 : Numerics.Precision.FP32;
+            case FP32 -> Numerics.Precision.FP32;
+            case BF16 -> Numerics.Precision.BF16;
+          },
+          switch (rolloutWeights) {
+            case AUTO -> cuda ? Numerics.RolloutWeights.BF16 : Numerics.RolloutWeights.FP32;
+            case FP32 -> Numerics.RolloutWeights.FP32;
+            case BF16 -> Numerics.RolloutWeights.BF16;
+            case FP16 -> Numerics.RolloutWeights.FP16;
+            case INT8 -> Numerics.RolloutWeights.INT8;
+          });
     }
   }
 
-  /** What computes; the CPU, in this version. */
-  public enum Device {
-    AUTO,
-    CPU
-  }
-
-  /** Of matrices while training and scoring; AUTO is FP32 on the CPU. */
+  /** Of matrices while training and scoring; AUTO is FP32 on the CPU, BF16 on CUDA. */
   public enum Precision {
     AUTO,
     FP32,
     BF16
+  }
+
+  /** Of matrices while sampling; AUTO is FP32 on the CPU, BF16 on CUDA. */
+  public enum RolloutWeights {
+    AUTO,
+    FP32,
+    BF16,
+    FP16,
+    INT8
   }
 
   /**

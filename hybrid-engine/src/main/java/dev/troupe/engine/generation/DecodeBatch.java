@@ -69,14 +69,14 @@ final class DecodeBatch implements AutoCloseable {
     temperature = Handle.of(settings.temperature());
     topK = Handle.of((long) settings.topK());
     topP = Handle.of(settings.topP());
-    try (Handle batch = Handle.of((long) capacity);
-        Handle length = Handle.of((long) slots)) {
-      cache = kernels.infer("cache", batch, length);
-    }
     rows = new Reply[capacity];
     tokens = new long[capacity];
     starts = new long[capacity];
     start = Handle.of(starts, capacity);
+    try (Handle batch = Handle.of((long) capacity);
+        Handle length = Handle.of((long) slots)) {
+      cache = kernels.infer("cache", batch, length, start);
+    }
     mask = startMask(0);
     slot = longestPrompt(replies);
   }

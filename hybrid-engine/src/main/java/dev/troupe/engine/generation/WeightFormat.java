@@ -1,8 +1,9 @@
 package dev.troupe.engine.generation;
 
+import dev.troupe.models.torch.Torch;
 import java.util.Map;
 
-/** How the matrices are held while generating. */
+/** How the matrices are held while generating; packed for the CPU, plain on CUDA. */
 public enum WeightFormat {
   /** float32, packed by oneDNN: exact but for the order of additions. */
   FP32(
@@ -91,6 +92,37 @@ public enum WeightFormat {
    * on a lane.
    */
   Map<String, String> placeholders() {
+    return Torch.device().isCuda() ? plainPlaceholders() : packedPlaceholders();
+  }
+
+  /** Without packing, by operations that every device has: what CUDA is given. */
+  Map<String, String> plainPlaceholders() {
+    int dtype =
+        switch (this) {
+          case FP32 -> 6;
+          case BF16 -> 15;
+          case FP16 -> 5;
+          case INT8 ->
+              throw new GenerationException(
+                  "rollouts with int8 weights are for the CPU; on "
+                      + Torch.device()
+                      + " let engine.rollout-weights (--weights) be bf16, fp16 or fp32");
+        };
+    String product = "return torch.linear(x.to(%d), w).float()".formatted(dtype);
+    return Map.of(
+        "WEIGHT",
+        "Tensor",
+        "LINEAR",
+        product,
+        "FINE",
+        product,
+        "PACK",
+        "return w.to(%d)".formatted(dtype),
+        "FORMAT",
+        name());
+  }
+
+  private Map<String, String> packedPlaceholders() {
     String packing =
         this == INT8 ? pack.replace("$LARGEST", ByteProducts.largestWeight() + ".0") : pack;
     return Map.of(

@@ -10,13 +10,14 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
 /**
- * A native value with one owner, who closes it: a tensor, a list of tensors or a number. DJL's
- * IValue has neither owner nor finalizer, so an unclosed one leaks; {@link #live()} counts them for
- * the tests.
+ * A native value with one owner, who closes it: a tensor, which lies on the JVM's device, a list of
+ * tensors or a number. DJL's IValue has neither owner nor finalizer, so an unclosed one leaks;
+ * {@link #live()} counts them for the tests.
  */
 public final class Handle implements AutoCloseable {
   private static final AtomicLong LIVE = new AtomicLong();
@@ -61,10 +62,10 @@ public final class Handle implements AutoCloseable {
    * @param source given that memory, row by row, which it fills to the end and does not keep
    */
   public static Handle filled(Consumer<FloatBuffer> source, long... shape) {
-    try (NDManager scope = Torch.scope();
-        PtNDArray array = (PtNDArray) scope.create(new Shape(shape), DataType.FLOAT32)) {
+    try (NDManager scope = Torch.scope()) {
+      PtNDArray array = (PtNDArray) scope.create(new Shape(shape), DataType.FLOAT32);
       fill(array, source);
-      return new Handle(IValue.from(array));
+      return new Handle(IValue.from(onDevice(array)));
     }
   }
 
@@ -84,12 +85,17 @@ public final class Handle implements AutoCloseable {
     }
   }
 
+  /** The same on the JVM's device; itself where that is the CPU. */
+  private static PtNDArray onDevice(PtNDArray array) {
+    return array.toDevice(Torch.device().djl(), false);
+  }
+
   /** An int64 tensor. */
   public static Handle of(long[] data, long... shape) {
     try (NDManager scope = Torch.scope();
         PtNDArray view = (PtNDArray) scope.create(data, new Shape(shape));
         PtNDArray own = (PtNDArray) view.duplicate()) {
-      return new Handle(IValue.from(own));
+      return new Handle(IValue.from(onDevice(own)));
     }
   }
 
@@ -144,15 +150,20 @@ public final class Handle implements AutoCloseable {
     }
   }
 
-  /** Overwrites a contiguous float32 tensor in place; views of it see the new values. */
+  /** Overwrites a float32 tensor in place; views of it see the new values. */
   public void write(float[] data) {
-    try (NDManager scope = Torch.scope()) {
-      PtNDArray array = value().toTensor((PtNDManager) scope);
-      if (array.size() != data.length) {
-        throw new IllegalArgumentException(
-            "tensor of shape " + array.getShape() + " cannot take " + data.length + " floats");
-      }
-      fill(array, own -> own.put(data));
+    long[] shape = shape();
+    if (new Shape(shape).size() != data.length) {
+      throw new IllegalArgumentException(
+          "tensor of shape " + new Shape(shape) + " cannot take " + data.length + " floats");
+    }
+    try (Handle source = of(data, shape);
+        KernelModule kernels =
+            KernelModule.compile(
+                "write",
+                "def write(self, x, data) -> int:\n  x.copy_(data)\n  return 1\n",
+                Map.of())) {
+      kernels.infer("write", this, source).close();
     }
   }
 

@@ -10,10 +10,11 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 
 /**
- * A TorchScript archive made of text: one class with typed attributes. The format version is 10:
- * with 3, the loader would bring back the integer division of old versions (1 / 2 = 0).
+ * A TorchScript archive made of text: one class with typed attributes; {@code torch.jit.load} reads
+ * it too. The format version is 10: with 3, the loader would bring back the integer division of old
+ * versions (1 / 2 = 0).
  */
-final class KernelArchive {
+public final class KernelArchive {
   private static final String VERSION = "10\n";
 
   private KernelArchive() {}
@@ -22,7 +23,7 @@ final class KernelArchive {
    * @param methods plain {@code def name(self, …)} functions
    * @param attributes values of {@code self.name}: Long, Double, Boolean or long[]
    */
-  static byte[] of(String methods, Map<String, Object> attributes) {
+  public static byte[] of(String methods, Map<String, Object> attributes) {
     StringBuilder code =
         new StringBuilder(
             "class Kernels(Module):\n  __parameters__ = []\n  __buffers__ = []\n  training : bool\n");

@@ -13,13 +13,12 @@ import java.util.function.IntFunction;
 
 /**
  * The threads that torch runs on: one per core, each with one intra-op thread, no graph optimiser,
- * grad mode off. Work is given to a lane by number, so that the same work meets the same order of
- * operations in every run.
+ * grad mode off. A CUDA device has one, as it does one kernel after another anyway. Work is given
+ * to a lane by number, so that the same work meets the same order of operations in every run.
  */
 public final class Lanes implements AutoCloseable {
   private static final class Shared {
-    static final Lanes LANES =
-        new Lanes(Integer.getInteger("troupe.lanes", Runtime.getRuntime().availableProcessors()));
+    static final Lanes LANES = new Lanes(Integer.getInteger("troupe.lanes", on(Torch.device())));
   }
 
   private final List<ExecutorService> threads = new ArrayList<>();
@@ -49,7 +48,12 @@ public final class Lanes implements AutoCloseable {
     }
   }
 
-  /** The lanes of this JVM: as many as cores, or the system property {@code troupe.lanes}. */
+  /** How many lanes keep a device busy. */
+  public static int on(Device device) {
+    return device.isCuda() ? 1 : Runtime.getRuntime().availableProcessors();
+  }
+
+  /** The lanes of this JVM: {@link #on}, or the system property {@code troupe.lanes}. */
   public static Lanes shared() {
     return Shared.LANES;
   }

@@ -1,6 +1,7 @@
 package dev.troupe.models.torch;
 
 import ai.djl.engine.Engine;
+import ai.djl.engine.StandardCapabilities;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import java.util.concurrent.locks.ReadWriteLock;
@@ -14,13 +15,16 @@ public final class Torch {
   // Guarded by the class.
   private static boolean ended;
 
+  private static volatile Device device = Device.CPU;
+
   private Torch() {}
 
   private static final class Root {
     static final NDManager MANAGER = start();
 
     private static NDManager start() {
-      NDManager manager = Engine.getEngine("PyTorch").newBaseManager();
+      // On the CPU, where the JVM's numbers are; Handle moves them.
+      NDManager manager = Engine.getEngine("PyTorch").newBaseManager(ai.djl.Device.cpu());
       // Before the first operation: a second thread with an OpenMP pool of its own slows every
       // other (docs/adr/0007).
       JniUtils.setNumThreads(1);
@@ -29,6 +33,33 @@ public final class Torch {
       Runtime.getRuntime().addShutdownHook(new Thread(Torch::end, "torch-end"));
       return manager;
     }
+  }
+
+  /**
+   * Lets this JVM compute on a device; the CPU, unless this is called before the first tensor is
+   * made.
+   */
+  public static synchronized void use(Device wanted) {
+    if (!wanted.equals(device) && Handle.live() > 0) {
+      throw new DeviceException(
+          "this JVM computes on "
+              + device
+              + " already; "
+              + wanted
+              + " needs a JVM of its own, or must be chosen first");
+    }
+    device = wanted;
+  }
+
+  /** What this JVM computes on. */
+  public static Device device() {
+    return device;
+  }
+
+  /** Whether the native library, which this loads, was built for CUDA. */
+  static boolean knowsCuda() {
+    start();
+    return Engine.getEngine("PyTorch").hasCapability(StandardCapabilities.CUDA);
   }
 
   /** Loads the native library, once; later calls do nothing. */

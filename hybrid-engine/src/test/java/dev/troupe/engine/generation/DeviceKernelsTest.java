@@ -1,0 +1,121 @@
+package dev.troupe.engine.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.decoder.Precision;
+import dev.troupe.models.peft.LoraOptions;
+import dev.troupe.models.peft.Modules;
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Lanes;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.EnumSource.Mode;
+
+/**
+ * What can be known of kernels on CUDA without a CUDA device: that they say of every tensor that
+ * they make where it shall be (src/test/golden/devices runs them on a device that is not there),
+ * and that the plain matrices, which CUDA is given, compute what the training path does.
+ */
+final class DeviceKernelsTest {
+  private static final Path ROOT = Path.of(System.getProperty("troupe.root"));
+  private static final Path FAMILIES = ROOT.resolve("models/src/test/resources/golden/families");
+  private static final LoraOptions ADAPTER =
+      new LoraOptions(
+          2,
+          6,
+          new Modules.AllLinear(),
+          Optional.empty(),
+          false,
+          List.of(),
+          List.of(),
+          Map.of(),
+          Map.of(),
+          0,
+          false,
+          LoraOptions.Bias.ALL,
+          LoraOptions.Initial.KAIMING);
+
+  @Test
+  void everyTensorThatAKernelMakes_isMadeOnADevice() throws IOException {
+    // bytes.py asks what the CPU can do.
+    for (String kernels :
+        List.of(
+            "models/src/main/resources/kernels/decoder.py",
+            "hybrid-engine/src/main/resources/kernels/generate.py")) {
+      String text = Files.readString(ROOT.resolve(kernels));
+      List<String> homeless =
+          Pattern.compile("torch\\.(zeros|ones|full|empty|arange|tensor|eye|rand|randn)\\(.*")
+              .matcher(text)
+              .results()
+              .map(MatchResult::group)
+              .filter(line -> !line.contains("device="))
+              .toList();
+      assertThat(homeless).as(kernels).isEmpty();
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(value = WeightFormat.class, mode = Mode.EXCLUDE, names = "INT8")
+  void plainMatrices_giveWhatTheTrainingPathGives(WeightFormat format) {
+    try (Lanes lanes = new Lanes(1);
+        BaseModel base = BaseModel.load(FAMILIES.resolve("gemma3"))) {
+      ParameterLayout layout = ParameterLayout.lora(base.config(), ADAPTER, false);
+      lanes.run(
+          () -> {
+            try (KernelModule kernels = plain(layout, format);
+                KernelModule training =
+                    KernelModule.load(
+                        BaseModel.class,
+                        "/kernels/decoder.py",
+                        layout.kernelAttributes(),
+                        Map.of());
+                Handle flat = Handle.of(layout.initial(1), layout.size());
+                Handle frame = kernels.infer("frame", base.weights(), flat);
+                Handle packed = shadow(kernels, base.weights(), flat)) {
+              Probe probe =
+                  new Probe(kernels, training, base, Generator.Options.of(format, Precision.FP32));
+              probe.check(
+                  flat, new Shadow(frame, packed), new EngineMode.Training().flip(1, format));
+            }
+            return 0;
+          });
+    }
+  }
+
+  @Test
+  void int8OnCuda_isRefused() {
+    assertThatThrownBy(WeightFormat.INT8::plainPlaceholders)
+        .isInstanceOf(GenerationException.class)
+        .hasMessageContaining("rollouts with int8 weights are for the CPU")
+        .hasMessageContaining("bf16, fp16 or fp32");
+  }
+
+  private static KernelModule plain(ParameterLayout layout, WeightFormat format) {
+    Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
+    attributes.put("weight_at", new long[] {1, 2, 4, 5});
+    return KernelModule.load(
+        Generator.class, "/kernels/generate.py", attributes, format.plainPlaceholders());
+  }
+
+  private static Handle shadow(KernelModule kernels, Handle weights, Handle flat) {
+    try (Handle nothing = kernels.infer("nothing");
+        Handle part = Handle.of(0L);
+        Handle parts = Handle.of(1L)) {
+      return kernels.infer("shadow", weights, flat, nothing, part, parts);
+    }
+  }
+}

@@ -1,0 +1,38 @@
+package dev.troupe.launcher;
+
+import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.models.torch.Device;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** On what and in what numbers a one-off command reads given tokens. */
+final class DeviceOptions {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec;
+
+  @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      defaultValue = "auto",
+      description = "what computes: auto, cpu, cuda or cuda:N; default ${DEFAULT-VALUE}")
+  private String device;
+
+  @Option(
+      names = "--precision",
+      paramLabel = "NUMBERS",
+      defaultValue = "AUTO",
+      description =
+          "of the matrices while reading given tokens: ${COMPLETION-CANDIDATES}; default"
+              + " ${DEFAULT-VALUE}: FP32 on the CPU, BF16 on CUDA")
+  private PipelineConfig.Precision precision;
+
+  PipelineConfig.Engine engine(PipelineConfig.RolloutWeights weights) {
+    if (!Device.isName(device)) {
+      throw new ParameterException(
+          spec.commandLine(), "--device is " + device + ", allowed: auto, cpu, cuda or cuda:N");
+    }
+    return new PipelineConfig.Engine(device, precision, weights);
+  }
+}

@@ -1,0 +1,23 @@
+package dev.troupe.launcher;
+
+import dev.troupe.actors.pipeline.PipelineConfig;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** On what and in what numbers a one-off command answers. */
+final class EngineOptions {
+  @Mixin private DeviceOptions reading;
+
+  @Option(
+      names = "--weights",
+      paramLabel = "NUMBERS",
+      defaultValue = "AUTO",
+      description =
+          "of the matrices while answering: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}:"
+              + " FP32 on the CPU, BF16 on CUDA")
+  private PipelineConfig.RolloutWeights weights;
+
+  PipelineConfig.Engine engine() {
+    return reading.engine(weights);
+  }
+}

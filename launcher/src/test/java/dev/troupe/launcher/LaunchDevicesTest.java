@@ -1,0 +1,57 @@
+package dev.troupe.launcher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.troupe.models.torch.Device;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Which device each node of a launch is given, and what is said of the choice. */
+final class LaunchDevicesTest {
+  @TempDir private Path directory;
+
+  @Test
+  void nodesOfOneMachine_takeItsCudaDevicesInTurn() {
+    Device first = Device.cuda(0);
+    assertThat(LaunchCommand.device("auto", first, 0, 2)).isEqualTo("cuda:0");
+    assertThat(LaunchCommand.device("cuda", first, 1, 2)).isEqualTo("cuda:1");
+    assertThat(LaunchCommand.device("auto", first, 2, 2)).isEqualTo("cuda:0");
+    assertThat(LaunchCommand.device("cuda:0", first, 1, 2)).isEqualTo("cuda:0");
+    assertThat(LaunchCommand.device("auto", Device.CPU, 1, 0)).isEqualTo("auto");
+    assertThat(LaunchCommand.device("cpu", Device.CPU, 1, 2)).isEqualTo("cpu");
+  }
+
+  @Test
+  void hosts_mayNameADevice() throws IOException {
+    Path file = directory.resolve("hosts");
+    Files.writeString(file, "gpu1 policy cuda:0\nme@gpu1 critic,judge cuda:1\nother rollout\n");
+    assertThat(HostsFile.read(file).hosts())
+        .extracting(HostsFile.Host::device)
+        .containsExactly(Optional.of("cuda:0"), Optional.of("cuda:1"), Optional.empty());
+  }
+
+  @Test
+  void hosts_withAWrongDevice_areRefused() throws IOException {
+    Path file = directory.resolve("hosts");
+    Files.writeString(file, "# two\ngpu1 policy gpu0\n");
+    assertThatThrownBy(() -> HostsFile.read(file))
+        .hasMessage(
+            file
+                + ":2: expected HOST ROLE[,ROLE…] [DEVICE], found 'gpu1 policy gpu0'; for example:"
+                + " gpu1 policy cuda:0");
+  }
+
+  @Test
+  void auto_isExplained() {
+    assertThat(DeviceAdvice.of("auto", Device.cuda(0), 1)).hasValue("device: cuda:0");
+    assertThat(DeviceAdvice.of("auto", Device.CPU, 1))
+        .hasValueSatisfying(text -> assertThat(text).contains("docs/cuda.md"));
+    assertThat(DeviceAdvice.of("auto", Device.CPU, 0)).isEmpty();
+    assertThat(DeviceAdvice.of("cpu", Device.CPU, 1)).isEmpty();
+  }
+}
