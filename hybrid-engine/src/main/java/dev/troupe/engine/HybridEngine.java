@@ -229,21 +229,22 @@ public final class HybridEngine implements RoleEngine {
   }
 
   @Override
-  public void take(Floats parameters, long taken) {
-    if (parameters.size() != layout.size()) {
+  public void take(List<Floats> parameters, long taken) {
+    long given = parameters.stream().mapToLong(Floats::size).sum();
+    if (given != layout.size()) {
       throw new EngineException(
           "the "
               + spec.name()
               + " has "
               + layout.size()
               + " parameters and was given "
-              + parameters.size()
+              + given
               + ". Is the model in "
               + model
               + " the same on every node?");
     }
     returnToTraining();
-    trainer.parameters().write(parameters.values());
+    trainer.parameters().write(parameters.stream().map(Floats::values).toArray(float[][]::new));
     version = taken;
   }
 

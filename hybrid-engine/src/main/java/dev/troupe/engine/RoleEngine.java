@@ -53,11 +53,11 @@ public interface RoleEngine extends AutoCloseable {
   /**
    * Works with another engine's {@link #parameters} from now on, as though they were its own.
    *
-   * @param parameters of a role of the same model, adapter and tuning
+   * @param parameters of a role of the same model, adapter and tuning, in consecutive parts
    * @param version the other's {@link #adapterVersion}
    * @throws EngineException when they are not as many as this role's
    */
-  void take(Floats parameters, long version);
+  void take(List<Floats> parameters, long version);
 
   /**
    * Writes the PEFT adapter with its head, or the whole checkpoint of a fully tuned role, and ema/

@@ -219,7 +219,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       return new RoleWorker.Lent(lent.version(), lent.parts().size());
     } else if (work instanceof RoleWorker.Take take) {
       Weights taken = Weights.fetch(take, system);
-      open.take(taken.whole(), taken.version());
+      open.take(taken.parts(), taken.version());
       lent = taken;
     }
     return new RoleWorker.Finished();

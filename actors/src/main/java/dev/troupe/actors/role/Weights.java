@@ -39,16 +39,6 @@ record Weights(long version, List<Floats> parts) {
     return new Weights(version, parts);
   }
 
-  Floats whole() {
-    float[] all = new float[parts.stream().mapToInt(Floats::size).sum()];
-    int at = 0;
-    for (Floats part : parts) {
-      System.arraycopy(part.values(), 0, all, at, part.size());
-      at += part.size();
-    }
-    return new Floats(all);
-  }
-
   /**
    * Part after part, so that one role never has more than one under way. Not for an actor: waits.
    */

@@ -146,8 +146,8 @@ public final class FakeEngines implements RoleEngine.Factory {
     }
 
     @Override
-    public void take(Floats parameters, long taken) {
-      note("take " + parameters.size());
+    public void take(List<Floats> parameters, long taken) {
+      note("take " + parameters.stream().mapToInt(Floats::size).sum());
       version.set(taken);
     }
 

@@ -144,7 +144,7 @@ public final class SimulatedEngines implements RoleEngine.Factory {
     }
 
     @Override
-    public void take(Floats parameters, long taken) {
+    public void take(List<Floats> parameters, long taken) {
       version = taken;
     }
 

@@ -150,14 +150,19 @@ public final class Handle implements AutoCloseable {
     }
   }
 
-  /** Overwrites a float32 tensor in place; views of it see the new values. */
-  public void write(float[] data) {
+  /**
+   * Overwrites a float32 tensor in place; views of it see the new values.
+   *
+   * @param parts its elements row by row, in one array or in consecutive ones
+   */
+  public void write(float[]... parts) {
     long[] shape = shape();
-    if (new Shape(shape).size() != data.length) {
+    long given = Arrays.stream(parts).mapToLong(part -> part.length).sum();
+    if (new Shape(shape).size() != given) {
       throw new IllegalArgumentException(
-          "tensor of shape " + new Shape(shape) + " cannot take " + data.length + " floats");
+          "tensor of shape " + new Shape(shape) + " cannot take " + given + " floats");
     }
-    try (Handle source = of(data, shape);
+    try (Handle source = filled(own -> Arrays.stream(parts).forEach(part -> own.put(part)), shape);
         KernelModule kernels =
             KernelModule.compile(
                 "write",
