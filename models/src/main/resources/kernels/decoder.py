@@ -48,6 +48,10 @@ def linear(self, x, w):
   # of a weight of the model: bfloat16, factors and result, where that is chosen
   return torch.linear(self.rounded(x), self.rounded(w))
 
+def attending(self, x):
+  # what attention computes in: also bfloat16 where that is chosen, but for ALiBi, whose distances have too many digits
+  return x.to(15) if self.bf16 and not self.alibi else self.exact(x)
+
 def exact(self, x):
   return x.float() if self.bf16 else x
 
@@ -103,22 +107,38 @@ def low_rank(self, x, y, p: List[Tensor], l: int, g: int, seed: int):
   a = p[11 * l + self.group_piece[g]]
   if a.numel() == 0:
     return y
-  a = a.view(-1, x.size(1)).type_as(y)
   b = self.group_outs(p, l, g)
-  if seed != 0 and self.drop_below > 0:
-    # every linear layer drops inputs of its own
-    parts: List[Tensor] = []
+  # in place: y is fresh from a product, whose gradient does not need it
+  return y.addmm_(self.narrowed(x, a.view(-1, x.size(1)).type_as(y), b, l, g, seed), torch.block_diag(b).type_as(y), beta=1, alpha=self.scale)
+
+def narrowed(self, x, a, b: List[Tensor], l: int, g: int, seed: int):
+  # x Aᵀ of a group
+  if seed == 0 or self.drop_below == 0:
+    return torch.linear(x, a)
+  # every linear layer drops inputs of its own
+  parts: List[Tensor] = []
+  r = 0
+  for j in range(len(b)):
+    n = b[j].size(0)
+    if n > 0:
+      parts.append(torch.linear(self.dropped(self.exact(x), seed, l, g, j).type_as(a), a[r:r + n]))
+      r += n
+  return torch.cat(parts, 1)
+
+def gate_up(self, x, w, p: List[Tensor], l: int, seed: int) -> List[Tensor]:
+  # both halves with LoRA, each a product of its own: the gradient of one cut in two would be put together by a copy
+  out = [self.linear(x, w[:self.ffn]), self.linear(x, w[self.ffn:])]
+  a = p[11 * l + self.group_piece[2]]
+  if a.numel() > 0:
+    b = self.group_outs(p, l, 2)
+    h = self.narrowed(x, a.view(-1, x.size(1)).type_as(out[0]), b, l, 2, seed)
     r = 0
     for j in range(len(b)):
       n = b[j].size(0)
       if n > 0:
-        parts.append(torch.linear(self.dropped(self.exact(x), seed, l, g, j).type_as(a), a[r:r + n]))
+        out[j] = out[j].addmm_(h[:, r:r + n], b[j].type_as(h), beta=1, alpha=self.scale)
         r += n
-    h = torch.cat(parts, 1)
-  else:
-    h = torch.linear(x, a)
-  # in place: y is fresh from a product, whose gradient does not need it
-  return y.addmm_(h, torch.block_diag(b).type_as(y), beta=1, alpha=self.scale)
+  return out
 
 def magnitude(self, w, p: List[Tensor], l: int, g: int):
   # DoRA: m / |row of W + scale Bᵀ A|, the norm without a gradient (Liu et al., arXiv:2402.09353, 4.3); 1 for what is not adapted
@@ -184,17 +204,59 @@ def mask(self, t: int, local: bool, x) -> Optional[Tensor]:
   m = torch.zeros([t, t], device=x.device).masked_fill_(hidden, -inf)
   if self.alibi:
     m = m - self.slopes(x).view(1, self.heads, 1, 1) * back
-  return m.type_as(x)
+  return self.attending(m.type_as(x))
+
+def block(self, t: int) -> int:
+  # Rows of queries that attend together: not to what is behind the last of them. 0 for all rows at once by torch's own attention, which keeps no
+  # probabilities for the gradient: for long texts, and where scores are more than a product and a mask
+  if t > self.blocked_tokens or self.attention_cap > 0.0 or self.alibi:
+    return 0
+  return max(self.block_rows, (t + 3) // 4)
+
+def block_masks(self, t: int, local: bool, x) -> List[Tensor]:
+  # of each block, [1, group * rows, positions], to add to the scores
+  out: List[Tensor] = []
+  b = self.block(t)
+  if b > 0:
+    at = torch.arange(t, device=x.device)
+    back = at.unsqueeze(1) - at.unsqueeze(0)
+    hidden = back < 0
+    if local:
+      hidden = hidden | (back >= self.window)
+    m = self.attending(torch.zeros([t, t], device=x.device).masked_fill_(hidden, -inf).type_as(x))
+    for i in range(0, t, b):
+      n = min(i + b, t)
+      out.append(m[i:n, :n].repeat(self.heads // self.kv, 1).unsqueeze(0))
+  return out
+
+def blocked(self, q, k, v, masks: List[Tensor]):
+  # q [B, T, heads, head_dim], k, v [B, T, kv heads, head_dim]; [B * T, heads * head_dim]. The query heads of a group are rows of one product, so that
+  # keys and values are not repeated. With its gradient two thirds of the time of torch's attention in float32, a quarter in bfloat16
+  b, t, hk, hd = q.size(0), q.size(1), self.kv, self.hd
+  g = self.heads // hk
+  k = k.transpose(1, 2).reshape(b * hk, t, hd).transpose(1, 2)
+  v = v.transpose(1, 2).reshape(b * hk, t, hd)
+  out: List[Tensor] = []
+  i = 0
+  for part in q.split(self.block(t), 1):
+    n = part.size(1)
+    m = masks[i]
+    rows = part.reshape(b, n, hk, g, hd).permute([0, 2, 3, 1, 4]).reshape(b * hk, g * n, hd)
+    s = torch.baddbmm(m, rows, torch.narrow(k, 2, 0, m.size(2)), beta=1, alpha=self.attention_scale)
+    a = torch.bmm(torch.softmax(s, -1), torch.narrow(v, 1, 0, m.size(2)))
+    out.append(a.view(b, hk, g, n, hd).permute([0, 3, 1, 2, 4]))
+    i += 1
+  return torch.cat(out, 1).view(b * t, self.heads * hd)
 
 def attention(self, q, k, v, mask: Optional[Tensor]):
   # [B, heads, T, head_dim] each
   if self.attention_cap > 0.0:
     assert mask is not None
-    s = torch.tanh(torch.matmul(q, k.transpose(2, 3)) * (self.attention_scale / self.attention_cap)) * self.attention_cap
-    return torch.matmul(torch.softmax(s + mask, -1), v)
+    s = torch.tanh(self.exact(torch.matmul(q, k.transpose(2, 3))) * (self.attention_scale / self.attention_cap)) * self.attention_cap
+    return torch.matmul(torch.softmax(s + mask, -1).type_as(v), v)
   return torch.scaled_dot_product_attention(q, k, v, mask, 0., mask is None, scale=self.attention_scale)
 
-def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor], masks: List[Optional[Tensor]], rows: int, seed: int):
+def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor], masks: List[Optional[Tensor]], blocks: List[List[Tensor]], rows: int, seed: int):
   # [N, heads * head_dim], before the output projection
   hq, hk, hd = self.heads, self.kv, self.hd
   n = x.size(0)
@@ -207,10 +269,10 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
     qkv = self.stretched(h, qkv, w[o + 1], p, l, 0, seed)
   elif self.lora:
     qkv = self.low_rank(h, qkv, p, l, 0, seed)
-  qkv = self.exact(qkv)
   if self.qkv_bias and not fused:
     qkv = qkv + w[o + 7]
   qk, v = qkv.split_with_sizes([(hq + hk) * hd, hk * hd], -1)
+  qk, v = self.exact(qk), self.attending(v)
   if self.qk_norm:
     gain = torch.cat([w[o + 8].expand(hq, hd), w[o + 9].expand(hk, hd)])
     qk = self.rms(qk.reshape(n, hq + hk, hd), gain)
@@ -218,10 +280,13 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
     qk = torch.view_as_real(torch.view_as_complex(qk.reshape(rows, t, hq + hk, hd // 2, 2)) * rope[self.local[l]]).flatten(3)
   else:
     qk = qk.reshape(rows, t, hq + hk, hd)
-  q, k = qk.split_with_sizes([hq, hk], 2)
+  q, k = self.attending(qk).split_with_sizes([hq, hk], 2)
+  v = v.reshape(rows, t, hk, hd)
+  if self.block(t) > 0:
+    return self.blocked(q, k, v, blocks[self.local[l]])
   g = hq // hk
   k = k.unsqueeze(3).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
-  v = v.reshape(rows, t, hk, 1, hd).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
+  v = v.unsqueeze(3).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
   a = self.attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), masks[self.local[l]])
   return a.transpose(1, 2).reshape(n, hq * hd)
 
@@ -243,19 +308,25 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
   if self.post_norms:
     x = before + self.rms(self.exact(x), w[o + 11])
   h = self.rounded(self.normed(before if self.parallel else x, w[o + 3], w[o + 12]))
-  fused = self.mlp_bias and not self.dora and not self.bf16
-  gu = torch.linear(h, w[o + 4], w[o + 13]) if fused else self.linear(h, w[o + 4])
-  if self.dora:
-    gu = self.stretched(h, gu, w[o + 4], p, l, 2, seed)
-  elif self.lora:
-    gu = self.low_rank(h, gu, p, l, 2, seed)
-  if self.mlp_bias and not fused:
-    gu = gu + w[o + 13]
-  if self.gated:
-    gate, up = gu.chunk(2, -1)
-    a = self.activated(gate) * up
+  if self.gated and self.lora and not self.dora and self.widths[self.group_linear[2] + 1] > 0:
+    halves = self.gate_up(h, w[o + 4], p, l, seed)
+    if self.mlp_bias:
+      halves = [halves[0] + w[o + 13][:self.ffn], halves[1] + w[o + 13][self.ffn:]]
+    a = self.activated(halves[0]) * halves[1]
   else:
-    a = self.activated(gu)
+    fused = self.mlp_bias and not self.dora and not self.bf16
+    gu = torch.linear(h, w[o + 4], w[o + 13]) if fused else self.linear(h, w[o + 4])
+    if self.dora:
+      gu = self.stretched(h, gu, w[o + 4], p, l, 2, seed)
+    elif self.lora:
+      gu = self.low_rank(h, gu, p, l, 2, seed)
+    if self.mlp_bias and not fused:
+      gu = gu + w[o + 13]
+    if self.gated:
+      gate, up = gu.chunk(2, -1)
+      a = self.activated(gate) * up
+    else:
+      a = self.activated(gu)
   a = self.rounded(a)
   before = x
   x = self.linear(a, w[o + 5]) if apart else torch.addmm(x, a, w[o + 5].t())
@@ -277,6 +348,13 @@ def tables(self, w: List[Tensor], t: int) -> List[Tensor]:
     return [w[3], w[3]]
   far = torch.view_as_complex(w[3][:t])
   return [far, torch.view_as_complex(w[4][:t]) if self.local_rope else far]
+
+def blocks(self, x, t: int) -> List[List[Tensor]]:
+  # masks by block, as masks by the whole
+  out: List[List[Tensor]] = []
+  out.append(self.block_masks(t, False, x))
+  out.append(self.block_masks(t, True, x) if self.window > 0 else out[0])
+  return out
 
 def masks(self, x, t: int) -> List[Optional[Tensor]]:
   out: List[Optional[Tensor]] = []
@@ -301,8 +379,9 @@ def advance(self, x, first: int, last: int, w: List[Tensor], p: List[Tensor], re
   t = x.size(0) // rows
   rope = self.tables(w, t)
   masks = self.masks(x, t)
+  blocks = self.blocks(x, t)
   for l in range(first, last):
-    a = self.attend(x, w, p, l, rope, masks, rows, seed)
+    a = self.attend(x, w, p, l, rope, masks, blocks, rows, seed)
     if l == self.layers - 1:
       x, a = x.index_select(0, reads), a.index_select(0, reads)
     x = self.finish(x, a, w, p, l, seed)
@@ -337,7 +416,11 @@ def next_logits(self, x, head, temperature: float) -> Tuple[Tensor, Tensor]:
   z = self.capped(self.exact(self.linear(x, head)))
   if temperature != 1.0:
     z = z.div_(temperature)
-  return z, torch.logsumexp(z, [-1], True)
+  # a few rows at a time: their copy stays in the cache
+  sums: List[Tensor] = []
+  for i in range(0, z.size(0), 8):
+    sums.append(torch.logsumexp(z[i:i + 8], [-1], True))
+  return z, torch.cat(sums)
 
 def forward(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int) -> List[Tensor]:
   # seed: of dropout, 0 for none. [hidden states with their graph, logprobs, entropies, values], behind them logits for backward
@@ -484,9 +567,10 @@ def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
   rope = self.tables(ws, t)
   x = self.embedded(ids, ws)
   masks = self.masks(x, t)
+  blocks = self.blocks(x, t)
   out: List[Tensor] = []
   for l in range(self.layers):
-    x = self.finish(x, self.attend(x, ws, p, l, rope, masks, rows, 0), ws, p, l, 0)
+    x = self.finish(x, self.attend(x, ws, p, l, rope, masks, blocks, rows, 0), ws, p, l, 0)
     out.append(x)
   return out
 

@@ -76,10 +76,16 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
     /**
      * What training needs beside the trained parameters themselves.
      *
-     * @param tokens at most, padding included, of one optimiser step
+     * @param sequences of one optimiser step
+     * @param longest tokens that each may have
      */
     Builder trained(
-        String phase, String role, TuningConfig tuning, OptimizerConfig optimizer, long tokens) {
+        String phase,
+        String role,
+        TuningConfig tuning,
+        OptimizerConfig optimizer,
+        long sequences,
+        long longest) {
       long parameters = model.trainedParameters(tuning) + model.config().hiddenSize();
       add(phase, role, purpose(tuning), parameters * FLOAT);
       add(
@@ -91,10 +97,12 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
           optimizer.microBatchTokens() == 0
               ? HybridEngine.MICRO_BATCH_TOKENS
               : optimizer.microBatchTokens();
-      long together = Math.min(tokens, micro * lanes);
+      long together = Math.min(sequences * longest, micro * lanes);
       long kept = optimizer.recompute() ? 0 : lanes * model.keptLogitNumbers(together / lanes);
       return activations(
-          phase, role, together * model.activationNumbersPerToken(optimizer.recompute()) + kept);
+          phase,
+          role,
+          together * model.activationNumbersPerToken(longest, optimizer.recompute()) + kept);
     }
 
     /** Merged weights and the cache of keys and values, of at most {@code rows} at once. */

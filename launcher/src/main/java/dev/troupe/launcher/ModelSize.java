@@ -57,14 +57,17 @@ record ModelSize(ModelConfig config) {
   }
 
   /**
-   * What the backward pass keeps of one token: inputs of every linear layer, norm and product.
+   * What the backward pass keeps of one token: inputs of every linear layer, norm and product, and
+   * the probabilities of attention.
    *
+   * @param longest tokens of a text
    * @param recompute whether it keeps them of one segment of layers at a time
    */
-  long activationNumbersPerToken(boolean recompute) {
+  long activationNumbersPerToken(long longest, boolean recompute) {
     long inner = (config.decoder().mlp().gated() ? 4L : 2L) * config.intermediateSize();
     long heads = 2L * (config.heads() + config.kvHeads()) * config.headDim();
-    long layer = 4L * config.hiddenSize() + heads + inner;
+    long layer =
+        4L * config.hiddenSize() + heads + inner + BaseModel.keptProbabilities(config, longest);
     if (!recompute) {
       return config.layers() * layer;
     }

@@ -57,7 +57,8 @@ final class RunOptions {
                 "policy",
                 config.pretrain().training().tuning(),
                 config.pretrain().training().optimizer(),
-                config.pretrain().training().batchSize() * longest);
+                config.pretrain().training().batchSize(),
+                longest);
         case SFT ->
             plan.base("sft" + TRAIN)
                 .trained(
@@ -65,7 +66,8 @@ final class RunOptions {
                     "policy",
                     config.sft().tuning(),
                     config.sft().optimizer(),
-                    config.sft().batchSize() * longest);
+                    config.sft().batchSize(),
+                    longest);
         case REWARD ->
             plan.base("reward" + TRAIN)
                 .trained(
@@ -73,7 +75,8 @@ final class RunOptions {
                     "reward",
                     config.reward().tuning(),
                     config.reward().optimizer(),
-                    2L * config.reward().batchSize() * longest);
+                    2L * config.reward().batchSize(),
+                    longest);
         case PPO -> ppo(plan, config, model);
         case DPO ->
             plan.base("dpo" + TRAIN)
@@ -83,7 +86,8 @@ final class RunOptions {
                     "policy",
                     config.dpo().tuning(),
                     config.dpo().optimizer(),
-                    2L * config.dpo().batchSize() * longest);
+                    2L * config.dpo().batchSize(),
+                    longest);
       }
     }
     return plan.build(device, Runtime.getRuntime().maxMemory());
@@ -103,7 +107,7 @@ final class RunOptions {
                 + config.ppo().generation().maxNewTokens());
     int prompts = config.ppo().promptsPerIteration();
     int minibatches = config.ppo().minibatches();
-    long minibatch = (prompts + minibatches - 1L) / minibatches * answered;
+    long minibatch = (prompts + minibatches - 1L) / minibatches;
     String generate = "ppo generate";
     for (String phase : List.of(generate, "ppo" + TRAIN)) {
       plan.base(phase)
@@ -113,7 +117,14 @@ final class RunOptions {
     plan.loaded(generate, "policy", policy)
         .loaded(generate, "critic", critic)
         .generating(generate, "policy", prompts, answered);
-    plan.trained("ppo" + TRAIN, "policy", policy, config.ppo().policy().optimizer(), minibatch)
-        .trained("ppo" + TRAIN, "critic", critic, config.ppo().critic().optimizer(), minibatch);
+    plan.trained(
+            "ppo" + TRAIN, "policy", policy, config.ppo().policy().optimizer(), minibatch, answered)
+        .trained(
+            "ppo" + TRAIN,
+            "critic",
+            critic,
+            config.ppo().critic().optimizer(),
+            minibatch,
+            answered);
   }
 }

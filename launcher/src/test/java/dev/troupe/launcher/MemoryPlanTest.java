@@ -108,10 +108,10 @@ class MemoryPlanTest {
     TuningConfig lora = new TuningConfig.Lora(8, 16, List.of("q_proj"));
     MemoryPlan.Builder one =
         new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 1)
-            .trained("ppo train", "policy", lora, OPTIMIZER, 1024);
+            .trained("ppo train", "policy", lora, OPTIMIZER, 1, 1024);
     long alone = one.build(Device.CPU, 0).byPhase().get("ppo train");
     long both =
-        one.trained("ppo train", "critic", lora, OPTIMIZER, 1024)
+        one.trained("ppo train", "critic", lora, OPTIMIZER, 1, 1024)
             .build(Device.CPU, 0)
             .byPhase()
             .get("ppo train");
@@ -127,7 +127,7 @@ class MemoryPlanTest {
     assertThatCode(() -> lora.check(16_000 * MIB)).doesNotThrowAnyException();
     assertThatThrownBy(() -> full.check(16_000 * MIB))
         .hasMessage(
-            "too little memory: 'sft train' needs 26.0 GiB (2.0 GiB of it the JVM's heap),"
+            "too little memory: 'sft train' needs 26.9 GiB (2.0 GiB of it the JVM's heap),"
                 + " 15.6 GiB are available. The largest item is optimizer of the policy, 12.3 GiB."
                 + " Train an adapter instead of every weight (tuning.type = lora), with a lower"
                 + " rank, or use a smaller model.");
@@ -174,7 +174,7 @@ class MemoryPlanTest {
   private static MemoryPlan plan(TuningConfig tuning) {
     return new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 1)
         .base("sft train")
-        .trained("sft train", "policy", tuning, OPTIMIZER, 8 * 2048)
+        .trained("sft train", "policy", tuning, OPTIMIZER, 8, 2048)
         .build(Device.CPU, 2048 * MIB);
   }
 }

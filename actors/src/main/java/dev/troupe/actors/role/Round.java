@@ -46,7 +46,7 @@ final class Round {
   private final Deque<Follower> ready = new ArrayDeque<>();
 
   /** Free, without the weights. */
-  private final Deque<Follower> without = new ArrayDeque<>();
+  private final Borrowers<Follower> without = new Borrowers<>(follower -> follower.role().node());
 
   private final Set<Follower> alive;
   private int unanswered;
@@ -72,10 +72,12 @@ final class Round {
     alive = new LinkedHashSet<>(followers);
     alive.removeIf(follower -> follower.role().isLost());
     lendsOn(policy);
+    without.reached(policy.node());
     for (Follower follower : alive) {
       if (follower.has(lent)) {
         lendsOn(follower.role());
         ready.add(follower);
+        without.reached(follower.role().node());
       } else {
         without.add(follower);
       }
@@ -122,10 +124,18 @@ final class Round {
     while (!waiting.isEmpty() && !ready.isEmpty()) {
       answer(ready.remove(), waiting.remove());
     }
-    while (!waiting.isEmpty() && !without.isEmpty() && !lenders.isEmpty()) {
+    // Each lender is asked once: one that nobody needs now may be needed later.
+    for (int i = lenders.size(); i > 0 && !waiting.isEmpty(); i--) {
       ActorRole lender = lenders.remove();
-      if (lender == policy || !lender.isLost()) {
-        take(without.remove(), lender);
+      if (lender != policy && lender.isLost()) {
+        without.lost(lender.node());
+        continue;
+      }
+      Follower follower = without.next(lender.node());
+      if (follower == null) {
+        lenders.add(lender);
+      } else {
+        take(follower, lender);
       }
     }
   }
@@ -216,6 +226,7 @@ final class Round {
       } else {
         without.add(follower);
       }
+      without.lost(follower.role().node());
       handOut();
     }
   }

@@ -38,7 +38,7 @@ public final class Generator implements AutoCloseable {
    * lane: the weights are read once. Faster where nothing else wants the cores, several times
    * slower where something does (docs/performance.md), so it is for the user to choose.
    */
-  private static final int WIDE_ROWS = Integer.getInteger("troupe.wide", 0);
+  private static final int WIDE_ROWS = Integer.getInteger("troupe.wide", 1);
 
   /**
    * How to generate.

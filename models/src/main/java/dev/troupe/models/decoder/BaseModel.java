@@ -94,6 +94,15 @@ public final class BaseModel implements AutoCloseable {
     return KernelChoices.keptLogitRows(config);
   }
 
+  /**
+   * Attention probabilities that a layer keeps for the backward pass, at most, for each token of
+   * texts no longer than {@code tokens}.
+   */
+  public static long keptProbabilities(ModelConfig config, long tokens) {
+    // Four blocks of queries: the first looks at a quarter of the text, the last at all of it.
+    return config.heads() * Math.min(tokens, KernelChoices.BLOCKED_TOKENS) * 5 / 8;
+  }
+
   /** Loads a Hugging Face directory in float32. */
   public static BaseModel load(Path directory) {
     return load(directory, Precision.FP32);

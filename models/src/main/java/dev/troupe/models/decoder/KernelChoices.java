@@ -15,6 +15,15 @@ final class KernelChoices {
   /** Numbers of logits that a lane keeps from the forward pass for the backward one: 128 MiB. */
   private static final int KEPT_LOGITS = 1 << 25;
 
+  /**
+   * Texts up to this long attend block by block, keeping the probabilities for the gradient; longer
+   * ones keep none and compute them again.
+   */
+  static final int BLOCKED_TOKENS = 512;
+
+  /** Queries of a block, at least. */
+  private static final int BLOCK_ROWS = 64;
+
   private KernelChoices() {}
 
   /** Rows of logits that training keeps in a lane; the backward pass computes the others again. */
@@ -42,6 +51,8 @@ final class KernelChoices {
     attributes.put("tied", config.tiedEmbeddings());
     attributes.put("chunk", (long) logitRows(config));
     attributes.put("kept_rows", (long) keptLogitRows(config));
+    attributes.put("blocked_tokens", (long) BLOCKED_TOKENS);
+    attributes.put("block_rows", (long) BLOCK_ROWS);
     attributes.put("layer_norm", decoder.norms().layer());
     attributes.put("plus_one", decoder.norms().plusOne());
     attributes.put("post_norms", decoder.norms().post());

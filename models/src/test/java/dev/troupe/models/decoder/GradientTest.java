@@ -19,6 +19,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -324,7 +325,10 @@ final class GradientTest {
     try (InputStream source = BaseModel.class.getResourceAsStream("/kernels/decoder.py")) {
       String text =
           new String(Objects.requireNonNull(source).readAllBytes(), StandardCharsets.UTF_8);
-      return KernelModule.compile("decoder.py", text + FROZEN, layout.kernelAttributes());
+      Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
+      // Attention in several blocks, though the texts are short.
+      attributes.put("block_rows", 2L);
+      return KernelModule.compile("decoder.py", text + FROZEN, attributes);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
