@@ -36,7 +36,8 @@ public final class Generator implements AutoCloseable {
   /**
    * Up to so many prompts are answered as one batch that all cores work on, instead of a batch per
    * lane: the weights are read once. Faster where nothing else wants the cores, several times
-   * slower where something does (docs/performance.md), so it is for the user to choose.
+   * slower where something does (docs/performance.md). A single prompt leaves the other lanes
+   * without work anyway; beyond that it is for the user to choose.
    */
   private static final int WIDE_ROWS = Integer.getInteger("troupe.wide", 1);
 

@@ -1,8 +1,8 @@
 package dev.troupe.models.decoder;
 
 /**
- * In what the matrices of a model are held and multiplied. Everything else, sums, norms, attention,
- * adapters, softmax and losses, is float32 either way.
+ * In what the matrices of a model are held and multiplied, and attention is computed. Everything
+ * else, sums, norms, adapters, the softmax over the vocabulary and losses, is float32 either way.
  */
 public enum Precision {
   /** float32: exact but for the order of additions. */

@@ -1,8 +1,8 @@
 package dev.troupe.protocol.data;
 
 /**
- * In what numbers a role computes. Sums, norms, softmax, losses, adapters and the optimiser's state
- * are float32 in all of them.
+ * In what numbers a role computes. Sums, norms, the softmax over the vocabulary, losses, adapters
+ * and the optimiser's state are float32 in all of them.
  *
  * @param precision of the matrices while training and scoring
  * @param rollouts of the merged weights that sample
