@@ -129,13 +129,9 @@ final class DoctorCommand implements Callable<Integer> {
     Device chosen = Device.of("auto");
     String found =
         chosen.isCuda()
-            ? "%s, %s free".formatted(chosen, MachineMemory.readable(chosen.freeBytes()))
-            : "cpu (no CUDA device)";
-    return new Check(
-        "device",
-        true,
-        Device.cudaDevices() > 0 && !chosen.isCuda() ? "cpu" : found,
-        DeviceAdvice.of("auto", chosen).filter(advice -> !chosen.isCuda()).orElse(""));
+            ? chosen + ", " + MachineMemory.readable(chosen.freeBytes()) + " free"
+            : "cpu, CUDA devices: " + Device.cudaDevices();
+    return new Check("device", true, found, DeviceAdvice.of("auto", chosen).orElse(""));
   }
 
   private static Check memory() {

@@ -61,6 +61,9 @@ final class RunSession {
             : OptionalLong.empty();
     available.ifPresent(plan::check);
     out.println(plan.text(available));
+    if (device.isCuda()) {
+      out.println("device: " + device);
+    }
     DeviceAdvice.of(config.engine().device(), device).ifPresent(out::println);
     if (!device.isCuda() && config.engine().numerics().precision() == Numerics.Precision.BF16) {
       ProcessorFeatures.ofThisMachine().warning().ifPresent(out::println);
