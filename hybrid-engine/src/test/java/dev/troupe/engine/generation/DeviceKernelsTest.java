@@ -6,18 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
-import dev.troupe.models.peft.LoraOptions;
-import dev.troupe.models.peft.Modules;
+import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -33,21 +32,6 @@ import org.junit.jupiter.params.provider.EnumSource.Mode;
 final class DeviceKernelsTest {
   private static final Path ROOT = Path.of(System.getProperty("troupe.root"));
   private static final Path FAMILIES = ROOT.resolve("models/src/test/resources/golden/families");
-  private static final LoraOptions ADAPTER =
-      new LoraOptions(
-          2,
-          6,
-          new Modules.AllLinear(),
-          Optional.empty(),
-          false,
-          List.of(),
-          List.of(),
-          Map.of(),
-          Map.of(),
-          0,
-          false,
-          LoraOptions.Bias.ALL,
-          LoraOptions.Initial.KAIMING);
 
   @Test
   void everyTensorThatAKernelMakes_isMadeOnADevice() throws IOException {
@@ -73,7 +57,8 @@ final class DeviceKernelsTest {
   void plainMatrices_giveWhatTheTrainingPathGives(WeightFormat format) {
     try (Lanes lanes = new Lanes(1);
         BaseModel base = BaseModel.load(FAMILIES.resolve("gemma3"))) {
-      ParameterLayout layout = ParameterLayout.lora(base.config(), ADAPTER, false);
+      ParameterLayout layout =
+          ParameterLayout.lora(base.config(), 2, 6, EnumSet.allOf(AdaptedLinear.class), false);
       lanes.run(
           () -> {
             try (KernelModule kernels = plain(layout, format);
