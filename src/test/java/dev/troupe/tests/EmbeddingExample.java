@@ -5,7 +5,7 @@ import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunHandle;
 import dev.troupe.actors.pipeline.RunResult;
-import dev.troupe.launcher.config.PipelineConfigurations;
+import dev.troupe.configuration.PipelineConfigurations;
 import java.nio.file.Path;
 import java.util.List;
 

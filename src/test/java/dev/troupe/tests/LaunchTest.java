@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.StepListener;
+import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.launcher.Troupe;
-import dev.troupe.launcher.config.PipelineConfigurations;
 import dev.troupe.models.checkpoint.SafetensorsFile;
 import java.io.BufferedReader;
 import java.io.IOException;

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.RunResult;
 import dev.troupe.actors.pipeline.StepListener;
-import dev.troupe.launcher.config.PipelineConfigurations;
+import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.rlhf.recipe.Account;
 import dev.troupe.rlhf.recipe.DpoRecipe;
 import dev.troupe.rlhf.recipe.PpoRecipe;

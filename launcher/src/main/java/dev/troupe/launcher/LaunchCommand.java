@@ -4,7 +4,7 @@ import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.StepListener;
-import dev.troupe.launcher.config.ConfigurationLoader;
+import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.models.torch.Device;
 import java.io.IOException;
 import java.io.PrintWriter;

@@ -1,7 +1,7 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
-import dev.troupe.launcher.config.ConfigurationLoader;
+import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.models.torch.Device;
 import java.io.PrintWriter;
 import java.util.OptionalLong;

@@ -3,7 +3,7 @@ package dev.troupe.launcher;
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.StepListener;
-import dev.troupe.launcher.config.ConfigurationLoader;
+import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.models.torch.Device;
 import java.io.IOException;
 import java.util.Optional;

@@ -1,8 +1,8 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
-import dev.troupe.launcher.config.ConfigurationLoader;
-import dev.troupe.launcher.config.PipelineConfigurations;
+import dev.troupe.configuration.ConfigurationLoader;
+import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.Lanes;

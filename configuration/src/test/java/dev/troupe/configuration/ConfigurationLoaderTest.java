@@ -1,4 +1,4 @@
-package dev.troupe.launcher.config;
+package dev.troupe.configuration;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package dev.troupe.launcher.config;
+package dev.troupe.configuration;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigObject;

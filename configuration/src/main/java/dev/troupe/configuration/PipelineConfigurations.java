@@ -1,4 +1,4 @@
-package dev.troupe.launcher.config;
+package dev.troupe.configuration;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
 

@@ -1,4 +1,4 @@
-package dev.troupe.launcher.config;
+package dev.troupe.configuration;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
 import java.io.IOException;
@@ -8,8 +8,8 @@ import java.nio.file.Path;
 /** Writes docs/configuration.md anew. */
 final class WriteConfigurationReference {
   static final String COMMAND =
-      "java -cp 'launcher/target/classes:launcher/target/lib/*'"
-          + " dev.troupe.launcher.config.WriteConfigurationReference docs/configuration.md";
+      "java -cp 'configuration/target/classes:launcher/target/lib/*'"
+          + " dev.troupe.configuration.WriteConfigurationReference docs/configuration.md";
 
   private WriteConfigurationReference() {}
 
