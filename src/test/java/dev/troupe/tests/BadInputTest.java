@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -207,14 +208,18 @@ class BadInputTest {
     Path config = directory.resolve("run.conf");
     Files.writeString(
         config,
-        """
+        String.format(
+            Locale.ROOT,
+            """
         output = "%s"
         model = "%s"
         stages = [sft]
         data.sft = [{ path = "%s" }]
         dashboard.enabled = false
-        """
-            .formatted(directory.resolve("run"), model, data));
+        """,
+            directory.resolve("run"),
+            model,
+            data));
     return troupe("run", config.toString());
   }
 

@@ -8,6 +8,7 @@ import dev.troupe.actors.pipeline.RunResult;
 import dev.troupe.configuration.PipelineConfigurations;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 
 final class EmbeddingExample {
   private EmbeddingExample() {}
@@ -20,7 +21,7 @@ final class EmbeddingExample {
             config,
             loaded.text(),
             (stage, step, total, metrics) ->
-                System.out.printf("%s %d/%d %s%n", stage, step, total, metrics));
+                System.out.printf(Locale.ROOT, "%s %d/%d %s%n", stage, step, total, metrics));
     // run.cancel() stops at the next step; Pipeline.resume goes on from there.
     RunResult result = run.result().join();
     System.out.println(result.outcome() + ", see " + result.directory());

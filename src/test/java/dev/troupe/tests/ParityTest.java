@@ -39,6 +39,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Function;
@@ -253,7 +254,8 @@ class ParityTest {
         }
       }
     }
-    System.out.printf("parity %s: losses %.1e, final weights %.1e%n", name, losses, worst);
+    System.out.printf(
+        Locale.ROOT, "parity %s: losses %.1e, final weights %.1e%n", name, losses, worst);
   }
 
   private static RoleSpec lora(String adapter, Head head) {

@@ -74,7 +74,7 @@ final class ConfigurationReference {
 
   /** The page. */
   String markdown(String command) {
-    StringBuilder page = new StringBuilder(INTRODUCTION.formatted(command));
+    StringBuilder page = new StringBuilder(INTRODUCTION.replace("%s", command));
     page.append("\n## The top level\n\n");
     table(page, "");
     for (RecordKeys.Key key : keys) {

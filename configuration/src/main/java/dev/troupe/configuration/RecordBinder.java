@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -157,6 +158,7 @@ final class RecordBinder {
     for (Class<?> choice : RecordKeys.siblings(type)) {
       if (RecordKeys.names(choice).contains(key)) {
         return String.format(
+            Locale.ROOT,
             "; it belongs to type %s, and '%s' is %s",
             Names.kebab(choice.getSimpleName()),
             join(path, TYPE),

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -78,8 +79,10 @@ public final class DashboardServer implements AutoCloseable {
   public static DashboardServer start(Path runDirectory, String host, int port) {
     if (!Files.isDirectory(runDirectory)) {
       throw new DashboardException(
-          "the dashboard found no run directory at %s; expected the output directory of a run, which holds events.pb"
-              .formatted(runDirectory));
+          String.format(
+              Locale.ROOT,
+              "the dashboard found no run directory at %s; expected the output directory of a run, which holds events.pb",
+              runDirectory));
     }
     LiveView live = new LiveView();
     Pages pages = new Pages(live, host);
@@ -111,8 +114,12 @@ public final class DashboardServer implements AutoCloseable {
       }
     }
     return new DashboardException(
-        "the dashboard cannot listen on %s:%d: %s. Set dashboard.port to another port, or to 0 for any free one."
-            .formatted(host, port, reason),
+        String.format(
+            Locale.ROOT,
+            "the dashboard cannot listen on %s:%d: %s. Set dashboard.port to another port, or to 0 for any free one.",
+            host,
+            port,
+            reason),
         failure);
   }
 

@@ -12,6 +12,7 @@ import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -157,7 +158,10 @@ final class Pages {
                         now, now > last ? Optional.of(now) : Optional.<Long>empty()),
                 last -> Optional.empty())
             .filter(Optional::isPresent)
-            .map(news -> "id: %1$d\ndata: {\"sequence\":%1$d}\n\n".formatted(news.get()))
+            .map(
+                news ->
+                    String.format(
+                        Locale.ROOT, "id: %1$d\ndata: {\"sequence\":%1$d}\n\n", news.get()))
             .keepAlive(HEARTBEAT, () -> ": still here\n\n")
             .prepend(Source.single("retry: 1000\n\n"))
             .map(ByteString::fromString)

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.Locale;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -136,14 +137,16 @@ final class BrowserTest {
 
   /** Whether the column of choice colours more than one token, in more than one strength. */
   private static String colours(String column) {
-    return """
+    return String.format(
+        Locale.ROOT,
+        """
         ((select) => {
           select.value = '%s';
           select.dispatchEvent(new Event('change'));
           const tokens = [...document.querySelectorAll('#rollout-tokens .token')];
           return new Set(tokens.map((token) => getComputedStyle(token).backgroundColor)).size > 2;
-        })(document.querySelector('#colour'))"""
-        .formatted(column);
+        })(document.querySelector('#colour'))""",
+        column);
   }
 
   @Test

@@ -19,6 +19,7 @@ import java.time.Instant;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 
@@ -217,9 +218,10 @@ final class SampleRun implements AutoCloseable {
     String subject = SUBJECTS.get(random.nextInt(SUBJECTS.size()));
     boolean friendly = random.nextDouble() < 0.35 + 0.65 * risen;
     String reply =
-        REPLIES
-            .get(friendly ? random.nextInt(REPLIES.size() - 1) : REPLIES.size() - 1)
-            .formatted(subject);
+        String.format(
+            Locale.ROOT,
+            REPLIES.get(friendly ? random.nextInt(REPLIES.size() - 1) : REPLIES.size() - 1),
+            subject);
     double score = (friendly ? 2.4 : -1.8) + noise(0.4);
     RolloutRecorded.Builder rollout =
         RolloutRecorded.newBuilder()

@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Random;
@@ -110,8 +111,11 @@ final class MeasureTraining {
       }
       double forward = forwardOperations(config, reads);
       System.out.printf(
+          Locale.ROOT,
           "%d lanes, %.1f GFLOP/s, resident %d MB%n",
-          lanes.count(), 1 / times[0] / 1e9, resident());
+          lanes.count(),
+          1 / times[0] / 1e9,
+          resident());
       print("LoRA on attention", times[1], 2 * forward * times[0]);
       print("LoRA everywhere", times[2], 2 * forward * times[0]);
       print("full", times[3], 3 * forward * times[0]);
@@ -131,8 +135,12 @@ final class MeasureTraining {
 
   private static void print(String name, double seconds, double floor) {
     System.out.printf(
+        Locale.ROOT,
         "%s: %.0f ms, %.2f of the floor of %.0f ms%n",
-        name, seconds * 1e3, seconds / floor, floor * 1e3);
+        name,
+        seconds * 1e3,
+        seconds / floor,
+        floor * 1e3);
   }
 
   /** Floating-point operations per second of matrix products on all lanes. */

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jline.reader.EndOfFileException;
 import org.jline.reader.LineReader;
@@ -80,8 +81,10 @@ final class ChatCommand implements Callable<Integer> {
       TokenIds prompt = prompt(opened, dialogue, line);
       if (prompt.size() >= opened.contextLength()) {
         out.printf(
+            Locale.ROOT,
             "The dialogue has %d tokens, the model's context is %d; /reset begins anew.%n",
-            prompt.size(), opened.contextLength());
+            prompt.size(),
+            opened.contextLength());
         dialogue.remove(dialogue.size() - 1);
         continue;
       }

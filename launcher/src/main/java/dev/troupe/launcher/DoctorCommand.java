@@ -65,9 +65,14 @@ final class DoctorCommand implements Callable<Integer> {
           new ObjectMapper().writeValueAsString(java.util.Map.of("ok", ok, "checks", checks)));
     } else {
       for (Check check : checks) {
-        out.printf("%-5s %-10s %s%n", check.ok() ? "ok" : "FAIL", check.name(), check.found());
+        out.printf(
+            Locale.ROOT,
+            "%-5s %-10s %s%n",
+            check.ok() ? "ok" : "FAIL",
+            check.name(),
+            check.found());
         if (!check.fix().isEmpty()) {
-          out.printf("%-16s %s%n", "", check.fix());
+          out.printf(Locale.ROOT, "%-16s %s%n", "", check.fix());
         }
       }
       out.println(ok ? "This machine is ready." : "Mend the lines marked FAIL.");
@@ -79,11 +84,12 @@ final class DoctorCommand implements Callable<Integer> {
   private static Check java() {
     int version = Runtime.version().feature();
     String found =
-        "Java %s, %s, heap up to %s"
-            .formatted(
-                Runtime.version(),
-                System.getProperty("os.arch"),
-                MachineMemory.readable(Runtime.getRuntime().maxMemory()));
+        String.format(
+            Locale.ROOT,
+            "Java %s, %s, heap up to %s",
+            Runtime.version(),
+            System.getProperty("os.arch"),
+            MachineMemory.readable(Runtime.getRuntime().maxMemory()));
     boolean wide = System.getProperty("os.arch", "").endsWith("64");
     return new Check(
         "java",
@@ -139,10 +145,11 @@ final class DoctorCommand implements Callable<Integer> {
     return new Check(
         "memory",
         available >= NEEDED_MEMORY,
-        "%s available of %s"
-            .formatted(
-                MachineMemory.readable(available),
-                MachineMemory.readable(MachineMemory.totalBytes())),
+        String.format(
+            Locale.ROOT,
+            "%s available of %s",
+            MachineMemory.readable(available),
+            MachineMemory.readable(MachineMemory.totalBytes())),
         available >= NEEDED_MEMORY
             ? ""
             : "the quickstart needs "
@@ -161,11 +168,12 @@ final class DoctorCommand implements Callable<Integer> {
       return new Check(
           name,
           writable && free >= NEEDED_DISK,
-          "%s, %s free%s"
-              .formatted(
-                  directory.toAbsolutePath(),
-                  MachineMemory.readable(free),
-                  writable ? "" : ", not writable"),
+          String.format(
+              Locale.ROOT,
+              "%s, %s free%s",
+              directory.toAbsolutePath(),
+              MachineMemory.readable(free),
+              writable ? "" : ", not writable"),
           writable && free >= NEEDED_DISK
               ? ""
               : "at least "

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.OptionalLong;
 
 /** How much memory this machine, or the container around us, still gives. */
@@ -35,12 +36,12 @@ final class MachineMemory {
   /** 1.5 GiB, 320 MiB, 12 KiB. */
   static String readable(long bytes) {
     if (bytes >= 1L << 30) {
-      return String.format("%.1f GiB", bytes / (double) (1L << 30));
+      return String.format(Locale.ROOT, "%.1f GiB", bytes / (double) (1L << 30));
     }
     if (bytes >= 1L << 20) {
-      return String.format("%.0f MiB", bytes / (double) (1L << 20));
+      return String.format(Locale.ROOT, "%.0f MiB", bytes / (double) (1L << 20));
     }
-    return String.format("%.0f KiB", bytes / 1024.0);
+    return String.format(Locale.ROOT, "%.0f KiB", bytes / 1024.0);
   }
 
   private static OperatingSystemMXBean system() {

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -182,19 +183,21 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
             .max(Comparator.comparingLong(Item::bytes))
             .orElseThrow();
     throw new UserException(
-        "too little memory%s: '%s' needs %s%s, %s are available. The largest item is %s of %s, %s. %s"
-            .formatted(
-                device.isCuda() ? " on " + device : "",
-                phase,
-                MachineMemory.readable(neededBytes()),
-                device.isCuda()
-                    ? ""
-                    : " (%s of it the JVM's heap)".formatted(MachineMemory.readable(heapBytes)),
-                MachineMemory.readable(availableBytes),
-                largest.purpose(),
-                largest.role().equals("all") ? "all roles" : "the " + largest.role(),
-                MachineMemory.readable(largest.bytes()),
-                advice(largest)));
+        String.format(
+            Locale.ROOT,
+            "too little memory%s: '%s' needs %s%s, %s are available. The largest item is %s of %s, %s. %s",
+            device.isCuda() ? " on " + device : "",
+            phase,
+            MachineMemory.readable(neededBytes()),
+            device.isCuda()
+                ? ""
+                : String.format(
+                    Locale.ROOT, " (%s of it the JVM's heap)", MachineMemory.readable(heapBytes)),
+            MachineMemory.readable(availableBytes),
+            largest.purpose(),
+            largest.role().equals("all") ? "all roles" : "the " + largest.role(),
+            MachineMemory.readable(largest.bytes()),
+            advice(largest)));
   }
 
   private static String advice(Item largest) {
@@ -217,37 +220,42 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
   String text(OptionalLong availableBytes) {
     List<String> purposes = items.stream().map(Item::purpose).distinct().toList();
     StringBuilder text = new StringBuilder("memory plan (estimate)\n");
-    text.append(String.format("  %-16s", "phase"));
-    purposes.forEach(purpose -> text.append(String.format("%12s", purpose)));
-    text.append(String.format("%12s%n", "together"));
+    text.append(String.format(Locale.ROOT, "  %-16s", "phase"));
+    purposes.forEach(purpose -> text.append(String.format(Locale.ROOT, "%12s", purpose)));
+    text.append(String.format(Locale.ROOT, "%12s%n", "together"));
     byPhase()
         .forEach(
             (phase, total) -> {
               Map<String, Long> byPurpose = byPurpose(phase);
-              text.append(String.format("  %-16s", phase));
+              text.append(String.format(Locale.ROOT, "  %-16s", phase));
               purposes.forEach(
                   purpose ->
                       text.append(
                           String.format(
+                              Locale.ROOT,
                               "%12s",
                               byPurpose.containsKey(purpose)
                                   ? MachineMemory.readable(byPurpose.get(purpose))
                                   : "")));
-              text.append(String.format("%12s%n", MachineMemory.readable(total)));
+              text.append(String.format(Locale.ROOT, "%12s%n", MachineMemory.readable(total)));
             });
     text.append(
-        "  with %slibtorch the run needs %s"
-            .formatted(
-                device.isCuda()
-                    ? ""
-                    : "the JVM's heap (%s) and ".formatted(MachineMemory.readable(heapBytes)),
-                MachineMemory.readable(neededBytes())));
+        String.format(
+            Locale.ROOT,
+            "  with %slibtorch the run needs %s",
+            device.isCuda()
+                ? ""
+                : String.format(
+                    Locale.ROOT, "the JVM's heap (%s) and ", MachineMemory.readable(heapBytes)),
+            MachineMemory.readable(neededBytes())));
     if (device.isCuda()) {
       text.append(" on ")
           .append(availableBytes.isPresent() ? device : "a CUDA device of the hosts");
     }
     availableBytes.ifPresent(
-        bytes -> text.append("; %s are available".formatted(MachineMemory.readable(bytes))));
+        bytes ->
+            text.append(
+                String.format(Locale.ROOT, "; %s are available", MachineMemory.readable(bytes))));
     return text.toString();
   }
 }

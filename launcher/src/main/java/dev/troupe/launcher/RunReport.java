@@ -78,6 +78,7 @@ final class RunReport {
   private static void beforeAndAfter(JsonNode stage, int samples, PrintWriter out) {
     out.println();
     out.printf(
+        Locale.ROOT,
         "%-26s %10s %10s%n",
         "on held-out prompts",
         "after SFT",
@@ -88,6 +89,7 @@ final class RunReport {
       if (before.isNumber()) {
         boolean isShare = key.equals("ruleSatisfied") || key.equals("wellFormed");
         out.printf(
+            Locale.ROOT,
             "  %-24s %10s %10s%n",
             MEASURES.get(key),
             measure(before.asDouble(), isShare),

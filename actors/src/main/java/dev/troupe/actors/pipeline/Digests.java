@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -50,8 +51,12 @@ record Digests(Map<String, File> files) {
       long bytes = Files.size(file);
       if (bytes != entry.getValue().bytes()) {
         return Optional.of(
-            "%s has %d bytes, expected %d"
-                .formatted(entry.getKey(), bytes, entry.getValue().bytes()));
+            String.format(
+                Locale.ROOT,
+                "%s has %d bytes, expected %d",
+                entry.getKey(),
+                bytes,
+                entry.getValue().bytes()));
       }
       if (!of(file, Long.MAX_VALUE).equals(entry.getValue())) {
         return Optional.of(entry.getKey() + " has other bytes than were written");

@@ -15,6 +15,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -101,7 +102,7 @@ final class RunCheckpoints implements Checkpoints {
   @Override
   public void commit(String stage, long step, Record state) {
     Path writing = directory.resolve(stage).resolve(WRITING);
-    Path place = directory.resolve(stage).resolve("%08d".formatted(step));
+    Path place = directory.resolve(stage).resolve(String.format(Locale.ROOT, "%08d", step));
     try {
       if (Digests.of(writing).files().isEmpty()) {
         throw new PipelineException(
@@ -141,8 +142,12 @@ final class RunCheckpoints implements Checkpoints {
               checkpoint.toString(), JSON.readValue(checkpoint.resolve(STATE).toFile(), type)));
     } catch (JsonProcessingException e) {
       throw new PipelineException(
-          "the checkpoint %s was written by another version of Troupe: %s: %s"
-              .formatted(checkpoint, STATE, e.getOriginalMessage()),
+          String.format(
+              Locale.ROOT,
+              "the checkpoint %s was written by another version of Troupe: %s: %s",
+              checkpoint,
+              STATE,
+              e.getOriginalMessage()),
           e);
     } catch (IOException e) {
       throw new PipelineException("cannot read the checkpoint " + checkpoint + ": " + e, e);
@@ -192,15 +197,24 @@ final class RunCheckpoints implements Checkpoints {
       Optional<String> damage = completed.trained().damage(trained);
       if (damage.isPresent()) {
         throw new PipelineException(
-            "what stage %s trained is not as it was left: in %s, %s. Put it back, or remove %s to have the stage run again"
-                .formatted(stage, trained, damage.get(), done));
+            String.format(
+                Locale.ROOT,
+                "what stage %s trained is not as it was left: in %s, %s. Put it back, or remove %s to have the stage run again",
+                stage,
+                trained,
+                damage.get(),
+                done));
       }
       return Optional.of(
           new Done<>(completed.seconds(), JSON.treeToValue(completed.result(), type)));
     } catch (IOException e) {
       throw new PipelineException(
-          "cannot read %s: %s. Remove it to have stage %s run again"
-              .formatted(done, e.getMessage(), stage),
+          String.format(
+              Locale.ROOT,
+              "cannot read %s: %s. Remove it to have stage %s run again",
+              done,
+              e.getMessage(),
+              stage),
           e);
     }
   }
@@ -225,8 +239,12 @@ final class RunCheckpoints implements Checkpoints {
             ? "resume from step " + Long.parseLong(name(all.get(at - 1)))
             : "have stage " + stage + " start again";
     return new PipelineException(
-        "the checkpoint %s is damaged: %s. Remove that directory to %s"
-            .formatted(checkpoint, damage, before));
+        String.format(
+            Locale.ROOT,
+            "the checkpoint %s is damaged: %s. Remove that directory to %s",
+            checkpoint,
+            damage,
+            before));
   }
 
   private Optional<Path> newest(String stage) {

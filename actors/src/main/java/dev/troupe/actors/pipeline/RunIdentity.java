@@ -115,7 +115,7 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
       String then = keys.getOrDefault(key, "not set");
       String other = now.keys.getOrDefault(key, "not set");
       if (!then.equals(other)) {
-        lines.add("%s was %s, is %s".formatted(key, then, other));
+        lines.add(String.format(Locale.ROOT, "%s was %s, is %s", key, then, other));
       }
     }
     // A file that was not there has been mended since: nothing was learned from it.
@@ -123,7 +123,7 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
       String then = inputs.getOrDefault(path, "");
       String other = now.inputs.getOrDefault(path, "not there");
       if (!then.equals(other)) {
-        lines.add("the input %s was %s, is %s".formatted(path, then, other));
+        lines.add(String.format(Locale.ROOT, "the input %s was %s, is %s", path, then, other));
       }
     }
     return lines;

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -43,7 +44,7 @@ class RunCheckpointsTest {
     Files.createDirectories(directory.resolve("policy"));
     Files.writeString(directory.resolve("policy/weights"), "weights of " + step);
     checkpoints.commit("sft", step, state(step));
-    return run.resolve("checkpoints/sft/%08d".formatted(step));
+    return run.resolve(String.format(Locale.ROOT, "checkpoints/sft/%08d", step));
   }
 
   @Test

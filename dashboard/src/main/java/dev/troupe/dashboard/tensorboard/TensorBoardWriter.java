@@ -13,6 +13,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -89,7 +90,8 @@ public final class TensorBoardWriter implements AutoCloseable {
   private OutputStream open(RunEvent first) throws IOException {
     Files.createDirectories(directory);
     long seconds = first.getTimeMillis() / 1000;
-    file = directory.resolve("events.out.tfevents.%010d.troupe".formatted(seconds));
+    file =
+        directory.resolve(String.format(Locale.ROOT, "events.out.tfevents.%010d.troupe", seconds));
     OutputStream opened = new BufferedOutputStream(Files.newOutputStream(file));
     output = opened;
     TfRecord.write(

@@ -1,6 +1,7 @@
 package dev.troupe.engine.generation;
 
 import dev.troupe.models.torch.Torch;
+import java.util.Locale;
 import java.util.Map;
 
 /** How the matrices are held while generating; packed for the CPU, plain on CUDA. */
@@ -108,7 +109,7 @@ public enum WeightFormat {
                       + Torch.device()
                       + " let engine.rollout-weights (--weights) be bf16, fp16 or fp32");
         };
-    String product = "return torch.linear(x.to(%d), w).float()".formatted(dtype);
+    String product = String.format(Locale.ROOT, "return torch.linear(x.to(%d), w).float()", dtype);
     return Map.of(
         "WEIGHT",
         "Tensor",
@@ -117,7 +118,7 @@ public enum WeightFormat {
         "FINE",
         product,
         "PACK",
-        "return w.to(%d)".formatted(dtype),
+        String.format(Locale.ROOT, "return w.to(%d)", dtype),
         "FORMAT",
         name());
   }

@@ -26,6 +26,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -129,6 +130,7 @@ final class FamilyGreedyTest {
         }
       }
       System.out.printf(
+          Locale.ROOT,
           "%s: %s, cached from uncached %.1e nats%n",
           family,
           layout.isLora()

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 
 /**
@@ -69,7 +70,8 @@ final class Measure {
           best = Math.max(best, tokens * 1e9 / (System.nanoTime() - start));
           generator.release();
         }
-        System.out.printf("%s, %s, batch %d: %.0f tokens/s; %s%n", name, format, batch, best, flip);
+        System.out.printf(
+            Locale.ROOT, "%s, %s, batch %d: %.0f tokens/s; %s%n", name, format, batch, best, flip);
       }
     }
   }

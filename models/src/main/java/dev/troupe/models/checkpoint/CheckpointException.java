@@ -1,5 +1,7 @@
 package dev.troupe.models.checkpoint;
 
+import java.util.Locale;
+
 /**
  * Files of a model (weights, configuration, tokenizer, adapter) that cannot be used; the message
  * says all a user needs. What a damaged or hostile file puts into it, such as a name of many
@@ -34,7 +36,7 @@ public final class CheckpointException extends RuntimeException {
         .forEach(
             c -> {
               if (Character.isISOControl(c) && c != '\n') {
-                shown.append(String.format("\\u%04x", c));
+                shown.append(String.format(Locale.ROOT, "\\u%04x", c));
               } else {
                 shown.append((char) c);
               }

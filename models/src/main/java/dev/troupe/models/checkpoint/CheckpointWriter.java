@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 
@@ -81,7 +82,8 @@ public final class CheckpointWriter {
     index.putObject("metadata").put("total_size", total);
     ObjectNode weightMap = index.putObject("weight_map");
     for (int i = 0; i < shards.size(); i++) {
-      String name = String.format("model-%05d-of-%05d.safetensors", i + 1, shards.size());
+      String name =
+          String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());
       SafetensorsWriter.write(directory.resolve(name), shards.get(i), tensors, dtype);
       shards.get(i).keySet().forEach(tensor -> weightMap.put(tensor, name));
     }

@@ -13,6 +13,7 @@ import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -270,7 +271,7 @@ public record ModelConfig(
             ? new int[] {mlp.gated() ? 2 * inner : inner}
             : new int[] {inner, inner};
     int d = hiddenSize;
-    String at = names.layer().formatted(layer);
+    String at = String.format(Locale.ROOT, names.layer(), layer);
     return switch (slot) {
       case EMBED -> matrix(slot, 0, List.of(names.embed()), d, vocabSize);
       case NORM -> vector(slot, 0, names.norm(), d, true);

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -90,8 +91,13 @@ final class GgufTokenizer {
     Optional<LongBuffer> stored = metadata.wholes(PREFIX + "token_type");
     if (stored.isPresent() && stored.get().remaining() != count) {
       throw new CheckpointException(
-          "%s: %stoken_type has %d entries, expected one for each of the %d tokens."
-              .formatted(file.path(), PREFIX, stored.get().remaining(), count));
+          String.format(
+              Locale.ROOT,
+              "%s: %stoken_type has %d entries, expected one for each of the %d tokens.",
+              file.path(),
+              PREFIX,
+              stored.get().remaining(),
+              count));
     }
     for (int id = 0; id < count; id++) {
       all.add(stored.isPresent() ? (int) stored.get().get(id) : 1);
@@ -124,8 +130,11 @@ final class GgufTokenizer {
       case "gpt2" -> bytes(json);
       default ->
           throw new CheckpointException(
-              "%s: the tokenizer model '%s' is not known; known are llama (SentencePiece BPE) and gpt2 (byte-level BPE). Use the Hugging Face checkpoint."
-                  .formatted(file.path(), model()));
+              String.format(
+                  Locale.ROOT,
+                  "%s: the tokenizer model '%s' is not known; known are llama (SentencePiece BPE) and gpt2 (byte-level BPE). Use the Hugging Face checkpoint.",
+                  file.path(),
+                  model()));
     }
     surroundings(json);
     return json;
@@ -177,8 +186,12 @@ final class GgufTokenizer {
       case "qwen2" -> words(json, QWEN2_WORDS, true);
       default ->
           throw new CheckpointException(
-              "%s: the tokenizer splits words in the way '%s' (%spre), which is not known; known are default, gpt-2, llama-bpe, qwen2. Use the Hugging Face checkpoint."
-                  .formatted(file.path(), split, PREFIX));
+              String.format(
+                  Locale.ROOT,
+                  "%s: the tokenizer splits words in the way '%s' (%spre), which is not known; known are default, gpt-2, llama-bpe, qwen2. Use the Hugging Face checkpoint.",
+                  file.path(),
+                  split,
+                  PREFIX));
     }
     byteLevel(json.putObject("decoder"), true);
     ObjectNode model = model(json, false);
@@ -225,8 +238,13 @@ final class GgufTokenizer {
     for (int id = 0; id < tokens.size(); id++) {
       if (vocab.has(tokens.get(id))) {
         throw new CheckpointException(
-            "%s: the tokenizer has the token '%s' twice, as %d and %s."
-                .formatted(file.path(), tokens.get(id), id, vocab.get(tokens.get(id))));
+            String.format(
+                Locale.ROOT,
+                "%s: the tokenizer has the token '%s' twice, as %d and %s.",
+                file.path(),
+                tokens.get(id),
+                id,
+                vocab.get(tokens.get(id))));
       }
       vocab.put(tokens.get(id), id);
     }
@@ -243,8 +261,14 @@ final class GgufTokenizer {
 
   private CheckpointException outside(String key, long id) {
     return new CheckpointException(
-        "%s: %s%s is %d, which is outside of the vocabulary of %d."
-            .formatted(file.path(), PREFIX, key, id, tokens.size()));
+        String.format(
+            Locale.ROOT,
+            "%s: %s%s is %d, which is outside of the vocabulary of %d.",
+            file.path(),
+            PREFIX,
+            key,
+            id,
+            tokens.size()));
   }
 
   private double[] scores() {
@@ -257,8 +281,13 @@ final class GgufTokenizer {
                         file.path() + ": the tokenizer has no " + PREFIX + "scores."));
     if (stored.remaining() != tokens.size()) {
       throw new CheckpointException(
-          "%s: %sscores has %d entries, expected one for each of the %d tokens."
-              .formatted(file.path(), PREFIX, stored.remaining(), tokens.size()));
+          String.format(
+              Locale.ROOT,
+              "%s: %sscores has %d entries, expected one for each of the %d tokens.",
+              file.path(),
+              PREFIX,
+              stored.remaining(),
+              tokens.size()));
     }
     double[] scores = new double[tokens.size()];
     for (int id = 0; id < scores.length; id++) {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.troupe.models.Golden;
 import dev.troupe.models.peft.Adapter;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Optional;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -57,7 +58,12 @@ final class GoldenLogitsTest {
       }
     }
     System.out.printf(
-        "%s %s: logits %.2e, logprobs %.2e%n", base, adapter, worstLogit, worstLogprob);
+        Locale.ROOT,
+        "%s %s: logits %.2e, logprobs %.2e%n",
+        base,
+        adapter,
+        worstLogit,
+        worstLogprob);
     assertThat(compared).isEqualTo(24 + 3 + 40 + 11 - 4);
     assertThat(worstLogit).isLessThanOrEqualTo(TOLERANCE);
     assertThat(worstLogprob).isLessThanOrEqualTo(TOLERANCE);

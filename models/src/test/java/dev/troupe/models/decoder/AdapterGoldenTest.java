@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -100,7 +101,7 @@ final class AdapterGoldenTest {
                             batch));
                   }
                 });
-    System.out.printf("%s merged: %.1e of the largest logit%n", name, worst);
+    System.out.printf(Locale.ROOT, "%s merged: %.1e of the largest logit%n", name, worst);
     assertThat(worst).isLessThanOrEqualTo(MERGED_TOLERANCE);
   }
 
@@ -187,7 +188,7 @@ final class AdapterGoldenTest {
         for (int i = 0; i < found.length; i++) {
           worst = Math.max(worst, Math.abs((double) found[i] - expected[i]));
         }
-        System.out.printf("%s: logprobs %.1e%n", name, worst);
+        System.out.printf(Locale.ROOT, "%s: logprobs %.1e%n", name, worst);
         assertThat(worst).isLessThanOrEqualTo(TOLERANCE);
         Path gradients = Golden.path("adapters").resolve(name).resolve("gradients.safetensors");
         if (layout.isLora() && Files.exists(gradients)) {
@@ -236,7 +237,7 @@ final class AdapterGoldenTest {
         }
       }
     }
-    System.out.printf("%s: gradients %.1e of the largest%n", name, worst / largest);
+    System.out.printf(Locale.ROOT, "%s: gradients %.1e of the largest%n", name, worst / largest);
     assertThat(worst / largest).isLessThanOrEqualTo(TOLERANCE);
   }
 

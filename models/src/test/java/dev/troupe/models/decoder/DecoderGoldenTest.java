@@ -11,6 +11,7 @@ import dev.troupe.models.torch.Lanes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -117,7 +118,8 @@ final class DecoderGoldenTest {
         int first = (batch.get(0).length - 1) * base.config().vocabSize();
         worstLogit = worst(Arrays.copyOf(logits.floats(), first), Arrays.copyOf(expected, first));
       }
-      System.out.printf("%s: logits %.2e, logprobs %.2e%n", what, worstLogit, worstLogprob);
+      System.out.printf(
+          Locale.ROOT, "%s: logits %.2e, logprobs %.2e%n", what, worstLogit, worstLogprob);
       assertThat(worstLogprob).isLessThanOrEqualTo(TOLERANCE);
       assertThat(worstLogit).isLessThanOrEqualTo(TOLERANCE);
     }

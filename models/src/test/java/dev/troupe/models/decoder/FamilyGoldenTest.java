@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -53,7 +54,8 @@ final class FamilyGoldenTest {
                 ParameterLayout full = ParameterLayout.full(base.config(), false);
                 double frozen = worst(base, bare, new float[0], golden, "logits");
                 double trained = worst(base, full, full.copyOf(base, 1), golden, "logits");
-                System.out.printf("%s: logits %.2e, all trained %.2e%n", family, frozen, trained);
+                System.out.printf(
+                    Locale.ROOT, "%s: logits %.2e, all trained %.2e%n", family, frozen, trained);
                 assertThat(frozen).isLessThanOrEqualTo(TOLERANCE);
                 assertThat(trained).isLessThanOrEqualTo(TOLERANCE);
               }
@@ -108,7 +110,8 @@ final class FamilyGoldenTest {
                   ParameterLayout bare = ParameterLayout.bare(base.config(), false);
                   merged = worst(whole, bare, new float[0], golden, "adapter_logits");
                 }
-                System.out.printf("%s: adapter %.2e, merged %.2e%n", family, beside, merged);
+                System.out.printf(
+                    Locale.ROOT, "%s: adapter %.2e, merged %.2e%n", family, beside, merged);
                 assertThat(beside).isLessThanOrEqualTo(TOLERANCE);
                 assertThat(merged).isLessThanOrEqualTo(TOLERANCE);
                 assertThat(layout.toAdapter(parameters, "base").tensors())

@@ -11,6 +11,7 @@ import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Lanes;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -56,7 +57,7 @@ final class GgufGoldenTest {
                 ParameterLayout bare = ParameterLayout.bare(base.config(), false);
                 double worst =
                     FamilyGoldenTest.worst(base, bare, new float[0], golden(family), "logits");
-                System.out.printf("%s.gguf: logits %.2e%n", family, worst);
+                System.out.printf(Locale.ROOT, "%s.gguf: logits %.2e%n", family, worst);
                 assertThat(worst).isLessThanOrEqualTo(TOLERANCE);
               }
               return 0;

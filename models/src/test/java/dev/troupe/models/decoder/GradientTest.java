@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -256,7 +257,8 @@ final class GradientTest {
   void backward_equalsCentralDifferences(Case tried) {
     long seed = 11;
     double worst = Lanes.shared().run(() -> worst(tried, seed));
-    System.out.printf("%s, seed %d: %.1e of the largest gradient%n", tried, seed, worst);
+    System.out.printf(
+        Locale.ROOT, "%s, seed %d: %.1e of the largest gradient%n", tried, seed, worst);
     assertThat(worst).isLessThan(TOLERANCE);
   }
 

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Clock;
+import java.util.Locale;
 
 /**
  * The append-only event file of a run, {@value #FILE_NAME} in its directory: each event preceded by
@@ -85,8 +86,10 @@ public final class EventLog implements AutoCloseable {
     if (!locked) {
       channel.close();
       throw new EventLogException(
-          "the event file %s is being written by another run; wait for it to end or choose another output directory"
-              .formatted(file));
+          String.format(
+              Locale.ROOT,
+              "the event file %s is being written by another run; wait for it to end or choose another output directory",
+              file));
     }
     return channel;
   }
@@ -108,8 +111,10 @@ public final class EventLog implements AutoCloseable {
                     Notice.newBuilder()
                         .setSeverity("warning")
                         .setText(
-                            "the last event before this point was incomplete and was cut off (%d bytes): the process that wrote it stopped without closing the file"
-                                .formatted(torn))));
+                            String.format(
+                                Locale.ROOT,
+                                "the last event before this point was incomplete and was cut off (%d bytes): the process that wrote it stopped without closing the file",
+                                torn))));
       }
       return log;
     } catch (IOException | RuntimeException e) {
@@ -127,8 +132,11 @@ public final class EventLog implements AutoCloseable {
     int size = numbered.getSerializedSize();
     if (size > EventReader.LARGEST_EVENT) {
       throw new IllegalArgumentException(
-          "an event of %d bytes is larger than the %d that readers take"
-              .formatted(size, EventReader.LARGEST_EVENT));
+          String.format(
+              Locale.ROOT,
+              "an event of %d bytes is larger than the %d that readers take",
+              size,
+              EventReader.LARGEST_EVENT));
     }
     try {
       ByteBuffer record = encode(numbered, size);
@@ -139,7 +147,8 @@ public final class EventLog implements AutoCloseable {
       end = offset;
     } catch (IOException e) {
       throw new EventLogException(
-          "cannot write to the event file %s: %s".formatted(file, e.getMessage()), e);
+          String.format(Locale.ROOT, "cannot write to the event file %s: %s", file, e.getMessage()),
+          e);
     }
     sequence++;
     return numbered;
@@ -169,7 +178,8 @@ public final class EventLog implements AutoCloseable {
       }
     } catch (IOException e) {
       throw new EventLogException(
-          "cannot close the event file %s: %s".formatted(file, e.getMessage()), e);
+          String.format(Locale.ROOT, "cannot close the event file %s: %s", file, e.getMessage()),
+          e);
     }
   }
 }

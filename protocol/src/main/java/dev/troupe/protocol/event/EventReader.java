@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -92,8 +93,12 @@ public final class EventReader implements AutoCloseable {
     }
     if (channel.size() < position) {
       throw new EventLogException(
-          "the event file %s has shrunk: %d bytes, of which %d were read before; was the run directory reused?"
-              .formatted(file, channel.size(), position));
+          String.format(
+              Locale.ROOT,
+              "the event file %s has shrunk: %d bytes, of which %d were read before; was the run directory reused?",
+              file,
+              channel.size(),
+              position));
     }
     return true;
   }
@@ -177,8 +182,13 @@ public final class EventReader implements AutoCloseable {
 
   private EventLogException damaged(String found) {
     return new EventLogException(
-        "the event file %s is damaged at byte %d: expected event %d, found %s. Move the file away to go on without it."
-            .formatted(file, position, sequence + 1, found));
+        String.format(
+            Locale.ROOT,
+            "the event file %s is damaged at byte %d: expected event %d, found %s. Move the file away to go on without it.",
+            file,
+            position,
+            sequence + 1,
+            found));
   }
 
   static int varintSize(int value) {

@@ -17,6 +17,7 @@ import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -77,7 +78,9 @@ final class EventLogTest {
       assertThat(events).extracting(RunEvent::getSequence).containsExactly(1L, 2L, 3L);
       assertThat(events.get(1).getNotice().getSeverity()).isEqualTo("warning");
       assertThat(events.get(1).getNotice().getText())
-          .contains("incomplete and was cut off (%d bytes)".formatted(length - firstEnd));
+          .contains(
+              String.format(
+                  Locale.ROOT, "incomplete and was cut off (%d bytes)", length - firstEnd));
       assertThat(events.get(2).getNotice().getText()).isEqualTo("after");
     }
   }

@@ -9,6 +9,7 @@ import dev.troupe.models.checkpoint.RopeScaling;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -102,8 +103,12 @@ public final class GgufConfig {
     Family family = KNOWN.get(architecture);
     if (family == null) {
       throw new CheckpointException(
-          "%s: general.architecture '%s' cannot be run from GGUF; known are %s. Use the Hugging Face checkpoint."
-              .formatted(file.path(), architecture, String.join(", ", KNOWN.keySet())));
+          String.format(
+              Locale.ROOT,
+              "%s: general.architecture '%s' cannot be run from GGUF; known are %s. Use the Hugging Face checkpoint.",
+              file.path(),
+              architecture,
+              String.join(", ", KNOWN.keySet())));
     }
     GgufConfig config = new GgufConfig(file, architecture + ".");
     config.put(family);
@@ -130,8 +135,12 @@ public final class GgufConfig {
     Optional<Long> valueLength = metadata.whole(prefix + "attention.value_length");
     if (valueLength.isPresent() && keyLength.isPresent() && !valueLength.equals(keyLength)) {
       throw new CheckpointException(
-          "%s: attention.key_length is %d and attention.value_length %d; heads whose keys and values differ in width cannot be run."
-              .formatted(file.path(), keyLength.get(), valueLength.get()));
+          String.format(
+              Locale.ROOT,
+              "%s: attention.key_length is %d and attention.value_length %d; heads whose keys and values differ in width cannot be run.",
+              file.path(),
+              keyLength.get(),
+              valueLength.get()));
     }
     wholeHeadTurns();
     required("max_position_embeddings", "context_length");
@@ -152,8 +161,11 @@ public final class GgufConfig {
     long parts = metadata.whole("split.count").orElse(1L);
     if (parts > 1) {
       throw new CheckpointException(
-          "%s is one of %d parts of a model (split.count); make one file of them: llama-gguf-split --merge FIRST-PART WHOLE."
-              .formatted(file.path(), parts));
+          String.format(
+              Locale.ROOT,
+              "%s is one of %d parts of a model (split.count); make one file of them: llama-gguf-split --merge FIRST-PART WHOLE.",
+              file.path(),
+              parts));
     }
   }
 
@@ -164,8 +176,11 @@ public final class GgufConfig {
       String name = key.startsWith(prefix) ? key.substring(prefix.length()) : "";
       if (!name.isEmpty() && !UNDERSTOOD.contains(name) && !besides.contains(name)) {
         throw new CheckpointException(
-            "%s: the metadata '%s' is not understood, so the model might run otherwise than it was trained. Use the Hugging Face checkpoint."
-                .formatted(file.path(), key));
+            String.format(
+                Locale.ROOT,
+                "%s: the metadata '%s' is not understood, so the model might run otherwise than it was trained. Use the Hugging Face checkpoint.",
+                file.path(),
+                key));
       }
     }
   }
@@ -176,8 +191,13 @@ public final class GgufConfig {
     long headDim = json.path("head_dim").asLong(json.path("hidden_size").asLong() / heads);
     if (turning.isPresent() && turning.get() != headDim) {
       throw new CheckpointException(
-          "%s: %srope.dimension_count is %d, but a head has %d numbers; heads that turn in part cannot be run from GGUF. Use the Hugging Face checkpoint."
-              .formatted(file.path(), prefix, turning.get(), headDim));
+          String.format(
+              Locale.ROOT,
+              "%s: %srope.dimension_count is %d, but a head has %d numbers; heads that turn in part cannot be run from GGUF. Use the Hugging Face checkpoint.",
+              file.path(),
+              prefix,
+              turning.get(),
+              headDim));
     }
   }
 
@@ -252,8 +272,13 @@ public final class GgufConfig {
       double expected = frequency / llama3.scale(frequency, i, theta, factors.length);
       if (Math.abs(factors[i] - expected) > 1e-3 * expected) {
         throw new CheckpointException(
-            "%s: rope_freqs.weight divides frequency %d by %s, expected %s as in Llama 3.1; this scaling cannot be run from GGUF. Use the Hugging Face checkpoint."
-                .formatted(file.path(), i, factors[i], expected));
+            String.format(
+                Locale.ROOT,
+                "%s: rope_freqs.weight divides frequency %d by %s, expected %s as in Llama 3.1; this scaling cannot be run from GGUF. Use the Hugging Face checkpoint.",
+                file.path(),
+                i,
+                factors[i],
+                expected));
       }
     }
   }

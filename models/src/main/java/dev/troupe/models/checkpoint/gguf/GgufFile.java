@@ -16,6 +16,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 
@@ -152,7 +153,7 @@ public final class GgufFile implements AutoCloseable {
     for (byte letter : bytes) {
       if (letter < 32 || letter > 126) {
         return String.format(
-            "the bytes %02x %02x %02x %02x", bytes[0], bytes[1], bytes[2], bytes[3]);
+            Locale.ROOT, "the bytes %02x %02x %02x %02x", bytes[0], bytes[1], bytes[2], bytes[3]);
       }
     }
     return "\"" + new String(bytes, StandardCharsets.US_ASCII) + "\"";

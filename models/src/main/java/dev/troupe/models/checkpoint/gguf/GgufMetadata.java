@@ -55,9 +55,13 @@ public final class GgufMetadata {
     }
     if (!type.isInstance(value)) {
       throw new CheckpointException(
-          "%s: the metadata '%s' is %s, expected a %s."
-              .formatted(
-                  file.path(), key, value.kind(), type.getSimpleName().toLowerCase(Locale.ROOT)));
+          String.format(
+              Locale.ROOT,
+              "%s: the metadata '%s' is %s, expected a %s.",
+              file.path(),
+              key,
+              value.kind(),
+              type.getSimpleName().toLowerCase(Locale.ROOT)));
     }
     return Optional.of(type.cast(value));
   }

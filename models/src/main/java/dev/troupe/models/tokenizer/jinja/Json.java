@@ -3,6 +3,7 @@ package dev.troupe.models.tokenizer.jinja;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -176,7 +177,7 @@ final class Json {
           yield letter;
         }
         StringBuilder units = new StringBuilder();
-        letter.chars().forEach(unit -> units.append("\\u%04x".formatted(unit)));
+        letter.chars().forEach(unit -> units.append(String.format(Locale.ROOT, "\\u%04x", unit)));
         yield units.toString();
       }
     };

@@ -3,6 +3,7 @@ package dev.troupe.models.tokenizer.jinja;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** Values as Python prints them: {@code str} and {@code repr}. */
@@ -126,8 +127,10 @@ final class Printing {
           yield letter;
         }
         yield point < 0x100
-            ? "\\x%02x".formatted(point)
-            : point < 0x10000 ? "\\u%04x".formatted(point) : "\\U%08x".formatted(point);
+            ? String.format(Locale.ROOT, "\\x%02x", point)
+            : point < 0x10000
+                ? String.format(Locale.ROOT, "\\u%04x", point)
+                : String.format(Locale.ROOT, "\\U%08x", point);
       }
     };
   }

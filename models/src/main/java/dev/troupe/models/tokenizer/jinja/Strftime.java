@@ -70,8 +70,8 @@ final class Strftime {
       case 't' -> "\t";
       case 'w' -> Integer.toString(weekday % 7);
       case 'u' -> Integer.toString(weekday);
-      case 'U' -> "%02d".formatted((day + 7 - weekday % 7) / 7);
-      case 'W' -> "%02d".formatted((day + 7 - (weekday - 1)) / 7);
+      case 'U' -> String.format(Locale.ROOT, "%02d", (day + 7 - weekday % 7) / 7);
+      case 'W' -> String.format(Locale.ROOT, "%02d", (day + 7 - (weekday - 1)) / 7);
       case 'z', 'Z' -> "";
       default -> null;
     };
