@@ -57,7 +57,7 @@ class ArchitectureTest {
           .whereLayer("actors")
           .mayOnlyBeAccessedByLayers("configuration", "launcher")
           .whereLayer("rlhf")
-          .mayOnlyBeAccessedByLayers("actors", "launcher")
+          .mayOnlyBeAccessedByLayers("actors", "configuration", "launcher")
           .whereLayer("hybrid-engine")
           .mayOnlyBeAccessedByLayers("actors", "launcher")
           .whereLayer("models")

@@ -2,11 +2,9 @@ package dev.troupe.configuration;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
-import com.typesafe.config.ConfigIncludeContext;
-import com.typesafe.config.ConfigIncluder;
 import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigParseOptions;
-import com.typesafe.config.ConfigParseable;
 import com.typesafe.config.ConfigSyntax;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValueFactory;
@@ -15,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * Reads a configuration: overrides of the command line, over the user's file with what it includes,
@@ -25,6 +24,9 @@ import java.util.Map;
  */
 public final class ConfigurationLoader<T extends Record> {
   private static final String HOME = "TROUPE_HOME";
+
+  /** In messages; a test reads it. */
+  static final String EXAMPLE = "ppo.kl.coefficient=0.05";
 
   private final Class<T> type;
   private final String defaultsResource;
@@ -41,8 +43,28 @@ public final class ConfigurationLoader<T extends Record> {
    * A configuration as it will be used.
    *
    * @param text of the effective configuration, HOCON, every key given
+   * @param settings the keys that were given, by file, include or override, in the order of the
+   *     reference
    */
-  public record Loaded<T extends Record>(T value, String text) {}
+  public record Loaded<T extends Record>(T value, String text, List<Setting> settings) {
+    public Loaded {
+      settings = List.copyOf(settings);
+    }
+
+    /** Whether a key, or a key below it, was given, be it with its default value. */
+    public boolean isGiven(String key) {
+      return settings.stream()
+          .anyMatch(it -> it.key().equals(key) || it.key().startsWith(key + "."));
+    }
+  }
+
+  /**
+   * A key that was given.
+   *
+   * @param value as HOCON
+   * @param differs from the default
+   */
+  public record Setting(String key, String value, boolean differs) {}
 
   /**
    * Reads and validates.
@@ -98,17 +120,14 @@ public final class ConfigurationLoader<T extends Record> {
   }
 
   private Loaded<T> bind(Config merged) {
-    Config resolved = resolve(merged);
-    Templates templates =
-        new Templates(
-            resolved.hasPath(Templates.KEY)
-                ? resolved.getObject(Templates.KEY)
-                : ConfigValueFactory.fromMap(Map.of()));
-    ConfigObject tree = resolved.root().withoutKey(Templates.KEY);
+    ConfigObject tree = resolve(merged).root();
+    ConfigObject defaults = resolve(defaults()).root();
+    Predicate<ConfigOrigin> isDefault = origin -> defaultsResource.equals(origin.resource());
     T value =
         RecordBinder.bind(
-            tree, type, templates, origin -> defaultsResource.equals(origin.resource()));
-    return new Loaded<>(value, RecordWriter.write(value));
+            tree.withoutKey(Templates.KEY), type, Templates.of(tree), defaults, isDefault);
+    return new Loaded<>(
+        value, RecordWriter.write(value), Settings.of(tree, defaults, isDefault, type));
   }
 
   private static Config set(List<String> overrides) {
@@ -119,8 +138,7 @@ public final class ConfigurationLoader<T extends Record> {
       int equals = override.indexOf('=');
       if (equals < 1) {
         problems.add(
-            new ConfigException.Problem(
-                place, "expected KEY=VALUE, for example --set ppo.kl-coefficient=0.05"));
+            new ConfigException.Problem(place, "expected KEY=VALUE, for example --set " + EXAMPLE));
         continue;
       }
       String key = override.substring(0, equals).strip();
@@ -152,8 +170,11 @@ public final class ConfigurationLoader<T extends Record> {
 
   private static ConfigParseOptions options(boolean includes) {
     ConfigParseOptions options =
-        ConfigParseOptions.defaults().setAllowMissing(false).setSyntax(ConfigSyntax.CONF);
-    return includes ? options.setIncluder(new StrictIncluder()) : options;
+        ConfigParseOptions.defaults()
+            .setAllowMissing(false)
+            .setSyntax(ConfigSyntax.CONF)
+            .setClassLoader(ConfigurationLoader.class.getClassLoader());
+    return includes ? options.setIncluder(new Includes()) : options;
   }
 
   private static ConfigException syntax(com.typesafe.config.ConfigException e, String file) {
@@ -171,29 +192,5 @@ public final class ConfigurationLoader<T extends Record> {
       }
     }
     return message;
-  }
-
-  /** An included file that is not there is an error; the library would leave it out silently. */
-  private static final class StrictIncluder implements ConfigIncluder {
-    @Override
-    public ConfigIncluder withFallback(ConfigIncluder fallback) {
-      return this;
-    }
-
-    @Override
-    public ConfigObject include(ConfigIncludeContext context, String what) {
-      ConfigParseable found = context.relativeTo(what);
-      try {
-        if (found != null) {
-          return found.parse(context.parseOptions().setAllowMissing(false));
-        }
-      } catch (com.typesafe.config.ConfigException.IO e) {
-        throw new ConfigException(
-            "include \"" + what + "\"",
-            "no such file; an include is looked for beside the file that includes it, and among"
-                + " the presets (presets/modern.conf, presets/deepspeed-chat.conf)");
-      }
-      throw new ConfigException("include \"" + what + "\"", "no such file");
-    }
   }
 }

@@ -33,12 +33,16 @@ final class Names {
 
   /** The nearest of the known names, when near enough to be what was meant. */
   static Optional<String> nearest(String name, Collection<String> known) {
-    int tolerance = Math.max(1, Math.min(3, name.length() / 3));
     return known.stream()
-        .filter(candidate -> distance(name, candidate) <= tolerance)
+        .filter(candidate -> distance(name, candidate) <= tolerance(name))
         .min(
             Comparator.<String>comparingInt(candidate -> distance(name, candidate))
                 .thenComparing(Comparator.naturalOrder()));
+  }
+
+  /** The most edits between a name and what it may have been meant for. */
+  static int tolerance(String name) {
+    return Math.max(1, Math.min(3, name.length() / 3));
   }
 
   /** Letters inserted, removed, replaced or swapped with their neighbour (optimal alignment). */

@@ -1,11 +1,16 @@
 package dev.troupe.configuration;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
+import java.util.List;
 
 /** The configuration of a run: its records and its defaults. */
 public final class PipelineConfigurations {
   /** On the class path. */
   public static final String DEFAULTS = "troupe-defaults.conf";
+
+  /** What {@code include} finds from anywhere. */
+  public static final List<String> PRESETS =
+      List.of("presets/modern.conf", "presets/deepspeed-chat.conf");
 
   private PipelineConfigurations() {}
 

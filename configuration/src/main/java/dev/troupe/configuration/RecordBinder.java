@@ -6,6 +6,7 @@ import com.typesafe.config.ConfigOrigin;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueFactory;
 import com.typesafe.config.ConfigValueType;
+import dev.troupe.rlhf.limits.OutOfLimits;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
@@ -14,27 +15,27 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Turns a configuration tree into records. A component {@code maxNewTokens} is the key {@code
  * max-new-tokens}; an enum constant is its kebab-case name; a sealed interface is chosen by the key
  * {@code type}, the kebab-case name of one of its records. A record's compact constructor
- * validates, and its {@link IllegalArgumentException} becomes a problem at the key that its message
- * begins with. Nothing stops at the first problem.
+ * validates, and each problem of its {@link OutOfLimits} is told at its key. Nothing stops at the
+ * first problem: a record is validated although some of its keys failed, with their defaults in
+ * their places, and what is then said of those keys is left out.
  */
 final class RecordBinder {
   /** The key that chooses among the records of a sealed interface. */
@@ -43,93 +44,114 @@ final class RecordBinder {
   /** What could not be bound, its problem being reported already. */
   private static final Object FAILED = new Object();
 
-  private static final Pattern PARTS = Pattern.compile("; (?=\\S+ is )");
-  private static final Pattern ABOUT_KEY =
-      Pattern.compile("([A-Za-z][\\w.-]*):? ((?:is|has|must) .*)");
-
   private final Templates templates;
+  private final Templates standIns;
   private final Predicate<ConfigOrigin> isDefault;
-  private final Map<String, List<String>> knownPaths;
+  private final Suggestions suggestions;
   private final List<ConfigException.Problem> problems = new ArrayList<>();
 
-  private RecordBinder(Templates templates, Predicate<ConfigOrigin> isDefault, Class<?> root) {
+  private RecordBinder(
+      Templates templates, Templates standIns, Predicate<ConfigOrigin> isDefault, Class<?> root) {
     this.templates = templates;
+    this.standIns = standIns;
     this.isDefault = isDefault;
-    this.knownPaths =
-        RecordKeys.of(root).stream()
-            .map(RecordKeys.Key::path)
-            .filter(path -> !path.startsWith(Templates.KEY + "."))
-            .collect(
-                Collectors.groupingBy(
-                    path -> path.substring(path.lastIndexOf('.') + 1),
-                    LinkedHashMap::new,
-                    Collectors.toList()));
+    this.suggestions = new Suggestions(root);
   }
 
   /**
    * Binds a resolved tree.
    *
    * @param templates default values of records in lists, maps and sealed interfaces
+   * @param defaults a tree without problems, whose values stand in for those that have some, so
+   *     that the keys around these are validated too; its templates under {@link Templates#KEY}
    * @param isDefault whether a value was written by us, not by the user: a default that belongs to
    *     another choice of a sealed interface is no problem
    * @throws ConfigException with all problems
    */
   static <T> T bind(
-      ConfigObject tree, Class<T> type, Templates templates, Predicate<ConfigOrigin> isDefault) {
-    RecordBinder binder = new RecordBinder(templates, isDefault, type);
-    Object bound = binder.record(tree, type, "");
+      ConfigObject tree,
+      Class<T> type,
+      Templates templates,
+      ConfigObject defaults,
+      Predicate<ConfigOrigin> isDefault) {
+    RecordBinder binder = new RecordBinder(templates, Templates.of(defaults), isDefault, type);
+    Object bound = binder.record(tree, type, "", defaults);
     if (!binder.problems.isEmpty()) {
       throw new ConfigException(binder.problems);
     }
     return type.cast(bound);
   }
 
-  private Object record(ConfigObject object, Class<?> type, String path) {
+  private Object record(
+      ConfigObject object, Class<?> type, String path, @Nullable ConfigObject defaults) {
     RecordComponent[] components = type.getRecordComponents();
     Object[] arguments = new Object[components.length];
-    boolean failed = false;
+    Set<String> failed = new HashSet<>();
     for (int i = 0; i < components.length; i++) {
       String key = Names.kebab(components[i].getName());
-      ConfigValue value = object.get(key);
-      arguments[i] = value(value, components[i].getGenericType(), join(path, key), object.origin());
-      failed |= arguments[i] == FAILED;
+      Type held = components[i].getGenericType();
+      ConfigValue standIn = defaults == null ? null : defaults.get(key);
+      arguments[i] = value(object.get(key), held, join(path, key), object.origin(), standIn);
+      if (arguments[i] == FAILED) {
+        failed.add(key);
+        arguments[i] = quietly(standIn, held, join(path, key), object.origin());
+      }
     }
-    failed |= reportUnknown(object, type, path);
-    if (failed) {
+    boolean unknown = reportUnknown(object, type, path);
+    if (Arrays.asList(arguments).contains(FAILED)) {
       return FAILED;
     }
+    Object made = made(object, type, path, arguments, failed);
+    return failed.isEmpty() && !unknown ? made : FAILED;
+  }
+
+  /** A default in the place of a value that has problems; they have been told. */
+  private Object quietly(
+      @Nullable ConfigValue standIn, Type type, String path, ConfigOrigin origin) {
+    if (standIn == null) {
+      return FAILED;
+    }
+    int told = problems.size();
+    Object value = value(standIn, type, path, origin, standIn);
+    problems.subList(told, problems.size()).clear();
+    return value;
+  }
+
+  private Object made(
+      ConfigObject object, Class<?> type, String path, Object[] arguments, Set<String> failed) {
     Class<?>[] types =
-        Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
+        Arrays.stream(type.getRecordComponents())
+            .map(RecordComponent::getType)
+            .toArray(Class<?>[]::new);
     try {
       var constructor = type.getDeclaredConstructor(types);
       constructor.setAccessible(true);
       return constructor.newInstance(arguments);
     } catch (InvocationTargetException e) {
-      if (e.getCause() instanceof IllegalArgumentException invalid) {
-        return invalid(object, path, String.valueOf(invalid.getMessage()));
+      if (e.getCause() instanceof OutOfLimits invalid) {
+        invalid.problems().stream()
+            .filter(problem -> !isAbout(problem, failed))
+            .forEach(problem -> tell(object, path, problem));
+        return FAILED;
       }
-      throw new IllegalStateException(type + " does not validate its components", e.getCause());
+      throw new IllegalStateException(
+          type + " validates its components otherwise than by Limits", e.getCause());
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException("cannot make " + type, e);
     }
   }
 
-  /**
-   * A compact constructor's complaint, such as "top-p is 2, allowed: …; top-k is -1, allowed: …":
-   * each part is put at the key that it begins with.
-   */
-  private Object invalid(ConfigObject object, String path, String message) {
-    for (String part : PARTS.split(message, -1)) {
-      Matcher matcher = ABOUT_KEY.matcher(part);
-      String key = matcher.matches() ? Names.kebab(matcher.group(1)) : "";
-      ConfigValue value = key.isEmpty() ? null : at(object, List.of(key.split("\\.", -1)));
-      if (value == null) {
-        problem(object.origin(), path.isEmpty() ? part : "'" + path + "': " + part);
-      } else {
-        problem(value.origin(), "'" + join(path, key) + "' " + matcher.group(2));
-      }
-    }
-    return FAILED;
+  /** Whether what is wrong may come from a default that stands in for a key that failed. */
+  private static boolean isAbout(OutOfLimits.Problem problem, Set<String> failed) {
+    return Stream.concat(Stream.of(problem.key()), problem.others().stream())
+        .anyMatch(key -> failed.contains(key.split("\\.", -1)[0]));
+  }
+
+  private void tell(ConfigObject object, String path, OutOfLimits.Problem problem) {
+    ConfigValue value = at(object, List.of(problem.key().split("\\.", -1)));
+    problem(
+        value == null ? object.origin() : value.origin(),
+        "'" + join(path, problem.key()) + "' " + problem.text());
   }
 
   private static @Nullable ConfigValue at(ConfigObject object, List<String> path) {
@@ -149,32 +171,17 @@ final class RecordBinder {
         continue;
       }
       found = true;
-      problem(origin, "unknown key '" + join(path, key) + "'" + suggestion(key, known, path, type));
+      problem(origin, "unknown key '" + join(path, key) + "'" + suggestions.of(key, path, type));
     }
     return found;
   }
 
-  private String suggestion(String key, List<String> known, String path, Class<?> type) {
-    for (Class<?> choice : RecordKeys.siblings(type)) {
-      if (RecordKeys.names(choice).contains(key)) {
-        return String.format(
-            Locale.ROOT,
-            "; it belongs to type %s, and '%s' is %s",
-            Names.kebab(choice.getSimpleName()),
-            join(path, TYPE),
-            Names.kebab(type.getSimpleName()));
-      }
-    }
-    Optional<String> near = Names.nearest(key, known).map(name -> join(path, name));
-    if (near.isEmpty()) {
-      near = knownPaths.getOrDefault(key, List.of()).stream().findFirst();
-    }
-    return near.map(name -> "; did you mean '" + name + "'?")
-        .orElse("; known here: " + String.join(", ", known));
-  }
-
   private Object value(
-      @Nullable ConfigValue value, Type type, String path, ConfigOrigin parentOrigin) {
+      @Nullable ConfigValue value,
+      Type type,
+      String path,
+      ConfigOrigin parentOrigin,
+      @Nullable ConfigValue standIn) {
     Class<?> raw = raw(type);
     boolean absent = value == null || value.valueType() == ConfigValueType.NULL;
     if (raw == Optional.class) {
@@ -183,23 +190,33 @@ final class RecordBinder {
       }
       Type held = argument(type, 0);
       return mapOk(
-          value(templates.complete(value, raw(held)), held, path, parentOrigin), Optional::of);
+          value(
+              templates.complete(value, raw(held)),
+              held,
+              path,
+              parentOrigin,
+              standIns.byName(raw(held))),
+          Optional::of);
     }
     if (raw == OptionalInt.class) {
       return absent
           ? OptionalInt.empty()
-          : mapOk(value(value, int.class, path, parentOrigin), it -> OptionalInt.of((Integer) it));
+          : mapOk(
+              value(value, int.class, path, parentOrigin, null),
+              it -> OptionalInt.of((Integer) it));
     }
     if (raw == OptionalLong.class) {
       return absent
           ? OptionalLong.empty()
-          : mapOk(value(value, long.class, path, parentOrigin), it -> OptionalLong.of((Long) it));
+          : mapOk(
+              value(value, long.class, path, parentOrigin, null), it -> OptionalLong.of((Long) it));
     }
     if (raw == OptionalDouble.class) {
       return absent
           ? OptionalDouble.empty()
           : mapOk(
-              value(value, double.class, path, parentOrigin), it -> OptionalDouble.of((Double) it));
+              value(value, double.class, path, parentOrigin, null),
+              it -> OptionalDouble.of((Double) it));
     }
     if (value == null || value.valueType() == ConfigValueType.NULL) {
       return problem(
@@ -218,7 +235,7 @@ final class RecordBinder {
     }
     if (raw.isRecord()) {
       return value instanceof ConfigObject object
-          ? record(object, raw, path)
+          ? record(object, raw, path, standIn instanceof ConfigObject defaults ? defaults : null)
           : wrongType(value, type, path);
     }
     if (raw.isSealed()) {
@@ -231,7 +248,9 @@ final class RecordBinder {
     List<Object> bound = new ArrayList<>();
     for (int i = 0; i < list.size(); i++) {
       ConfigValue value = templates.complete(list.get(i), raw(element));
-      bound.add(value(value, element, path + "[" + i + "]", list.origin()));
+      bound.add(
+          value(
+              value, element, path + "[" + i + "]", list.origin(), standIns.byName(raw(element))));
     }
     return bound.contains(FAILED) ? FAILED : List.copyOf(bound);
   }
@@ -249,7 +268,8 @@ final class RecordBinder {
                         templates.complete(entry.getValue(), raw(element)),
                         element,
                         join(path, entry.getKey()),
-                        object.origin())));
+                        object.origin(),
+                        standIns.byName(raw(element)))));
     return bound.containsValue(FAILED) ? FAILED : bound;
   }
 
@@ -286,7 +306,8 @@ final class RecordBinder {
         value instanceof ConfigObject object
             ? object
             : ConfigValueFactory.fromMap(Map.of()).withOrigin(value.origin());
-    return record((ConfigObject) templates.complete(fields, record), record, path);
+    return record(
+        (ConfigObject) templates.complete(fields, record), record, path, standIns.byName(record));
   }
 
   private Object scalar(ConfigValue value, Class<?> type, String path) {

@@ -69,6 +69,36 @@ final class RecordKeys {
     }
   }
 
+  /**
+   * The full names of all keys that may stand in a configuration, sections included, whatever
+   * choices are made; those of elements of lists and maps left out.
+   */
+  static List<String> paths(Class<?> root) {
+    List<String> paths = new ArrayList<>();
+    paths(root, "", paths);
+    return paths;
+  }
+
+  private static void paths(Class<?> record, String path, List<String> paths) {
+    for (RecordComponent component : record.getRecordComponents()) {
+      String name = Names.kebab(component.getName());
+      String key = path.isEmpty() ? name : path + "." + name;
+      if (!paths.contains(key)) {
+        paths.add(key);
+      }
+      Type type = component.getGenericType();
+      Class<?> held = RecordBinder.raw(type);
+      if (held == Optional.class) {
+        held = RecordBinder.raw(RecordBinder.argument(type, 0));
+      }
+      if (held.isRecord()) {
+        paths(held, key, paths);
+      } else if (held.isSealed()) {
+        choices(held).values().forEach(choice -> paths(choice, key, paths));
+      }
+    }
+  }
+
   /** The record that a key always holds; one that may be absent has a template. */
   private static Optional<Class<?>> recordOf(Type type) {
     Class<?> raw = RecordBinder.raw(type);

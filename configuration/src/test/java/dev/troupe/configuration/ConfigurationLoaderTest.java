@@ -3,6 +3,7 @@ package dev.troupe.configuration;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.rlhf.limits.Limits;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +12,8 @@ import java.util.Map;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ConfigurationLoaderTest {
   record Settings(
@@ -39,17 +42,10 @@ class ConfigurationLoaderTest {
 
   record Sampling(int maxNewTokens, double temperature) {
     Sampling {
-      StringBuilder problems = new StringBuilder();
-      if (maxNewTokens < 1) {
-        problems.append("maxNewTokens is ").append(maxNewTokens).append(", allowed: at least 1");
-      }
-      if (temperature < 0) {
-        problems.append(problems.isEmpty() ? "" : "; ");
-        problems.append("temperature is ").append(temperature).append(", allowed: at least 0");
-      }
-      if (!problems.isEmpty()) {
-        throw new IllegalArgumentException(problems.toString());
-      }
+      new Limits()
+          .atLeast("max-new-tokens", maxNewTokens, 1)
+          .atLeast("temperature", temperature, 0)
+          .verify();
     }
   }
 
@@ -167,7 +163,7 @@ class ConfigurationLoaderTest {
         .hasMessage(
             """
             the configuration has 1 problem:
-              --set output: expected KEY=VALUE, for example --set ppo.kl-coefficient=0.05""");
+              --set output: expected KEY=VALUE, for example --set ppo.kl.coefficient=0.05""");
     assertThatThrownBy(() -> loader.load(file, List.of("seed=1.5")))
         .isInstanceOf(ConfigException.class)
         .hasMessage(
@@ -183,7 +179,7 @@ class ConfigurationLoaderTest {
               FILE:7: missing key 'sources[0].path', expected a text
               FILE:8: unknown key 'sources[1].wieght'; did you mean 'sources[1].weight'?
               FILE:11: 'sampling.max-new-tokens' is 0, allowed: at least 1
-              FILE:12: 'sampling.temperature' is -1.0, allowed: at least 0
+              FILE:12: 'sampling.temperature' is -1, allowed: at least 0
               FILE:1: unknown key 'sede'; did you mean 'seed'?
               FILE:14: unknown key 'temperature'; did you mean 'sampling.temperature'?
               FILE:15: unknown key 'zzz'; known here: output, seed, share, policy, limit, tuning, \
@@ -244,6 +240,69 @@ class ConfigurationLoaderTest {
               include "presets/modrn.conf": no such file; an include is looked for beside the file \
             that includes it, and among the presets (presets/modern.conf, \
             presets/deepspeed-chat.conf)""");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "include url(\"http://example.org/a.conf\")",
+        "include required(url(\"https://example.org/a.conf\"))",
+        "include url(\"file:///etc/hostname\")",
+        "include \"http://example.org/a.conf\"",
+        "sampling { include url(\"ftp://example.org/a.conf\") }"
+      })
+  void include_fromElsewhere_isRefused(String text) throws IOException {
+    Path file = directory.resolve("my.conf");
+    Files.writeString(file, text);
+    for (var refused :
+        List.of(
+            assertThatThrownBy(() -> loader.load(file, List.of())),
+            assertThatThrownBy(() -> loader.parse(text, List.of())))) {
+      refused
+          .isInstanceOf(ConfigException.class)
+          .hasMessageContaining("is refused: a configuration fetches nothing");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"classpath(\"test-defaults.conf\")", "\"test-defaults.conf\""})
+  void include_ofTheClassPath_findsPresetsAlone(String what) throws IOException {
+    Path file = directory.resolve("my.conf");
+    Files.writeString(file, "include " + what);
+    assertThatThrownBy(() -> loader.load(file, List.of()))
+        .hasMessageContaining("include " + what + ": no such file; an include is looked for");
+  }
+
+  @Test
+  void include_filesInFiles_eachBesideItsOwn() throws IOException {
+    Files.createDirectories(directory.resolve("a/b"));
+    Files.writeString(directory.resolve("a/b/inner.conf"), "seed = 5");
+    Files.writeString(directory.resolve("a/outer.conf"), "include \"b/inner.conf\"");
+    Path file = directory.resolve("my.conf");
+    Files.writeString(file, "include \"a/outer.conf\"");
+    assertThat(loader.load(file, List.of()).value().seed()).isEqualTo(5);
+    Files.writeString(
+        directory.resolve("a/b/inner.conf"), "include url(\"http://example.org/a.conf\")");
+    assertThatThrownBy(() -> loader.load(file, List.of())).hasMessageContaining("is refused");
+  }
+
+  @Test
+  void settings_areWhatWasGiven_andWhatDiffers() {
+    var loaded =
+        loader.parse(
+            "seed = 42, share = 1, tuning.rank = 4, notes.author = me", List.of("limit=3"));
+    assertThat(loaded.settings())
+        .containsExactly(
+            new ConfigurationLoader.Setting("seed", "42", false),
+            new ConfigurationLoader.Setting("share", "1", true),
+            new ConfigurationLoader.Setting("limit", "3", true),
+            new ConfigurationLoader.Setting("tuning.rank", "4", true),
+            new ConfigurationLoader.Setting("notes.author", "me", true));
+    assertThat(loaded.isGiven("seed")).isTrue();
+    assertThat(loaded.isGiven("tuning")).isTrue();
+    assertThat(loaded.isGiven("sampling")).isFalse();
+    assertThat(loader.parse("tuning.rank = 8", List.of()).settings())
+        .containsExactly(new ConfigurationLoader.Setting("tuning.rank", "8", false));
   }
 
   @Test

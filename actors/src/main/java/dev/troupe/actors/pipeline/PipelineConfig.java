@@ -3,16 +3,18 @@ package dev.troupe.actors.pipeline;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.data.DataConfig;
+import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.quickstart.QuickstartConfig;
 import dev.troupe.rlhf.recipe.DpoConfig;
 import dev.troupe.rlhf.recipe.PpoConfig;
 import dev.troupe.rlhf.recipe.PretrainConfig;
 import dev.troupe.rlhf.recipe.RewardModelConfig;
 import dev.troupe.rlhf.recipe.SftConfig;
-import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * All that a run is told.
@@ -45,7 +47,12 @@ public record PipelineConfig(
     SFT,
     REWARD,
     PPO,
-    DPO
+    DPO;
+
+    /** As a configuration file spells it. */
+    public String key() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /**
@@ -56,9 +63,7 @@ public record PipelineConfig(
    */
   public record Engine(String device, Precision precision, RolloutWeights rolloutWeights) {
     public Engine {
-      if (!Device.isName(device)) {
-        throw new IllegalArgumentException("device is " + device + ", allowed: " + Device.NAMES);
-      }
+      new Limits().condition("device", device, Device.isName(device), Device.NAMES).verify();
     }
 
     /** What the configuration comes down to on the device. */
@@ -103,9 +108,7 @@ public record PipelineConfig(
    */
   public record Dashboard(boolean enabled, String host, int port) {
     public Dashboard {
-      if (port < 0 || port > 65535) {
-        throw new IllegalArgumentException("port is " + port + ", allowed: from 0 to 65535");
-      }
+      new Limits().within("port", port, 0, 65535).verify();
     }
   }
 
@@ -117,13 +120,7 @@ public record PipelineConfig(
    */
   public record Checkpointing(int everySteps, int keep) {
     public Checkpointing {
-      if (everySteps < 0) {
-        throw new IllegalArgumentException(
-            "every-steps is " + everySteps + ", allowed: at least 0");
-      }
-      if (keep < 1) {
-        throw new IllegalArgumentException("keep is " + keep + ", allowed: at least 1");
-      }
+      new Limits().atLeast("every-steps", everySteps, 0).atLeast("keep", keep, 1).verify();
     }
   }
 
@@ -146,14 +143,10 @@ public record PipelineConfig(
       int joinTimeoutSeconds,
       int requestTimeoutSeconds) {
     public Cluster {
-      if (joinTimeoutSeconds < 1) {
-        throw new IllegalArgumentException(
-            "join-timeout-seconds is " + joinTimeoutSeconds + ", allowed: at least 1");
-      }
-      if (requestTimeoutSeconds < 1) {
-        throw new IllegalArgumentException(
-            "request-timeout-seconds is " + requestTimeoutSeconds + ", allowed: at least 1");
-      }
+      new Limits()
+          .atLeast("join-timeout-seconds", joinTimeoutSeconds, 1)
+          .atLeast("request-timeout-seconds", requestTimeoutSeconds, 1)
+          .verify();
     }
 
     /** Node role by role. */
@@ -164,27 +157,35 @@ public record PipelineConfig(
 
   public PipelineConfig {
     stages = List.copyOf(stages);
-    if (stages.isEmpty()) {
-      throw new IllegalArgumentException(
-          "stages is empty, allowed: one or more of pretrain, sft, reward, ppo, dpo");
-    }
-    if (EnumSet.copyOf(stages).size() != stages.size()) {
-      throw new IllegalArgumentException("stages is " + stages + ", allowed: each stage once");
-    }
-    if (stages.contains(Stage.PPO) && !stages.contains(Stage.REWARD)) {
-      throw new IllegalArgumentException(
-          "stages is " + stages + ", allowed: ppo with reward before it");
-    }
-    if (stages.contains(Stage.PPO) && stages.indexOf(Stage.REWARD) > stages.indexOf(Stage.PPO)) {
-      throw new IllegalArgumentException("stages is " + stages + ", allowed: reward before ppo");
-    }
-    if (stages.indexOf(Stage.PRETRAIN) > 0) {
-      throw new IllegalArgumentException(
-          "stages is " + stages + ", allowed: pretrain as the first stage");
-    }
-    if (model.isEmpty() && !stages.contains(Stage.PRETRAIN)) {
-      throw new IllegalArgumentException(
-          "model is null, allowed: a checkpoint directory, unless the first stage is pretrain");
-    }
+    List<String> names = stages.stream().map(Stage::key).toList();
+    new Limits()
+        .condition("output", "empty", !output.isBlank(), "a directory")
+        .condition(
+            "model",
+            "empty",
+            model.filter(String::isBlank).isEmpty(),
+            "a checkpoint directory, or null where the first stage is pretrain")
+        .condition(
+            "stages", "empty", !stages.isEmpty(), "one or more of pretrain, sft, reward, ppo, dpo")
+        .condition("stages", names, Set.copyOf(stages).size() == stages.size(), "each stage once")
+        .condition(
+            "stages",
+            names,
+            !stages.contains(Stage.PPO) || stages.contains(Stage.REWARD),
+            "ppo with reward before it")
+        .condition(
+            "stages",
+            names,
+            !stages.contains(Stage.PPO) || stages.indexOf(Stage.REWARD) < stages.indexOf(Stage.PPO),
+            "reward before ppo")
+        .condition(
+            "stages", names, stages.indexOf(Stage.PRETRAIN) < 1, "pretrain as the first stage")
+        .condition(
+            "model",
+            "null",
+            model.isPresent() || stages.contains(Stage.PRETRAIN),
+            "a checkpoint directory, unless the first stage is pretrain",
+            "stages")
+        .verify();
   }
 }

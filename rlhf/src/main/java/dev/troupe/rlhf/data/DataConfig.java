@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.data;
 
+import dev.troupe.rlhf.limits.Limits;
 import java.util.List;
 import java.util.Optional;
 
@@ -54,36 +55,35 @@ public record DataConfig(
     preferences = List.copyOf(preferences);
     prompts = List.copyOf(prompts);
     pretraining = List.copyOf(pretraining);
-    stageSplit.ifPresent(parts -> DeepSpeedChatSplit.check("stage-split", parts));
+    Limits limits = new Limits();
+    stageSplit.ifPresent(parts -> DeepSpeedChatSplit.check(limits, "stage-split", parts));
+    checkWeights(limits, "sft", sft);
+    checkWeights(limits, "preferences", preferences);
+    checkWeights(limits, "prompts", prompts);
+    checkWeights(limits, "pretraining", pretraining);
+    limits
+        .condition(
+            "max-tokens",
+            maxTokens,
+            maxTokens == 0 || maxTokens >= 2,
+            "at least 2, or 0 for the model's context")
+        .condition("max-prompt-tokens", maxPromptTokens, maxPromptTokens >= 0, "at least 0")
+        .condition(
+            "max-prompt-tokens",
+            maxPromptTokens,
+            maxTokens < 2 || maxPromptTokens < maxTokens,
+            "0 for no limit, or below max-tokens (" + maxTokens + ")",
+            "max-tokens")
+        .verify();
     stageSplit = stageSplit.map(List::copyOf);
-    checkWeights("sft", sft);
-    checkWeights("preferences", preferences);
-    checkWeights("prompts", prompts);
-    checkWeights("pretraining", pretraining);
-    if (maxTokens < 0 || maxTokens == 1) {
-      throw new IllegalArgumentException(
-          "max-tokens is " + maxTokens + ", allowed: at least 2, or 0 for the model's context");
-    }
-    if (maxPromptTokens < 0 || (maxTokens > 0 && maxPromptTokens >= maxTokens)) {
-      throw new IllegalArgumentException(
-          "max-prompt-tokens is "
-              + maxPromptTokens
-              + ", allowed: 0 for no limit, or below max-tokens ("
-              + maxTokens
-              + ")");
-    }
   }
 
-  private static void checkWeights(String key, List<SourceConfig> sources) {
+  private static void checkWeights(Limits limits, String key, List<SourceConfig> sources) {
     long weighted = sources.stream().filter(source -> source.weight().isPresent()).count();
-    if (weighted != 0 && weighted != sources.size()) {
-      throw new IllegalArgumentException(
-          key
-              + " has a weight on "
-              + weighted
-              + " of "
-              + sources.size()
-              + " sources, give one to all of them or to none");
-    }
+    limits.condition(
+        key,
+        "a blend with a weight on " + weighted + " of " + sources.size() + " sources",
+        weighted == 0 || weighted == sources.size(),
+        "a weight on all of them or on none");
   }
 }

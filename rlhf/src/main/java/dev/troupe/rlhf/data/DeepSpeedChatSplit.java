@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.data;
 
+import dev.troupe.rlhf.limits.Limits;
 import java.util.Arrays;
 import java.util.List;
 
@@ -23,20 +24,18 @@ public final class DeepSpeedChatSplit {
     }
   }
 
-  static void check(String key, List<Double> parts) {
+  static void check(Limits limits, String key, List<Double> parts) {
     boolean valid = parts.size() == Stage.values().length;
     double sum = 0;
     for (double part : parts) {
       valid &= part >= 0 && Double.isFinite(part);
       sum += part;
     }
-    if (!valid || !(sum > 0)) {
-      throw new IllegalArgumentException(
-          key
-              + " is "
-              + parts
-              + ", allowed: three numbers of at least 0, not all 0, for SFT, reward model and PPO");
-    }
+    limits.condition(
+        key,
+        parts,
+        valid && sum > 0,
+        "three numbers of at least 0, not all 0, for SFT, reward model and PPO");
   }
 
   /**
@@ -49,7 +48,9 @@ public final class DeepSpeedChatSplit {
    * @return indices into the dataset, in the permutation's order
    */
   public static int[] indices(int size, List<Double> parts, long seed, Stage stage) {
-    check("parts", parts);
+    Limits limits = new Limits();
+    check(limits, "parts", parts);
+    limits.verify();
     double sum = parts.stream().mapToDouble(Double::doubleValue).sum();
     int[] bounds = new int[parts.size() + 1];
     for (int i = 0; i < parts.size(); i++) {

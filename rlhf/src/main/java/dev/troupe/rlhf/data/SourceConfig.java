@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.data;
 
+import dev.troupe.rlhf.limits.Limits;
 import java.util.List;
 import java.util.Optional;
 
@@ -20,16 +21,12 @@ public record SourceConfig(
     Optional<Integer> limit,
     Optional<List<Double>> stageSplit) {
   public SourceConfig {
-    if (path.isBlank()) {
-      throw new IllegalArgumentException("path is empty, name a .jsonl or .json file");
-    }
-    if (weight.isPresent() && !(weight.get() > 0 && Double.isFinite(weight.get()))) {
-      throw new IllegalArgumentException("weight is " + weight.get() + ", allowed: above 0");
-    }
-    if (limit.isPresent() && limit.get() < 1) {
-      throw new IllegalArgumentException("limit is " + limit.get() + ", allowed: at least 1");
-    }
-    stageSplit.ifPresent(parts -> DeepSpeedChatSplit.check("stage-split", parts));
+    Limits limits = new Limits();
+    limits.condition("path", "empty", !path.isBlank(), "a .jsonl or .json file");
+    weight.ifPresent(value -> limits.above("weight", value, 0));
+    limit.ifPresent(value -> limits.atLeast("limit", value, 1));
+    stageSplit.ifPresent(parts -> DeepSpeedChatSplit.check(limits, "stage-split", parts));
+    limits.verify();
     stageSplit = stageSplit.map(List::copyOf);
   }
 

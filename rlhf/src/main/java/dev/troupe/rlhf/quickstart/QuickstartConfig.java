@@ -1,7 +1,6 @@
 package dev.troupe.rlhf.quickstart;
 
-import java.util.ArrayList;
-import java.util.List;
+import dev.troupe.rlhf.limits.Limits;
 
 /**
  * How much data to make, and from which seed.
@@ -14,19 +13,11 @@ import java.util.List;
  */
 public record QuickstartConfig(long seed, int corpus, int answered, int preferences, int prompts) {
   public QuickstartConfig {
-    List<String> problems = new ArrayList<>();
-    check(problems, "corpus", corpus);
-    check(problems, "answered", answered);
-    check(problems, "preferences", preferences);
-    check(problems, "prompts", prompts);
-    if (!problems.isEmpty()) {
-      throw new IllegalArgumentException(String.join("; ", problems));
-    }
-  }
-
-  private static void check(List<String> problems, String key, int value) {
-    if (value < 0) {
-      problems.add(key + " is " + value + ", allowed: at least 0");
-    }
+    new Limits()
+        .atLeast("corpus", corpus, 0)
+        .atLeast("answered", answered, 0)
+        .atLeast("preferences", preferences, 0)
+        .atLeast("prompts", prompts, 0)
+        .verify();
   }
 }

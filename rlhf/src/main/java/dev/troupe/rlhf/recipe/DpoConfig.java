@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.DpoLoss;
 
 /**

@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.limits.Limits;
+
 /**
  * Measurement on held-out prompts before and after training.
  *

@@ -1,6 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.rlhf.limits.Limits;
 import java.util.List;
 
 /**

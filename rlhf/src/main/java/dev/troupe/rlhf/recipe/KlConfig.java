@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.limits.Limits;
+
 /** How hard the policy is held to the reference: the coefficient of the KL penalty. */
 public sealed interface KlConfig {
   /** The coefficient of the first step. */

@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.limits.Limits;
+
 /**
  * The shape of a new Llama-architecture model with random weights.
  *
@@ -29,13 +31,15 @@ public record ModelInitConfig(
         .condition(
             "hidden-size",
             hiddenSize,
-            hiddenSize >= 1 && heads >= 1 && hiddenSize % (2 * heads) == 0,
-            "a multiple of twice heads (" + 2 * heads + ")")
+            hiddenSize >= 1 && (heads < 1 || hiddenSize % (2 * heads) == 0),
+            "a multiple of twice heads (" + 2 * heads + ")",
+            "heads")
         .condition(
             "kv-heads",
             kvHeads,
-            kvHeads >= 1 && heads % kvHeads == 0,
-            "a divisor of heads (" + heads + ")")
+            kvHeads >= 1 && (heads < 1 || heads % kvHeads == 0),
+            "a divisor of heads (" + heads + ")",
+            "heads")
         .atLeast("intermediate-size", intermediateSize, 1)
         .atLeast("vocab-size", vocabSize, 259)
         .atLeast("context-length", contextLength, 2)

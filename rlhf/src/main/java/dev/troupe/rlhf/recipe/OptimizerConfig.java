@@ -2,6 +2,7 @@ package dev.troupe.rlhf.recipe;
 
 import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.OptimizerSettings;
+import dev.troupe.rlhf.limits.Limits;
 
 /**
  * AdamW and its learning rate.

@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.Whitening;
 import java.util.Optional;
@@ -31,7 +32,12 @@ public record PpoConfig(
         .atLeast("iterations", iterations, 1)
         .atLeast("prompts-per-iteration", promptsPerIteration, 1)
         .atLeast("ppo-epochs", ppoEpochs, 1)
-        .within("minibatches", minibatches, 1, Math.max(1, promptsPerIteration))
+        .within(
+            "minibatches",
+            minibatches,
+            1,
+            Math.max(1, promptsPerIteration),
+            "prompts-per-iteration")
         .condition(
             "generation.temperature",
             generation.temperature(),
@@ -60,7 +66,8 @@ public record PpoConfig(
           "score-clip",
           "absent",
           scoreClip.isPresent() || placement == Placement.MODERN,
-          "a number above 0 with the placement deepspeed-chat, 5 there");
+          "a number above 0 with the placement deepspeed-chat, 5 there",
+          "placement");
       scoreClip.ifPresent(clip -> limits.above("score-clip", clip, 0));
       missingEosPenalty.ifPresent(penalty -> limits.atLeast("missing-eos-penalty", penalty, 0));
       limits.verify();

@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.limits.Limits;
+
 /**
  * Pre-training of a new model: a tokenizer trained on the text, random weights, then {@code
  * SftRecipe} on every token.

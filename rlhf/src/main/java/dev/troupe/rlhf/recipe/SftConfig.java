@@ -1,6 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
 import dev.troupe.rlhf.data.Trained;
+import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.Averaging;
 
 /**

@@ -1,6 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
 import dev.troupe.protocol.data.Tuning;
+import dev.troupe.rlhf.limits.Limits;
 import java.util.List;
 import java.util.Map;
 
@@ -64,7 +65,8 @@ public sealed interface TuningConfig {
               "layers",
               layers,
               layers.stream().allMatch(layer -> layer >= 0) && !(alone && !layers.isEmpty()),
-              "numbers of decoder layers from 0, and only where targets are names")
+              "numbers of decoder layers from 0, and only where targets are names",
+              "targets")
           .condition(
               "rank-pattern",
               rankPattern,
