@@ -34,6 +34,9 @@ import picocli.CommandLine.Spec;
         "Measures generation, training and the flip, each as a share of what this machine's"
             + " arithmetic and memory allow. bench/README.md has the same work by other programs.")
 final class BenchCommand implements Runnable {
+  /** Where Troupe is installed, from any directory. */
+  private static final String QUICKSTART_BASE = "${env:TROUPE_HOME:-.}/configs/quickstart-base";
+
   @Spec private CommandSpec spec;
 
   @Override
@@ -71,8 +74,9 @@ final class BenchCommand implements Runnable {
     @Option(
         names = "--tokenizer",
         paramLabel = "MODEL",
+        defaultValue = QUICKSTART_BASE,
         description = "whose tokenizer files it gets; default ${DEFAULT-VALUE}")
-    private Path tokenizer = Path.of("configs/quickstart-base");
+    private Path tokenizer = Path.of("");
 
     Path existing() {
       if (!Files.exists(tokenizer.resolve("tokenizer.json"))) {
@@ -352,7 +356,7 @@ final class BenchCommand implements Runnable {
       @Option(
               names = "--tokenizer",
               paramLabel = "MODEL",
-              defaultValue = "configs/quickstart-base",
+              defaultValue = QUICKSTART_BASE,
               description = "for the prompts; default ${DEFAULT-VALUE}")
           Path tokenizer)
       throws IOException {

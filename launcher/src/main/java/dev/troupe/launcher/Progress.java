@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A run's progress for a person: one bar per stage, redrawn in place on a terminal; elsewhere a
@@ -128,29 +130,68 @@ final class Progress {
     }
   }
 
-  /** {@code ppo ━━━━━━────── 34/80 score 0.81 kl 0.032 4200 tokens/s 0:42 left}. */
+  /**
+   * {@code ppo ━━━━━━────── 34/80 score 0.81 kl 0.032 4200 tokens/s 0:42 left}. A terminal too
+   * narrow for all of it loses the bar's second half, then the metrics from the last on, then the
+   * bar; where it is, how fast and how long still is what people wait for, and stays.
+   */
   private String line(long now, StepCompleted step) {
-    List<String> parts = new ArrayList<>();
-    long total = Math.max(1, step.getTotalSteps());
-    parts.add(String.format(Locale.ROOT, "%-8s", stage.isEmpty() ? step.getStage() : stage));
-    if (terminal) {
-      int full = (int) Math.min(BAR, BAR * step.getStep() / total);
-      parts.add("━".repeat(full) + "─".repeat(BAR - full));
+    String name = stage.isEmpty() ? step.getStage() : stage;
+    String count = step.getStep() + "/" + Math.max(1, step.getTotalSteps());
+    List<String> metrics = metrics(step.getMetricsMap());
+    Double tokens = step.getMetricsMap().get("tokensPerSecond");
+    String speed = tokens == null ? "" : String.format(Locale.ROOT, "%.0f tokens/s", tokens);
+    String left = left(now, step);
+    String padded = String.format(Locale.ROOT, "%-8s", name);
+    if (!terminal) {
+      return joined("  ", padded, "", count, metrics, speed, left);
     }
-    parts.add(step.getStep() + "/" + total);
-    Map<String, Double> metrics = step.getMetricsMap();
+    String half = bar(step, BAR / 2);
+    Stream.Builder<String> narrower = Stream.builder();
+    narrower.add(joined("  ", padded, bar(step, BAR), count, metrics, speed, left));
+    for (int shown = metrics.size(); shown > 0; shown--) {
+      narrower.add(joined("  ", name, half, count, metrics.subList(0, shown), speed, left));
+    }
+    for (int shown = Math.min(1, metrics.size()); shown >= 0; shown--) {
+      narrower.add(joined("  ", name, "", count, metrics.subList(0, shown), speed, left));
+    }
+    String brief = speed.replace("tokens", "tok");
+    narrower.add(joined(" ", name, "", count, List.of(), brief, left));
+    return narrower
+        .build()
+        .filter(line -> line.length() < columns)
+        .findFirst()
+        .orElse(joined(" ", "", "", count, List.of(), brief, left));
+  }
+
+  private static String joined(
+      String between,
+      String name,
+      String bar,
+      String count,
+      List<String> metrics,
+      String speed,
+      String left) {
+    return Stream.of(Stream.of(name, bar, count), metrics.stream(), Stream.of(speed, left))
+        .flatMap(parts -> parts)
+        .filter(part -> !part.isEmpty())
+        .collect(Collectors.joining(between));
+  }
+
+  private static String bar(StepCompleted step, int width) {
+    int full = (int) Math.min(width, width * step.getStep() / Math.max(1, step.getTotalSteps()));
+    return "━".repeat(full) + "─".repeat(width - full);
+  }
+
+  private static List<String> metrics(Map<String, Double> metrics) {
+    List<String> parts = new ArrayList<>();
     for (Shown shown : Shown.values()) {
       Double value = metrics.get(shown.metric);
       if (value != null) {
         parts.add(shown.label + " " + number(value));
       }
     }
-    Double tokens = metrics.get("tokensPerSecond");
-    if (tokens != null) {
-      parts.add(String.format(Locale.ROOT, "%.0f tokens/s", tokens));
-    }
-    parts.add(left(now, step));
-    return String.join("  ", parts);
+    return parts;
   }
 
   /** By the pace since the first step seen; the very first step tells by its own time. */

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /** The last lines of a run, made from its summary.json. */
 final class RunReport {
@@ -18,6 +19,15 @@ final class RunReport {
           "ruleSatisfied", "rule satisfied",
           "wellFormed", "well formed",
           "responseLength", "response length");
+
+  /** Letters of a sample that are shown: about two lines of a terminal, and three. */
+  private static final int LONGEST_PROMPT = 160;
+
+  private static final int LONGEST_REPLY = 240;
+
+  private static final Pattern TEMPLATE_MARKS =
+      Pattern.compile(
+          "<\\|[^|<>\\s]{1,40}\\|>|</?s>|<(?:bos|eos|start_of_turn|end_of_turn)>|\\[/?INST]");
 
   private RunReport() {}
 
@@ -105,9 +115,10 @@ final class RunReport {
     JsonNode replies = stage.path("before").path("replies");
     for (int i = 0; i < Math.min(samples, replies.size()); i++) {
       out.println();
-      out.println("  prompt  " + shown(replies.get(i).path("prompt")));
-      out.println("  before  " + shown(replies.get(i).path("reply")));
-      out.println("  after   " + shown(stage.path("after").path("replies").path(i).path("reply")));
+      JsonNode after = stage.path("after").path("replies").path(i);
+      out.println("  prompt  " + end(replies.get(i).path("prompt").asText()));
+      out.println("  before  " + beginning(replies.get(i).path("reply").asText()));
+      out.println("  after   " + beginning(after.path("reply").asText()));
     }
   }
 
@@ -141,7 +152,34 @@ final class RunReport {
         dropped.isEmpty() ? "none" : String.join(", ", dropped));
   }
 
-  private static String shown(JsonNode text) {
-    return text.asText().strip().replace("\n", " ⏎ ");
+  /** Of a prompt the end, which is what is answered. */
+  static String end(String text) {
+    String line = line(text);
+    if (line.length() <= LONGEST_PROMPT) {
+      return line;
+    }
+    int from = line.indexOf(' ', line.length() - LONGEST_PROMPT) + 1;
+    return "… " + line.substring(from > 0 ? from : line.length() - LONGEST_PROMPT);
+  }
+
+  /** Of a reply the beginning, and how much more there is. */
+  static String beginning(String text) {
+    String line = line(text);
+    if (line.length() <= LONGEST_REPLY) {
+      return line;
+    }
+    int to = line.lastIndexOf(' ', LONGEST_REPLY);
+    String shown = line.substring(0, to > 0 ? to : LONGEST_REPLY);
+    return shown + " … (" + (line.length() - shown.length()) + " more letters)";
+  }
+
+  /** On one line, without the marks that a chat template puts around turns. */
+  private static String line(String text) {
+    return TEMPLATE_MARKS
+        .matcher(text)
+        .replaceAll(" ")
+        .strip()
+        .replaceAll("[ \\t]+", " ")
+        .replaceAll(" ?\\n\\s*", " ⏎ ");
   }
 }

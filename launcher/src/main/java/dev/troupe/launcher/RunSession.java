@@ -1,5 +1,6 @@
 package dev.troupe.launcher;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunHandle;
 import dev.troupe.actors.pipeline.RunResult;
@@ -121,6 +122,10 @@ final class RunSession {
       out.flush();
     }
     if (result.outcome().equals(RunResult.COMPLETED)) {
+      if (!json) {
+        NextSteps.print(
+            new ObjectMapper().readTree(result.summaryJson()), config.model(), directory, out);
+      }
       return ExitCode.OK;
     }
     out.println("stopped before its end; to go on: " + resumeCommand());
@@ -130,14 +135,10 @@ final class RunSession {
 
   /** The command line that this is, with --resume. */
   private String resumeCommand() {
-    List<String> words = new ArrayList<>(List.of("./troupe"));
-    for (String word : spec.root().commandLine().getParseResult().originalArgs()) {
-      if (!word.equals("--resume")) {
-        words.add(word.matches("[\\w./=:,@%+-]+") ? word : "'" + word.replace("'", "'\\''") + "'");
-      }
-    }
+    List<String> words = new ArrayList<>(spec.root().commandLine().getParseResult().originalArgs());
+    words.remove("--resume");
     words.add("--resume");
-    return String.join(" ", words);
+    return Invocation.line(words.toArray(String[]::new));
   }
 
   private static DashboardServer dashboard(

@@ -9,8 +9,11 @@ import dev.troupe.protocol.event.StageStarted;
 import dev.troupe.protocol.event.StepCompleted;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class ProgressTest {
   private final StringWriter out = new StringWriter();
@@ -35,7 +38,7 @@ class ProgressTest {
 
   @Test
   void terminal_redrawsOneBar() {
-    Progress progress = new Progress(new PrintWriter(out), true, 100);
+    Progress progress = new Progress(new PrintWriter(out), true, 120);
     progress.accept(started(0, "ppo", 2));
     progress.accept(step(1000, 1, 2));
     progress.accept(step(1010, 2, 2));
@@ -47,12 +50,41 @@ class ProgressTest {
         .endsWith("ppo      done in 1:05  kl 0.0300\n");
   }
 
-  @Test
-  void terminal_neverWiderThanItsColumns() {
-    Progress progress = new Progress(new PrintWriter(out), true, 40);
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          120 | ppo       ━━━━━━━━━━━━────────────  1/2  loss 0.2500  score 1.5000  KL 0.0300  4200 tokens/s  0:01 left
+          100 | ppo  ━━━━━━──────  1/2  loss 0.2500  score 1.5000  KL 0.0300  4200 tokens/s  0:01 left
+          80  | ppo  ━━━━━━──────  1/2  loss 0.2500  score 1.5000  4200 tokens/s  0:01 left
+          60  | ppo  1/2  loss 0.2500  4200 tokens/s  0:01 left
+          40  | ppo  1/2  4200 tokens/s  0:01 left
+          34  | ppo 1/2 4200 tok/s 0:01 left
+          """)
+  void terminal_narrow_keepsSpeedAndTimeLeft(int columns, String line) {
+    Progress progress = new Progress(new PrintWriter(out), true, columns);
     progress.accept(started(0, "ppo", 2));
     progress.accept(step(1000, 1, 2));
-    assertThat(out.toString().replace("\r\u001b[2K", "").length()).isLessThan(40);
+    assertThat(out.toString()).isEqualTo("\r\u001b[2K" + line);
+  }
+
+  @Test
+  void terminal_neverWiderThanItsColumns() {
+    for (int columns = 40; columns <= 200; columns++) {
+      for (String stage : List.of("ppo", "pretrain")) {
+        for (long step : List.of(1, 37, 9998)) {
+          out.getBuffer().setLength(0);
+          Progress progress = new Progress(new PrintWriter(out), true, columns);
+          progress.accept(started(0, stage, 9999));
+          progress.accept(step(30_000 * step, step, 9999, 10.0 * step));
+          assertThat(out.toString().replace("\r\u001b[2K", ""))
+              .hasSizeLessThan(columns)
+              .contains(step + "/9999 ")
+              .containsPattern(" tok(ens)?/s +[\\d:]+ left$");
+        }
+      }
+    }
   }
 
   @Test
@@ -72,6 +104,10 @@ class ProgressTest {
   }
 
   private static RunEvent step(long time, long step, long total) {
+    return step(time, step, total, 4200);
+  }
+
+  private static RunEvent step(long time, long step, long total, double tokensPerSecond) {
     return RunEvent.newBuilder()
         .setTimeMillis(time)
         .setStepCompleted(
@@ -80,7 +116,15 @@ class ProgressTest {
                 .setStep(step)
                 .setTotalSteps(total)
                 .putAllMetrics(
-                    Map.of("loss", 0.25, "score", 1.5, "kl", 0.03, "tokensPerSecond", 4200.0)))
+                    Map.of(
+                        "loss",
+                        0.25,
+                        "score",
+                        1.5,
+                        "kl",
+                        0.03,
+                        "tokensPerSecond",
+                        tokensPerSecond)))
         .build();
   }
 

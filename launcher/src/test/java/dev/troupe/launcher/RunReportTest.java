@@ -41,4 +41,29 @@ class RunReportTest {
     assertThat(printed(2)).contains("  prompt  b\n  before  never\n  after   gladly\n");
     assertThat(printed(9)).isEqualTo(printed(2));
   }
+
+  @Test
+  void samples_areCutToWhatAPersonReads() {
+    String words = "word ".repeat(100);
+    assertThat(RunReport.end(words + "the question?"))
+        .startsWith("… word word")
+        .endsWith("word the question?")
+        .hasSizeLessThan(170);
+    assertThat(RunReport.beginning("The answer. " + words))
+        .startsWith("The answer. word")
+        .endsWith("word … (275 more letters)")
+        .hasSizeLessThan(270);
+    assertThat(RunReport.beginning("x".repeat(300)))
+        .isEqualTo("x".repeat(240) + " … (60 more letters)");
+    assertThat(RunReport.end("x".repeat(300))).isEqualTo("… " + "x".repeat(160));
+  }
+
+  @Test
+  void samples_loseTheMarksOfAChatTemplate() {
+    assertThat(RunReport.end("<|im_start|>user\nHi  there<|im_end|>\n<|im_start|>assistant\n"))
+        .isEqualTo("user ⏎ Hi there ⏎ assistant");
+    assertThat(RunReport.end("<bos><start_of_turn>user\n\nHi<end_of_turn>\n"))
+        .isEqualTo("user ⏎ Hi");
+    assertThat(RunReport.end("<s>[INST] a <b> c [/INST]")).isEqualTo("a <b> c");
+  }
 }

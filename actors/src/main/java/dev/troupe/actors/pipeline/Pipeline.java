@@ -438,6 +438,7 @@ public final class Pipeline {
           Map<String, @Nullable Object> entry = new LinkedHashMap<>();
           entry.put("stage", stage);
           entry.put("seconds", seconds.get(stage));
+          trained(stage).ifPresent(trained -> entry.put("trained", trained));
           entry.put("phaseSeconds", phases.getOrDefault(stage, Map.of()));
           if (PlainJson.of(result) instanceof Map<?, ?> plain) {
             plain.forEach((key, value) -> entry.put(String.valueOf(key), value));
@@ -451,6 +452,14 @@ public final class Pipeline {
     ResidentMemory.peakBytes().ifPresent(bytes -> summary.put("peakResidentBytes", bytes));
     summary.put("stages", stages);
     return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(summary) + "\n";
+  }
+
+  /** Where the stage's role lies in the run's directory, once it is there. */
+  private Optional<String> trained(String stage) {
+    Path trained = directory.trained(PipelineConfig.Stage.valueOf(stage.toUpperCase(Locale.ROOT)));
+    return Files.exists(trained)
+        ? Optional.of(directory.path().relativize(trained).toString())
+        : Optional.empty();
   }
 
   /** The plain numbers of a result record. */
