@@ -26,7 +26,7 @@ import dev.troupe.rlhf.loss.DpoPair;
 import dev.troupe.rlhf.loss.Gae;
 import dev.troupe.rlhf.loss.Masked;
 import dev.troupe.rlhf.loss.PolicyExample;
-import dev.troupe.rlhf.loss.PpoPolicyObjective;
+import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.RewardObjective;
@@ -174,7 +174,7 @@ class ParityTest {
       double policyWorst =
           repeat(
               policy,
-              new PpoPolicyObjective(0.2, OptionalDouble.empty(), 0),
+              new PolicyObjective(0.2, OptionalDouble.empty(), 0),
               golden,
               golden.path("policy"),
               rollout ->

@@ -13,13 +13,23 @@ import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.DpoLoss;
 import dev.troupe.rlhf.loss.DpoObjective;
 import dev.troupe.rlhf.loss.DpoPair;
+import dev.troupe.rlhf.loss.Kl;
+import dev.troupe.rlhf.loss.KlTerm;
+import dev.troupe.rlhf.loss.KtoExample;
+import dev.troupe.rlhf.loss.KtoObjective;
+import dev.troupe.rlhf.loss.OrpoObjective;
+import dev.troupe.rlhf.loss.OrpoPair;
 import dev.troupe.rlhf.loss.PolicyExample;
-import dev.troupe.rlhf.loss.PpoPolicyObjective;
+import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.RankedPair;
+import dev.troupe.rlhf.loss.Ratio;
 import dev.troupe.rlhf.loss.RewardObjective;
+import dev.troupe.rlhf.loss.ScoreObjective;
+import dev.troupe.rlhf.loss.ScoredExample;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
+import dev.troupe.rlhf.loss.Surrogate;
 import dev.troupe.rlhf.loss.ValueExample;
 import java.io.IOException;
 import java.net.URI;
@@ -54,7 +64,7 @@ class AlgorithmRegistrationsTest {
       samples.add(update(new PpoValueObjective(0.2, averaging), new ValueExample(LONG, TWO, TWO)));
       samples.add(
           update(
-              new PpoPolicyObjective(0.2, OptionalDouble.of(3), 0.01, averaging, 20),
+              new PolicyObjective(0.2, OptionalDouble.of(3), 0.01, averaging, 20),
               new PolicyExample(LONG, TWO, TWO)));
     }
     for (RewardObjective.Kind kind : RewardObjective.Kind.values()) {
@@ -62,6 +72,36 @@ class AlgorithmRegistrationsTest {
     }
     for (DpoLoss.Variant variant : DpoLoss.Variant.values()) {
       samples.add(update(new DpoObjective(variant, 0.1, 0), new DpoPair(LONG, LONG, -1, -2)));
+    }
+    for (SftObjective.Weighting weighting : SftObjective.Weighting.values()) {
+      samples.add(update(new SftObjective(Averaging.SEQUENCE, 1, weighting), new SftExample(LONG)));
+    }
+    for (Ratio ratio : Ratio.values()) {
+      for (Surrogate surrogate :
+          List.of(
+              new Surrogate.Clip(0.2, 0.28, OptionalDouble.empty()),
+              new Surrogate.Cispo(5),
+              new Surrogate.Sapo(1, 1.05),
+              new Surrogate.ImportanceSampling())) {
+        for (KlTerm.Gradient gradient : KlTerm.Gradient.values()) {
+          samples.add(
+              update(
+                  new PolicyObjective(
+                      ratio,
+                      surrogate,
+                      new KlTerm(0.1, Kl.K3, gradient),
+                      0,
+                      Averaging.SEQUENCE,
+                      Double.POSITIVE_INFINITY),
+                  new PolicyExample(LONG, TWO, TWO, TWO, 64)));
+        }
+      }
+    }
+    samples.add(update(new OrpoObjective(0.1), new OrpoPair(LONG, LONG, 1, 2.5)));
+    samples.add(update(new KtoObjective(0.1, 1, 1.5, 0.2, 0.3), new KtoExample(LONG, true, -3)));
+    for (ScoreObjective.Kind kind : ScoreObjective.Kind.values()) {
+      samples.add(
+          update(new ScoreObjective(kind, Averaging.SEQUENCE), new ScoredExample(LONG, TWO)));
     }
     return samples;
   }

@@ -14,42 +14,57 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Direct preference optimisation: {@link DpoLoss} averaged over the pairs of the step.
+ * Direct preference optimisation, with a reference or (CPO, SimPO) without: {@link DpoLoss}
+ * averaged over the pairs of the step.
  *
  * @param beta β above 0, usually 0.1
- * @param labelSmoothing ε in [0, 0.5), for SIGMOID and ROBUST; 0 for the others
+ * @param labelSmoothing ε in [0, 0.5), for SIGMOID, SIGMOID_MEAN and ROBUST; 0 for the others
+ * @param targetMargin γ of SimPO, at least 0; 0 for the two forms of IPO
  * @param sftCoefficient c of −c · mean log π(chosen token), added to each pair's loss: DPO alone
  *     may lower both sides' probabilities, and this holds the chosen one up (RPO, Liu et al. 2024,
  *     arXiv:2405.16436; the response's mean over tokens as in TRL)
  */
 public record DpoObjective(
-    DpoLoss.Variant variant, double beta, double labelSmoothing, double sftCoefficient)
+    DpoLoss.Variant variant,
+    double beta,
+    double labelSmoothing,
+    double targetMargin,
+    double sftCoefficient)
     implements Objective<DpoPair> {
+  /** Without a target margin. */
+  public DpoObjective(
+      DpoLoss.Variant variant, double beta, double labelSmoothing, double sftCoefficient) {
+    this(variant, beta, labelSmoothing, 0, sftCoefficient);
+  }
+
   /** Without the SFT term. */
   public DpoObjective(DpoLoss.Variant variant, double beta, double labelSmoothing) {
     this(variant, beta, labelSmoothing, 0);
   }
 
   public DpoObjective {
-    if (!(beta > 0)) {
-      throw new IllegalArgumentException("beta is " + beta + ", must be above 0");
-    }
+    Limit.above("beta", beta, 0);
+    Limit.atLeast("targetMargin", targetMargin, 0);
+    Limit.atLeast("sftCoefficient", sftCoefficient, 0);
     if (!(labelSmoothing >= 0 && labelSmoothing < 0.5)) {
       throw new IllegalArgumentException(
           "labelSmoothing is " + labelSmoothing + ", must be in [0, 0.5)");
     }
-    if (!(sftCoefficient >= 0)) {
-      throw new IllegalArgumentException(
-          "sftCoefficient is " + sftCoefficient + ", must be at least 0");
-    }
-    boolean smooths = variant == DpoLoss.Variant.SIGMOID || variant == DpoLoss.Variant.ROBUST;
-    if (labelSmoothing != 0 && !smooths) {
+    if (labelSmoothing != 0 && !variant.smooths()) {
       throw new IllegalArgumentException(
           "labelSmoothing is "
               + labelSmoothing
               + " and the variant "
               + variant
-              + " does not read it; set it to 0 or choose SIGMOID or ROBUST");
+              + " does not read it; set it to 0 or choose SIGMOID, SIGMOID_MEAN or ROBUST");
+    }
+    if (targetMargin != 0 && !variant.hasMargin()) {
+      throw new IllegalArgumentException(
+          "targetMargin is "
+              + targetMargin
+              + " and the variant "
+              + variant
+              + " does not read it; set it to 0 or choose another variant");
     }
   }
 
@@ -88,7 +103,8 @@ public record DpoObjective(
               variant,
               chosenRatio * chosenWeight - rejectedRatio * rejectedWeight,
               beta,
-              labelSmoothing);
+              labelSmoothing,
+              targetMargin);
       loss += perPair * result.loss();
       accuracy += chosenRatio > rejectedRatio ? perPair : 0;
       chosenReward += perPair * beta * chosenRatio;
@@ -96,7 +112,7 @@ public record DpoObjective(
       chosenLogprob += perPair * chosenSum;
       rejectedLogprob += perPair * rejectedSum;
       double slope = perPair * result.gradient();
-      double perToken = perPair / Math.max(1, chosen.length);
+      double perToken = perPair / pair.sftLength();
       sftLoss -= perToken * chosenSum;
       gradients.add(
           List.of(
@@ -116,7 +132,7 @@ public record DpoObjective(
 
   /** 1, or 1/N where a side's log-ratio is averaged; an empty side weighs nothing either way. */
   private double sideWeight(int tokens) {
-    return variant == DpoLoss.Variant.IPO ? 1.0 / Math.max(1, tokens) : 1;
+    return variant.averages() ? 1.0 / Math.max(1, tokens) : 1;
   }
 
   private static double sum(float[] values) {

@@ -4,7 +4,7 @@ import dev.troupe.protocol.data.Floats;
 
 /**
  * Estimates of KL(π ‖ ref) from one sampled token, with d = log π − log ref (Schulman 2020,
- * "Approximating KL Divergence"). No gradient flows through these; they enter rewards and logs.
+ * "Approximating KL Divergence"). They enter rewards and logs; as a term of a loss, {@link KlTerm}.
  */
 public enum Kl {
   /** k1 = d: unbiased, high variance, may be negative. */
@@ -12,6 +12,11 @@ public enum Kl {
     @Override
     public double estimate(double logprob, double refLogprob) {
       return logprob - refLogprob;
+    }
+
+    @Override
+    double slope(double logprob, double refLogprob) {
+      return 1;
     }
   },
   /** k2 = d²/2: biased, low variance. */
@@ -21,6 +26,11 @@ public enum Kl {
       double d = logprob - refLogprob;
       return d * d / 2;
     }
+
+    @Override
+    double slope(double logprob, double refLogprob) {
+      return logprob - refLogprob;
+    }
   },
   /** k3 = e^{−d} − 1 + d: unbiased, never negative. */
   K3 {
@@ -29,10 +39,18 @@ public enum Kl {
       double d = logprob - refLogprob;
       return Math.expm1(-d) + d;
     }
+
+    @Override
+    double slope(double logprob, double refLogprob) {
+      return -Math.expm1(refLogprob - logprob);
+    }
   };
 
   /** The estimate of one token. */
   public abstract double estimate(double logprob, double refLogprob);
+
+  /** d estimate / d logprob, for {@link KlTerm}. */
+  abstract double slope(double logprob, double refLogprob);
 
   /**
    * The estimate per token.

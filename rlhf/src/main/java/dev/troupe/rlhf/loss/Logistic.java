@@ -22,4 +22,9 @@ public final class Logistic {
   public static double logSigmoid(double x) {
     return -softplus(-x);
   }
+
+  /** log(1 − e^x) for x below 0; log of the probability of the opposite of log-probability x. */
+  public static double log1mExp(double x) {
+    return x > -Math.log(2) ? Math.log(-Math.expm1(x)) : Math.log1p(-Math.exp(x));
+  }
 }

@@ -18,7 +18,7 @@ import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
 import dev.troupe.rlhf.loss.ImportanceWeights;
 import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.KlController;
-import dev.troupe.rlhf.loss.PpoPolicyObjective;
+import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
@@ -342,13 +342,13 @@ public final class PpoRecipe implements Recipe {
       Averages averages,
       Ledger ledger,
       StageContext context) {
-    PpoPolicyObjective policyLoss =
-        new PpoPolicyObjective(
+    PolicyObjective policyLoss =
+        new PolicyObjective(
             config.policy().clipEpsilon(),
             optional(config.policy().dualClip()),
             config.policy().entropyCoefficient(),
             config.averaging(),
-            PpoPolicyObjective.LOG_RATIO_LIMIT);
+            PolicyObjective.LOG_RATIO_LIMIT);
     PpoValueObjective valueLoss =
         new PpoValueObjective(config.critic().clipEpsilon(), config.averaging());
     boolean policyLearns = iteration > config.critic().warmupIterations();

@@ -42,7 +42,7 @@ class ObjectiveGoldenTest {
             Floats.of(4.246652f, 4.385950f, 4.501000f));
     LossGradient result =
         one(
-            new PpoPolicyObjective(.2, OptionalDouble.empty(), 0),
+            new PolicyObjective(.2, OptionalDouble.empty(), 0),
             example,
             Samples.logprobs(-.9f, -.6f, -1.7f));
     assertThat(result.loss()).isCloseTo(-4.687683, TOLERANCE);
@@ -67,11 +67,11 @@ class ObjectiveGoldenTest {
     PolicyExample example =
         new PolicyExample(Samples.sequence(1), Floats.of((float) -Math.log(5)), Floats.of(-1));
     LossGradient bounded =
-        one(new PpoPolicyObjective(.2, OptionalDouble.of(3), 0), example, Samples.logprobs(0));
+        one(new PolicyObjective(.2, OptionalDouble.of(3), 0), example, Samples.logprobs(0));
     assertThat(bounded.loss()).isCloseTo(3, TOLERANCE);
     assertThat(bounded.gradients().get(0).get(0).logprobs().get(0)).isZero();
     LossGradient unbounded =
-        one(new PpoPolicyObjective(.2, OptionalDouble.empty(), 0), example, Samples.logprobs(0));
+        one(new PolicyObjective(.2, OptionalDouble.empty(), 0), example, Samples.logprobs(0));
     assertThat(unbounded.loss()).isCloseTo(5, TOLERANCE);
   }
 
@@ -79,14 +79,14 @@ class ObjectiveGoldenTest {
   void ppoPolicy_absurdToken_isGuarded() {
     PolicyExample example = new PolicyExample(Samples.sequence(1), Floats.of(-2000), Floats.of(-1));
     LossGradient result =
-        one(new PpoPolicyObjective(.2, OptionalDouble.empty(), 0), example, Samples.logprobs(0));
+        one(new PolicyObjective(.2, OptionalDouble.empty(), 0), example, Samples.logprobs(0));
     assertThat(result.loss()).isCloseTo(Math.exp(20), within(1.0));
     assertThat(result.gradients().get(0).get(0).logprobs().get(0)).isZero();
   }
 
   @Test
   void ppoPolicy_entropyBonus_lowersTheLoss() {
-    PpoPolicyObjective objective = new PpoPolicyObjective(.2, OptionalDouble.empty(), .1);
+    PolicyObjective objective = new PolicyObjective(.2, OptionalDouble.empty(), .1);
     assertThat(objective.needs()).containsExactlyInAnyOrder(Output.LOGPROBS, Output.ENTROPIES);
     PolicyExample example =
         new PolicyExample(Samples.sequence(2), Floats.of(-1, -1), Floats.of(0, 0));
@@ -242,7 +242,7 @@ class ObjectiveGoldenTest {
   void dpo_hugeDifference_staysFinite() {
     for (double difference : new double[] {1e6, -1e6}) {
       for (DpoLoss.Variant variant : DpoLoss.Variant.values()) {
-        DpoLoss.Pair pair = DpoLoss.of(variant, difference, .1, .1);
+        DpoLoss.Pair pair = DpoLoss.of(variant, difference, .1, .1, 0);
         assertThat(pair.loss()).isFinite();
         assertThat(pair.gradient()).isFinite();
       }
@@ -311,7 +311,7 @@ class ObjectiveGoldenTest {
     for (Averaging averaging : Averaging.values()) {
       LossGradient policy =
           one(
-              new PpoPolicyObjective(.2, OptionalDouble.empty(), 0, averaging, 20),
+              new PolicyObjective(.2, OptionalDouble.empty(), 0, averaging, 20),
               new PolicyExample(Samples.sequence(0), Floats.EMPTY, Floats.EMPTY),
               Samples.logprobs());
       assertThat(policy.loss()).isZero();

@@ -53,11 +53,7 @@ class ObjectivePropertyTest {
           new Case<>(
               "sft " + averaging, new SftObjective(averaging, 1.5), ObjectivePropertyTest::sft));
       for (OptionalDouble dual : List.of(OptionalDouble.empty(), OptionalDouble.of(3))) {
-        cases.add(
-            new Case<>(
-                "policy " + averaging + " " + dual,
-                new PpoPolicyObjective(.2, dual, .1, averaging, 20),
-                ObjectivePropertyTest::policy));
+        cases.add(policyCase(new PolicyObjective(.2, dual, .1, averaging, 20)));
       }
       cases.add(
           new Case<>(
@@ -65,6 +61,30 @@ class ObjectivePropertyTest {
               new PpoValueObjective(.2, averaging),
               ObjectivePropertyTest::value));
     }
+    Surrogate clipHigher = new Surrogate.Clip(.2, .28, OptionalDouble.of(3));
+    for (Ratio ratio : Ratio.values()) {
+      for (Surrogate surrogate :
+          List.of(clipHigher, new Surrogate.Sapo(1, 1.05), new Surrogate.ImportanceSampling())) {
+        cases.add(
+            policyCase(
+                new PolicyObjective(
+                    ratio,
+                    surrogate,
+                    new KlTerm(.3, Kl.K3, KlTerm.Gradient.ESTIMATE),
+                    0,
+                    Averaging.SEQUENCE,
+                    20)));
+      }
+    }
+    cases.add(
+        policyCase(
+            new PolicyObjective(
+                Ratio.TOKEN,
+                clipHigher,
+                new KlTerm(.3, Kl.K2, KlTerm.Gradient.DIVERGENCE),
+                0,
+                Averaging.GLOBAL_TOKEN,
+                20)));
     cases.add(
         new Case<>(
             "reward last token",
@@ -76,12 +96,21 @@ class ObjectivePropertyTest {
             new RewardObjective(RewardObjective.Kind.TOKEN_WISE, 0),
             (random, outputs) -> ranked(random, outputs, true)));
     for (DpoLoss.Variant variant : DpoLoss.Variant.values()) {
-      boolean smooths = variant == DpoLoss.Variant.SIGMOID || variant == DpoLoss.Variant.ROBUST;
+      double margin = variant.hasMargin() ? .5 : 0;
       cases.add(
           new Case<>(
               "dpo " + variant,
-              new DpoObjective(variant, .3, smooths ? .1 : 0, .7),
+              new DpoObjective(variant, .3, variant.smooths() ? .1 : 0, margin, .7),
               ObjectivePropertyTest::dpo));
+    }
+    cases.add(new Case<>("orpo", new OrpoObjective(.3), ObjectivePropertyTest::orpo));
+    cases.add(new Case<>("kto", new KtoObjective(.3, 1.2, .8, .2, .7), ObjectivePropertyTest::kto));
+    for (ScoreObjective.Kind kind : ScoreObjective.Kind.values()) {
+      cases.add(
+          new Case<>(
+              "score " + kind,
+              new ScoreObjective(kind, Averaging.GLOBAL_TOKEN),
+              ObjectivePropertyTest::scored));
     }
     return Arbitraries.of(cases);
   }
@@ -205,26 +234,53 @@ class ObjectivePropertyTest {
     return new SftExample(Samples.sequence(reads));
   }
 
-  private static PolicyExample policy(SplittableRandom random, List<TokenOutputs> outputs) {
+  private static Case<PolicyExample> policyCase(PolicyObjective objective) {
+    return new Case<>(
+        objective.toString(), objective, (random, outputs) -> policy(objective, random, outputs));
+  }
+
+  private static PolicyExample policy(
+      PolicyObjective objective, SplittableRandom random, List<TokenOutputs> outputs) {
     int reads = random.nextInt(6);
     Floats logprobs = Samples.logprobs(random, reads);
     Floats advantages = Samples.normal(random, reads, 2);
-    float[] old = new float[reads];
-    for (int t = 0; t < reads; t++) {
-      do {
-        old[t] = logprobs.get(t) - Samples.onGrid(random.nextGaussian() * .8);
-      } while (policyKink(logprobs.get(t), old[t], advantages.get(t)));
-    }
+    Floats old;
+    do {
+      float[] drawn = new float[reads];
+      for (int t = 0; t < reads; t++) {
+        drawn[t] = logprobs.get(t) - Samples.onGrid(random.nextGaussian() * .8);
+      }
+      old = new Floats(drawn);
+    } while (policyKink(objective, logprobs, old, advantages));
     outputs.add(new TokenOutputs(logprobs, Samples.normal(random, reads, 1), Floats.EMPTY));
-    return new PolicyExample(Samples.sequence(reads), new Floats(old), advantages);
+    double length = objective.averaging() == Averaging.SEQUENCE ? reads + random.nextInt(5) : reads;
+    return new PolicyExample(
+        Samples.sequence(reads), old, advantages, Samples.logprobs(random, reads), length);
   }
 
-  private static boolean policyKink(float logprob, float old, float advantage) {
-    return PpoPolicyLoss.of(logprob - 3 * STEP, old, advantage, .2, OptionalDouble.empty(), 20)
-                .clipped()
-            != PpoPolicyLoss.of(logprob + 3 * STEP, old, advantage, .2, OptionalDouble.empty(), 20)
-                .clipped()
-        || Math.abs(logprob - old - Math.log(3)) < 3 * STEP;
+  /** Whether some token's loss has a kink within a few steps. */
+  private static boolean policyKink(
+      PolicyObjective objective, Floats logprobs, Floats old, Floats advantages) {
+    int reads = logprobs.size();
+    double sum = 0;
+    for (int t = 0; t < reads; t++) {
+      sum += (double) logprobs.get(t) - old.get(t);
+    }
+    for (int t = 0; t < reads; t++) {
+      double logRatio =
+          objective.ratio() == Ratio.TOKEN
+              ? (double) logprobs.get(t) - old.get(t)
+              : sum * objective.ratio().slope(reads);
+      double advantage = advantages.get(t);
+      boolean below =
+          objective.surrogate().of(0, Math.exp(logRatio - 3 * STEP), advantage).clipped();
+      boolean above =
+          objective.surrogate().of(0, Math.exp(logRatio + 3 * STEP), advantage).clipped();
+      if (below != above) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static ValueExample value(SplittableRandom random, List<TokenOutputs> outputs) {
@@ -266,7 +322,44 @@ class ObjectivePropertyTest {
     double difference;
     do {
       difference = random.nextGaussian() * 3;
-    } while (Math.abs(1 - .3 * difference) < .01); // the hinge's kink
-    return new DpoPair(Samples.sequence(reads), Samples.sequence(others), sum - difference - 1, -1);
+    } while (Math.abs(1.5 - .3 * difference) < .01); // the hinge's kink
+    return new DpoPair(
+        Samples.sequence(reads),
+        Samples.sequence(others),
+        sum - difference - 1,
+        -1,
+        1 + random.nextInt(4));
+  }
+
+  private static OrpoPair orpo(SplittableRandom random, List<TokenOutputs> outputs) {
+    int answer = 1 + random.nextInt(4);
+    int from = random.nextInt(3);
+    int others = 1 + random.nextInt(4);
+    // Away from certainty, near which the odds' derivatives grow without bound.
+    for (int reads : new int[] {from + answer, others}) {
+      float[] logprobs = Samples.logprobs(random, reads).values();
+      for (int t = 0; t < reads; t++) {
+        logprobs[t] -= .5f;
+      }
+      outputs.add(Samples.logprobs(logprobs));
+    }
+    return new OrpoPair(
+        Samples.sequence(from + answer), Samples.sequence(others), from, 1 + random.nextInt(4));
+  }
+
+  private static KtoExample kto(SplittableRandom random, List<TokenOutputs> outputs) {
+    int reads = random.nextInt(5);
+    outputs.add(new TokenOutputs(Samples.logprobs(random, reads), Floats.EMPTY, Floats.EMPTY));
+    return new KtoExample(Samples.sequence(reads), random.nextBoolean(), -8 * random.nextDouble());
+  }
+
+  private static ScoredExample scored(SplittableRandom random, List<TokenOutputs> outputs) {
+    int reads = random.nextInt(5);
+    outputs.add(new TokenOutputs(Floats.EMPTY, Floats.EMPTY, Samples.normal(random, reads, 2)));
+    float[] targets = new float[reads];
+    for (int t = 0; t < reads; t++) {
+      targets[t] = (float) random.nextDouble();
+    }
+    return new ScoredExample(Samples.sequence(reads), new Floats(targets));
   }
 }

@@ -15,7 +15,7 @@ import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.DpoLoss;
-import dev.troupe.rlhf.loss.PpoPolicyObjective;
+import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.RewardObjective;
@@ -243,9 +243,9 @@ class RecipesTest {
     PpoRecipe.Result result = ppo(config).run(context("ppo", observer, Checkpoints.NONE));
 
     assertThat(cast.objectives)
-        .filteredOn(PpoPolicyObjective.class::isInstance)
+        .filteredOn(PolicyObjective.class::isInstance)
         .isNotEmpty()
-        .allMatch(o -> ((PpoPolicyObjective) o).averaging() == Averaging.MICRO_BATCH);
+        .allMatch(o -> ((PolicyObjective) o).averaging() == Averaging.MICRO_BATCH);
     assertThat(cast.objectives)
         .filteredOn(PpoValueObjective.class::isInstance)
         .isNotEmpty()
