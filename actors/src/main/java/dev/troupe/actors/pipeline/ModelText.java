@@ -1,11 +1,12 @@
 package dev.troupe.actors.pipeline;
 
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.tokenizer.ChatDialogue;
 import dev.troupe.models.tokenizer.ChatTemplate;
 import dev.troupe.models.tokenizer.ChatTurn;
 import dev.troupe.models.tokenizer.Tokenizer;
-import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
 import java.nio.file.Path;
 import java.util.List;
@@ -55,19 +56,23 @@ final class ModelText implements Text, AutoCloseable {
   }
 
   @Override
-  public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
-    return template().render(turns(messages), addGenerationPrompt);
+  public String render(Conversation conversation, boolean addGenerationPrompt) {
+    return template().render(dialogue(conversation), addGenerationPrompt);
   }
 
   @Override
-  public List<Part> renderParts(List<ChatMessage> messages) {
-    return template().renderParts(turns(messages)).stream()
+  public List<Part> renderParts(Conversation conversation) {
+    return template().renderParts(dialogue(conversation)).stream()
         .map(part -> new Part(part.text(), part.assistant()))
         .toList();
   }
 
-  private static List<ChatTurn> turns(List<ChatMessage> messages) {
-    return messages.stream().map(m -> new ChatTurn(m.role(), m.content())).toList();
+  private static ChatDialogue dialogue(Conversation conversation) {
+    return new ChatDialogue(
+        conversation.messages().stream()
+            .map(m -> new ChatTurn(m.role(), m.content(), m.fields()))
+            .toList(),
+        conversation.variables());
   }
 
   private ChatTemplate template() {

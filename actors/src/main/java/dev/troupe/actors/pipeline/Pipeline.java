@@ -14,6 +14,7 @@ import dev.troupe.protocol.event.StageStarted;
 import dev.troupe.protocol.message.Node;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataRecord;
+import dev.troupe.rlhf.data.Reading;
 import dev.troupe.rlhf.data.StageData;
 import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.quickstart.Quickstart;
@@ -244,15 +245,22 @@ public final class Pipeline {
         return false;
       }
       if (stage == PipelineConfig.Stage.PRETRAIN) {
-        model = fresh(data).toString();
+        try {
+          model = fresh(data).toString();
+        } catch (Reading.Cancelled e) {
+          return false;
+        }
         policy = new ModelStart(model, Optional.empty());
       }
       if (!takenOver(stage)) {
         try (ModelText text = ModelText.load(Path.of(model))) {
           recorder.speaks(text);
-          if (!run(stage, cast, new StageInputs(data, text, config.seed()), policy, reward)) {
+          StageInputs inputs = new StageInputs(data, text, config.seed(), reading(name(stage)));
+          if (!run(stage, cast, inputs, policy, reward)) {
             return false;
           }
+        } catch (Reading.Cancelled e) {
+          return false;
         }
       }
       String trained = directory.trained(stage).toString();
@@ -274,6 +282,11 @@ public final class Pipeline {
       }
     }
     return true;
+  }
+
+  /** Reading tells in the run's notices how far it is, and ends when the run is cancelled. */
+  private Reading reading(String stage) {
+    return new Reading(line -> recorder.notice("info", stage, line), cancelled::get);
   }
 
   /** Whether the run that is resumed completed the stage. */
@@ -392,7 +405,10 @@ public final class Pipeline {
     if (!Files.exists(fresh)) {
       Path writing = directory.path().resolve("fresh.writing");
       fresh(config.pretrain().model())
-          .write(writing, corpus(StageData.sft(data, config.seed())), config.seed());
+          .write(
+              writing,
+              corpus(StageData.sft(data, config.seed(), reading("pretrain"))),
+              config.seed());
       Files.move(writing, fresh, StandardCopyOption.ATOMIC_MOVE);
     }
     return fresh;

@@ -4,7 +4,9 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.SourceConfig;
+import dev.troupe.rlhf.data.SourceFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,7 +51,7 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
                 config.data().prompts(),
                 config.data().pretraining())) {
           for (SourceConfig source : sources) {
-            input(Path.of(source.path()), inputs);
+            records(source.path(), inputs);
           }
         }
       }
@@ -84,6 +86,19 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
       }
     } else {
       input(model, inputs);
+    }
+  }
+
+  /** What names no files is told by who reads it. */
+  private static void records(String path, Map<String, String> inputs) throws IOException {
+    List<Path> files;
+    try {
+      files = SourceFiles.of(path).files();
+    } catch (DataException e) {
+      return;
+    }
+    for (Path file : files) {
+      input(file, inputs);
     }
   }
 

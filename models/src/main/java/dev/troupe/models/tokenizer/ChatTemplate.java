@@ -10,11 +10,13 @@ import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A checkpoint's chat template: Jinja source that turns a dialogue into the text the model was
@@ -75,7 +77,12 @@ public final class ChatTemplate {
    *     says
    */
   public String render(List<ChatTurn> turns, boolean addGenerationPrompt) {
-    Rendering rendering = rendering(turns, addGenerationPrompt);
+    return render(new ChatDialogue(turns), addGenerationPrompt);
+  }
+
+  /** The same with tools, documents and whatever else the template is given. */
+  public String render(ChatDialogue dialogue, boolean addGenerationPrompt) {
+    Rendering rendering = rendering(dialogue, addGenerationPrompt);
     return guarded(rendering, 0, rendering.text().length());
   }
 
@@ -88,9 +95,16 @@ public final class ChatTemplate {
    *     what an assistant says
    */
   public List<RenderedPart> renderParts(List<ChatTurn> turns) {
-    Rendering whole = rendering(turns, false);
+    return renderParts(new ChatDialogue(turns));
+  }
+
+  /** The same with tools, documents and whatever else the template is given. */
+  public List<RenderedPart> renderParts(ChatDialogue dialogue) {
+    Rendering whole = rendering(dialogue, false);
     List<Rendering.Span> said =
-        template().hasGenerationBlocks() ? joined(whole.generated()) : assistantTurns(turns, whole);
+        template().hasGenerationBlocks()
+            ? joined(whole.generated())
+            : assistantTurns(dialogue, whole);
     List<RenderedPart> parts = new ArrayList<>();
     int at = 0;
     for (Rendering.Span span : said) {
@@ -123,17 +137,18 @@ public final class ChatTemplate {
     }
   }
 
-  private List<Rendering.Span> assistantTurns(List<ChatTurn> turns, Rendering whole) {
+  private List<Rendering.Span> assistantTurns(ChatDialogue dialogue, Rendering whole) {
+    List<ChatTurn> turns = dialogue.turns();
     List<Rendering.Span> said = new ArrayList<>();
     for (int i = 0; i < turns.size(); i++) {
       if (turns.get(i).role().equals("assistant")) {
         int message = i + 1;
         Rendering.Span written = written(message, whole);
         boolean shown = Arrays.stream(whole.origins()).anyMatch(origin -> origin == message);
-        if (!shown && !turns.get(i).content().isBlank()) {
+        if (!shown && turns.get(i).says()) {
           throw unclear("it writes nothing of what message " + message + " says");
         }
-        int begin = begin(turns, i, whole, written);
+        int begin = begin(dialogue, i, whole, written);
         said.add(new Rendering.Span(begin, end(message, whole, begin, written.end())));
       }
     }
@@ -164,8 +179,8 @@ public final class ChatTemplate {
   }
 
   /** Where the assistant begins: behind what a prompt for this turn ends with. */
-  private int begin(List<ChatTurn> turns, int index, Rendering whole, Rendering.Span written) {
-    List<ChatTurn> before = turns.subList(0, Math.max(1, index));
+  private int begin(ChatDialogue dialogue, int index, Rendering whole, Rendering.Span written) {
+    ChatDialogue before = dialogue.first(Math.max(1, index));
     String prompt = rendering(before, true).text();
     String text = whole.text();
     boolean same = index > 0 && text.startsWith(prompt);
@@ -188,7 +203,7 @@ public final class ChatTemplate {
   }
 
   /** What a prompt has and the dialogue alone has not, or what it has behind the last message. */
-  private String opening(List<ChatTurn> before) {
+  private String opening(ChatDialogue before) {
     Rendering prompt = rendering(before, true);
     String text = prompt.text();
     int behind = text.length();
@@ -242,24 +257,55 @@ public final class ChatTemplate {
     return template;
   }
 
-  private Rendering rendering(List<ChatTurn> turns, boolean addGenerationPrompt) {
-    turns.forEach(this::checkRole);
+  private Rendering rendering(ChatDialogue dialogue, boolean addGenerationPrompt) {
+    dialogue.turns().forEach(this::checkRole);
     Variables variables =
         new Variables()
             .messages(
-                turns.stream()
-                    .map(t -> new Variables.Message(t.role(), t.content().replace(GUARD, "")))
+                dialogue.turns().stream()
+                    .map(ChatTurn::withReasoning)
+                    .map(
+                        turn ->
+                            new Variables.Message(
+                                turn.role(), unguarded(turn.content()), unguarded(turn.fields())))
                     .toList())
-            .flag("add_generation_prompt", addGenerationPrompt)
             .none("tools")
             .none("documents");
     specialTokens.forEach(variables::text);
+    unguarded(dialogue.variables()).forEach(variables::given);
+    variables.flag("add_generation_prompt", addGenerationPrompt);
     try {
       return template().render(variables, LocalDateTime.now(clock));
     } catch (JinjaException e) {
       String what = e.isRefusal() ? " refuses the dialogue: " : " cannot be rendered: ";
       throw new CheckpointException("The chat template in " + where + what + e.getMessage(), e);
     }
+  }
+
+  /** Data without the mark, whose only meaning is ours. */
+  private static String unguarded(String text) {
+    return text.replace(GUARD, "");
+  }
+
+  private static Map<String, @Nullable Object> unguarded(Map<?, ?> map) {
+    Map<String, @Nullable Object> all = new LinkedHashMap<>();
+    map.forEach((key, value) -> all.put(unguarded(String.valueOf(key)), unguarded(value)));
+    return all;
+  }
+
+  private static @Nullable Object unguarded(@Nullable Object value) {
+    if (value instanceof String text) {
+      return unguarded(text);
+    }
+    if (value instanceof Map<?, ?> map) {
+      return unguarded(map);
+    }
+    if (value instanceof List<?> list) {
+      List<@Nullable Object> all = new ArrayList<>();
+      list.forEach(item -> all.add(unguarded(item)));
+      return all;
+    }
+    return value;
   }
 
   private void checkRole(ChatTurn turn) {
@@ -271,7 +317,7 @@ public final class ChatTemplate {
     }
   }
 
-  /** Part of the text, with a mark before each special token of which a message said a letter. */
+  /** Part of the text, with a mark before each special token of which the data said a letter. */
   private String guarded(Rendering rendering, int begin, int end) {
     StringBuilder guarded = new StringBuilder();
     Matcher special = spelledOut.matcher(rendering.text()).region(begin, end);
@@ -279,7 +325,7 @@ public final class ChatTemplate {
     while (special.find()) {
       boolean said = false;
       for (int i = special.start(); i < special.end(); i++) {
-        said |= rendering.origins()[i] > 0;
+        said |= rendering.origins()[i] != 0;
       }
       if (said) {
         guarded.append(rendering.text(), at, special.start()).append(GUARD);

@@ -18,6 +18,9 @@ import java.util.Optional;
  * @param maxTokens longest sequence, prompt and answer; 0 for the model's context
  * @param maxPromptTokens longest prompt, 0 for no limit of its own
  * @param tooLong what happens to longer ones; either way they are counted
+ * @param maxRecords most records that one source may have; more are an error, as they would fill
+ *     the memory
+ * @param maxMegabytes most text that one source may have, in MiB and not compressed; the same
  */
 public record DataConfig(
     List<SourceConfig> sft,
@@ -28,7 +31,15 @@ public record DataConfig(
     Format format,
     int maxTokens,
     int maxPromptTokens,
-    TooLong tooLong) {
+    TooLong tooLong,
+    int maxRecords,
+    int maxMegabytes) {
+  /** Default of {@code maxRecords}. */
+  public static final int MAX_RECORDS = 1_000_000;
+
+  /** Default of {@code maxMegabytes}. */
+  public static final int MAX_MEGABYTES = 1024;
+
   /** How records become text. */
   public enum Format {
     /** Messages through the chat template, everything else as plain text. */
@@ -44,8 +55,8 @@ public record DataConfig(
     /** It is left out. */
     DROP,
     /**
-     * A prompt loses its beginning, an answer its end (and its end-of-sequence token); what has no
-     * answer left is dropped.
+     * An answer stays whole where it fits with one token before it: the prompt loses its beginning
+     * first, then the answer its end (and its end-of-sequence token).
      */
     TRUNCATE
   }
@@ -74,8 +85,35 @@ public record DataConfig(
             maxTokens < 2 || maxPromptTokens < maxTokens,
             "0 for no limit, or below max-tokens (" + maxTokens + ")",
             "max-tokens")
+        .atLeast("max-records", maxRecords, 1)
+        .atLeast("max-megabytes", maxMegabytes, 1)
         .verify();
     stageSplit = stageSplit.map(List::copyOf);
+  }
+
+  /** With the default bounds on what a source may hold. */
+  public DataConfig(
+      List<SourceConfig> sft,
+      List<SourceConfig> preferences,
+      List<SourceConfig> prompts,
+      List<SourceConfig> pretraining,
+      Optional<List<Double>> stageSplit,
+      Format format,
+      int maxTokens,
+      int maxPromptTokens,
+      TooLong tooLong) {
+    this(
+        sft,
+        preferences,
+        prompts,
+        pretraining,
+        stageSplit,
+        format,
+        maxTokens,
+        maxPromptTokens,
+        tooLong,
+        MAX_RECORDS,
+        MAX_MEGABYTES);
   }
 
   private static void checkWeights(Limits limits, String key, List<SourceConfig> sources) {

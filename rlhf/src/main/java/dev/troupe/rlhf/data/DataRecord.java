@@ -1,19 +1,44 @@
 package dev.troupe.rlhf.data;
 
 import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.rlhf.port.Conversation;
 import java.util.List;
 
 /** One record of the user's data, whatever shape its file had. */
 public sealed interface DataRecord {
   Origin origin();
 
-  /** A prompt and its answer. */
-  record Completion(Origin origin, PromptText prompt, String completion) implements DataRecord {}
+  /**
+   * A prompt and its answer.
+   *
+   * @param desirable false for an answer that is not to be imitated (KTO's {@code label})
+   */
+  record Completion(Origin origin, PromptText prompt, Answer answer, boolean desirable)
+      implements DataRecord {
+    public Completion(Origin origin, PromptText prompt, String completion) {
+      this(origin, prompt, Answer.of(completion), true);
+    }
 
-  /** A dialogue with at least one assistant's turn. */
-  record Dialogue(Origin origin, List<ChatMessage> messages) implements DataRecord {
-    public Dialogue {
-      messages = List.copyOf(messages);
+    /** The answer's words. */
+    public String completion() {
+      return answer.text();
+    }
+  }
+
+  /**
+   * A dialogue with at least one assistant's turn.
+   *
+   * @param desirable false for answers that are not to be imitated (KTO's {@code label})
+   */
+  record Dialogue(Origin origin, Conversation conversation, boolean desirable)
+      implements DataRecord {
+    public Dialogue(Origin origin, List<ChatMessage> messages) {
+      this(origin, new Conversation(messages), true);
+    }
+
+    /** Its turns. */
+    public List<ChatMessage> messages() {
+      return conversation.messages();
     }
   }
 
@@ -22,8 +47,23 @@ public sealed interface DataRecord {
    *
    * @param margin by how much at least, 0 when the data do not say
    */
-  record Preference(Origin origin, PromptText prompt, String chosen, String rejected, double margin)
-      implements DataRecord {}
+  record Preference(Origin origin, PromptText prompt, Answer better, Answer worse, double margin)
+      implements DataRecord {
+    public Preference(
+        Origin origin, PromptText prompt, String chosen, String rejected, double margin) {
+      this(origin, prompt, Answer.of(chosen), Answer.of(rejected), margin);
+    }
+
+    /** The better answer's words. */
+    public String chosen() {
+      return better.text();
+    }
+
+    /** The other's words. */
+    public String rejected() {
+      return worse.text();
+    }
+  }
 
   /** A prompt without an answer. */
   record BarePrompt(Origin origin, PromptText prompt) implements DataRecord {}

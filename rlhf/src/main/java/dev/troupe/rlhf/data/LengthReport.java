@@ -1,25 +1,55 @@
 package dev.troupe.rlhf.data;
 
+import java.util.Collections;
+import java.util.Map;
+import java.util.TreeMap;
+
 /**
- * What the length policy did.
+ * What became of the records.
  *
  * @param kept examples, those truncated among them
  * @param truncated examples that lost tokens
- * @param dropped examples left out
  * @param longest tokens of the longest example, before truncation
+ * @param leftOut records left out, by reason
  */
-public record LengthReport(int kept, int truncated, int dropped, int longest) {
+public record LengthReport(int kept, int truncated, int longest, Map<String, Integer> leftOut) {
+  /** Longer than the length policy lets it be. */
+  public static final String TOO_LONG = "too long";
+
+  /** KTO's label says that it is not to be imitated. */
+  public static final String UNDESIRABLE = "label is false";
+
+  /** A pair without a difference, perhaps since it was truncated. */
+  public static final String SAME = "both answers the same";
+
+  public LengthReport {
+    leftOut = Collections.unmodifiableMap(new TreeMap<>(leftOut));
+  }
+
+  /** Examples left out as too long. */
+  public int dropped() {
+    return leftOut.getOrDefault(TOO_LONG, 0);
+  }
+
   /** One line for a person. */
   public String describe(String what) {
-    return kept
-        + " "
-        + what
-        + " ("
-        + dropped
-        + " dropped as too long, "
-        + truncated
-        + " truncated; the longest had "
-        + longest
-        + " tokens)";
+    StringBuilder line = new StringBuilder();
+    line.append(kept)
+        .append(' ')
+        .append(what)
+        .append(" (")
+        .append(dropped())
+        .append(" dropped as too long, ")
+        .append(truncated)
+        .append(" truncated; the longest had ")
+        .append(longest)
+        .append(" tokens)");
+    leftOut.forEach(
+        (reason, count) -> {
+          if (!reason.equals(TOO_LONG)) {
+            line.append("; ").append(count).append(" left out: ").append(reason);
+          }
+        });
+    return line.toString();
   }
 }

@@ -1,17 +1,22 @@
 package dev.troupe.rlhf.data;
 
 import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.rlhf.port.Conversation;
 import java.util.List;
 
 /** What is answered. */
 public sealed interface PromptText {
   /** Text as it stands. */
-  record Plain(String text) implements PromptText {}
+  record Plain(String text, Setting setting) implements PromptText {
+    public Plain(String text) {
+      this(text, Setting.NONE);
+    }
+  }
 
   /** Turns, the last of which is not the assistant's. */
-  record Chat(List<ChatMessage> messages) implements PromptText {
-    public Chat {
-      messages = List.copyOf(messages);
+  record Chat(Conversation conversation) implements PromptText {
+    public Chat(List<ChatMessage> messages) {
+      this(new Conversation(messages));
     }
   }
 
@@ -20,5 +25,9 @@ public sealed interface PromptText {
    *
    * @param input what the instruction is about, may be empty
    */
-  record Instruction(String instruction, String input) implements PromptText {}
+  record Instruction(String instruction, String input, Setting setting) implements PromptText {
+    public Instruction(String instruction, String input) {
+      this(instruction, input, Setting.NONE);
+    }
+  }
 }

@@ -2,12 +2,18 @@ package dev.troupe.rlhf.data;
 
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Records as tokens, before any limit on length. A prompt and its answer are tokenized apart, so
@@ -16,6 +22,9 @@ import java.util.stream.Collectors;
 final class Segments {
   private final Text text;
   private final DataConfig.Format format;
+  private final Map<String, Count> unwritten = new TreeMap<>();
+  private int templated;
+  private int plain;
 
   Segments(Text text, DataConfig.Format format) {
     this.text = text;
@@ -27,29 +36,67 @@ final class Segments {
    *
    * @param said one per token
    */
-  record Marked(TokenIds tokens, boolean[] said) {}
+  record Marked(TokenIds tokens, boolean[] said) {
+    /**
+     * No more tokens than this: the last answer stays whole where it fits, and what comes before it
+     * loses its beginning. Of an earlier answer without its beginning nothing is learned. An answer
+     * that does not fit with one token before it loses its end.
+     *
+     * @param begins whether the first token is a beginning of sequence, which stays
+     */
+    Marked lastOf(int limit, boolean begins) {
+      int end = said.length;
+      while (end > 0 && !said[end - 1]) {
+        end--;
+      }
+      int answer = end;
+      while (answer > 0 && said[answer - 1]) {
+        answer--;
+      }
+      int from = Math.max(0, Math.min(said.length - limit, answer - 1));
+      int[] kept = Arrays.copyOfRange(tokens.values(), from, from + limit);
+      boolean[] marks = Arrays.copyOfRange(said, from, from + limit);
+      for (int i = 0; from > 0 && from + i < answer && marks[i]; i++) {
+        marks[i] = false;
+      }
+      if (begins) {
+        kept[0] = tokens.get(0);
+        marks[0] = false;
+      }
+      return new Marked(new TokenIds(kept), marks);
+    }
+  }
 
   /** A prompt as a person reads it and as tokens. */
   record EncodedPrompt(String text, TokenIds tokens) {}
 
   EncodedPrompt prompt(PromptText prompt, Origin origin) {
     if (throughTemplate(prompt, origin)) {
-      String rendered = render(turns(prompt), true, origin);
+      templated++;
+      Conversation turns = turns(prompt);
+      String rendered = render(turns, true, origin);
+      countUnwritten(turns, origin);
       return new EncodedPrompt(rendered, text.encodeRendered(rendered));
     }
+    this.plain++;
     String plain = plain(prompt);
     return new EncodedPrompt(plain, withBeginning(text.encode(plain)));
   }
 
   /** An answer's tokens, closed by the end of sequence. */
-  TokenIds answer(PromptText prompt, String answer, Origin origin) {
+  TokenIds answer(PromptText prompt, Answer answer, Origin origin) {
     if (!throughTemplate(prompt, origin)) {
-      return text.encode(answer).concat(TokenIds.of(text.endOfSequence()));
+      if (!answer.fields().isEmpty()) {
+        throw needsTemplate(origin, "its answer has " + answer.fields().keySet());
+      }
+      return text.encode(answer.text()).concat(TokenIds.of(text.endOfSequence()));
     }
-    List<ChatMessage> turns = turns(prompt);
+    Conversation turns = turns(prompt);
     String before = render(turns, true, origin);
-    List<Text.Part> parts =
-        parts(with(turns, new ChatMessage("assistant", answer.strip())), origin);
+    if (!answer.fields().isEmpty()) {
+      countUnwritten(turns.with(answer.message()), turns.messages().size(), origin);
+    }
+    List<Text.Part> parts = parts(turns.with(answer.message()), origin);
     String last = parts.get(parts.size() - 1).text();
     String whole = parts.stream().map(Text.Part::text).collect(Collectors.joining());
     if (!whole.equals(before + last)) {
@@ -76,6 +123,7 @@ final class Segments {
       throw DataException.at(
           origin, "is a list of messages and data.format is plain; set it to auto or chat");
     }
+    templated++;
     List<ChatMessage> messages = dialogue.messages();
     int end = messages.size();
     while (end > 0 && !messages.get(end - 1).role().equals("assistant")) {
@@ -87,7 +135,10 @@ final class Segments {
     TokenIds tokens = TokenIds.EMPTY;
     List<boolean[]> marks = new ArrayList<>();
     StringBuilder written = new StringBuilder();
-    for (Text.Part part : parts(messages.subList(0, end), origin)) {
+    Conversation learned = dialogue.conversation().first(end);
+    List<Text.Part> rendered = parts(learned, origin);
+    countUnwritten(learned, origin);
+    for (Text.Part part : rendered) {
       TokenIds added = following(tokens, written.toString(), part.text());
       tokens = tokens.concat(added);
       written.append(part.text());
@@ -99,8 +150,8 @@ final class Segments {
   }
 
   /** A dialogue's rendering up to the last that an assistant says: nobody generates the rest. */
-  private List<Text.Part> parts(List<ChatMessage> messages, Origin origin) {
-    List<Text.Part> parts = rendered(origin, () -> text.renderParts(messages));
+  private List<Text.Part> parts(Conversation conversation, Origin origin) {
+    List<Text.Part> parts = rendered(origin, () -> text.renderParts(conversation));
     int end = parts.size();
     while (end > 0 && !parts.get(end - 1).said()) {
       end--;
@@ -176,6 +227,13 @@ final class Segments {
 
   private boolean throughTemplate(PromptText prompt, Origin origin) {
     boolean chat = prompt instanceof PromptText.Chat;
+    if (!chat && format != DataConfig.Format.CHAT && !setting(prompt).isNone()) {
+      Setting setting = setting(prompt);
+      List<String> names = new ArrayList<>();
+      setting.before().forEach(turn -> names.add("a turn by " + turn.role() + " before it"));
+      names.addAll(setting.variables().keySet());
+      throw needsTemplate(origin, "its prompt has " + String.join(", ", names));
+    }
     if (chat && format == DataConfig.Format.PLAIN) {
       throw DataException.at(
           origin, "is a list of messages and data.format is plain; set it to auto or chat");
@@ -183,8 +241,91 @@ final class Segments {
     return chat || format == DataConfig.Format.CHAT;
   }
 
-  private String render(List<ChatMessage> messages, boolean addGenerationPrompt, Origin origin) {
-    return rendered(origin, () -> text.render(messages, addGenerationPrompt));
+  private static Setting setting(PromptText prompt) {
+    if (prompt instanceof PromptText.Plain plain) {
+      return plain.setting();
+    }
+    return prompt instanceof PromptText.Instruction instruction
+        ? instruction.setting()
+        : Setting.NONE;
+  }
+
+  private static DataException needsTemplate(Origin origin, String what) {
+    return DataException.at(
+        origin,
+        what
+            + ", for which plain text has no place; set data.format = chat to write it by the"
+            + " model's chat template, or name what may be left out in the source's ignore");
+  }
+
+  /** How many records went through the chat template. */
+  int templated() {
+    return templated;
+  }
+
+  /** How many were taken as plain text. */
+  int plain() {
+    return plain;
+  }
+
+  /** In how many records the template wrote nothing of a field, by the field's name. */
+  Map<String, Integer> unwritten() {
+    Map<String, Integer> counts = new TreeMap<>();
+    unwritten.forEach((field, count) -> counts.put(field, count.records));
+    return counts;
+  }
+
+  private void countUnwritten(Conversation conversation, Origin origin) {
+    countUnwritten(conversation, 0, origin);
+  }
+
+  /**
+   * Counts the fields without which the template writes the same: of the variables, and of the
+   * turns from a given one on.
+   */
+  private void countUnwritten(Conversation conversation, int from, Origin origin) {
+    Set<String> fields = new TreeSet<>();
+    List<ChatMessage> messages = conversation.messages();
+    messages.subList(from, messages.size()).forEach(turn -> fields.addAll(turn.fields().keySet()));
+    fields.remove("content");
+    Set<String> variables = from == 0 ? conversation.variables().keySet() : Set.of();
+    if (fields.isEmpty() && variables.isEmpty()) {
+      return;
+    }
+    for (String field : fields) {
+      if (writesTheSame(conversation, conversation.withoutField(field))) {
+        unwritten.computeIfAbsent(field + " of a turn", name -> new Count()).add(origin);
+      }
+    }
+    for (String variable : variables) {
+      if (writesTheSame(conversation, conversation.withoutVariable(variable))) {
+        unwritten.computeIfAbsent(variable, name -> new Count()).add(origin);
+      }
+    }
+  }
+
+  /** Counts records, each once however often it is met in a row. */
+  private static final class Count {
+    private int records;
+    private @Nullable Origin last;
+
+    private void add(Origin origin) {
+      records += origin.equals(last) ? 0 : 1;
+      last = origin;
+    }
+  }
+
+  private boolean writesTheSame(Conversation whole, Conversation without) {
+    try {
+      return text.render(without, false).equals(text.render(whole, false))
+          && text.render(without, true).equals(text.render(whole, true));
+    } catch (RuntimeException e) { // a template that needs the field uses it
+      return false;
+    }
+  }
+
+  private String render(Conversation turns, boolean addGenerationPrompt, Origin origin) {
+    return rendered(origin, () -> text.render(turns, addGenerationPrompt));
   }
 
   private <T> T rendered(Origin origin, Supplier<T> rendering) {
@@ -209,25 +350,20 @@ final class Segments {
         : tokens;
   }
 
-  private static List<ChatMessage> with(List<ChatMessage> turns, ChatMessage last) {
-    List<ChatMessage> all = new ArrayList<>(turns);
-    all.add(last);
-    return all;
-  }
-
-  private static List<ChatMessage> turns(PromptText prompt) {
+  private static Conversation turns(PromptText prompt) {
     if (prompt instanceof PromptText.Chat chat) {
-      return chat.messages();
+      return chat.conversation();
     }
     if (prompt instanceof PromptText.Instruction instruction) {
-      String input = instruction.input();
-      String both = instruction.instruction() + (input.isEmpty() ? "" : "\n\n" + input);
-      return List.of(new ChatMessage("user", both));
+      return PreferenceParser.asTurns(instruction);
     }
-    String plain = ((PromptText.Plain) prompt).text();
-    return HhDialogues.isPrompt(plain)
-        ? HhDialogues.turns(plain)
-        : List.of(new ChatMessage("user", plain));
+    PromptText.Plain plain = (PromptText.Plain) prompt;
+    return plain
+        .setting()
+        .conversation(
+            HhDialogues.isPrompt(plain.text())
+                ? HhDialogues.turns(plain.text())
+                : List.of(new ChatMessage("user", plain.text())));
   }
 
   private static String plain(PromptText prompt) {

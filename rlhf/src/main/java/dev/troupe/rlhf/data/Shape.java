@@ -1,12 +1,18 @@
 package dev.troupe.rlhf.data;
 
+import java.util.Locale;
+
 /** How one record of a file is laid out. */
 public enum Shape {
   /** Recognised from the first record's keys. */
   AUTO("any known shape"),
-  PROMPT_COMPLETION("{\"prompt\": text, \"completion\" or \"response\": text}"),
-  /** Stanford Alpaca. */
-  ALPACA("{\"instruction\": text, \"input\": text (may be left out), \"output\": text}"),
+  /** Also with query, input or question for the prompt and output or answer for the completion. */
+  PROMPT_COMPLETION(
+      "{\"prompt\" (or query, input): text, \"completion\" (or response, output): text}"),
+  /** Stanford Alpaca; also Dolly's names, context and response. */
+  ALPACA(
+      "{\"instruction\": text, \"input\" (or context): text (may be left out), \"output\" (or"
+          + " response): text}"),
   /** Self-Instruct's seed tasks: one record per instance. */
   SELF_INSTRUCT("{\"instruction\": text, \"instances\": [{\"input\": text, \"output\": text}]}"),
   /** Chat turns; also ShareGPT's names. */
@@ -21,7 +27,7 @@ public enum Shape {
   HH(
       "{\"chosen\": \"\\n\\nHuman: … \\n\\nAssistant: …\", \"rejected\": \"\\n\\nHuman: …"
           + " \\n\\nAssistant: …\"}"),
-  QUESTION_ANSWER("{\"question\": text, \"answer\": text}"),
+  QUESTION_ANSWER("{\"question\": text, \"answer\" (or response): text}"),
   PROMPT("{\"prompt\": text or messages}, {\"question\": text} or a bare JSON string"),
   TEXT("{\"text\": text}");
 
@@ -34,5 +40,10 @@ public enum Shape {
   /** As a person would write it. */
   public String layout() {
     return layout;
+  }
+
+  /** As configuration files write it. */
+  String key() {
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 }

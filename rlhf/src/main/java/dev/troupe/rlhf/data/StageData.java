@@ -10,19 +10,21 @@ public final class StageData {
   private StageData() {}
 
   /** Texts to imitate. */
-  public static List<DataRecord> sft(DataConfig config, long seed) {
-    return load("data.sft", config.sft(), config, DeepSpeedChatSplit.Stage.SFT, seed);
+  public static List<DataRecord> sft(DataConfig config, long seed, Reading reading) {
+    return load("data.sft", config.sft(), config, DeepSpeedChatSplit.Stage.SFT, seed, reading);
   }
 
   /** Pairs for a reward model or DPO. */
-  public static List<DataRecord.Preference> preferences(DataConfig config, long seed) {
+  public static List<DataRecord.Preference> preferences(
+      DataConfig config, long seed, Reading reading) {
     List<DataRecord> records =
         load(
             "data.preferences",
             config.preferences(),
             config,
             DeepSpeedChatSplit.Stage.REWARD,
-            seed);
+            seed,
+            reading);
     List<DataRecord.Preference> pairs = new ArrayList<>(records.size());
     for (DataRecord record : records) {
       if (!(record instanceof DataRecord.Preference pair)) {
@@ -39,13 +41,17 @@ public final class StageData {
   }
 
   /** Prompts to answer. */
-  public static List<DataRecord> prompts(DataConfig config, long seed) {
-    return load("data.prompts", config.prompts(), config, DeepSpeedChatSplit.Stage.PPO, seed);
+  public static List<DataRecord> prompts(DataConfig config, long seed, Reading reading) {
+    return load(
+        "data.prompts", config.prompts(), config, DeepSpeedChatSplit.Stage.PPO, seed, reading);
   }
 
   /** Texts mixed into PPO; never split. */
-  public static List<DataRecord> pretraining(DataConfig config, long seed) {
-    return blend(config.pretraining(), readAll("data.pretraining", config.pretraining()), seed);
+  public static List<DataRecord> pretraining(DataConfig config, long seed, Reading reading) {
+    return blend(
+        config.pretraining(),
+        readAll("data.pretraining", config.pretraining(), config, reading),
+        seed);
   }
 
   private static List<DataRecord> load(
@@ -53,8 +59,9 @@ public final class StageData {
       List<SourceConfig> sources,
       DataConfig config,
       DeepSpeedChatSplit.Stage stage,
-      long seed) {
-    List<List<DataRecord>> parts = readAll(key, sources);
+      long seed,
+      Reading reading) {
+    List<List<DataRecord>> parts = readAll(key, sources, config, reading);
     for (int i = 0; i < sources.size(); i++) {
       Optional<List<Double>> split = sources.get(i).stageSplit().or(config::stageSplit);
       if (split.isPresent()) {
@@ -68,14 +75,15 @@ public final class StageData {
         : blend;
   }
 
-  private static List<List<DataRecord>> readAll(String key, List<SourceConfig> sources) {
+  private static List<List<DataRecord>> readAll(
+      String key, List<SourceConfig> sources, DataConfig config, Reading reading) {
     if (sources.isEmpty()) {
       throw new DataException(
           key + " names no source; give it a list of files: " + key + " = [{ path = … }]");
     }
     List<List<DataRecord>> parts = new ArrayList<>();
     for (SourceConfig source : sources) {
-      parts.add(RecordFile.read(source));
+      parts.add(RecordFile.read(source, config.maxRecords(), config.maxMegabytes(), reading));
     }
     return parts;
   }

@@ -5,6 +5,7 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.loss.SftExample;
+import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -16,18 +17,24 @@ import java.util.Optional;
 /** Makes examples of records: tokens under the length policy. */
 public final class Tokenization {
   private final Text text;
+  private final DataConfig.Format format;
   private final Lengths lengths;
-  private final Segments segments;
+  private final Reading reading;
 
   public Tokenization(Text text, DataConfig.Format format, Lengths lengths) {
+    this(text, format, lengths, Reading.unwatched());
+  }
+
+  private Tokenization(Text text, DataConfig.Format format, Lengths lengths, Reading reading) {
     this.text = text;
+    this.format = format;
     this.lengths = lengths;
-    this.segments = new Segments(text, format);
+    this.reading = reading;
   }
 
   /** As configured. */
-  public static Tokenization of(Text text, DataConfig config) {
-    return new Tokenization(text, config.format(), Lengths.of(config, text));
+  public static Tokenization of(Text text, DataConfig config, Reading reading) {
+    return new Tokenization(text, config.format(), Lengths.of(config, text), reading);
   }
 
   /**
@@ -36,7 +43,7 @@ public final class Tokenization {
    * @param trained which tokens the sequences read; text without parts is always read whole
    */
   public Tokenized<SftExample> sft(List<? extends DataRecord> records, Trained trained) {
-    return all("texts", records, (record, tally) -> sft(record, trained, tally));
+    return all("texts", records, (record, work) -> sft(record, trained, work));
   }
 
   /** Pairs for a reward model or DPO. */
@@ -55,11 +62,15 @@ public final class Tokenization {
     return all(
         "prompts",
         records,
-        (record, tally) -> {
-          Segments.EncodedPrompt prompt = segments.prompt(promptOf(record), record.origin());
+        (record, work) -> {
+          Segments.EncodedPrompt prompt = work.segments.prompt(promptOf(record), record.origin());
           int size = prompt.tokens().size();
-          tally.longest(size);
-          return cutPrompt(prompt.tokens(), reserving, tally, record.origin())
+          work.longest(size);
+          if (size > reserving.maxPromptTokens() && dropping()) {
+            return Optional.empty();
+          }
+          return Optional.of(
+                  cutPrompt(prompt.tokens(), reserving.maxPromptTokens(), work, record.origin()))
               .map(
                   tokens ->
                       new Prompt(
@@ -77,19 +88,26 @@ public final class Tokenization {
     return count == 1 ? id : id + "#" + count;
   }
 
-  private Optional<SftExample> sft(DataRecord record, Trained trained, Tally tally) {
+  private boolean dropping() {
+    return lengths.tooLong() == DataConfig.TooLong.DROP;
+  }
+
+  private Optional<SftExample> sft(DataRecord record, Trained trained, Work work) {
     if (record instanceof DataRecord.Completion completion) {
-      return completion(
-          completion.prompt(), completion.completion(), record.origin(), trained, tally);
+      return completion.desirable()
+          ? completion(completion.prompt(), completion.answer(), record.origin(), trained, work)
+          : work.without(LengthReport.UNDESIRABLE);
     }
     if (record instanceof DataRecord.Preference pair) {
-      return completion(pair.prompt(), pair.chosen(), record.origin(), trained, tally);
+      return completion(pair.prompt(), pair.better(), record.origin(), trained, work);
     }
     if (record instanceof DataRecord.Dialogue dialogue) {
-      return marked(segments.dialogue(dialogue), trained, tally);
+      return dialogue.desirable()
+          ? dialogue(work.segments.dialogue(dialogue), trained, work)
+          : work.without(LengthReport.UNDESIRABLE);
     }
     if (record instanceof DataRecord.PlainText plain) {
-      return marked(segments.plainText(plain.text()), Trained.ALL, tally);
+      return plainText(work.segments.plainText(plain.text()), work);
     }
     throw DataException.at(
         record.origin(),
@@ -98,25 +116,59 @@ public final class Tokenization {
   }
 
   private Optional<SftExample> completion(
-      PromptText prompt, String answer, Origin origin, Trained trained, Tally tally) {
-    TokenIds asked = segments.prompt(prompt, origin).tokens();
-    TokenIds said = segments.answer(prompt, answer, origin);
-    tally.longest(asked.size() + said.size());
-    Optional<TokenIds> kept = cutPrompt(asked, lengths, tally, origin);
-    return kept.flatMap(
-        head ->
-            cutEnd(said, lengths.maxTokens() - head.size(), tally)
-                .map(
-                    tail ->
-                        new SftExample(
-                            Sequence.ofTargets(
-                                head.concat(tail), trained == Trained.ALL ? 1 : head.size()))));
+      PromptText prompt, Answer answer, Origin origin, Trained trained, Work work) {
+    TokenIds asked = work.segments.prompt(prompt, origin).tokens();
+    TokenIds said = work.segments.answer(prompt, answer, origin);
+    work.longest(asked.size() + said.size());
+    if (tooLong(asked, said)) {
+      return Optional.empty();
+    }
+    TokenIds head = cutPrompt(asked, promptLimit(said.size()), work, origin);
+    TokenIds tail = cutAnswer(said, head, work);
+    return Optional.of(
+        new SftExample(
+            Sequence.ofTargets(head.concat(tail), trained == Trained.ALL ? 1 : head.size())));
   }
 
-  private Optional<SftExample> marked(Segments.Marked marked, Trained trained, Tally tally) {
-    tally.longest(marked.tokens().size());
-    return cutEnd(marked.tokens(), lengths.maxTokens(), tally)
-        .map(tokens -> new SftExample(new Sequence(tokens, reads(tokens, marked.said(), trained))))
+  /** Whether the length policy leaves it out. */
+  private boolean tooLong(TokenIds asked, TokenIds said) {
+    return dropping()
+        && (asked.size() > lengths.maxPromptTokens()
+            || asked.size() + said.size() > lengths.maxTokens());
+  }
+
+  /** What an answer leaves of the room: the prompt gives way first, down to one token. */
+  private int promptLimit(int answer) {
+    return Math.max(1, Math.min(lengths.maxPromptTokens(), lengths.maxTokens() - answer));
+  }
+
+  private Optional<SftExample> dialogue(Segments.Marked whole, Trained trained, Work work) {
+    work.longest(whole.tokens().size());
+    Segments.Marked marked = whole;
+    if (whole.tokens().size() > lengths.maxTokens()) {
+      if (dropping()) {
+        return Optional.empty();
+      }
+      work.truncate();
+      marked = whole.lastOf(lengths.maxTokens(), begins(whole.tokens()));
+    }
+    TokenIds reads = reads(marked.tokens(), marked.said(), trained);
+    return Optional.of(new SftExample(new Sequence(marked.tokens(), reads)))
+        .filter(example -> example.sequence().reads().size() > 0);
+  }
+
+  /** Text without parts loses its end. */
+  private Optional<SftExample> plainText(Segments.Marked whole, Work work) {
+    TokenIds tokens = whole.tokens();
+    work.longest(tokens.size());
+    if (tokens.size() > lengths.maxTokens()) {
+      if (dropping()) {
+        return Optional.empty();
+      }
+      tokens = cutEnd(tokens, lengths.maxTokens(), work);
+    }
+    TokenIds reads = reads(tokens, whole.said(), Trained.ALL);
+    return Optional.of(new SftExample(new Sequence(tokens, reads)))
         .filter(example -> example.sequence().reads().size() > 0);
   }
 
@@ -132,54 +184,58 @@ public final class Tokenization {
     return new TokenIds(Arrays.copyOf(reads, count));
   }
 
-  private Optional<TokenPair> pair(DataRecord.Preference record, Tally tally) {
+  private Optional<TokenPair> pair(DataRecord.Preference record, Work work) {
     Origin origin = record.origin();
-    TokenIds prompt = segments.prompt(record.prompt(), origin).tokens();
-    TokenIds chosen = segments.answer(record.prompt(), record.chosen(), origin);
-    TokenIds rejected = segments.answer(record.prompt(), record.rejected(), origin);
-    tally.longest(prompt.size() + Math.max(chosen.size(), rejected.size()));
-    Optional<TokenIds> head = cutPrompt(prompt, lengths, tally, origin);
-    if (head.isEmpty()) {
+    TokenIds prompt = work.segments.prompt(record.prompt(), origin).tokens();
+    TokenIds chosen = work.segments.answer(record.prompt(), record.better(), origin);
+    TokenIds rejected = work.segments.answer(record.prompt(), record.worse(), origin);
+    TokenIds longer = chosen.size() > rejected.size() ? chosen : rejected;
+    work.longest(prompt.size() + longer.size());
+    if (tooLong(prompt, longer)) {
       return Optional.empty();
     }
-    int room = lengths.maxTokens() - head.get().size();
-    Optional<TokenIds> better = cutEnd(chosen, room, tally);
-    Optional<TokenIds> worse = cutEnd(rejected, room, tally);
-    return better.isPresent() && worse.isPresent()
-        ? Optional.of(new TokenPair(head.get(), better.get(), worse.get(), record.margin()))
-        : Optional.empty();
+    TokenIds head = cutPrompt(prompt, promptLimit(longer.size()), work, origin);
+    TokenIds better = cutAnswer(chosen, head, work);
+    TokenIds worse = cutAnswer(rejected, head, work);
+    return better.equals(worse)
+        ? work.without(LengthReport.SAME)
+        : Optional.of(new TokenPair(head, better, worse, record.margin()));
   }
 
-  private Optional<TokenIds> cutPrompt(
-      TokenIds prompt, Lengths limits, Tally tally, Origin origin) {
-    int limit = limits.maxPromptTokens();
+  /** The prompt's end; what every sequence begins with stays. */
+  private TokenIds cutPrompt(TokenIds prompt, int limit, Work work, Origin origin) {
     if (prompt.size() == 0) {
       throw DataException.at(
           origin, "the prompt is empty and the tokenizer adds no beginning of sequence to it");
     }
     if (prompt.size() <= limit) {
-      return Optional.of(prompt);
+      return prompt;
     }
-    if (limits.tooLong() == DataConfig.TooLong.DROP) {
-      return Optional.empty();
-    }
-    tally.truncate();
+    work.truncate();
     int[] kept = Arrays.copyOfRange(prompt.values(), prompt.size() - limit, prompt.size());
-    if (text.beginOfSequence().isPresent() && prompt.get(0) == text.beginOfSequence().getAsInt()) {
-      kept[0] = prompt.get(0); // what every sequence begins with stays
+    if (begins(prompt)) {
+      kept[0] = prompt.get(0);
     }
-    return Optional.of(new TokenIds(kept));
+    return new TokenIds(kept);
   }
 
-  private Optional<TokenIds> cutEnd(TokenIds tokens, int limit, Tally tally) {
+  private boolean begins(TokenIds tokens) {
+    return text.beginOfSequence().isPresent()
+        && tokens.size() > 0
+        && tokens.get(0) == text.beginOfSequence().getAsInt();
+  }
+
+  /** The answer's beginning, as much as the prompt leaves room for. */
+  private TokenIds cutAnswer(TokenIds answer, TokenIds prompt, Work work) {
+    return cutEnd(answer, lengths.maxTokens() - prompt.size(), work);
+  }
+
+  private static TokenIds cutEnd(TokenIds tokens, int limit, Work work) {
     if (tokens.size() <= limit) {
-      return Optional.of(tokens);
+      return tokens;
     }
-    if (lengths.tooLong() == DataConfig.TooLong.DROP || limit < 1) {
-      return Optional.empty();
-    }
-    tally.truncate();
-    return Optional.of(new TokenIds(Arrays.copyOf(tokens.values(), limit)));
+    work.truncate();
+    return new TokenIds(Arrays.copyOf(tokens.values(), limit));
   }
 
   private static PromptText promptOf(DataRecord record) {
@@ -195,7 +251,8 @@ public final class Tokenization {
     if (record instanceof DataRecord.PlainText plain) {
       return new PromptText.Plain(plain.text());
     }
-    List<ChatMessage> turns = ((DataRecord.Dialogue) record).messages();
+    Conversation conversation = ((DataRecord.Dialogue) record).conversation();
+    List<ChatMessage> turns = conversation.messages();
     int end = turns.size();
     while (end > 0 && turns.get(end - 1).role().equals("assistant")) {
       end--;
@@ -203,57 +260,121 @@ public final class Tokenization {
     if (end == 0) {
       throw DataException.at(record.origin(), "has no turn before the assistant's to answer");
     }
-    return new PromptText.Chat(turns.subList(0, end));
+    return new PromptText.Chat(conversation.first(end));
   }
 
-  /** Turns a record into an example, or into nothing when it is too long. */
+  /** Turns a record into an example, or into nothing when it is left out. */
   private interface Maker<R, T> {
-    Optional<T> make(R record, Tally tally);
+    Optional<T> make(R record, Work work);
   }
 
   private <R extends DataRecord, T> Tokenized<T> all(
       String what, List<R> records, Maker<R, T> maker) {
-    Tally tally = new Tally();
+    Work work = new Work(new Segments(text, format));
     List<T> examples = new ArrayList<>();
-    int dropped = 0;
-    for (R record : records) {
-      tally.begin();
-      Optional<T> example = maker.make(record, tally);
+    for (int i = 0; i < records.size(); i++) {
+      reading.tick("tokenizing", i, what);
+      work.begin();
+      Optional<T> example = maker.make(records.get(i), work);
       example.ifPresent(examples::add);
-      tally.end(example.isPresent());
-      dropped += example.isPresent() ? 0 : 1;
+      work.end(example.isPresent());
     }
     if (examples.isEmpty()) {
-      throw new DataException(
-          "none of "
-              + records.size()
-              + " "
-              + what
-              + " fits the length policy (prompts of at most "
-              + lengths.maxPromptTokens()
-              + " tokens, "
-              + lengths.maxTokens()
-              + " in all; the longest has "
-              + tally.longest
-              + "): raise data.max-tokens or data.max-prompt-tokens, or set data.too-long ="
-              + " truncate");
+      throw new DataException(nothingLeft(what, records.size(), work));
     }
     return new Tokenized<>(
-        examples, new LengthReport(examples.size(), tally.truncated, dropped, tally.longest));
+        examples,
+        new LengthReport(examples.size(), work.truncated, work.longest, work.leftOut),
+        notices(what, work.segments));
   }
 
-  /** Counts what is cut. */
-  private static final class Tally {
+  private static List<String> notices(String what, Segments segments) {
+    List<String> notices = new ArrayList<>();
+    segments
+        .unwritten()
+        .forEach(
+            (field, count) ->
+                notices.add(
+                    "left unused: "
+                        + field
+                        + ", of which the model's chat template writes nothing in "
+                        + count
+                        + (count == 1 ? " record" : " records")));
+    if (segments.templated() > 0 && segments.plain() > 0) {
+      notices.add(
+          "of the "
+              + what
+              + ", "
+              + segments.templated()
+              + " went through the chat template and "
+              + segments.plain()
+              + " are plain text; data.format = chat writes all of them by the template");
+    }
+    return notices;
+  }
+
+  private String nothingLeft(String what, int records, Work work) {
+    int undesirable = work.leftOut.getOrDefault(LengthReport.UNDESIRABLE, 0);
+    int same = work.leftOut.getOrDefault(LengthReport.SAME, 0);
+    String none = "none of " + records + " " + what + " ";
+    if (undesirable == records) {
+      return none
+          + "is to be imitated: the label of each is false (KTO marks so what a model should not"
+          + " say). Give answers whose label is true, pairs to the reward model or DPO, or name"
+          + " the label in the source's ignore to imitate them all the same";
+    }
+    if (same == records) {
+      return none
+          + "has two different answers, at least not within "
+          + lengths.maxTokens()
+          + " tokens; nothing can be learned from them";
+    }
+    String others =
+        undesirable + same == 0
+            ? ""
+            : " (of the others "
+                + undesirable
+                + " have a label that is false and "
+                + same
+                + " have two answers the same)";
+    return none
+        + "fits the length policy (prompts of at most "
+        + lengths.maxPromptTokens()
+        + " tokens, "
+        + lengths.maxTokens()
+        + " in all; the longest has "
+        + work.longest
+        + ")"
+        + others
+        + ": raise data.max-tokens or data.max-prompt-tokens, or set data.too-long = truncate";
+  }
+
+  /** A pass over records: counts what is cut and what is left out. */
+  private static final class Work {
+    private final Segments segments;
+    private final Map<String, Integer> leftOut = new HashMap<>();
     private int truncated;
     private int longest;
     private boolean cut;
+    private String reason = LengthReport.TOO_LONG;
+
+    private Work(Segments segments) {
+      this.segments = segments;
+    }
 
     private void begin() {
       cut = false;
+      reason = LengthReport.TOO_LONG;
     }
 
     private void truncate() {
       cut = true;
+    }
+
+    /** Nothing, and why. */
+    private <T> Optional<T> without(String why) {
+      reason = why;
+      return Optional.empty();
     }
 
     private void longest(int tokens) {
@@ -261,7 +382,11 @@ public final class Tokenization {
     }
 
     private void end(boolean kept) {
-      truncated += kept && cut ? 1 : 0;
+      if (kept) {
+        truncated += cut ? 1 : 0;
+      } else {
+        leftOut.merge(reason, 1, Integer::sum);
+      }
     }
   }
 }

@@ -1,6 +1,5 @@
 package dev.troupe.rlhf.port;
 
-import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.TokenIds;
 import java.util.List;
 import java.util.OptionalInt;
@@ -25,7 +24,7 @@ public interface Text {
   boolean hasChatTemplate();
 
   /** The chat template applied. */
-  String render(List<ChatMessage> messages, boolean addGenerationPrompt);
+  String render(Conversation conversation, boolean addGenerationPrompt);
 
   /**
    * A stretch of a rendered dialogue.
@@ -38,7 +37,7 @@ public interface Text {
   /**
    * The chat template applied without a prompt, cut where an assistant begins and ends to speak.
    */
-  List<Part> renderParts(List<ChatMessage> messages);
+  List<Part> renderParts(Conversation conversation);
 
   /** Put before every plain-text sequence, if the tokenizer does so. */
   OptionalInt beginOfSequence();

@@ -57,7 +57,9 @@ public final class QuickstartFiles {
         data.format(),
         data.maxTokens(),
         data.maxPromptTokens(),
-        data.tooLong());
+        data.tooLong(),
+        data.maxRecords(),
+        data.maxMegabytes());
   }
 
   private static Map<String, String> row(String... keysAndValues) {

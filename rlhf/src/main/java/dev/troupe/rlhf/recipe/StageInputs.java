@@ -4,6 +4,7 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataRecord;
 import dev.troupe.rlhf.data.LengthReport;
+import dev.troupe.rlhf.data.Reading;
 import dev.troupe.rlhf.data.StageData;
 import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.data.Tokenization;
@@ -15,6 +16,7 @@ import dev.troupe.rlhf.port.Text;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** From the user's files to what each recipe takes: read, split, tokenize, hold out. */
 public final class StageInputs {
@@ -22,6 +24,7 @@ public final class StageInputs {
   private final Text text;
   private final Tokenization tokenization;
   private final long seed;
+  private final Reading reading;
   private final List<String> reports = new ArrayList<>();
 
   /**
@@ -30,20 +33,32 @@ public final class StageInputs {
    * @param seed of splits, blends and what is held out
    */
   public StageInputs(DataConfig data, Text text, long seed) {
+    this(data, text, seed, Reading.unwatched());
+  }
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param seed of splits, blends and what is held out
+   * @param reading hears how far it is, and may end it
+   */
+  public StageInputs(DataConfig data, Text text, long seed, Reading reading) {
     this.data = data;
     this.text = text;
-    this.tokenization = Tokenization.of(text, data);
+    this.tokenization = Tokenization.of(text, data, reading);
     this.seed = seed;
+    this.reading = reading;
   }
 
   public TrainingData<SftExample> sft(SftConfig config) {
-    Tokenized<SftExample> all = tokenization.sft(StageData.sft(data, seed), config.trainOn());
+    Tokenized<SftExample> all =
+        tokenization.sft(StageData.sft(data, seed, reading), config.trainOn());
     return TrainingData.split(
-        "texts", all.examples(), config.heldOut(), seed, dropped("texts", all.report()));
+        "texts", all.examples(), config.heldOut(), seed, leftOut("texts", all));
   }
 
   public TrainingData<RankedPair> rewardModel(RewardModelConfig config) {
-    Tokenized<TokenPair> all = tokenization.pairs(StageData.preferences(data, seed));
+    Tokenized<TokenPair> all = tokenization.pairs(StageData.preferences(data, seed, reading));
     List<RankedPair> pairs =
         all.examples().stream()
             .map(
@@ -53,39 +68,44 @@ public final class StageInputs {
                       case TOKEN_WISE -> pair.tokenWise(text.endOfSequence());
                     })
             .toList();
-    return TrainingData.split(
-        "pairs", pairs, config.heldOut(), seed, dropped("pairs", all.report()));
+    return TrainingData.split("pairs", pairs, config.heldOut(), seed, leftOut("pairs", all));
   }
 
   public PpoData ppo(PpoConfig config) {
     Tokenized<Prompt> all =
-        tokenization.prompts(StageData.prompts(data, seed), config.generation().maxNewTokens());
+        tokenization.prompts(
+            StageData.prompts(data, seed, reading), config.generation().maxNewTokens());
     TrainingData<Prompt> prompts =
         TrainingData.split(
             "prompts",
             all.examples(),
             config.evaluation().heldOut(),
             seed,
-            dropped("prompts", all.report()));
-    List<SftExample> pretraining =
-        config.policy().ptxCoefficient() > 0
-            ? tokenization.sft(StageData.pretraining(data, seed), Trained.ALL).examples()
-            : List.of();
+            leftOut("prompts", all));
+    List<SftExample> pretraining = config.policy().ptxCoefficient() > 0 ? pretraining() : List.of();
     return new PpoData(prompts, pretraining);
   }
 
+  private List<SftExample> pretraining() {
+    Tokenized<SftExample> all =
+        tokenization.sft(StageData.pretraining(data, seed, reading), Trained.ALL);
+    reports.add(all.report().describe("texts of pre-training"));
+    reports.addAll(all.notices());
+    return all.examples();
+  }
+
   public TrainingData<TokenPair> dpo(DpoConfig config) {
-    Tokenized<TokenPair> all = tokenization.pairs(StageData.preferences(data, seed));
+    Tokenized<TokenPair> all = tokenization.pairs(StageData.preferences(data, seed, reading));
     return TrainingData.split(
-        "pairs", all.examples(), config.heldOut(), seed, dropped("pairs", all.report()));
+        "pairs", all.examples(), config.heldOut(), seed, leftOut("pairs", all));
   }
 
   /** Prompts to compare DPO's replies on: of data.prompts, or of the preferences without them. */
   public List<Prompt> dpoPrompts(DpoConfig config) {
     List<? extends DataRecord> records =
         data.prompts().isEmpty()
-            ? StageData.preferences(data, seed)
-            : StageData.prompts(data, seed);
+            ? StageData.preferences(data, seed, reading)
+            : StageData.prompts(data, seed, reading);
     int room = config.evaluation().generation().maxNewTokens();
     return TrainingData.split(
             "prompts",
@@ -96,13 +116,22 @@ public final class StageInputs {
         .heldOut();
   }
 
-  /** What the length policy did to each stage's data so far, one line each, for a person. */
+  /**
+   * What became of each stage's data so far, one line each, for a person: what was left out or cut,
+   * and which fields nothing was made of.
+   */
   public List<String> reports() {
-    return List.copyOf(reports);
+    List<String> all = new ArrayList<>(reports);
+    all.addAll(reading.notices());
+    return all;
   }
 
-  private Map<String, Long> dropped(String what, LengthReport report) {
+  private Map<String, Long> leftOut(String what, Tokenized<?> all) {
+    LengthReport report = all.report();
     reports.add(report.describe(what));
-    return report.dropped() == 0 ? Map.of() : Map.of("too long", (long) report.dropped());
+    reports.addAll(all.notices());
+    Map<String, Long> counts = new TreeMap<>();
+    report.leftOut().forEach((reason, count) -> counts.put(reason, (long) count));
+    return counts;
   }
 }

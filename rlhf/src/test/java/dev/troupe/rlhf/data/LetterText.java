@@ -2,6 +2,7 @@ package dev.troupe.rlhf.data;
 
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -11,7 +12,8 @@ import java.util.stream.Collectors;
 
 /**
  * A tokenizer of one token per character, for tests: ids are the characters', 1 begins and 2 ends a
- * sequence. Its template writes {@code <user>hi</s>\n}, with "</s>" the end of sequence.
+ * sequence. Its template writes {@code <user>hi</s>\n}, with "</s>" the end of sequence, tools
+ * before all and a turn's reasoning_content in brackets; it knows nothing else.
  */
 record LetterText(boolean hasChatTemplate, boolean begins, int contextLength) implements Text {
   private static final String END = "</s>";
@@ -43,29 +45,41 @@ record LetterText(boolean hasChatTemplate, boolean begins, int contextLength) im
   }
 
   @Override
-  public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
+  public String render(Conversation conversation, boolean addGenerationPrompt) {
+    List<ChatMessage> messages = conversation.messages();
     if (messages.stream().anyMatch(message -> message.role().equals("tool"))) {
       throw new IllegalArgumentException("no tools here");
     }
-    return messages.stream()
-            .map(message -> "<" + message.role() + ">" + message.content() + END + "\n")
+    Object tools = conversation.variables().get("tools");
+    return (tools == null ? "" : "<tools>" + tools + END + "\n")
+        + messages.stream()
+            .map(message -> "<" + message.role() + ">" + written(message) + END + "\n")
             .collect(Collectors.joining())
         + (addGenerationPrompt ? "<assistant>" : "");
   }
 
   @Override
-  public List<Part> renderParts(List<ChatMessage> messages) {
+  public List<Part> renderParts(Conversation conversation) {
     List<Part> parts = new ArrayList<>();
-    for (ChatMessage message : messages) {
+    if (conversation.variables().containsKey("tools")) {
+      parts.add(new Part(render(conversation.first(0), false), false));
+    }
+    for (ChatMessage message : conversation.messages()) {
       String opening = "<" + message.role() + ">";
       boolean said = message.role().equals("assistant");
-      parts.add(new Part(said ? opening : render(List.of(message), false), false));
+      parts.add(
+          new Part(said ? opening : render(new Conversation(List.of(message)), false), false));
       if (said) {
-        parts.add(new Part(message.content() + END, true));
+        parts.add(new Part(written(message) + END, true));
         parts.add(new Part("\n", false));
       }
     }
     return parts;
+  }
+
+  private static String written(ChatMessage message) {
+    Object thought = message.fields().get("reasoning_content");
+    return (thought == null ? "" : "(" + thought + ")") + message.content();
   }
 
   @Override

@@ -34,6 +34,8 @@ class RecordFileTest {
   private static final ChatMessage HI = new ChatMessage("user", "hi");
   private static final ChatMessage HELLO = new ChatMessage("assistant", "hello");
 
+  private static final ChatMessage GO = new ChatMessage("assistant", "go");
+
   @TempDir private Path directory;
 
   private String file(String name, String content) throws IOException {
@@ -54,7 +56,14 @@ class RecordFileTest {
         Arguments.of(
             "{\"prompt\": [{\"role\": \"user\", \"content\": \"hi\"}], \"completion\":"
                 + " [{\"role\": \"assistant\", \"content\": \"hello\"}]}",
-            new Completion(FIRST, new Chat(List.of(HI)), "hello")),
+            new Completion(FIRST, new Chat(List.of(HI)), Answer.of(HELLO), true)),
+        Arguments.of(
+            "{\"input\": \"p\", \"output\": \"c\"}", new Completion(FIRST, new Plain("p"), "c")),
+        Arguments.of(
+            "{\"query\": \"p\", \"response\": \"c\"}", new Completion(FIRST, new Plain("p"), "c")),
+        Arguments.of(
+            "{\"instruction\": \"i\", \"context\": \"x\", \"response\": \"o\", \"category\": \"c\"}",
+            new Completion(FIRST, new Instruction("i", "x"), "o")),
         Arguments.of(
             "{\"question\": \"q\", \"answer\": \"a\"}", new Completion(FIRST, new Plain("q"), "a")),
         Arguments.of(
@@ -82,11 +91,11 @@ class RecordFileTest {
             "{\"chosen\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\","
                 + " \"content\": \"hello\"}], \"rejected\": [{\"role\": \"user\", \"content\":"
                 + " \"hi\"}, {\"role\": \"assistant\", \"content\": \"go\"}]}",
-            new Preference(FIRST, new Chat(List.of(HI)), "hello", "go", 0)),
+            new Preference(FIRST, new Chat(List.of(HI)), Answer.of(HELLO), Answer.of(GO), 0)),
         Arguments.of(
             "{\"prompt\": \"hi\", \"chosen\": [{\"role\": \"assistant\", \"content\": \"hello\"}],"
                 + " \"rejected\": [{\"role\": \"assistant\", \"content\": \"go\"}]}",
-            new Preference(FIRST, new Chat(List.of(HI)), "hello", "go", 0)),
+            new Preference(FIRST, new Chat(List.of(HI)), Answer.of(HELLO), Answer.of(GO), 0)),
         Arguments.of(
             "{\"chosen\": \"\\n\\nHuman: hi\\n\\nAssistant: hey\\n\\nHuman: so?\\n\\nAssistant: a"
                 + " b\", \"rejected\": \"\\n\\nHuman: hi\\n\\nAssistant: hey\\n\\nHuman:"
@@ -97,6 +106,22 @@ class RecordFileTest {
                 " a b",
                 " a c",
                 0)),
+        Arguments.of(
+            "{\"instruction\": \"i\", \"input\": \"x\", \"chosen\": \"c\", \"rejected\": \"r\"}",
+            new Preference(FIRST, new Instruction("i", "x"), "c", "r", 0)),
+        Arguments.of(
+            "{\"conversations\": [{\"from\": \"human\", \"value\": \"hi\"}], \"chosen\": {\"from\":"
+                + " \"gpt\", \"value\": \"hello\"}, \"rejected\": {\"from\": \"gpt\", \"value\":"
+                + " \"go\"}}",
+            new Preference(FIRST, new Chat(List.of(HI)), Answer.of(HELLO), Answer.of(GO), 0)),
+        Arguments.of(
+            "{\"question\": \"q\", \"response_j\": \"good\", \"response_k\": \"bad\"}",
+            new Preference(FIRST, new Plain("q"), "good", "bad", 0)),
+        Arguments.of(
+            "{\"prompt\": \"hi\", \"chosen\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\":"
+                + " \"assistant\", \"content\": \"hello\"}], \"rejected\": [{\"role\": \"user\","
+                + " \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": \"go\"}]}",
+            new Preference(FIRST, new Chat(List.of(HI)), Answer.of(HELLO), Answer.of(GO), 0)),
         Arguments.of("{\"prompt\": \"p\"}", new BarePrompt(FIRST, new Plain("p"))),
         Arguments.of("{\"question\": \"p\"}", new BarePrompt(FIRST, new Plain("p"))),
         Arguments.of("\"p\"", new BarePrompt(FIRST, new Plain("p"))),
@@ -113,11 +138,12 @@ class RecordFileTest {
   private static DataRecord at(DataRecord record, String file, long line) {
     Origin origin = new Origin(file, line);
     if (record instanceof Completion completion) {
-      return new Completion(origin, completion.prompt(), completion.completion());
+      return new Completion(
+          origin, completion.prompt(), completion.answer(), completion.desirable());
     } else if (record instanceof Dialogue dialogue) {
-      return new Dialogue(origin, dialogue.messages());
+      return new Dialogue(origin, dialogue.conversation(), dialogue.desirable());
     } else if (record instanceof Preference pair) {
-      return new Preference(origin, pair.prompt(), pair.chosen(), pair.rejected(), pair.margin());
+      return new Preference(origin, pair.prompt(), pair.better(), pair.worse(), pair.margin());
     } else if (record instanceof BarePrompt bare) {
       return new BarePrompt(origin, bare.prompt());
     }
@@ -176,8 +202,9 @@ class RecordFileTest {
         Arguments.of("[{\"text\": \"a\"},\n{\"text\" \"b\"}]", ":2: is not valid JSON"),
         Arguments.of(
             "{\"foo\": 1, \"bar\": 2}",
-            ":1: found the keys [foo, bar], which is no known shape of record. Known shapes:\n"
-                + "  prompt-completion: {\"prompt\": text"),
+            ":1: found the keys [foo, bar], which is no known shape of record; the source's columns"
+                + " can name which key is which. Known shapes:\n  prompt-completion: {\"prompt\" (or"
+                + " query, input): text"),
         Arguments.of(
             "[{\"text\": \"a\"}]\n[{\"text\": \"a\"}]",
             ":2: something follows the JSON array; expected one array of records and nothing else"),
@@ -189,11 +216,11 @@ class RecordFileTest {
         Arguments.of(
             "{\"text\": \"a\"}\n{\"prompt\": \"p\"}",
             ":2: found the keys [prompt], which is a record of shape prompt, but line 1 is of shape"
-                + " text. A file holds one kind of record"),
+                + " text. A source holds one kind of record"),
         Arguments.of(
             "{\"messages\": [{\"role\": \"king\", \"content\": \"hi\"}]}",
-            ":1: a turn in \"messages\" has the role \"king\", expected system, user (human) or"
-                + " assistant (gpt)"),
+            ":1: a turn in \"messages\" has the role \"king\", expected system, user (human),"
+                + " assistant (gpt) or tool"),
         Arguments.of(
             "{\"messages\": []}", ":1: \"messages\" is an empty list, expected a list of one or"),
         Arguments.of(
@@ -226,8 +253,8 @@ class RecordFileTest {
         .hasMessage(
             path
                 + ":1: found the keys [text], expected \"instruction\" among them: a record of shape"
-                + " alpaca is {\"instruction\": text, \"input\": text (may be left out), \"output\":"
-                + " text}");
+                + " alpaca is {\"instruction\": text, \"input\" (or context): text (may be left out),"
+                + " \"output\" (or response): text}");
   }
 
   @Test
@@ -235,8 +262,10 @@ class RecordFileTest {
     String missing = directory.resolve("none.jsonl").toString();
     assertThatThrownBy(() -> read(missing))
         .hasMessageStartingWith(missing + ": there is no such file");
-    assertThatThrownBy(() -> read("data.parquet"))
-        .hasMessage("data.parquet: expected a .jsonl, .jsonl.gz, .json or .json.gz file");
+    assertThatThrownBy(() -> read(directory.resolve("notes.txt").toString()))
+        .hasMessageEndingWith(
+            "; expected a .jsonl, .ndjson, .json, .csv or .tsv file, each plain or .gz, or a"
+                + " .parquet file, a directory of such, or a glob");
   }
 
   @Test
@@ -254,9 +283,15 @@ class RecordFileTest {
   @Test
   void read_notUtf8_saysSo() throws IOException {
     Path latin = directory.resolve("latin.jsonl");
-    Files.write(latin, "{\"text\": \"é\"}".getBytes(StandardCharsets.ISO_8859_1));
+    byte[] lines = "{\"text\": \"e\"}\n{\"text\": \"é\"}".getBytes(StandardCharsets.ISO_8859_1);
+    Files.write(latin, lines);
     assertThatThrownBy(() -> read(latin.toString()))
-        .hasMessage(latin + ": is not UTF-8 text; convert it first");
+        .hasMessage(latin + ":2: is not UTF-8 text; convert the file first");
+    Path array = directory.resolve("latin.json");
+    Files.write(
+        array, "[{\"text\": \"e\"},\n{\"text\": \"é\"}]".getBytes(StandardCharsets.ISO_8859_1));
+    assertThatThrownBy(() -> read(array.toString()))
+        .hasMessage(array + ":2: is not UTF-8 text; convert the file first");
   }
 
   /** 64 MiB of one line, 64 KiB on disk. */
@@ -264,16 +299,15 @@ class RecordFileTest {
   void read_endlessLineInASmallFile_isRefused() throws IOException {
     Path bomb = directory.resolve("bomb.jsonl.gz");
     try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(bomb))) {
-      byte[] blanks = new byte[1 << 20];
-      Arrays.fill(blanks, (byte) ' ');
+      byte[] letters = new byte[1 << 20];
+      Arrays.fill(letters, (byte) '"');
       for (int i = 0; i < 64; i++) {
-        out.write(blanks);
+        out.write(letters);
       }
     }
     assertThatThrownBy(() -> RecordFile.read(SourceConfig.of(bomb.toString())))
         .isInstanceOf(DataException.class)
-        .hasMessage(
-            bomb + ":1: is longer than 33554432 characters; expected one record on each line");
+        .hasMessage(bomb + ":1: is longer than 33554432 bytes; expected one record on each line");
   }
 
   private static byte[] gzip(String text) throws IOException {

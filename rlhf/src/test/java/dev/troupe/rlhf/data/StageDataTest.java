@@ -50,18 +50,18 @@ class StageDataTest {
     List<SourceConfig> sources =
         List.of(weighted(texts("big", 100), 3), weighted(texts("small", 10), 1));
     DataConfig config = config(sources, Optional.empty());
-    List<String> drawn = texts(StageData.sft(config, 5));
+    List<String> drawn = texts(StageData.sft(config, 5, Reading.unwatched()));
     assertThat(drawn).hasSize(40).doesNotHaveDuplicates();
     assertThat(drawn.stream().filter(text -> text.startsWith("big"))).hasSize(30);
-    assertThat(texts(StageData.sft(config, 5))).isEqualTo(drawn);
-    assertThat(texts(StageData.sft(config, 6))).isNotEqualTo(drawn);
+    assertThat(texts(StageData.sft(config, 5, Reading.unwatched()))).isEqualTo(drawn);
+    assertThat(texts(StageData.sft(config, 6, Reading.unwatched()))).isNotEqualTo(drawn);
   }
 
   @Test
   void sft_noWeights_usesEverything() throws IOException {
     List<SourceConfig> sources =
         List.of(SourceConfig.of(texts("a", 3)), SourceConfig.of(texts("b", 2)));
-    assertThat(texts(StageData.sft(config(sources, Optional.empty()), 5)))
+    assertThat(texts(StageData.sft(config(sources, Optional.empty()), 5, Reading.unwatched())))
         .containsExactly("a0", "a1", "a2", "b0", "b1");
   }
 
@@ -69,8 +69,8 @@ class StageDataTest {
   void stages_stageSplit_areDisjointAndDeepSpeedChats() throws IOException {
     List<SourceConfig> sources = List.of(SourceConfig.of(texts("t", 10)));
     DataConfig config = config(sources, Optional.of(List.of(2.0, 4.0, 4.0)));
-    List<String> sft = texts(StageData.sft(config, 1234));
-    List<String> ppo = texts(StageData.prompts(config, 1234));
+    List<String> sft = texts(StageData.sft(config, 1234, Reading.unwatched()));
+    List<String> ppo = texts(StageData.prompts(config, 1234, Reading.unwatched()));
     // numpy: RandomState(1234) permutes 10 as 7 2 9 1 0 8 4 5 6 3; two for SFT, the last four for
     // PPO. What they give is shuffled once more.
     assertThat(sft).containsExactlyInAnyOrder("t7", "t2");
@@ -93,8 +93,8 @@ class StageDataTest {
             Optional.empty(),
             Optional.of(List.of(10.0, 0.0, 0.0)));
     DataConfig config = config(List.of(alone), Optional.of(List.of(2.0, 4.0, 4.0)));
-    assertThat(StageData.sft(config, 1)).hasSize(10);
-    assertThatThrownBy(() -> StageData.prompts(config, 1))
+    assertThat(StageData.sft(config, 1, Reading.unwatched())).hasSize(10);
+    assertThatThrownBy(() -> StageData.prompts(config, 1, Reading.unwatched()))
         .isInstanceOf(DataException.class)
         .hasMessageContaining("leaves none for the stage PPO");
   }
@@ -102,14 +102,15 @@ class StageDataTest {
   @Test
   void preferences_fileWithoutPairs_isAnError() throws IOException {
     DataConfig config = config(List.of(SourceConfig.of(texts("t", 3))), Optional.empty());
-    assertThatThrownBy(() -> StageData.preferences(config, 1))
+    assertThatThrownBy(() -> StageData.preferences(config, 1, Reading.unwatched()))
         .hasMessageContaining(
             "t.jsonl:1: data.preferences needs a chosen and a rejected answer, this file has none");
   }
 
   @Test
   void sft_noSource_isAnError() {
-    assertThatThrownBy(() -> StageData.sft(config(List.of(), Optional.empty()), 1))
+    assertThatThrownBy(
+            () -> StageData.sft(config(List.of(), Optional.empty()), 1, Reading.unwatched()))
         .hasMessage("data.sft names no source; give it a list of files: data.sft = [{ path = … }]");
   }
 

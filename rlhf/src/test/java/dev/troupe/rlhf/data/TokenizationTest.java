@@ -19,9 +19,11 @@ import dev.troupe.rlhf.data.PromptText.Instruction;
 import dev.troupe.rlhf.data.PromptText.Plain;
 import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.SftExample;
+import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Collectors;
@@ -204,14 +206,14 @@ class TokenizationTest {
   private record MadeUpTemplate(LetterText letters, String blank, String end, String opening)
       implements Text {
     @Override
-    public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
-      String all = renderParts(messages).stream().map(Part::text).collect(Collectors.joining());
+    public String render(Conversation conversation, boolean addGenerationPrompt) {
+      String all = renderParts(conversation).stream().map(Part::text).collect(Collectors.joining());
       return all + (addGenerationPrompt ? opening : "");
     }
 
     @Override
-    public List<Part> renderParts(List<ChatMessage> messages) {
-      return messages.stream()
+    public List<Part> renderParts(Conversation conversation) {
+      return conversation.messages().stream()
           .map(
               message ->
                   message.role().equals("assistant")
@@ -284,14 +286,144 @@ class TokenizationTest {
             new Completion(ORIGIN, new Plain("abcdef"), "gh"),
             new Completion(ORIGIN, new Plain("ab"), "cdefgh"));
     Tokenized<SftExample> dropped = dropping(6, 4).sft(records, Trained.COMPLETION);
-    assertThat(dropped.report()).isEqualTo(new LengthReport(1, 0, 2, 9));
+    assertThat(dropped.report()).isEqualTo(new LengthReport(1, 0, 9, Map.of("too long", 2)));
     Tokenized<SftExample> cut = with(CHATTY, Format.AUTO, 6, 4).sft(records, Trained.COMPLETION);
-    assertThat(cut.report()).isEqualTo(new LengthReport(3, 2, 0, 9));
-    // The prompt lost its beginning, then the answer its end.
-    assertThat(marked(cut.examples().get(1).sequence())).isEqualTo("cdefGH");
-    assertThat(marked(cut.examples().get(2).sequence())).isEqualTo("abCDEF");
+    assertThat(cut.report()).isEqualTo(new LengthReport(3, 2, 9, Map.of()));
+    // Max 6: "gh$" leaves the prompt 3; "cdefgh$" has 7, so the prompt keeps one and it loses two.
+    assertThat(marked(cut.examples().get(1).sequence())).isEqualTo("defGH$");
+    assertThat(marked(cut.examples().get(2).sequence())).isEqualTo("bCDEFG");
     assertThat(dropped.report().describe("texts"))
         .isEqualTo("1 texts (2 dropped as too long, 0 truncated; the longest had 9 tokens)");
+  }
+
+  @Test
+  void sft_truncate_keepsTheAnswerWhole() {
+    // Max 6: an answer of 5 with its end leaves the prompt one token, its beginning of sequence.
+    Tokenization text = with(new LetterText(false, true, 1000), Format.AUTO, 6, 5);
+    assertThat(sft(text, completion("abcdefgh", "wxyz"), Trained.COMPLETION)).isEqualTo("^WXYZ$");
+    assertThat(sft(text, completion("abcdefgh", "yz"), Trained.COMPLETION)).isEqualTo("^ghYZ$");
+    assertThat(sft(text, completion("ab", "vwxyz"), Trained.COMPLETION)).isEqualTo("^VWXYZ");
+    assertThat(sft(text, completion("ab", "y"), Trained.COMPLETION)).isEqualTo("^abY$");
+  }
+
+  @Test
+  void sft_truncatedDialogue_keepsTheLastAnswerWhole() {
+    Text text = new MadeUpTemplate(CHATTY, "", "</s>", "");
+    DataRecord several = dialogue("user ab", "assistant cd", "user ef", "assistant gh");
+    String whole = "ab:CD$ef:GH$";
+    assertThat(sft(with(text, Format.AUTO, 12, 6), several, Trained.COMPLETION)).isEqualTo(whole);
+    assertThat(sft(with(text, Format.AUTO, 11, 6), several, Trained.COMPLETION))
+        .isEqualTo(whole.substring(1));
+    // An answer without its beginning is not learned; one that fits behind one token is.
+    assertThat(sft(with(text, Format.AUTO, 8, 6), several, Trained.COMPLETION))
+        .isEqualTo("d$ef:GH$");
+    assertThat(sft(with(text, Format.AUTO, 4, 3), several, Trained.COMPLETION)).isEqualTo(":GH$");
+    assertThat(sft(with(text, Format.AUTO, 3, 2), several, Trained.COMPLETION)).isEqualTo(":GH");
+  }
+
+  @Test
+  void pairs_truncate_keepsBothAnswersAndLeavesOutEqualOnes() {
+    Tokenization text = with(new LetterText(false, false, 1000), Format.AUTO, 5, 4);
+    Preference fits = new Preference(ORIGIN, new Plain("abcdefgh"), "yes", "no", 0);
+    TokenPair pair = text.pairs(List.of(fits)).examples().get(0);
+    assertThat(marked(pair.chosenSequence())).isEqualTo("hYES$");
+    assertThat(marked(pair.rejectedSequence())).isEqualTo("hNO$");
+    Preference equal = new Preference(ORIGIN, new Plain("ab"), "xxxx1", "xxxx2", 0);
+    Tokenized<TokenPair> both = text.pairs(List.of(fits, equal));
+    assertThat(both.examples()).hasSize(1);
+    assertThat(both.report().leftOut()).isEqualTo(Map.of("both answers the same", 1));
+    assertThat(both.report().describe("pairs"))
+        .isEqualTo(
+            "1 pairs (0 dropped as too long, 1 truncated; the longest had 12 tokens); 1 left out:"
+                + " both answers the same");
+    assertThatThrownBy(() -> text.pairs(List.of(equal)))
+        .hasMessage(
+            "none of 1 pairs has two different answers, at least not within 5 tokens; nothing can"
+                + " be learned from them");
+  }
+
+  @Test
+  void sft_labelThatIsFalse_isLeftOutAndCounted() {
+    Completion bad = new Completion(ORIGIN, new Plain("ab"), Answer.of("no"), false);
+    Dialogue badToo =
+        new Dialogue(
+            ORIGIN,
+            new Conversation(
+                List.of(new ChatMessage("user", "a"), new ChatMessage("assistant", "b"))),
+            false);
+    Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
+    Tokenized<SftExample> all =
+        text.sft(List.of(bad, completion("a", "b"), badToo), Trained.COMPLETION);
+    assertThat(all.examples()).hasSize(1);
+    assertThat(all.report().leftOut()).isEqualTo(Map.of("label is false", 2));
+    assertThat(all.report().describe("texts")).endsWith("; 2 left out: label is false");
+    assertThatThrownBy(() -> text.sft(List.of(bad), Trained.COMPLETION))
+        .hasMessage(
+            "none of 1 texts is to be imitated: the label of each is false (KTO marks so what a"
+                + " model should not say). Give answers whose label is true, pairs to the reward"
+                + " model or DPO, or name the label in the source's ignore to imitate them all the"
+                + " same");
+    assertThat(text.prompts(List.of(bad), 5).examples()).hasSize(1);
+  }
+
+  @Test
+  void records_withATemplatesFields_areWrittenOrCounted() {
+    Map<String, Object> fields = Map.of("reasoning_content", "hm", "name", "Bo");
+    Dialogue dialogue =
+        new Dialogue(
+            ORIGIN,
+            new Conversation(
+                List.of(new ChatMessage("user", "a"), new ChatMessage("assistant", "b", fields)),
+                Map.of("tools", List.of("t"), "level", 3)),
+            true);
+    Tokenized<SftExample> all =
+        with(CHATTY, Format.AUTO, 100, 50).sft(List.of(dialogue, dialogue), Trained.COMPLETION);
+    assertThat(marked(all.examples().get(0).sequence()))
+        .isEqualTo("<tools>[t]$\n<user>a$\n<assistant>(HM)B$");
+    assertThat(all.notices())
+        .containsExactly(
+            "left unused: level, of which the model's chat template writes nothing in 1 record",
+            "left unused: name of a turn, of which the model's chat template writes nothing in 1"
+                + " record");
+  }
+
+  @Test
+  void records_withASettingAsPlainText_areRefused() {
+    Plain prompt =
+        new Plain(
+            "ab",
+            new Setting(List.of(new ChatMessage("system", "s")), Map.of("tools", List.of("t"))));
+    Completion record = new Completion(ORIGIN, prompt, Answer.of("c"), true);
+    assertThatThrownBy(
+            () -> with(CHATTY, Format.AUTO, 100, 50).sft(List.of(record), Trained.COMPLETION))
+        .hasMessage(
+            "f.jsonl:7: its prompt has a turn by system before it, tools, for which plain text has"
+                + " no place; set data.format = chat to write it by the model's chat template, or"
+                + " name what may be left out in the source's ignore");
+    assertThat(sft(with(CHATTY, Format.CHAT, 100, 50), record, Trained.COMPLETION))
+        .isEqualTo("<tools>[t]$\n<system>s$\n<user>ab$\n<assistant>C$");
+    Completion thought =
+        new Completion(
+            ORIGIN,
+            new Plain("ab"),
+            new Answer("c", Map.of("reasoning_content", "hm"), true),
+            true);
+    assertThatThrownBy(
+            () -> with(CHATTY, Format.AUTO, 100, 50).sft(List.of(thought), Trained.COMPLETION))
+        .hasMessageStartingWith("f.jsonl:7: its answer has [reasoning_content], for which plain");
+    assertThat(sft(with(CHATTY, Format.CHAT, 100, 50), thought, Trained.COMPLETION))
+        .isEqualTo("<user>ab$\n<assistant>(HM)C$");
+  }
+
+  @Test
+  void sft_plainTextBesideTurns_isTold() {
+    List<DataRecord> mixed = List.of(completion("a", "b"), dialogue("user a", "assistant b"));
+    assertThat(with(CHATTY, Format.AUTO, 100, 50).sft(mixed, Trained.COMPLETION).notices())
+        .containsExactly(
+            "of the texts, 1 went through the chat template and 1 are plain text; data.format ="
+                + " chat writes all of them by the template");
+    assertThat(with(CHATTY, Format.CHAT, 100, 50).sft(mixed, Trained.COMPLETION).notices())
+        .isEmpty();
   }
 
   @Test
@@ -326,7 +458,7 @@ class TokenizationTest {
         List.of(
             new BarePrompt(ORIGIN, new Plain("abcde")), new BarePrompt(ORIGIN, new Plain("ab")));
     assertThat(dropping(10, 8).prompts(records, 6).report())
-        .isEqualTo(new LengthReport(1, 0, 1, 5));
+        .isEqualTo(new LengthReport(1, 0, 5, Map.of("too long", 1)));
     assertThatThrownBy(() -> dropping(10, 8).prompts(records, 10))
         .isInstanceOf(DataException.class)
         .hasMessageContaining("the longest prompt is 0 tokens and the longest sequence 10");

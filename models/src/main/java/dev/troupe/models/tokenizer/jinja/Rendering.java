@@ -6,7 +6,8 @@ import java.util.List;
 /**
  * A template's text.
  *
- * @param origins of each char, the number of the message that said it; 0 for the template
+ * @param origins of each char, the number of the message that said it; 0 for the template, {@link
+ *     Variables#GIVEN} for what the user gave otherwise
  * @param turns of each char, the number of the message in whose pass through a loop over messages
  *     it was written; 0 outside of such
  * @param generated what stands in {@code generation} blocks, in order

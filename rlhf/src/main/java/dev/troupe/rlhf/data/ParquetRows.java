@@ -1,0 +1,206 @@
+package dev.troupe.rlhf.data;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.function.LongConsumer;
+import org.apache.parquet.ParquetReadOptions;
+import org.apache.parquet.column.page.PageReadStore;
+import org.apache.parquet.conf.PlainParquetConfiguration;
+import org.apache.parquet.example.data.Group;
+import org.apache.parquet.example.data.simple.convert.GroupRecordConverter;
+import org.apache.parquet.hadoop.ParquetFileReader;
+import org.apache.parquet.hadoop.metadata.BlockMetaData;
+import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
+import org.apache.parquet.io.ColumnIOFactory;
+import org.apache.parquet.io.LocalInputFile;
+import org.apache.parquet.io.RecordReader;
+import org.apache.parquet.schema.GroupType;
+import org.apache.parquet.schema.LogicalTypeAnnotation;
+import org.apache.parquet.schema.MessageType;
+import org.apache.parquet.schema.PrimitiveType;
+import org.apache.parquet.schema.Type;
+
+/**
+ * Reads a Parquet file, rows as JSON: lists and maps as such, numbers and text; other types as text
+ * of their kind. A row's number takes the place of a line.
+ */
+final class ParquetRows {
+  private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
+
+  private final Path path;
+  private final RowSink sink;
+  private final LongConsumer more;
+
+  /**
+   * @param more hears of bytes that will be read, and may refuse them
+   */
+  ParquetRows(Path path, RowSink sink, LongConsumer more) {
+    this.path = path;
+    this.sink = sink;
+    this.more = more;
+  }
+
+  void read() throws IOException {
+    ParquetReadOptions options =
+        ParquetReadOptions.builder(new PlainParquetConfiguration())
+            .withCodecFactory(new ParquetCodecs(more))
+            .usePageChecksumVerification()
+            .build();
+    try (ParquetFileReader reader = ParquetFileReader.open(new LocalInputFile(path), options)) {
+      for (BlockMetaData block : reader.getRowGroups()) {
+        checkChunks(block);
+      }
+      readAll(reader);
+    } catch (DataException | Reading.Cancelled e) {
+      throw e;
+    } catch (RuntimeException e) { // Parquet's reader meets a broken file with any of them
+      throw broken(e);
+    }
+  }
+
+  private void readAll(ParquetFileReader reader) throws IOException {
+    MessageType schema = reader.getFileMetaData().getSchema();
+    long number = 0;
+    boolean wanted = true;
+    for (PageReadStore pages = reader.readNextRowGroup();
+        wanted && pages != null;
+        pages = wanted ? reader.readNextRowGroup() : null) {
+      RecordReader<Group> rows =
+          new ColumnIOFactory()
+              .getColumnIO(schema)
+              .getRecordReader(pages, new GroupRecordConverter(schema));
+      for (long i = 0; wanted && i < pages.getRowCount(); i++) {
+        number++;
+        Origin origin = new Origin(path.toString(), number);
+        wanted = sink.row(object(rows.read(), schema, origin), origin);
+      }
+    }
+  }
+
+  /** What the footer says of a column is believed once it lies within the file. */
+  private void checkChunks(BlockMetaData block) throws IOException {
+    long length = Files.size(path);
+    for (ColumnChunkMetaData chunk : block.getColumns()) {
+      if (!ParquetCodecs.KNOWN.contains(chunk.getCodec())) {
+        throw new DataException(
+            path
+                + ": is compressed with "
+                + chunk.getCodec()
+                + ", expected snappy, gzip, zstd, lz4_raw or none; write it anew with one of"
+                + " these");
+      }
+      long begin = chunk.getStartingPos();
+      long size = chunk.getTotalSize();
+      if (begin < 0 || size < 0 || begin + size < begin || begin + size > length) {
+        throw new IOException(
+            "the column " + chunk.getPath().toDotString() + " lies outside of it");
+      }
+    }
+  }
+
+  private DataException broken(RuntimeException e) {
+    String message = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+    return new DataException(path + ": is no sound Parquet file: " + message, e);
+  }
+
+  private static ObjectNode object(Group group, GroupType type, Origin origin) {
+    ObjectNode object = JSON.objectNode();
+    for (int i = 0; i < type.getFieldCount(); i++) {
+      Type field = type.getType(i);
+      object.set(field.getName(), field(group, i, field, origin));
+    }
+    return object;
+  }
+
+  private static JsonNode field(Group group, int index, Type field, Origin origin) {
+    int count = group.getFieldRepetitionCount(index);
+    if (field.isRepetition(Type.Repetition.REPEATED)) {
+      ArrayNode list = JSON.arrayNode();
+      for (int i = 0; i < count; i++) {
+        list.add(value(group, index, i, field, origin));
+      }
+      return list;
+    }
+    return count == 0 ? JSON.nullNode() : value(group, index, 0, field, origin);
+  }
+
+  private static JsonNode value(Group group, int index, int item, Type field, Origin origin) {
+    if (field.isPrimitive()) {
+      return primitive(group, index, item, field.asPrimitiveType(), origin);
+    }
+    Group inner = group.getGroup(index, item);
+    GroupType type = field.asGroupType();
+    LogicalTypeAnnotation kind = type.getLogicalTypeAnnotation();
+    if (kind instanceof LogicalTypeAnnotation.ListLogicalTypeAnnotation) {
+      return list(inner, type, origin);
+    }
+    if (kind instanceof LogicalTypeAnnotation.MapLogicalTypeAnnotation
+        || kind instanceof LogicalTypeAnnotation.MapKeyValueTypeAnnotation) {
+      return map(inner, type, origin);
+    }
+    return object(inner, type, origin);
+  }
+
+  /**
+   * A list is a group of a repeated group of one element; an old one repeats the element itself.
+   */
+  private static ArrayNode list(Group group, GroupType type, Origin origin) {
+    ArrayNode list = JSON.arrayNode();
+    Type repeated = type.getType(0);
+    for (int i = 0; i < group.getFieldRepetitionCount(0); i++) {
+      boolean wrapped =
+          !repeated.isPrimitive()
+              && repeated.asGroupType().getFieldCount() == 1
+              && !repeated.getName().equals("array")
+              && !repeated.getName().equals(type.getName() + "_tuple");
+      list.add(
+          wrapped
+              ? field(group.getGroup(0, i), 0, repeated.asGroupType().getType(0), origin)
+              : value(group, 0, i, repeated, origin));
+    }
+    return list;
+  }
+
+  private static ObjectNode map(Group group, GroupType type, Origin origin) {
+    ObjectNode map = JSON.objectNode();
+    GroupType pair = type.getType(0).asGroupType();
+    for (int i = 0; i < group.getFieldRepetitionCount(0); i++) {
+      Group entry = group.getGroup(0, i);
+      String key = field(entry, 0, pair.getType(0), origin).asText();
+      map.set(
+          key,
+          pair.getFieldCount() < 2 ? JSON.nullNode() : field(entry, 1, pair.getType(1), origin));
+    }
+    return map;
+  }
+
+  private static JsonNode primitive(
+      Group group, int index, int item, PrimitiveType type, Origin origin) {
+    return switch (type.getPrimitiveTypeName()) {
+      case BOOLEAN -> JSON.booleanNode(group.getBoolean(index, item));
+      case INT32 -> JSON.numberNode(group.getInteger(index, item));
+      case INT64 -> JSON.numberNode(group.getLong(index, item));
+      case FLOAT -> JSON.numberNode((double) group.getFloat(index, item));
+      case DOUBLE -> JSON.numberNode(group.getDouble(index, item));
+      case BINARY -> binary(group.getBinary(index, item).getBytes(), type, origin);
+      case INT96, FIXED_LEN_BYTE_ARRAY -> JSON.textNode(group.getValueToString(index, item));
+    };
+  }
+
+  /** Text, unless the file says that it is none; then its length, for who looks at it. */
+  private static JsonNode binary(byte[] bytes, PrimitiveType type, Origin origin) {
+    LogicalTypeAnnotation kind = type.getLogicalTypeAnnotation();
+    boolean text =
+        kind instanceof LogicalTypeAnnotation.StringLogicalTypeAnnotation
+            || kind instanceof LogicalTypeAnnotation.EnumLogicalTypeAnnotation
+            || kind instanceof LogicalTypeAnnotation.JsonLogicalTypeAnnotation;
+    return text
+        ? JSON.textNode(Utf8Lines.text(bytes, origin.toString() + ", " + type.getName()))
+        : JSON.binaryNode(bytes);
+  }
+}

@@ -1,0 +1,177 @@
+package dev.troupe.rlhf.data;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.troupe.protocol.data.ChatMessage;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Turns of a dialogue, by OpenAI's names or ShareGPT's. */
+final class TurnsParser {
+  private static final Map<String, String> ROLE_ALIASES =
+      Map.of(
+          "human", "user",
+          "gpt", "assistant",
+          "chatgpt", "assistant",
+          "bot", "assistant",
+          "model", "assistant",
+          "observation", "tool");
+
+  private static final Set<String> ROLES =
+      Set.of("system", "developer", "user", "assistant", "tool", "function", "ipython");
+
+  /** Text in a list of parts, by the names that APIs give it. */
+  private static final Set<String> TEXT_PARTS = Set.of("text", "input_text", "output_text");
+
+  private TurnsParser() {}
+
+  /** A list of turns, roles normalised. */
+  static List<ChatMessage> turns(Fields record, String key, @Nullable JsonNode array) {
+    JsonNode list = array == null ? null : JsonValues.unwrapped(record, key, array);
+    if (list == null || !list.isArray() || list.isEmpty()) {
+      throw DataException.at(
+          record.origin(),
+          "\""
+              + key
+              + "\" is "
+              + (list == null ? "not there" : Fields.kind(list))
+              + ", expected a list of one or more turns");
+    }
+    List<ChatMessage> turns = new ArrayList<>();
+    for (JsonNode turn : list) {
+      turns.add(turn(record, key, turn));
+    }
+    return turns;
+  }
+
+  static ChatMessage turn(Fields record, String key, JsonNode node) {
+    if (!node.isObject()) {
+      throw DataException.at(
+          record.origin(),
+          "a turn in \"" + key + "\" is " + Fields.kind(node) + ", expected an object");
+    }
+    Fields turn = new Fields(node, record.origin());
+    String role = turn.text(Shape.MESSAGES, turn.has("from") ? "from" : "role");
+    String contentKey = turn.has("value") ? "value" : "content";
+    if (role.equals("function_call")) {
+      return functionCall(turn, contentKey);
+    }
+    String known = ROLE_ALIASES.getOrDefault(role, role);
+    if (!ROLES.contains(known)) {
+      throw DataException.at(
+          record.origin(),
+          "a turn in \""
+              + key
+              + "\" has the role \""
+              + role
+              + "\", expected system, user (human), assistant (gpt) or tool");
+    }
+    checkLearned(turn, known);
+    Map<String, @Nullable Object> fields = new LinkedHashMap<>();
+    String content = content(record, turn, contentKey, fields);
+    for (String name : turn.unread()) {
+      fields.put(name, JsonValues.plain(node.get(name)));
+    }
+    return new ChatMessage(known, content, fields);
+  }
+
+  private static String content(
+      Fields record, Fields turn, String key, Map<String, @Nullable Object> fields) {
+    JsonNode value = turn.read(key);
+    if ((value == null || value.isNull()) && turn.has("tool_calls")) {
+      fields.put("content", null);
+      return "";
+    }
+    if (value == null) {
+      throw turn.lacks(Shape.MESSAGES, key);
+    }
+    if (value.isArray()) {
+      StringBuilder text = new StringBuilder();
+      value.forEach(part -> text.append(part(record, key, part)));
+      return text.toString();
+    }
+    if (!value.isTextual()) {
+      throw turn.wrong(key, value, value.isNull() ? "text (null only beside tool_calls)" : "text");
+    }
+    return value.textValue();
+  }
+
+  /** Parts are one text, with nothing between them. */
+  private static String part(Fields record, String key, JsonNode node) {
+    if (node.isTextual()) {
+      return node.textValue();
+    }
+    Fields part = new Fields(node, record.origin());
+    JsonNode type = part.read("type");
+    if (!node.isObject() || type == null || !TEXT_PARTS.contains(type.asText())) {
+      throw DataException.at(
+          record.origin(),
+          "\""
+              + key
+              + "\" has a part "
+              + (type == null ? "that is " + Fields.found(node) : "of type " + type)
+              + ", expected {\"type\": \"text\", \"text\": text}: only text can be learned, so leave"
+              + " such records out");
+    }
+    String text = part.text(Shape.MESSAGES, "text");
+    part.unread().forEach(name -> record.unread(key + "[]." + name));
+    return text;
+  }
+
+  /** OpenAI's weight and Axolotl's train take a turn out of training, which nothing here does. */
+  private static void checkLearned(Fields turn, String role) {
+    for (String key : List.of("weight", "train")) {
+      if (turn.has(key) && role.equals("assistant")) {
+        JsonNode value = turn.node().get(key);
+        boolean learned = value.isBoolean() ? value.booleanValue() : value.asDouble(0) == 1;
+        if (!learned) {
+          throw DataException.at(
+              turn.origin(),
+              "an assistant's turn has \""
+                  + key
+                  + "\": "
+                  + value
+                  + ", and every assistant's turn is learned; leave the record out, or end it"
+                  + " before the turn");
+        }
+        turn.read(key);
+      }
+    }
+  }
+
+  /** ShareGPT's call of a function: JSON with its name and arguments. */
+  private static ChatMessage functionCall(Fields turn, String key) {
+    JsonNode call = JsonValues.unwrapped(turn, key, turn.node().path(key));
+    List<JsonNode> calls = new ArrayList<>();
+    if (call.isArray()) {
+      call.forEach(calls::add);
+    } else {
+      calls.add(call);
+    }
+    turn.read(key);
+    List<Object> plain = new ArrayList<>();
+    for (JsonNode one : calls) {
+      if (!one.isObject() || !one.path("name").isTextual()) {
+        throw DataException.at(
+            turn.origin(),
+            "a function_call is "
+                + Fields.found(one)
+                + ", expected {\"name\": text, \"arguments\": object}");
+      }
+      Map<String, @Nullable Object> function = new LinkedHashMap<>();
+      one.properties()
+          .forEach(field -> function.put(field.getKey(), JsonValues.plain(field.getValue())));
+      plain.add(Map.of("type", "function", "function", function));
+    }
+    Map<String, @Nullable Object> fields = new LinkedHashMap<>();
+    fields.put("content", null);
+    fields.put("tool_calls", plain);
+    for (String name : turn.unread()) {
+      fields.put(name, JsonValues.plain(turn.node().get(name)));
+    }
+    return new ChatMessage("assistant", "", fields);
+  }
+}

@@ -1,0 +1,55 @@
+"""Tables of records for SourceFilesTest, by pyarrow 26.0.1 (the version used is in the files' created_by).
+
+    python make_tables.py
+
+"""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+CALL = [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]
+MESSAGES = pa.schema(
+    [
+        (
+            "messages",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("role", pa.string()),
+                        ("content", pa.string()),
+                        ("tool_calls", pa.list_(pa.struct([("id", pa.string()), ("function", pa.struct([("name", pa.string()), ("arguments", pa.string())]))]))),
+                    ]
+                )
+            ),
+        ),
+        ("tools", pa.string()),
+        ("score", pa.float32()),
+        ("id", pa.int64()),
+        ("keep", pa.bool_()),
+        ("meta", pa.map_(pa.string(), pa.int32())),
+    ]
+)
+dialogues = pa.Table.from_pylist(
+    [
+        {
+            "messages": [
+                {"role": "user", "content": "hi", "tool_calls": None},
+                {"role": "assistant", "content": None, "tool_calls": CALL},
+                {"role": "assistant", "content": "yo 日本", "tool_calls": []},
+            ],
+            "tools": '[{"type": "function"}]',
+            "score": 0.5,
+            "id": 1 << 40,
+            "keep": True,
+            "meta": [("a", 1)],
+        },
+        {"messages": [{"role": "user", "content": "é", "tool_calls": None}], "tools": None, "score": None, "id": None, "keep": None, "meta": None},
+    ],
+    schema=MESSAGES,
+)
+pq.write_table(dialogues, "dialogues.parquet")
+
+rows = pa.table({"prompt": [f"p{i}" for i in range(5)], "completion": ["c"] * 5})
+for codec in ["none", "snappy", "gzip", "zstd", "lz4", "brotli"]:
+    pq.write_table(rows, f"rows-{codec}.parquet", compression=codec, row_group_size=2, data_page_version="2.0" if codec == "zstd" else "1.0")
+pq.write_table(pa.table({"text": pa.array([b"ok", b"\xff"]).cast(pa.binary())}), "binary.parquet")
