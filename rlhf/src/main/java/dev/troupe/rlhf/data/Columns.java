@@ -43,8 +43,18 @@ public record Columns(
     Limits limits = new Limits();
     Map<String, String> seen = new LinkedHashMap<>();
     names(
-            prompt, completion, instruction, input, messages, chosen, rejected, margin, text,
-            system, tools, label)
+            prompt,
+            completion,
+            instruction,
+            input,
+            messages,
+            chosen,
+            rejected,
+            margin,
+            text,
+            system,
+            tools,
+            label)
         .forEach(
             (ours, theirs) -> {
               limits.condition(ours, "empty", !theirs.isBlank(), "the name of a field of the file");

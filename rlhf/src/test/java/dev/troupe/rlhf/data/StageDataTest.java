@@ -118,8 +118,12 @@ class StageDataTest {
   void config_weightOnSomeSources_isRefused() {
     List<SourceConfig> mixed = List.of(weighted("a.jsonl", 1), SourceConfig.of("b.jsonl"));
     assertThatThrownBy(() -> config(mixed, Optional.empty()))
-        .hasMessage("sft has a weight on 1 of 2 sources, give one to all of them or to none");
-    assertThatThrownBy(() -> weighted("a.jsonl", 0)).hasMessage("weight is 0.0, allowed: above 0");
+        .hasMessage(
+            "sft is a blend with a weight on 1 of 2 sources, allowed: a weight on all of them or on"
+                + " none; preferences is a blend with a weight on 1 of 2 sources, allowed: a weight on"
+                + " all of them or on none; prompts is a blend with a weight on 1 of 2 sources,"
+                + " allowed: a weight on all of them or on none");
+    assertThatThrownBy(() -> weighted("a.jsonl", 0)).hasMessage("weight is 0, allowed: above 0");
   }
 
   @Test
