@@ -1,7 +1,7 @@
 package dev.troupe.models.checkpoint;
 
 import java.util.List;
-import java.util.OptionalDouble;
+import java.util.Optional;
 
 /**
  * The choices by which one family of decoders differs from another. The kernels know each choice
@@ -136,13 +136,18 @@ public record Decoder(
      * @param dims of each head that turn; even
      * @param theta base of the frequencies
      * @param scaling of the frequencies
-     * @param localTheta the base in local layers, unscaled, where it is another
+     * @param local of local layers, where they turn otherwise
      */
-    record Rotary(int dims, double theta, RopeScaling scaling, OptionalDouble localTheta)
+    record Rotary(int dims, double theta, RopeScaling scaling, Optional<Local> local)
         implements Positions {
+      /** The base and scaling of local layers. */
+      public record Local(double theta, RopeScaling scaling) {}
+
       @Override
       public int longest() {
-        return scaling.longest();
+        return Math.min(
+            scaling.longest(),
+            local.map(near -> near.scaling().longest()).orElse(Integer.MAX_VALUE));
       }
     }
 

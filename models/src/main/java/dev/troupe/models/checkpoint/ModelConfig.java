@@ -4,9 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.Decoder.Positions;
 import dev.troupe.models.checkpoint.StoredWeight.Part;
-import dev.troupe.models.checkpoint.gguf.GgufConfig;
-import dev.troupe.models.checkpoint.gguf.GgufFile;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -138,30 +135,24 @@ public record ModelConfig(
    * @throws CheckpointException when it is missing, malformed, or of a model that cannot be run
    */
   public static ModelConfig read(Path path) {
-    return of(json(path), path);
+    return PublishedConfig.read(path).config();
   }
 
-  /**
-   * As {@link #read}, from what {@link #json} read: with the ends of text that a {@code
-   * generation_config.json} beside it names. Of many models made for dialogues, Phi-3 for example,
-   * the end of a turn stands there alone.
-   */
-  static ModelConfig of(ObjectNode json, Path path) {
-    ModelConfig config = parse(json, where(path));
-    Path file = Path.of(where(path)).resolveSibling("generation_config.json");
-    if (isGguf(path) || !Files.exists(file)) {
-      return config;
-    }
-    try {
-      return config.withEnds(new ConfigKeys(JsonFile.read(file)).eosTokens(List.of()));
-    } catch (IllegalArgumentException e) {
-      throw new CheckpointException(file + ": " + e.getMessage() + ".", e);
-    }
+  /** The same with an output matrix of its own. */
+  ModelConfig untied() {
+    ObjectNode untied = source();
+    untied.put("tie_word_embeddings", false);
+    return with(false, eosTokenIds, untied);
   }
 
-  private ModelConfig withEnds(List<Integer> more) {
+  /** The same with more ends of text behind its own. */
+  ModelConfig withEnds(List<Integer> more) {
     Set<Integer> ends = new LinkedHashSet<>(eosTokenIds);
     ends.addAll(more);
+    return with(tiedEmbeddings, List.copyOf(ends), source);
+  }
+
+  private ModelConfig with(boolean tied, List<Integer> ends, ObjectNode json) {
     return new ModelConfig(
         architecture,
         vocabSize,
@@ -173,33 +164,17 @@ public record ModelConfig(
         headDim,
         normEps,
         maxPositionEmbeddings,
-        tiedEmbeddings,
-        List.copyOf(ends),
+        tied,
+        ends,
         bosTokenId,
         padTokenId,
         decoder,
-        source);
+        json);
   }
 
   /** Whether a path is meant to be a GGUF file: a model in one file, tokenizer included. */
   public static boolean isGguf(Path path) {
     return path.toString().endsWith(".gguf");
-  }
-
-  static ObjectNode json(Path path) {
-    if (isGguf(path)) {
-      try (GgufFile file = GgufFile.open(path)) {
-        return GgufConfig.of(file);
-      }
-    }
-    return JsonFile.read(Path.of(where(path)));
-  }
-
-  /** The file that is read. */
-  static String where(Path path) {
-    return path.toString().endsWith(".json") || isGguf(path)
-        ? path.toString()
-        : path.resolve("config.json").toString();
   }
 
   /** As {@link #read}, from parsed JSON; {@code where} names it in errors. */
@@ -224,8 +199,9 @@ public record ModelConfig(
 
   /** As {@link #rotaryFrequencies}, of local layers; none where they are the same. */
   public double[] localRotaryFrequencies() {
-    if (decoder.positions() instanceof Positions.Rotary rotary && rotary.localTheta().isPresent()) {
-      return frequencies(rotary.dims(), rotary.localTheta().getAsDouble(), new RopeScaling.None());
+    if (decoder.positions() instanceof Positions.Rotary rotary && rotary.local().isPresent()) {
+      Positions.Rotary.Local local = rotary.local().get();
+      return frequencies(rotary.dims(), local.theta(), local.scaling());
     }
     return new double[0];
   }

@@ -1,5 +1,6 @@
 package dev.troupe.models.checkpoint;
 
+import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -37,7 +38,9 @@ public final class ValueHeadFile {
                 + "], found "
                 + file.names());
       }
-      return Optional.of(file.floats(TENSOR));
+      float[] head = file.floats(TENSOR);
+      Finite.check(file.path(), TENSOR, file.shape(TENSOR), FloatBuffer.wrap(head));
+      return Optional.of(head);
     }
   }
 }

@@ -55,7 +55,8 @@ final class FusedWeights {
       Weight weight =
           switch (stored.slot()) {
             case ROPE -> rope(config, config.rotaryFrequencies(), amplitude(config));
-            case LOCAL_ROPE -> rope(config, config.localRotaryFrequencies(), 1);
+            case LOCAL_ROPE ->
+                rope(config, config.localRotaryFrequencies(), localAmplitude(config));
             default ->
                 stored.slot() == Slot.HEAD && config.tiedEmbeddings()
                     ? Objects.requireNonNull(embed)
@@ -191,6 +192,12 @@ final class FusedWeights {
   private static double amplitude(ModelConfig config) {
     return config.decoder().positions() instanceof Positions.Rotary rotary
         ? rotary.scaling().amplitude()
+        : 1;
+  }
+
+  private static double localAmplitude(ModelConfig config) {
+    return config.decoder().positions() instanceof Positions.Rotary rotary
+        ? rotary.local().map(local -> local.scaling().amplitude()).orElse(1.0)
         : 1;
   }
 

@@ -2,6 +2,7 @@ package dev.troupe.models.peft;
 
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.checkpoint.Finite;
 import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.SafetensorsFile;
@@ -9,6 +10,7 @@ import dev.troupe.models.checkpoint.SafetensorsWriter;
 import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.TensorData;
 import java.io.IOException;
+import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -116,7 +118,9 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
                     + shape
                     + " for this base: the adapter was trained on another base or with another rank.");
           } else {
-            tensors.put(name, TensorData.of(file.floats(PREFIX + name), shape.toArray()));
+            float[] values = file.floats(PREFIX + name);
+            Finite.check(file.path(), PREFIX + name, shape, FloatBuffer.wrap(values));
+            tensors.put(name, TensorData.of(values, shape.toArray()));
           }
         });
     Set<String> biases = config.biases(model).keySet();

@@ -219,20 +219,54 @@ final class CheckpointTest {
     }
   }
 
+  /** As transformers: two equal matrices are tied, of two different ones the head counts. */
   @Test
-  void open_tiedWithAHead_mustBeEqual() {
+  void open_tiedWithAHead_isTiedOnlyWhereTheyAreEqual() {
     rewrite(tensors -> tensors.put("lm_head.weight", tensors.get("model.embed_tokens.weight")));
     editConfig(json -> json.put("tie_word_embeddings", true));
     try (Checkpoint checkpoint = Checkpoint.open(directory)) {
+      assertThat(checkpoint.config().tiedEmbeddings()).isTrue();
       assertThat(checkpoint.names()).doesNotContain("lm_head.weight");
     }
     rewrite(tensors -> {});
     editConfig(json -> json.put("tie_word_embeddings", true));
-    assertError(
-        directory,
+    try (Checkpoint checkpoint = Checkpoint.open(directory)) {
+      assertThat(checkpoint.config().tiedEmbeddings()).isFalse();
+      assertThat(checkpoint.config()).isEqualTo(ModelConfig.read(directory));
+      assertThat(checkpoint.configJson().get("tie_word_embeddings").asBoolean()).isFalse();
+      assertThat(checkpoint.floats("lm_head.weight"))
+          .isNotEqualTo(checkpoint.floats("model.embed_tokens.weight"));
+    }
+  }
+
+  @Test
+  void open_tiedWithTheHeadAlone_embedsWithIt() {
+    float[][] head = new float[1][];
+    rewrite(
+        tensors -> {
+          head[0] = tensors.get("lm_head.weight").floats();
+          tensors.remove("model.embed_tokens.weight");
+        });
+    editConfig(json -> json.put("tie_word_embeddings", true));
+    try (Checkpoint checkpoint = Checkpoint.open(directory)) {
+      assertThat(checkpoint.config().tiedEmbeddings()).isTrue();
+      assertThat(checkpoint.names()).doesNotContain("lm_head.weight");
+      assertThat(checkpoint.floats("model.embed_tokens.weight")).isEqualTo(head[0]);
+    }
+  }
+
+  @Test
+  void read_adapterInPlaceOfAModel_saysHowToGiveIt() throws IOException {
+    Files.writeString(
+        directory.resolve("adapter_config.json"), "{\"base_model_name_or_path\": \"org/base\"}");
+    String message =
         directory
-            + ": the output matrix is tied to the embedding (tie_word_embeddings), but tensor 'lm_head.weight' in model.safetensors differs from"
-            + " 'model.embed_tokens.weight'.");
+            + " is an adapter (adapter_config.json), not a whole model. Name its base as the model, which the file says is 'org/base',"
+            + " and this directory as the adapter: BASE --adapter "
+            + directory
+            + ".";
+    assertError(directory, message);
+    assertThatThrownBy(() -> ModelConfig.read(directory)).hasMessage(message);
   }
 
   @ParameterizedTest
@@ -240,9 +274,15 @@ final class CheckpointTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "architectures | ['MambaForCausalLM'] | unknown architecture 'MambaForCausalLM'; known are KNOWN.",
-        "architectures | null | it names no architecture (key 'architectures'); known are KNOWN.",
-        "hidden_size | null | hidden_size is missing.",
+        "model_type | 'mamba' | unknown model_type 'mamba'; known are TYPES.",
+        "hidden_size | null | hidden_size must be a whole number, found null.",
+        "rms_norm_eps | null | rms_norm_eps must be a number, found null.",
+        "tie_word_embeddings | null | tie_word_embeddings must be true or false, found null.",
+        "is_encoder_decoder | true | is_encoder_decoder is true; a network with an encoder cannot be run.",
+        "sliding_window | 8 | the key 'sliding_window' (found 8) is not known for model_type llama: what it asks for would not be done."
+            + " Remove it from the file if the model is the same without it.",
+        "rope_scaling | {'rope_type':'linear','factor':2.0,'alpha':3} | rope_scaling: the key 'alpha' (found 3) is not known for rotary"
+            + " positions: what it asks for would not be done. Remove it from the file if the model is the same without it.",
         "hidden_size | 'x' | hidden_size must be a whole number, found 'x'.",
         "num_hidden_layers | 0 | num_hidden_layers must be 1 to 1000, found 0.",
         "num_hidden_layers | 2000000000 | num_hidden_layers must be 1 to 1000, found 2000000000.",
@@ -250,11 +290,10 @@ final class CheckpointTest {
         "max_position_embeddings | 2000000000 | max_position_embeddings times head_dim is too large: 2000000000 times 16.",
         "num_key_value_heads | 3 | num_attention_heads 2 is not a multiple of num_key_value_heads 3.",
         "head_dim | 15 | head_dim 15 is odd; rotary positions need pairs.",
-        "model_type | 'qwen2' | model_type 'qwen2' does not go with the architecture LlamaForCausalLM, which is 'llama'.",
         "hidden_act | 'quick_gelu' | hidden_act 'quick_gelu' cannot be run; known are silu, gelu, gelu_new, gelu_fast,"
             + " gelu_pytorch_tanh, relu.",
-        "partial_rotary_factor | 0.2 | partial_rotary_factor 0.2 of head_dim 16 turns 3 numbers; expected an even number of at most"
-            + " head_dim.",
+        "partial_rotary_factor | 0.2 | partial_rotary_factor 0.2 beside rope_type 'linear' cannot be run in this family, which turns whole"
+            + " heads; expected 1.",
         "quantization_config | {'bits':4} | quantization_config is set; quantised weights cannot be trained. Use the checkpoint in"
             + " bf16, fp16 or fp32.",
         "rope_scaling | {'rope_type':'ntk','factor':2.0} | rope_scaling of type 'ntk' cannot be run; known are default, linear, dynamic,"
@@ -288,7 +327,7 @@ final class CheckpointTest {
     try (Checkpoint checkpoint = Checkpoint.open(directory)) {
       assertThat(checkpoint.config()).isEqualTo(ModelConfig.read(directory));
       assertThat(checkpoint.configJson())
-          .isEqualTo(JsonFile.read(directory.resolve("config.json")));
+          .isEqualTo(JsonFile.read(directory.resolve("config.json")).without("dtype"));
     }
     generation.put("eos_token_id", 384);
     JsonFile.write(file, generation);
@@ -304,10 +343,29 @@ final class CheckpointTest {
   /** JSON values are quoted in double quotes in messages, names in single ones. */
   private static String fixQuotes(String message) {
     return message
-        .replace("known are KNOWN", "known are " + String.join(", ", Families.architectures()))
+        .replace("known are TYPES", "known are " + String.join(", ", Families.modelTypes()))
         .replace("found 'x'", "found \"x\"")
         .replace("found 'a'", "found \"a\"")
         .replace("found 'yes'", "found \"yes\"");
+  }
+
+  /** As transformers: {@code architectures} is not read where there is a {@code model_type}. */
+  @Test
+  void readConfig_modelTypeAlone_saysTheFamily() {
+    rewrite(tensors -> {});
+    editConfig(json -> json.putArray("architectures").add("MistralForCausalLM"));
+    assertThat(ModelConfig.read(directory).architecture()).isEqualTo(ModelConfig.LLAMA);
+    editConfig(json -> json.remove("architectures"));
+    assertThat(ModelConfig.read(directory).architecture()).isEqualTo(ModelConfig.LLAMA);
+    editConfig(json -> json.remove("model_type"));
+    assertThatThrownBy(() -> ModelConfig.read(directory))
+        .hasMessageContaining("it names neither its model_type nor its architectures");
+    editConfig(json -> json.putArray("architectures").add("MambaForCausalLM"));
+    assertThatThrownBy(() -> ModelConfig.read(directory))
+        .hasMessageContaining(
+            "unknown architecture 'MambaForCausalLM'; known are LlamaForCausalLM");
+    editConfig(json -> json.putArray("architectures").add(ModelConfig.LLAMA));
+    assertThat(ModelConfig.read(directory).architecture()).isEqualTo(ModelConfig.LLAMA);
   }
 
   @Test

@@ -29,7 +29,9 @@ public final class GgufConfig {
     KNOWN.put("gemma3", new Family("Gemma3ForCausalLM", "gemma3_text"));
   }
 
-  private static final String MISTRAL = "MistralForCausalLM";
+  /** What a Llama with windows is called elsewhere. */
+  private static final Set<String> MISTRALS = Set.of("MistralForCausalLM", "MinistralForCausalLM");
+
   private static final String EMBEDDING = "token_embd.weight";
 
   /** Keys of every family that are read, checked, or change nothing. */
@@ -80,7 +82,7 @@ public final class GgufConfig {
    * is a Llama.
    */
   public static Optional<String> nameOf(String architecture) {
-    String known = architecture.equals(MISTRAL) ? ModelConfig.LLAMA : architecture;
+    String known = MISTRALS.contains(architecture) ? ModelConfig.LLAMA : architecture;
     return KNOWN.entrySet().stream()
         .filter(entry -> entry.getValue().architecture().equals(known))
         .map(Map.Entry::getKey)
