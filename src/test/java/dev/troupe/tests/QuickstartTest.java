@@ -27,8 +27,9 @@ class QuickstartTest {
         Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().get();
     PpoRecipe.Result ppo = (PpoRecipe.Result) result.results().get("ppo");
     assertThat(ppo.before().metrics().get("ruleSatisfied")).isLessThanOrEqualTo(0.60);
-    assertThat(ppo.after().metrics().get("ruleSatisfied")).isGreaterThanOrEqualTo(0.90);
-    assertThat(ppo.after().metrics().get("wellFormed")).isGreaterThanOrEqualTo(0.90);
+    assertThat(ppo.after().orElseThrow().metrics().get("ruleSatisfied"))
+        .isGreaterThanOrEqualTo(0.90);
+    assertThat(ppo.after().orElseThrow().metrics().get("wellFormed")).isGreaterThanOrEqualTo(0.90);
     assertThat(ppo.skippedUpdates()).isZero();
     assertThat(ppo.account()).isEqualTo(new Account(20 * 64, 20 * 64, Map.of()));
   }
@@ -44,8 +45,9 @@ class QuickstartTest {
         Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().get();
     DpoRecipe.Result dpo = (DpoRecipe.Result) result.results().get("dpo");
     assertThat(dpo.before().metrics().get("ruleSatisfied")).isLessThanOrEqualTo(0.60);
-    assertThat(dpo.after().metrics().get("ruleSatisfied")).isGreaterThanOrEqualTo(0.90);
-    assertThat(dpo.after().metrics().get("wellFormed")).isGreaterThanOrEqualTo(0.90);
+    assertThat(dpo.after().orElseThrow().metrics().get("ruleSatisfied"))
+        .isGreaterThanOrEqualTo(0.90);
+    assertThat(dpo.after().orElseThrow().metrics().get("wellFormed")).isGreaterThanOrEqualTo(0.90);
     assertThat(dpo.account().dropped()).isEmpty();
   }
 }

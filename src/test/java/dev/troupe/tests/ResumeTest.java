@@ -40,7 +40,13 @@ class ResumeTest {
 
   private static List<String> overrides(Path output) {
     List<String> overrides = new ArrayList<>(Quickstarts.shortened(output));
-    overrides.addAll(List.of("ppo.iterations=3", "checkpoints.every-steps=2"));
+    // The best state is the result: what a resume must find again.
+    overrides.addAll(
+        List.of(
+            "ppo.iterations=3",
+            "ppo.evaluate-every=1",
+            "ppo.best.metric=score",
+            "checkpoints.every-steps=2"));
     return overrides;
   }
 
@@ -175,7 +181,7 @@ class ResumeTest {
 
   /** Weights to the byte; every step's metrics once and equal; the same books and figures. */
   private static void assertSameAsStraight(Path output) throws IOException {
-    for (String stage : List.of("sft", "reward", "policy")) {
+    for (String stage : List.of("sft", "reward", "ppo", "policy")) {
       assertThat(output.resolve(stage).resolve("adapter_model.safetensors"))
           .hasSameBinaryContentAs(straight.resolve(stage).resolve("adapter_model.safetensors"));
     }

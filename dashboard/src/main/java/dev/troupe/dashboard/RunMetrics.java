@@ -86,15 +86,18 @@ final class RunMetrics {
                     "Time by phase",
                     tags.and("phase", phase),
                     seconds));
-    stage
-        .latest()
-        .forEach(
-            (metric, value) ->
-                gauge(
-                    "troupe.step." + snakeCase(metric),
-                    "Metric " + metric + " of the newest step, see docs/metrics.md",
-                    tags,
-                    value));
+    stage.latest().forEach((metric, value) -> stepMetric(tags, metric, value));
+  }
+
+  /** One that is not a finite number is absent. */
+  private void stepMetric(Tags tags, String metric, double value) {
+    if (Double.isFinite(value)) {
+      gauge(
+          "troupe.step." + snakeCase(metric),
+          "Metric " + metric + " of the newest step, see docs/metrics.md",
+          tags,
+          value);
+    }
   }
 
   private void actor(RoleChanged actor) {

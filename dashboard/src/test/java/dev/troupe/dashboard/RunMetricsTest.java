@@ -30,7 +30,6 @@ final class RunMetricsTest {
             "troupe_stage_planned_steps{stage=\"ppo\"} 120.0",
             "troupe_stage_state{stage=\"sft\",state=\"completed\"} 1.0",
             "troupe_step_score{stage=\"ppo\"} 1.5",
-            "troupe_step_kl{stage=\"ppo\"} NaN",
             "troupe_step_tokens_per_second{stage=\"ppo\"} 2000.0",
             "troupe_rollouts_recorded_total 20.0",
             "troupe_notices_total{severity=\"info\"} 1.0",
@@ -39,6 +38,7 @@ final class RunMetricsTest {
             "troupe_cluster_member{address=\"127.0.0.1:25521\",status=\"Up\"} 1.0");
     assertThat(text).contains("troupe_stage_phase_seconds_total{phase=\"train\",stage=\"ppo\"}");
     assertThat(text).contains("# TYPE troupe_notices_total counter");
+    assertThat(text).as("what is no number is absent").doesNotContain("NaN");
   }
 
   @Test

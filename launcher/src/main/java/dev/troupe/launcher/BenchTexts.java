@@ -8,7 +8,7 @@ import java.util.Random;
 
 /** Data of random words for runs that are measured. */
 final class BenchTexts {
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = OutputJson.mapper();
 
   private BenchTexts() {}
 

@@ -1,7 +1,6 @@
 package dev.troupe.launcher;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.troupe.models.torch.Device;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -62,7 +61,7 @@ final class DoctorCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
       out.println(
-          new ObjectMapper().writeValueAsString(java.util.Map.of("ok", ok, "checks", checks)));
+          OutputJson.mapper().writeValueAsString(java.util.Map.of("ok", ok, "checks", checks)));
     } else {
       for (Check check : checks) {
         out.printf(

@@ -1,7 +1,6 @@
 package dev.troupe.launcher;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -86,7 +85,7 @@ final class GenerateCommand implements Callable<Integer> {
         answer.put("tokens", rollout.response().values());
         answer.put("text", rollout.text());
         answer.put("logprobs", rollout.logprobs().values());
-        out.println(new ObjectMapper().writeValueAsString(answer));
+        out.println(OutputJson.mapper().writeValueAsString(answer));
       } else {
         out.println();
       }

@@ -36,7 +36,7 @@ import picocli.CommandLine.Spec;
       "the first token having no probability. Without, tokens, sum and perplexity."
     })
 final class LogprobsCommand implements Callable<Integer> {
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = OutputJson.mapper();
 
   @Spec private CommandSpec spec;
   @ParentCommand private Troupe troupe;
@@ -86,7 +86,8 @@ final class LogprobsCommand implements Callable<Integer> {
                   + " (max_position_embeddings); shorten or split it");
         }
         Floats logprobs = tokens.size() < 2 ? Floats.EMPTY : opened.logprobs(tokens);
-        out.println(json ? object(tokens, logprobs) : summary(tokens, logprobs));
+        out.println(
+            json ? JSON.writeValueAsString(object(tokens, logprobs)) : summary(tokens, logprobs));
       }
       out.flush();
     }
@@ -135,11 +136,13 @@ final class LogprobsCommand implements Callable<Integer> {
       sum += logprob;
     }
     int scored = logprobs.values().length;
-    return String.format(
-        Locale.ROOT,
-        "%d tokens  sum %.4f  perplexity %.4f",
-        tokens.size(),
-        sum,
-        scored == 0 ? Double.NaN : Math.exp(-sum / scored));
+    return scored == 0
+        ? String.format(Locale.ROOT, "%d tokens  nothing to score", tokens.size())
+        : String.format(
+            Locale.ROOT,
+            "%d tokens  sum %.4f  perplexity %.4f",
+            tokens.size(),
+            sum,
+            Math.exp(-sum / scored));
   }
 }

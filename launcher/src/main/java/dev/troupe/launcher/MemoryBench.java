@@ -20,7 +20,7 @@ import java.util.TreeMap;
  * engines say that they hold, and the process as a whole.
  */
 record MemoryBench(PpoBench ppo) {
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = OutputJson.mapper();
   private static final String BASE = "base";
 
   /**

@@ -39,7 +39,7 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
   private static final int MINIBATCHES = 4;
   private static final String LOOPBACK = "127.0.0.1";
   private static final String OTHERS = "others";
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = OutputJson.mapper();
 
   /** The state of this JVM at the end of an iteration. */
   private record Mark(long nanos, long cpuNanos, Map<String, Traffic> traffic) {

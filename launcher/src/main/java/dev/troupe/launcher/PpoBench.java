@@ -23,7 +23,7 @@ import java.util.TreeMap;
  * @param prompts of an iteration
  */
 record PpoBench(int prompts, int promptTokens, int newTokens) {
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = OutputJson.mapper();
 
   /**
    * Seconds of an iteration and of each of its phases, and the most memory resident.

@@ -2,12 +2,12 @@ package dev.troupe.launcher;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** The last lines of a run, made from its summary.json. */
@@ -29,6 +29,9 @@ final class RunReport {
       Pattern.compile(
           "<\\|[^|<>\\s]{1,40}\\|>|</?s>|<(?:bos|eos|start_of_turn|end_of_turn)>|\\[/?INST]");
 
+  /** A letter with its marks, or an emoji of several code points. */
+  private static final Pattern CHARACTER = Pattern.compile("\\X");
+
   private RunReport() {}
 
   /**
@@ -36,15 +39,17 @@ final class RunReport {
    */
   static void print(String summaryJson, Map<String, Integer> samples, PrintWriter out)
       throws JsonProcessingException {
-    JsonNode summary = new ObjectMapper().readTree(summaryJson);
+    JsonNode summary = OutputJson.mapper().readTree(summaryJson);
     out.println();
     out.println("stages");
     for (JsonNode stage : summary.path("stages")) {
       out.println("  " + stageLine(stage));
     }
+    String start =
+        summary.path("stages").findValuesAsText("stage").contains("sft") ? "SFT" : "the start";
     for (JsonNode stage : summary.path("stages")) {
       if (stage.has("before") && stage.path("before").has("replies")) {
-        beforeAndAfter(stage, samples.getOrDefault(stage.path("stage").asText(), 3), out);
+        beforeAndAfter(stage, start, samples.getOrDefault(stage.path("stage").asText(), 3), out);
       }
     }
     out.println();
@@ -66,10 +71,24 @@ final class RunReport {
     number(line, stage, "finalLoss", "loss");
     number(line, stage, "heldOutLossBefore", "held-out loss before");
     number(line, stage, "heldOutLossAfter", "after");
-    if (stage.path("after").has("accuracy")) {
-      line.append("  held-out accuracy ").append(share(stage.path("after").path("accuracy")));
+    for (JsonNode accuracy :
+        List.of(stage.path("after").path("accuracy"), stage.path("accuracy"))) {
+      if (accuracy.has("share")) {
+        line.append("  held-out accuracy ").append(share(accuracy));
+      }
     }
     number(line, stage, "kl", "KL");
+    if (stage.path("best").has("metric")) {
+      line.append("  best ")
+          .append(stage.path("best").path("metric").asText())
+          .append(' ')
+          .append(Progress.number(stage.path("best").path("value").asDouble()))
+          .append(" after step ")
+          .append(stage.path("best").path("step").asLong());
+    }
+    if (stage.path("stoppedEarly").asBoolean()) {
+      line.append("  (stopped early)");
+    }
     if (stage.path("cancelled").asBoolean()) {
       line.append("  (interrupted)");
     }
@@ -85,13 +104,13 @@ final class RunReport {
     }
   }
 
-  private static void beforeAndAfter(JsonNode stage, int samples, PrintWriter out) {
+  private static void beforeAndAfter(JsonNode stage, String start, int samples, PrintWriter out) {
     out.println();
     out.printf(
         Locale.ROOT,
         "%-26s %10s %10s%n",
         "on held-out prompts",
-        "after SFT",
+        start.equals("SFT") ? "after SFT" : "before",
         "after " + stage.path("stage").asText().toUpperCase(Locale.ROOT));
     for (String key : List.of("score", "ruleSatisfied", "wellFormed", "responseLength")) {
       JsonNode before = stage.path("before").path("metrics").path(key);
@@ -102,12 +121,14 @@ final class RunReport {
             Locale.ROOT,
             "  %-24s %10s %10s%n",
             MEASURES.get(key),
-            measure(before.asDouble(), isShare),
-            measure(after.asDouble(), isShare));
+            measure(before, isShare),
+            measure(after, isShare));
       }
     }
     if (stage.path("winRate").has("share")) {
-      out.println("  win rate against SFT     " + share(stage.path("winRate")));
+      out.println(
+          String.format(Locale.ROOT, "  win rate against %-8s", start)
+              + share(stage.path("winRate")));
     }
     if (stage.path("oracleWinRate").has("share")) {
       out.println("  win rate by the oracle   " + share(stage.path("oracleWinRate")));
@@ -118,12 +139,19 @@ final class RunReport {
       JsonNode after = stage.path("after").path("replies").path(i);
       out.println("  prompt  " + end(replies.get(i).path("prompt").asText()));
       out.println("  before  " + beginning(replies.get(i).path("reply").asText()));
-      out.println("  after   " + beginning(after.path("reply").asText()));
+      out.println(
+          "  after   " + (after.has("reply") ? beginning(after.path("reply").asText()) : "–"));
     }
   }
 
-  private static String measure(double value, boolean isShare) {
-    return isShare ? String.format(Locale.ROOT, "%.1f %%", 100 * value) : Progress.number(value);
+  /** What was not measured is no number, and a dash. */
+  private static String measure(JsonNode value, boolean isShare) {
+    if (!value.isNumber()) {
+      return "–";
+    }
+    return isShare
+        ? String.format(Locale.ROOT, "%.1f %%", 100 * value.asDouble())
+        : Progress.number(value.asDouble());
   }
 
   /** A proportion with its interval. */
@@ -159,7 +187,7 @@ final class RunReport {
       return line;
     }
     int from = line.indexOf(' ', line.length() - LONGEST_PROMPT) + 1;
-    return "… " + line.substring(from > 0 ? from : line.length() - LONGEST_PROMPT);
+    return "… " + line.substring(from > 0 ? from : boundary(line, line.length() - LONGEST_PROMPT));
   }
 
   /** Of a reply the beginning, and how much more there is. */
@@ -169,7 +197,7 @@ final class RunReport {
       return line;
     }
     int to = line.lastIndexOf(' ', LONGEST_REPLY);
-    String shown = line.substring(0, to > 0 ? to : LONGEST_REPLY);
+    String shown = line.substring(0, to > 0 ? to : boundary(line, LONGEST_REPLY));
     return shown + " … (" + (line.length() - shown.length()) + " more letters)";
   }
 
@@ -181,5 +209,15 @@ final class RunReport {
         .strip()
         .replaceAll("[ \\t]+", " ")
         .replaceAll(" ?\\n\\s*", " ⏎ ");
+  }
+
+  /** The first place from {@code at} on that is not within what a reader takes for a character. */
+  private static int boundary(String text, int at) {
+    Matcher characters = CHARACTER.matcher(text);
+    int end = 0;
+    while (end < at && characters.find()) {
+      end = characters.end();
+    }
+    return end;
   }
 }

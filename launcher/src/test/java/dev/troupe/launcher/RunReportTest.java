@@ -66,4 +66,54 @@ class RunReportTest {
         .isEqualTo("user ⏎ Hi");
     assertThat(RunReport.end("<s>[INST] a <b> c [/INST]")).isEqualTo("a <b> c");
   }
+
+  private static String printed(String stage) throws Exception {
+    StringWriter out = new StringWriter();
+    RunReport.print("{\"stages\": [" + stage + "]}", Map.of(), new PrintWriter(out));
+    return out.toString();
+  }
+
+  @Test
+  void print_dpo_tellsItsAccuracy_andTheBestState() throws Exception {
+    assertThat(
+            printed(
+                """
+                {"stage": "dpo", "seconds": 2.0, "finalLoss": 0.5,
+                 "accuracy": {"share": 0.75, "low": 0.63, "high": 0.84, "hits": 48, "total": 64},
+                 "best": {"metric": "heldOutAccuracy", "step": 20, "value": 0.75},
+                 "stoppedEarly": true}
+                """))
+        .contains(
+            "  dpo          2.0 s  loss 0.5000  held-out accuracy 75.0 % (95 %: 63.0 to 84.0, n = 64)"
+                + "  best heldOutAccuracy 0.7500 after step 20  (stopped early)\n");
+  }
+
+  @Test
+  void print_whatWasNotMeasured_isADash_andNeverZero() throws Exception {
+    String stopped =
+        printed(
+            """
+            {"stage": "ppo", "seconds": 2.0, "kl": null, "cancelled": true, "after": null,
+             "winRate": null, "before": {"metrics": {"score": 1.5},
+              "replies": [{"prompt": "a", "reply": "b"}]}}
+            """);
+    assertThat(stopped)
+        .contains("ppo          2.0 s  (interrupted)\n")
+        .contains("on held-out prompts            before  after PPO\n")
+        .contains("  score (reward model)         1.5000          –\n")
+        .contains("  before  b\n  after   –\n")
+        .doesNotContain("win rate");
+    assertThat(printed("{\"stage\": \"sft\", \"heldOutLossBefore\": null, \"finalLoss\": null}"))
+        .doesNotContain("held-out loss")
+        .doesNotContain("loss");
+  }
+
+  @Test
+  void samples_areNeverCutWithinACharacter() {
+    String family = "👩‍👩‍👧";
+    assertThat(RunReport.beginning("x".repeat(236) + family + "y".repeat(9)))
+        .isEqualTo("x".repeat(236) + family + " … (9 more letters)");
+    assertThat(RunReport.end("x".repeat(9) + family + "y".repeat(156)))
+        .isEqualTo("… " + "y".repeat(156));
+  }
 }

@@ -204,13 +204,24 @@ public final class Pipeline {
                   this::happened));
       return ended(complete ? RunResult.COMPLETED : RunResult.CANCELLED);
     } catch (RuntimeException | Error | IOException e) {
+      writeFailure(e);
       log.append(
           RunEvent.newBuilder()
               .setRunCompleted(
                   RunCompleted.newBuilder()
-                      .setOutcome("failed")
+                      .setOutcome(RunResult.FAILED)
                       .setMessage(String.valueOf(e.getMessage()))));
       throw e;
+    }
+  }
+
+  /** A disk that is full is no reason to lose the first failure. */
+  private void writeFailure(Throwable failure) {
+    try {
+      directory.writeSummary(
+          summary(RunResult.FAILED, Optional.of(String.valueOf(failure.getMessage()))));
+    } catch (RuntimeException | IOException e) {
+      failure.addSuppressed(e);
     }
   }
 
@@ -221,7 +232,7 @@ public final class Pipeline {
   }
 
   private RunResult ended(String outcome) throws IOException {
-    String summary = summary(outcome);
+    String summary = summary(outcome, Optional.empty());
     directory.writeSummary(summary);
     log.append(
         RunEvent.newBuilder()
@@ -264,6 +275,7 @@ public final class Pipeline {
         }
       }
       String trained = directory.trained(stage).toString();
+      linkPolicy(stage);
       switch (stage) {
         case PRETRAIN -> {
           model = trained;
@@ -287,6 +299,20 @@ public final class Pipeline {
   /** Reading tells in the run's notices how far it is, and ends when the run is cancelled. */
   private Reading reading(String stage) {
     return new Reading(line -> recorder.notice("info", stage, line), cancelled::get);
+  }
+
+  private void linkPolicy(PipelineConfig.Stage stage) {
+    boolean trainsPolicy =
+        switch (stage) {
+          case SFT, PPO, DPO -> true;
+          case PRETRAIN, REWARD -> false;
+        };
+    if (trainsPolicy && !directory.linkPolicy(stage)) {
+      recorder.notice(
+          "warning",
+          name(stage),
+          "no link 'policy' could be made: the newest policy is in " + directory.trained(stage));
+    }
   }
 
   /** Whether the run that is resumed completed the stage. */
@@ -327,7 +353,8 @@ public final class Pipeline {
             recorder,
             checkpoints,
             directory.trained(stage).toString(),
-            config.seed());
+            config.seed(),
+            config.limits().skippedUpdates());
     Recipe recipe = recipe(stage, inputs, policy, reward);
     log.append(
         RunEvent.newBuilder()
@@ -344,6 +371,9 @@ public final class Pipeline {
     double took = checkpoints.seconds();
     results.put(name(stage), result);
     seconds.put(name(stage), took);
+    if (result.failure().isPresent()) {
+      throw new PipelineException(result.failure().get());
+    }
     if (result.cancelled()) {
       return false;
     }
@@ -446,7 +476,7 @@ public final class Pipeline {
     return texts;
   }
 
-  private String summary(String outcome) throws IOException {
+  private String summary(String outcome, Optional<String> failure) throws IOException {
     List<Map<String, @Nullable Object>> stages = new ArrayList<>();
     Map<String, Map<String, Double>> phases = recorder.phaseSeconds();
     results.forEach(
@@ -463,6 +493,7 @@ public final class Pipeline {
         });
     Map<String, @Nullable Object> summary = new LinkedHashMap<>();
     summary.put("outcome", outcome);
+    failure.ifPresent(why -> summary.put("failure", why));
     summary.put("seed", config.seed());
     summary.put("seconds", seconds.values().stream().mapToDouble(Double::doubleValue).sum());
     ResidentMemory.peakBytes().ifPresent(bytes -> summary.put("peakResidentBytes", bytes));
@@ -484,6 +515,7 @@ public final class Pipeline {
     if (PlainJson.of(result) instanceof Map<?, ?> plain) {
       plain.forEach(
           (key, value) -> {
+            // A number that is not finite is null by now, and so absent.
             if (value instanceof Number number) {
               numbers.put(String.valueOf(key), number.doubleValue());
             }

@@ -23,6 +23,7 @@ import java.util.Set;
  * @param model directory of the base checkpoint; absent when the run pre-trains one
  * @param stages in order
  * @param seed of everything random in training
+ * @param limits when a run that does not learn fails
  * @param quickstart makes the data and brings the oracle; absent when {@code data} names files
  */
 public record PipelineConfig(
@@ -30,6 +31,7 @@ public record PipelineConfig(
     Optional<String> model,
     List<Stage> stages,
     long seed,
+    Endurance limits,
     Optional<QuickstartConfig> quickstart,
     DataConfig data,
     PretrainConfig pretrain,
@@ -52,6 +54,17 @@ public record PipelineConfig(
     /** As a configuration file spells it. */
     public String key() {
       return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /**
+   * When a run that does not learn fails.
+   *
+   * @param skippedUpdates of one learner in a row
+   */
+  public record Endurance(int skippedUpdates) {
+    public Endurance {
+      new Limits().atLeast("skipped-updates", skippedUpdates, 1).verify();
     }
   }
 

@@ -1,13 +1,17 @@
 package dev.troupe.actors.pipeline;
 
 import java.lang.reflect.RecordComponent;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** Records as the maps and lists that JSON knows, components in their order. */
+/**
+ * Records as the maps and lists that JSON knows, components in their order. What was not measured,
+ * and a number that is not finite, is null: JSON has no word for it.
+ */
 final class PlainJson {
   private PlainJson() {}
 
@@ -16,17 +20,29 @@ final class PlainJson {
       return of(optional.orElse(null));
     }
     if (value instanceof List<?> list) {
-      return list.stream().map(PlainJson::of).toList();
+      return plain(list);
     }
     if (value instanceof Map<?, ?> map) {
       Map<String, @Nullable Object> plain = new LinkedHashMap<>();
       map.forEach((key, element) -> plain.put(String.valueOf(key), of(element)));
       return plain;
     }
+    if (value instanceof Double number) {
+      return JsonLines.finite(number);
+    }
+    if (value instanceof Float number) {
+      return JsonLines.finite(number);
+    }
     if (value instanceof Record record) {
       return record(record);
     }
     return value;
+  }
+
+  private static List<@Nullable Object> plain(List<?> list) {
+    List<@Nullable Object> plain = new ArrayList<>();
+    list.forEach(element -> plain.add(of(element)));
+    return plain;
   }
 
   private static Map<String, @Nullable Object> record(Record record) {

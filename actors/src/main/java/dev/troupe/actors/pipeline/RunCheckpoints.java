@@ -14,9 +14,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -51,8 +54,17 @@ final class RunCheckpoints implements Checkpoints {
   private final Path directory;
   private final PipelineConfig.Checkpointing config;
 
-  /** With the seconds that the stage has been at work, over all its runs. */
-  private record Manifest(String stage, long step, double seconds, Digests contents) {}
+  /**
+   * @param seconds that the stage has been at work, over all its runs
+   * @param needed steps of the checkpoints that this one refers to
+   */
+  private record Manifest(
+      String stage, long step, double seconds, Digests contents, Set<Long> needed) {
+    Manifest {
+      // Absent in those of earlier versions.
+      needed = needed == null ? Set.of() : Set.copyOf(needed);
+    }
+  }
 
   private record Completed(double seconds, Digests trained, JsonNode result) {}
 
@@ -73,7 +85,7 @@ final class RunCheckpoints implements Checkpoints {
   /** A stage starts or goes on: its seconds count from here. */
   void begins(String stage) {
     secondsBefore =
-        newest(stage).map(checkpoint -> manifest(stage, checkpoint).seconds()).orElse(0.0);
+        newestOf(stage).map(checkpoint -> manifest(stage, checkpoint).seconds()).orElse(0.0);
     started = System.nanoTime();
   }
 
@@ -100,9 +112,9 @@ final class RunCheckpoints implements Checkpoints {
   }
 
   @Override
-  public void commit(String stage, long step, Record state) {
+  public void commit(String stage, long step, Record state, Set<Long> needed) {
     Path writing = directory.resolve(stage).resolve(WRITING);
-    Path place = directory.resolve(stage).resolve(String.format(Locale.ROOT, "%08d", step));
+    Path place = place(stage, step);
     try {
       if (Digests.of(writing).files().isEmpty()) {
         throw new PipelineException(
@@ -112,31 +124,92 @@ final class RunCheckpoints implements Checkpoints {
                 + " share (--set output=DIR)");
       }
       JSON.writeValue(writing.resolve(STATE).toFile(), state);
-      Manifest manifest = new Manifest(stage, step, seconds(), Digests.of(writing));
+      Manifest manifest = new Manifest(stage, step, seconds(), Digests.of(writing), needed);
       JSON.writeValue(writing.resolve(MANIFEST).toFile(), manifest);
       Files.move(writing, place, StandardCopyOption.ATOMIC_MOVE);
-      List<Path> all = all(stage);
-      for (Path old : all.subList(0, Math.max(0, all.size() - config.keep()))) {
-        remove(old);
-      }
+      prune(stage);
     } catch (IOException e) {
       throw new PipelineException("cannot write the checkpoint " + place + ": " + e, e);
     }
   }
 
+  /** Keeps the newest ones, and those that they refer to. */
+  private void prune(String stage) throws IOException {
+    List<Path> all = all(stage);
+    List<Path> newest = all.subList(Math.max(0, all.size() - config.keep()), all.size());
+    Set<Long> needed = new HashSet<>();
+    for (Path checkpoint : newest) {
+      needed.addAll(manifest(stage, checkpoint).needed());
+    }
+    for (Path old : all) {
+      if (!newest.contains(old) && !needed.contains(step(old))) {
+        remove(old);
+      }
+    }
+  }
+
+  @Override
+  public OptionalLong newest(String stage) {
+    return newestOf(stage).map(found -> OptionalLong.of(step(found))).orElse(OptionalLong.empty());
+  }
+
+  @Override
+  public String directory(String stage, long step) {
+    Path checkpoint = place(stage, step);
+    if (!Files.isDirectory(checkpoint)) {
+      throw new PipelineException(
+          String.format(
+              Locale.ROOT,
+              "the checkpoint %s is gone, and a later one refers to it as the stage's best state; put it back, or remove %s to have stage %s start again",
+              checkpoint,
+              directory.resolve(stage),
+              stage));
+    }
+    undamaged(stage, checkpoint);
+    return checkpoint.toString();
+  }
+
+  @Override
+  public void discard(String stage, long from) {
+    try {
+      for (Path checkpoint : all(stage)) {
+        if (step(checkpoint) >= from) {
+          remove(checkpoint);
+        }
+      }
+    } catch (IOException e) {
+      throw new PipelineException("cannot remove checkpoints of stage " + stage + ": " + e, e);
+    }
+  }
+
+  private Path place(String stage, long step) {
+    return directory.resolve(stage).resolve(String.format(Locale.ROOT, "%08d", step));
+  }
+
+  private static long step(Path checkpoint) {
+    return Long.parseLong(name(checkpoint));
+  }
+
+  private void undamaged(String stage, Path checkpoint) {
+    try {
+      Optional<String> damage = manifest(stage, checkpoint).contents().damage(checkpoint);
+      if (damage.isPresent()) {
+        throw damaged(stage, checkpoint, damage.get());
+      }
+    } catch (IOException e) {
+      throw new PipelineException("cannot read the checkpoint " + checkpoint + ": " + e, e);
+    }
+  }
+
   @Override
   public <S extends Record> Optional<Saved<S>> latest(String stage, Class<S> type) {
-    Optional<Path> newest = newest(stage);
+    Optional<Path> newest = newestOf(stage);
     if (newest.isEmpty()) {
       return Optional.empty();
     }
     Path checkpoint = newest.get();
-    Manifest manifest = manifest(stage, checkpoint);
+    undamaged(stage, checkpoint);
     try {
-      Optional<String> damage = manifest.contents().damage(checkpoint);
-      if (damage.isPresent()) {
-        throw damaged(stage, checkpoint, damage.get());
-      }
       return Optional.of(
           new Saved<>(
               checkpoint.toString(), JSON.readValue(checkpoint.resolve(STATE).toFile(), type)));
@@ -156,7 +229,7 @@ final class RunCheckpoints implements Checkpoints {
 
   /** The step to go on after: 0 when there is no checkpoint. */
   long step(String stage) {
-    return newest(stage).map(checkpoint -> Long.parseLong(name(checkpoint))).orElse(0L);
+    return newest(stage).orElse(0);
   }
 
   /** Notes that a stage is complete; its checkpoints are not needed any more. */
@@ -236,7 +309,7 @@ final class RunCheckpoints implements Checkpoints {
     int at = all.indexOf(checkpoint);
     String before =
         at > 0
-            ? "resume from step " + Long.parseLong(name(all.get(at - 1)))
+            ? "resume from step " + step(all.get(at - 1))
             : "have stage " + stage + " start again";
     return new PipelineException(
         String.format(
@@ -247,7 +320,7 @@ final class RunCheckpoints implements Checkpoints {
             before));
   }
 
-  private Optional<Path> newest(String stage) {
+  private Optional<Path> newestOf(String stage) {
     List<Path> all = all(stage);
     return all.isEmpty() ? Optional.empty() : Optional.of(all.get(all.size() - 1));
   }
@@ -262,7 +335,7 @@ final class RunCheckpoints implements Checkpoints {
       return new ArrayList<>(
           entries
               .filter(entry -> name(entry).matches("\\d{8,}"))
-              .sorted(Comparator.comparingLong(entry -> Long.parseLong(name(entry))))
+              .sorted(Comparator.comparingLong(RunCheckpoints::step))
               .toList());
     } catch (IOException e) {
       throw new PipelineException("cannot read " + ofStage + ": " + e, e);

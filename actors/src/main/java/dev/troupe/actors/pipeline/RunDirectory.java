@@ -4,7 +4,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 
 /** The directory that a run leaves its files in: one run, one directory. */
@@ -13,6 +15,9 @@ public record RunDirectory(Path path) {
   private static final String CONFIGURATION = "config.conf";
 
   private static final String SUMMARY = "summary.json";
+
+  /** The newest policy. */
+  private static final String POLICY = "policy";
 
   /** What a resume is held to. */
   private static final String IDENTITY = "identity.json";
@@ -93,14 +98,29 @@ public record RunDirectory(Path path) {
             .equals(RunResult.COMPLETED);
   }
 
-  /** Where a stage's trained role is saved: policy for the stages that train one. */
+  /** Where a stage's trained role is saved: under the stage's name, the new model as base. */
   Path trained(PipelineConfig.Stage stage) {
-    return switch (stage) {
-      case PRETRAIN -> path.resolve("base");
-      case SFT -> path.resolve("sft");
-      case REWARD -> path.resolve("reward");
-      case PPO, DPO -> path.resolve("policy");
-    };
+    return path.resolve(
+        stage == PipelineConfig.Stage.PRETRAIN ? "base" : stage.name().toLowerCase(Locale.ROOT));
+  }
+
+  /**
+   * Makes {@code policy} a link to what a stage trained: the newest policy of the run, whichever
+   * stage it came from.
+   *
+   * @return whether the file system has links
+   */
+  boolean linkPolicy(PipelineConfig.Stage stage) {
+    Path link = path.resolve(POLICY);
+    Path making = path.resolve(POLICY + ".writing");
+    try {
+      Files.deleteIfExists(making);
+      Files.createSymbolicLink(making, Path.of(String.valueOf(trained(stage).getFileName())));
+      Files.move(making, link, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      return true;
+    } catch (IOException | UnsupportedOperationException e) {
+      return false;
+    }
   }
 
   Path events() {

@@ -30,7 +30,8 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
   private static final long HASHED_BYTES = 64L << 20;
 
   /** Where a run is, how it is watched and what it keeps make no difference to its result. */
-  private static final List<String> FREE = List.of("output", "dashboard", "cluster", "checkpoints");
+  private static final List<String> FREE =
+      List.of("output", "dashboard", "cluster", "checkpoints", "limits");
 
   static RunIdentity of(PipelineConfig config) {
     Map<String, String> keys = new TreeMap<>();

@@ -16,6 +16,9 @@ public record RunResult(
   /** All stages ran to their end. */
   public static final String COMPLETED = "completed";
 
+  /** A stage failed; of summary.json alone, for then there is no result. */
+  static final String FAILED = "failed";
+
   /** The run was stopped; it can be resumed. */
   public static final String CANCELLED = "cancelled";
 }

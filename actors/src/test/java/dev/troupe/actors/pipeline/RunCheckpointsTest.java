@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.rlhf.port.Checkpoints.Saved;
 import dev.troupe.rlhf.recipe.Account;
+import dev.troupe.rlhf.recipe.Best;
 import dev.troupe.rlhf.recipe.DpoRecipe;
 import dev.troupe.rlhf.recipe.Evaluation;
+import dev.troupe.rlhf.recipe.Learning;
+import dev.troupe.rlhf.recipe.Progress;
 import dev.troupe.rlhf.recipe.Proportion;
 import dev.troupe.rlhf.recipe.SftRecipe;
 import java.io.IOException;
@@ -16,6 +19,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -35,15 +39,29 @@ class RunCheckpointsTest {
   }
 
   private static SftRecipe.State state(long step) {
+    Learning.Updates updates =
+        new Learning.Updates(4, 3, 1, 1, 5, List.of(new Learning.Skip(5, "loss NaN")));
     return new SftRecipe.State(
-        step, 0.1 + step, 2.5, 10 * step, 1, new Account(9, 7, Map.of("too long", 2L)));
+        new Progress(
+            step,
+            new Account(9, 7, Map.of("too long", 2L)),
+            new Learning(Map.of("policy", updates)),
+            Optional.of(new Best("heldOutLoss", 5, 1.0 / 3)),
+            1),
+        Optional.of(0.1 + step),
+        Optional.of(2.5),
+        10 * step);
   }
 
   private Path write(long step) throws IOException {
+    return write(step, Set.of());
+  }
+
+  private Path write(long step, Set<Long> needed) throws IOException {
     Path directory = Path.of(checkpoints.begin("sft", step));
     Files.createDirectories(directory.resolve("policy"));
     Files.writeString(directory.resolve("policy/weights"), "weights of " + step);
-    checkpoints.commit("sft", step, state(step));
+    checkpoints.commit("sft", step, state(step), needed);
     return run.resolve(String.format(Locale.ROOT, "checkpoints/sft/%08d", step));
   }
 
@@ -82,10 +100,51 @@ class RunCheckpointsTest {
     }
   }
 
+  private List<String> kept() throws IOException {
+    try (Stream<Path> all = Files.list(run.resolve("checkpoints/sft"))) {
+      return all.map(path -> path.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  @Test
+  void commit_keepsWhatTheNewestReferTo() throws IOException {
+    write(5, Set.of(5L));
+    write(10, Set.of(5L));
+    write(15, Set.of(5L));
+    assertThat(kept()).containsExactly("00000005", "00000010", "00000015");
+    write(20, Set.of(20L));
+    assertThat(kept()).containsExactly("00000005", "00000015", "00000020");
+    write(25, Set.of(20L));
+    assertThat(kept()).containsExactly("00000020", "00000025");
+  }
+
+  @Test
+  void directory_isChecked_andGoneOnesAreTold() throws IOException {
+    Path checkpoint = write(5);
+    assertThat(checkpoints.directory("sft", 5)).isEqualTo(checkpoint.toString());
+    Files.writeString(checkpoint.resolve("policy/weights"), "Weights of 5");
+    assertThatThrownBy(() -> checkpoints.directory("sft", 5))
+        .hasMessageContaining("policy/weights has other bytes than were written");
+    assertThatThrownBy(() -> checkpoints.directory("sft", 10))
+        .isInstanceOf(PipelineException.class)
+        .hasMessageContaining("is gone, and a later one refers to it");
+  }
+
+  @Test
+  void discard_removesThatStepAndLaterOnes() throws IOException {
+    write(5);
+    write(10);
+    checkpoints.discard("sft", 10);
+    assertThat(kept()).containsExactly("00000005");
+    assertThat(checkpoints.newest("sft")).hasValue(5);
+    checkpoints.discard("sft", 0);
+    assertThat(checkpoints.newest("sft")).isEmpty();
+  }
+
   @Test
   void commit_nothingWritten_asksForASharedFileSystem() {
     checkpoints.begin("sft", 5);
-    assertThatThrownBy(() -> checkpoints.commit("sft", 5, state(5)))
+    assertThatThrownBy(() -> checkpoints.commit("sft", 5, state(5), Set.of()))
         .isInstanceOf(PipelineException.class)
         .hasMessageContaining("are not to be seen in")
         .hasMessageContaining("on a file system that all nodes share");
@@ -130,7 +189,7 @@ class RunCheckpointsTest {
 
   @Test
   void completed_givesTheResultBack_andItsCheckpointsGo() throws IOException {
-    Path trained = Files.createDirectories(run.resolve("policy"));
+    Path trained = Files.createDirectories(run.resolve("dpo"));
     Files.writeString(trained.resolve("adapter"), "weights");
     checkpoints.begins("dpo");
     Evaluation evaluation =
@@ -139,15 +198,18 @@ class RunCheckpointsTest {
     DpoRecipe.Result result =
         new DpoRecipe.Result(
             40,
-            0.1,
-            Proportion.of(3, 4),
-            0.2,
+            Optional.of(0.1),
+            Optional.of(Proportion.of(3, 4)),
+            Optional.empty(),
             evaluation,
-            evaluation,
+            Optional.of(evaluation),
             Optional.of(Proportion.of(1.5, 4)),
             0,
             new Account(4, 4, Map.of()),
-            false);
+            Optional.of(new Best("heldOutAccuracy", 20, 0.75)),
+            true,
+            false,
+            Optional.empty());
     checkpoints.complete("dpo", trained, result);
     var done = reopened().completed("dpo", trained, DpoRecipe.Result.class).orElseThrow();
     assertThat(done.result()).isEqualTo(result);

@@ -128,14 +128,16 @@ public final class TensorBoardWriter implements AutoCloseable {
     return opened;
   }
 
+  /** A number that is not finite is left out: a curve has no point there. */
   private static void add(Summary.Builder summary, String prefix, Map<String, Double> scalars) {
-    new TreeMap<>(scalars)
-        .forEach(
-            (name, value) ->
-                summary.addValue(
-                    Summary.Value.newBuilder()
-                        .setTag(prefix + name)
-                        .setSimpleValue(value.floatValue())));
+    for (Map.Entry<String, Double> scalar : new TreeMap<>(scalars).entrySet()) {
+      if (Double.isFinite(scalar.getValue())) {
+        summary.addValue(
+            Summary.Value.newBuilder()
+                .setTag(prefix + scalar.getKey())
+                .setSimpleValue(scalar.getValue().floatValue()));
+      }
+    }
   }
 
   private static void write(OutputStream out, RunEvent event, long step, Summary.Builder summary)

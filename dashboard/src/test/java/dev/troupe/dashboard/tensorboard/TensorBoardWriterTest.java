@@ -95,6 +95,20 @@ final class TensorBoardWriterTest {
         .containsExactly("3:0.125", "1:0.5", "2:1.0", "3:2.0");
   }
 
+  @Test
+  void whatIsNotFinite_isLeftOut() throws IOException {
+    try (EventLog log = EventLog.open(directory.resolve(EventLog.FILE_NAME), CLOCK);
+        TensorBoardWriter writer = TensorBoardWriter.start(directory)) {
+      log.append(step(1, Double.NaN));
+      log.append(step(2, 0.25));
+      assertThat(writer).isNotNull();
+    }
+    assertThat(read(Files.readAllBytes(file())).stream().skip(1))
+        .flatExtracting(event -> event.getSummary().getValueList())
+        .extracting(value -> value.getTag() + "=" + value.getSimpleValue())
+        .containsExactly("ppo/seconds/train=2.0", "ppo/score=0.25", "ppo/seconds/train=2.0");
+  }
+
   private Path file() throws IOException {
     try (Stream<Path> files = Files.list(directory.resolve("tensorboard"))) {
       List<Path> all = files.toList();

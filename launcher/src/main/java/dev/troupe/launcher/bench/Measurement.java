@@ -2,6 +2,7 @@ package dev.troupe.launcher.bench;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.launcher.OutputJson;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -26,7 +27,7 @@ public record Measurement(
     List<Double> values,
     Map<String, Double> shares,
     Optional<Demand> demand) {
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = OutputJson.mapper();
 
   public Measurement {
     if (values.isEmpty()) {

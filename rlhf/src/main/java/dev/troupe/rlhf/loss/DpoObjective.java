@@ -106,7 +106,7 @@ public record DpoObjective(
               labelSmoothing,
               targetMargin);
       loss += perPair * result.loss();
-      accuracy += chosenRatio > rejectedRatio ? perPair : 0;
+      accuracy += perPair * Wins.of(chosenRatio, rejectedRatio);
       chosenReward += perPair * beta * chosenRatio;
       rejectedReward += perPair * beta * rejectedRatio;
       chosenLogprob += perPair * chosenSum;

@@ -79,7 +79,7 @@ public record RewardObjective(Kind kind, double centerCoefficient)
           };
       double chosenScore = chosen[pair.chosenScoreAt()];
       double rejectedScore = rejected[pair.rejectedScoreAt()];
-      accuracy += chosenScore > rejectedScore ? perPair : 0;
+      accuracy += perPair * Wins.of(chosenScore, rejectedScore);
       chosenReward += perPair * chosenScore;
       rejectedReward += perPair * rejectedScore;
       gradients.add(

@@ -1,6 +1,8 @@
 package dev.troupe.rlhf.port;
 
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
 
 /**
  * Where a stage's progress is kept, so that a later run goes on from it. A recipe asks at each step
@@ -30,7 +32,7 @@ public interface Checkpoints {
         }
 
         @Override
-        public void commit(String stage, long step, Record state) {
+        public void commit(String stage, long step, Record state, Set<Long> needed) {
           throw new IllegalStateException("no checkpoint was begun in stage " + stage);
         }
 
@@ -38,6 +40,19 @@ public interface Checkpoints {
         public <S extends Record> Optional<Saved<S>> latest(String stage, Class<S> type) {
           return Optional.empty();
         }
+
+        @Override
+        public OptionalLong newest(String stage) {
+          return OptionalLong.empty();
+        }
+
+        @Override
+        public String directory(String stage, long step) {
+          throw new IllegalStateException("no checkpoint was committed in stage " + stage);
+        }
+
+        @Override
+        public void discard(String stage, long from) {}
       };
 
   /**
@@ -53,9 +68,20 @@ public interface Checkpoints {
   /**
    * Publishes the directory of the last {@link #begin} with this state, a record of plain values
    * that JSON can hold.
+   *
+   * @param needed steps whose checkpoints this one refers to: they are kept as long as it is
    */
-  void commit(String stage, long step, Record state);
+  void commit(String stage, long step, Record state, Set<Long> needed);
 
   /** The newest committed checkpoint to go on from, if there is one. */
   <S extends Record> Optional<Saved<S>> latest(String stage, Class<S> type);
+
+  /** Step of the newest committed checkpoint. */
+  OptionalLong newest(String stage);
+
+  /** What the roles wrote for the checkpoint of {@code step}; one that is not there is an error. */
+  String directory(String stage, long step);
+
+  /** Removes the checkpoints of the step {@code from} and of later ones. */
+  void discard(String stage, long from);
 }

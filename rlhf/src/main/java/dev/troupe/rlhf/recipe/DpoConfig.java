@@ -2,6 +2,7 @@ package dev.troupe.rlhf.recipe;
 
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.DpoLoss;
+import java.util.List;
 
 /**
  * Direct preference optimisation (Rafailov et al. 2023).
@@ -13,6 +14,9 @@ import dev.troupe.rlhf.loss.DpoLoss;
  * @param labelSmoothing share of pairs taken to be labelled the wrong way round, below 0.5
  * @param sftCoefficient weight of an SFT loss on the chosen side, 0 for none
  * @param heldOut pairs kept out of training to measure accuracy on
+ * @param evaluateEvery steps between measurements on the held-out pairs, 0 for none; they are
+ *     always measured after
+ * @param best which state is the result, by loss, accuracy or margin
  */
 public record DpoConfig(
     int epochs,
@@ -24,9 +28,12 @@ public record DpoConfig(
     TuningConfig tuning,
     OptimizerConfig optimizer,
     int heldOut,
+    int evaluateEvery,
+    BestConfig best,
     EvaluationConfig evaluation) {
   public DpoConfig {
-    new Limits()
+    Limits limits = new Limits();
+    limits
         .atLeast("epochs", epochs, 1)
         .atLeast("batch-size", batchSize, 1)
         .above("beta", beta, 0)
@@ -44,6 +51,12 @@ public record DpoConfig(
                 || variant == DpoLoss.Variant.ROBUST,
             "0 with the variant " + variant)
         .atLeast("held-out", heldOut, 1)
+        .atLeast("evaluate-every", evaluateEvery, 0);
+    best.check(
+            limits,
+            evaluateEvery,
+            heldOut,
+            List.of(HeldOutMeasure.LOSS, HeldOutMeasure.ACCURACY, HeldOutMeasure.MARGIN))
         .verify();
   }
 

@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
@@ -13,7 +14,7 @@ import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.loss.DpoObjective;
 import dev.troupe.rlhf.loss.DpoPair;
-import dev.troupe.rlhf.port.Checkpoints.Saved;
+import dev.troupe.rlhf.loss.Wins;
 import dev.troupe.rlhf.port.Role;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,7 +26,7 @@ import java.util.concurrent.CompletionStage;
 
 /**
  * Direct preference optimisation (Rafailov et al. 2023): learn from pairs without a reward model.
- * Leaves out the SFT term that some mix in, and a reference that follows the policy.
+ * Leaves out a reference that follows the policy.
  */
 public final class DpoRecipe implements Recipe {
   private static final String POLICY = "policy";
@@ -57,30 +58,44 @@ public final class DpoRecipe implements Recipe {
   /**
    * What came out.
    *
-   * @param accuracy share of held-out pairs whose chosen reply gained more than the rejected one
+   * @param finalLoss of the last step, per pair; absent before the first
+   * @param accuracy share of held-out pairs whose chosen reply gained more than the rejected one,
+   *     ties counted half; as what follows absent when the stage did not come to its end
    * @param margin mean difference of the two implicit rewards on the held-out pairs
-   * @param before the SFT model on the held-out prompts
+   * @param before the policy at the start, on the held-out prompts
    * @param after the trained policy on the same
    * @param oracleWinRate of after over before by the oracle, when there is one
+   * @param best the state that is the result, where the best one was looked for
    */
   public record Result(
       long steps,
-      double finalLoss,
-      Proportion accuracy,
-      double margin,
+      Optional<Double> finalLoss,
+      Optional<Proportion> accuracy,
+      Optional<Double> margin,
       Evaluation before,
-      Evaluation after,
+      Optional<Evaluation> after,
       Optional<Proportion> oracleWinRate,
       long skippedUpdates,
       Account account,
-      boolean cancelled)
+      Optional<Best> best,
+      boolean stoppedEarly,
+      boolean cancelled,
+      Optional<String> failure)
       implements StageResult {}
 
   /** What a resume needs beside the role's own state; the batch follows from seed and step. */
-  public record State(
-      long step, double loss, long skippedUpdates, Account account, Evaluation before) {}
+  public record State(Progress progress, Optional<Double> loss, Evaluation before) {}
 
-  private record HeldOut(Proportion accuracy, double margin) {}
+  /** The policy on the held-out pairs. */
+  private record HeldOut(double loss, Optional<Proportion> accuracy, double margin) {
+    Map<String, Double> metrics() {
+      Map<String, Double> metrics = new TreeMap<>();
+      metrics.put("heldOutLoss", loss);
+      metrics.put("heldOutMargin", margin);
+      accuracy.ifPresent(found -> metrics.put("heldOutAccuracy", found.share()));
+      return metrics;
+    }
+  }
 
   @Override
   public int totalSteps() {
@@ -105,21 +120,22 @@ public final class DpoRecipe implements Recipe {
     Role policy = Await.on(opening);
     try {
       // 1. Take up an earlier run, or measure where this one starts.
-      Optional<Saved<State>> saved = context.checkpoints().latest(context.stage(), State.class);
-      State state;
-      if (saved.isPresent()) {
-        Await.on(policy.restore(saved.get().directory() + "/" + POLICY));
-        state = saved.get().state();
-      } else {
-        Ledger ledger = new Ledger(Account.EMPTY);
-        ledger.droppedBefore(data.dropped());
-        state = new State(0, 0, 0, ledger.account(), evaluate(policy, context.seed()));
-      }
+      Steps steps =
+          new Steps(context, totalSteps, config.evaluateEvery(), config.best(), List.of(policy));
+      List<DpoPair> heldOut = withReference(reference, data.heldOut());
+      State state =
+          steps
+              .resumed(State.class)
+              .orElseGet(
+                  () ->
+                      new State(
+                          Progress.begin(data.dropped()),
+                          Optional.empty(),
+                          evaluate(policy, context.seed())));
 
-      boolean cancelled = context.observer().cancelled();
-      while (state.step() < totalSteps && !cancelled) {
+      while (steps.goesOn(state.progress())) {
         Phases phases = new Phases();
-        long step = state.step() + 1;
+        long step = state.progress().step() + 1;
         List<TokenPair> batch = batches.batch(step - 1);
         // 2. What the reference says of both replies.
         List<DpoPair> pairs = phases.time("score", () -> withReference(reference, batch));
@@ -127,63 +143,45 @@ public final class DpoRecipe implements Recipe {
         UpdateResult update = phases.time("train", () -> Await.on(policy.update(objective, pairs)));
 
         // 4. Enter it in the books.
-        Ledger ledger = new Ledger(state.account());
-        for (int i = 0; i < batch.size(); i++) {
-          Samples.learned(ledger, step + "/" + i, update.applied());
-        }
-        if (!update.applied()) {
-          context
-              .observer()
-              .notice(context.stage(), Samples.skipped(POLICY, step, update.gradientNorm()));
-        }
-        state =
-            new State(
-                step,
-                update.loss(),
-                state.skippedUpdates() + (update.applied() ? 0 : 1),
-                ledger.account(),
-                state.before());
+        Ledger ledger = new Ledger(state.progress().account());
+        Samples.learned(ledger, step, batch.size(), update.applied());
+        Learning learning = steps.learned(state.progress().learning(), POLICY, step, update);
 
-        // 5. Report.
-        long tokens =
-            pairs.stream()
-                .flatMap(p -> p.sequences().stream())
-                .mapToLong(s -> s.tokens().size())
-                .sum();
-        Map<String, Double> metrics = new TreeMap<>(update.metrics());
-        metrics.put("loss", update.loss());
-        metrics.put("gradientNorm", update.gradientNorm());
-        metrics.put("learningRate", update.learningRate());
-        metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("train")));
-        context.observer().step(context.stage(), step, totalSteps, metrics, phases.seconds());
-
-        // 6. Step boundary: checkpoint, stop when asked.
-        cancelled = context.observer().cancelled();
-        if (context.checkpoints().due(context.stage(), step, cancelled)) {
-          String directory = context.checkpoints().begin(context.stage(), step);
-          Await.on(policy.checkpoint(directory + "/" + POLICY));
-          context.checkpoints().commit(context.stage(), step, state);
+        // 5. Measure on the held-out pairs now and then.
+        Map<String, Double> metrics = Samples.metrics(update, tokens(pairs), phases);
+        if (steps.measures(step)) {
+          metrics.putAll(phases.time("score", () -> heldOut(policy, objective, heldOut)).metrics());
         }
+        Progress progress =
+            steps.measured(state.progress().after(ledger.account(), learning), metrics);
+        state = new State(progress, Optional.of(update.loss()), state.before());
+
+        // 6. Step boundary: report, checkpoint, stop when asked.
+        steps.done(progress, state, metrics, phases.seconds());
       }
 
-      // 7. Measure again and save.
-      HeldOut heldOut = heldOut(policy, reference);
+      // 7. Save, and measure what was saved.
+      Progress progress = state.progress();
       Evaluation before = state.before();
-      Evaluation after = cancelled ? before : evaluate(policy, context.seed());
-      if (!cancelled) {
-        Await.on(policy.save(context.output()));
-      }
+      Steps.Ending ending = steps.end(progress);
+      Optional<HeldOut> measured =
+          ending.done() ? Optional.of(heldOut(policy, objective, heldOut)) : Optional.empty();
+      Optional<Evaluation> after =
+          ending.done() ? Optional.of(evaluate(policy, context.seed())) : Optional.empty();
       return new Result(
-          state.step(),
+          progress.step(),
           state.loss(),
-          heldOut.accuracy(),
-          heldOut.margin(),
+          measured.flatMap(HeldOut::accuracy),
+          measured.map(HeldOut::margin),
           before,
           after,
-          oracle.map(judge -> after.winRateOver(before, judge)),
-          state.skippedUpdates(),
-          state.account(),
-          cancelled);
+          after.flatMap(replies -> oracle.flatMap(judge -> replies.winRateOver(before, judge))),
+          progress.learning().skipped(),
+          progress.account(),
+          progress.best(),
+          ending.early(),
+          ending.cancelled(),
+          ending.failure());
     } finally {
       CompletionStage<Void> closing = reference.close();
       Await.on(policy.close());
@@ -227,37 +225,52 @@ public final class DpoRecipe implements Recipe {
       sequences.add(pair.chosenSequence());
       sequences.add(pair.rejectedSequence());
     }
-    List<Double> sums = new ArrayList<>();
-    for (TokenOutputs output : Await.on(role.evaluate(sequences, Set.of(Output.LOGPROBS)))) {
-      double sum = 0;
-      for (float logprob : output.logprobs().values()) {
-        sum += logprob;
-      }
-      sums.add(sum);
-    }
-    return sums;
+    return Await.on(role.evaluate(sequences, Set.of(Output.LOGPROBS))).stream()
+        .map(DpoRecipe::sum)
+        .toList();
   }
 
-  private HeldOut heldOut(Role policy, Role reference) {
-    List<Double> trained = sums(policy, data.heldOut());
-    List<Double> original = sums(reference, data.heldOut());
-    double wins = 0;
-    double margin = 0;
-    for (int i = 0; i < data.heldOut().size(); i++) {
-      double chosen = trained.get(2 * i) - original.get(2 * i);
-      double rejected = trained.get(2 * i + 1) - original.get(2 * i + 1);
-      wins += chosen > rejected ? 1 : chosen == rejected ? 0.5 : 0;
-      margin += config.beta() * (chosen - rejected) / data.heldOut().size();
+  private static double sum(TokenOutputs output) {
+    double sum = 0;
+    for (float logprob : output.logprobs().values()) {
+      sum += logprob;
     }
-    return new HeldOut(Proportion.of(wins, data.heldOut().size()), margin);
+    return sum;
+  }
+
+  private static long tokens(List<DpoPair> pairs) {
+    return pairs.stream()
+        .flatMap(pair -> pair.sequences().stream())
+        .mapToLong(sequence -> sequence.tokens().size())
+        .sum();
+  }
+
+  private static HeldOut heldOut(Role policy, DpoObjective objective, List<DpoPair> pairs) {
+    List<Sequence> sequences = pairs.stream().flatMap(p -> p.sequences().stream()).toList();
+    List<TokenOutputs> outputs = Await.on(policy.evaluate(sequences, objective.needs()));
+    List<List<TokenOutputs>> perPair = new ArrayList<>();
+    List<Double> wins = new ArrayList<>();
+    double margin = 0;
+    for (int i = 0; i < pairs.size(); i++) {
+      List<TokenOutputs> both = outputs.subList(2 * i, 2 * i + 2);
+      perPair.add(both);
+      double chosen = sum(both.get(0)) - pairs.get(i).refChosenLogprob();
+      double rejected = sum(both.get(1)) - pairs.get(i).refRejectedLogprob();
+      wins.add(Wins.of(chosen, rejected));
+      margin += objective.beta() * (chosen - rejected) / pairs.size();
+    }
+    long reads = sequences.stream().mapToLong(sequence -> sequence.reads().size()).sum();
+    return new HeldOut(
+        objective.evaluate(pairs, perPair, new BatchTotals(pairs.size(), reads)).loss(),
+        Proportion.ofWins(wins),
+        margin);
   }
 
   private Evaluation evaluate(Role policy, long seed) {
     return Evaluation.of(
         policy,
-        Optional.empty(),
-        PpoConfig.Placement.MODERN,
-        oracle,
+        new Evaluation.Judges(
+            Optional.empty(), Optional.empty(), PpoConfig.Placement.MODERN, oracle),
         heldOutPrompts,
         config.evaluation().generation().settings(Seeds.derive(seed, Seeds.Purpose.EVALUATION, 0)));
   }

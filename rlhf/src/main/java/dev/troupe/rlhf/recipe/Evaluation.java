@@ -6,16 +6,19 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
+import dev.troupe.rlhf.loss.Kl;
+import dev.troupe.rlhf.loss.Wins;
 import dev.troupe.rlhf.port.Role;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Stream;
+import java.util.concurrent.CompletionStage;
+import java.util.stream.IntStream;
 
 /**
  * A policy measured on held-out prompts. The same prompts and seed give the same random numbers, so
@@ -23,8 +26,8 @@ import java.util.stream.Stream;
  *
  * @param replies in the prompts' order
  * @param scores of the reward model, one per reply; empty without one
- * @param metrics score, responseLength, endedFraction, and of an oracle ruleSatisfied and
- *     wellFormed
+ * @param metrics responseLength, endedFraction; score and kl where there are a reward model and a
+ *     reference, of an oracle ruleSatisfied and wellFormed. What was not measured is absent
  */
 public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, Double> metrics) {
   /** One prompt and its reply. */
@@ -36,35 +39,58 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
     metrics = Collections.unmodifiableMap(new TreeMap<>(metrics));
   }
 
-  /** Answers the prompts with the policy, and scores and judges the answers. */
-  static Evaluation of(
-      Role policy,
+  /**
+   * Who looks at the replies, and how.
+   *
+   * @param placement where the reward model's score is read
+   * @param oracle measures and is never trained on
+   */
+  record Judges(
       Optional<Role> reward,
+      Optional<Role> reference,
       PpoConfig.Placement placement,
-      Optional<Oracle> oracle,
-      List<Prompt> prompts,
-      SamplingSettings settings) {
+      Optional<Oracle> oracle) {}
+
+  /** Answers the prompts with the policy, and has the answers judged. */
+  static Evaluation of(
+      Role policy, Judges judges, List<Prompt> prompts, SamplingSettings settings) {
     List<Rollout> rollouts = Await.on(policy.generate(prompts, settings));
     List<Reply> replies =
         rollouts.stream().map(r -> new Reply(r.prompt().text(), r.text())).toList();
-    Map<String, Double> metrics = new TreeMap<>();
-    metrics.put("responseLength", mean(rollouts.stream().map(r -> (double) r.response().size())));
-    metrics.put(
-        "endedFraction", share(rollouts.stream().map(r -> r.finish() != FinishReason.LENGTH)));
-    List<Double> scores = new ArrayList<>();
-    if (reward.isPresent()) {
-      scores.addAll(scores(reward.get(), placement, rollouts));
-      metrics.put("score", mean(scores.stream()));
+    Averages averages = new Averages();
+    for (Rollout rollout : rollouts) {
+      averages.add("responseLength", rollout.response().size());
+      averages.add("endedFraction", rollout.finish() != FinishReason.LENGTH ? 1 : 0);
     }
-    if (oracle.isPresent()) {
-      Oracle judge = oracle.get();
-      metrics.put(
-          "ruleSatisfied",
-          share(replies.stream().map(r -> judge.ruleSatisfied(r.prompt(), r.reply()))));
-      metrics.put(
-          "wellFormed", share(replies.stream().map(r -> judge.wellFormed(r.prompt(), r.reply()))));
+    List<Double> scores =
+        judges.reward().map(role -> scores(role, judges.placement(), rollouts)).orElse(List.of());
+    scores.forEach(score -> averages.add("score", score));
+    judges
+        .reference()
+        .ifPresent(role -> kl(policy, role, rollouts).forEach(kl -> averages.add("kl", kl)));
+    if (judges.oracle().isPresent()) {
+      Oracle judge = judges.oracle().get();
+      for (Reply reply : replies) {
+        boolean satisfied = judge.ruleSatisfied(reply.prompt(), reply.reply());
+        boolean formed = judge.wellFormed(reply.prompt(), reply.reply());
+        averages.add("ruleSatisfied", satisfied ? 1 : 0);
+        averages.add("wellFormed", formed ? 1 : 0);
+      }
     }
-    return new Evaluation(replies, scores, metrics);
+    return new Evaluation(replies, scores, averages.means());
+  }
+
+  /** Of each reply that has a token, in nats. */
+  private static List<Double> kl(Role policy, Role reference, List<Rollout> rollouts) {
+    List<Sequence> responses =
+        rollouts.stream().filter(r -> r.response().size() > 0).map(Rollout::sequence).toList();
+    CompletionStage<List<TokenOutputs>> theirs =
+        reference.evaluate(responses, Set.of(Output.LOGPROBS));
+    List<TokenOutputs> own = Await.on(policy.evaluate(responses, Set.of(Output.LOGPROBS)));
+    List<TokenOutputs> other = Await.on(theirs);
+    return IntStream.range(0, responses.size())
+        .mapToObj(i -> Kl.K1.sum(own.get(i).logprobs(), other.get(i).logprobs()))
+        .toList();
   }
 
   /** The reward model's score of each whole response, read where the placement has it. */
@@ -83,35 +109,42 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
         .toList();
   }
 
-  /** How often these replies score higher than those of {@code before}; a tie is half a win. */
-  Proportion winRateOver(Evaluation before) {
-    double wins = 0;
-    for (int i = 0; i < scores.size(); i++) {
-      int order = Double.compare(scores.get(i), before.scores.get(i));
-      wins += order > 0 ? 1 : order == 0 ? 0.5 : 0;
-    }
-    return Proportion.of(wins, scores.size());
+  /**
+   * How often these replies score higher than those of {@code before}; a tie is half a win. Empty
+   * when no two scores could be compared.
+   */
+  Optional<Proportion> winRateOver(Evaluation before) {
+    return Proportion.ofWins(
+        IntStream.range(0, scores.size())
+            .mapToObj(i -> Wins.of(scores.get(i), before.scores.get(i)))
+            .toList());
   }
 
   /** The same by the oracle's rule: a reply that satisfies it beats one that does not. */
-  Proportion winRateOver(Evaluation before, Oracle oracle) {
-    double wins = 0;
-    for (int i = 0; i < replies.size(); i++) {
-      Reply now = replies.get(i);
-      Reply then = before.replies.get(i);
-      wins +=
-          0.5
-              + (oracle.ruleSatisfied(now.prompt(), now.reply()) ? 0.5 : 0)
-              - (oracle.ruleSatisfied(then.prompt(), then.reply()) ? 0.5 : 0);
-    }
-    return Proportion.of(wins, replies.size());
+  Optional<Proportion> winRateOver(Evaluation before, Oracle oracle) {
+    return Proportion.ofWins(
+        IntStream.range(0, replies.size())
+            .mapToObj(
+                i ->
+                    Wins.of(
+                        satisfied(replies.get(i), oracle),
+                        satisfied(before.replies.get(i), oracle)))
+            .toList());
   }
 
-  private static double mean(Stream<Double> values) {
-    return values.mapToDouble(Double::doubleValue).average().orElse(0);
+  private static double satisfied(Reply reply, Oracle oracle) {
+    return oracle.ruleSatisfied(reply.prompt(), reply.reply()) ? 1 : 0;
   }
 
-  private static double share(Stream<Boolean> values) {
-    return mean(values.map(hit -> hit ? 1.0 : 0.0));
+  /** As metrics of a step: {@code score} is {@code heldOutScore} there. */
+  Map<String, Double> heldOutMetrics() {
+    Map<String, Double> named = new TreeMap<>();
+    metrics.forEach((name, value) -> named.put(heldOut(name), value));
+    return named;
+  }
+
+  /** What a metric is called where it is of held-out data. */
+  static String heldOut(String metric) {
+    return "heldOut" + Character.toUpperCase(metric.charAt(0)) + metric.substring(1);
   }
 }

@@ -3,6 +3,7 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.Whitening;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -13,6 +14,9 @@ import java.util.Optional;
  * @param ppoEpochs passes over a round's experience
  * @param minibatches optimiser steps per pass
  * @param averaging over which tokens the policy's and the critic's loss is a mean
+ * @param evaluateEvery rounds between measurements on the held-out prompts, 0 for none; they are
+ *     always measured before and after
+ * @param best which state of the policy is the result, by score or reward
  */
 public record PpoConfig(
     int iterations,
@@ -26,9 +30,12 @@ public record PpoConfig(
     Advantages advantages,
     Policy policy,
     Critic critic,
+    int evaluateEvery,
+    BestConfig best,
     EvaluationConfig evaluation) {
   public PpoConfig {
-    new Limits()
+    Limits limits = new Limits();
+    limits
         .atLeast("iterations", iterations, 1)
         .atLeast("prompts-per-iteration", promptsPerIteration, 1)
         .atLeast("ppo-epochs", ppoEpochs, 1)
@@ -43,6 +50,18 @@ public record PpoConfig(
             generation.temperature(),
             generation.temperature() > 0,
             "above 0, PPO learns from samples")
+        .condition(
+            "critic.warmup-iterations",
+            critic.warmupIterations(),
+            critic.warmupIterations() < iterations,
+            "below iterations (" + iterations + "), or the policy learns nothing",
+            "iterations")
+        .atLeast("evaluate-every", evaluateEvery, 0);
+    best.check(
+            limits,
+            evaluateEvery,
+            evaluation.heldOut(),
+            List.of(HeldOutMeasure.SCORE, HeldOutMeasure.REWARD))
         .verify();
   }
 

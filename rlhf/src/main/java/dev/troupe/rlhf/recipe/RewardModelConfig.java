@@ -2,6 +2,7 @@ package dev.troupe.rlhf.recipe;
 
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.RewardObjective;
+import java.util.List;
 
 /**
  * Reward modelling from preference pairs.
@@ -12,6 +13,9 @@ import dev.troupe.rlhf.loss.RewardObjective;
  * @param centerCoefficient weight of mean((chosen + rejected)²), which keeps scores around 0; 0 for
  *     none
  * @param heldOut pairs kept out of training to measure accuracy on
+ * @param evaluateEvery steps between measurements on the held-out pairs, 0 for none; they are
+ *     always measured before and after
+ * @param best which state is the result, by loss, accuracy or margin
  */
 public record RewardModelConfig(
     int epochs,
@@ -20,9 +24,12 @@ public record RewardModelConfig(
     double centerCoefficient,
     TuningConfig tuning,
     OptimizerConfig optimizer,
-    int heldOut) {
+    int heldOut,
+    int evaluateEvery,
+    BestConfig best) {
   public RewardModelConfig {
-    new Limits()
+    Limits limits = new Limits();
+    limits
         .atLeast("epochs", epochs, 1)
         .atLeast("batch-size", batchSize, 1)
         .atLeast("center-coefficient", centerCoefficient, 0)
@@ -32,6 +39,12 @@ public record RewardModelConfig(
             loss == RewardObjective.Kind.LAST_TOKEN || centerCoefficient == 0,
             "0 with the token-wise loss")
         .atLeast("held-out", heldOut, 1)
+        .atLeast("evaluate-every", evaluateEvery, 0);
+    best.check(
+            limits,
+            evaluateEvery,
+            heldOut,
+            List.of(HeldOutMeasure.LOSS, HeldOutMeasure.ACCURACY, HeldOutMeasure.MARGIN))
         .verify();
   }
 

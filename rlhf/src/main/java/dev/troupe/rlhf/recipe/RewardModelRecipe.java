@@ -1,8 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
-import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Head;
-import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenOutputs;
@@ -10,12 +9,12 @@ import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.RewardObjective;
-import dev.troupe.rlhf.port.Checkpoints.Saved;
+import dev.troupe.rlhf.loss.Wins;
 import dev.troupe.rlhf.port.Role;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -40,34 +39,51 @@ public final class RewardModelRecipe implements Recipe {
   /**
    * What came out.
    *
-   * @param finalLoss of the last step, per pair
-   * @param before and
-   * @param after on the held-out pairs
+   * @param finalLoss of the last step, per pair; absent before the first
+   * @param before on the held-out pairs
+   * @param after likewise; absent when the stage did not come to its end
+   * @param best the state that is the result, where the best one was looked for
    */
   public record Result(
       long steps,
-      double finalLoss,
+      Optional<Double> finalLoss,
       HeldOut before,
-      HeldOut after,
+      Optional<HeldOut> after,
       long skippedUpdates,
       Account account,
-      boolean cancelled)
+      Optional<Best> best,
+      boolean stoppedEarly,
+      boolean cancelled,
+      Optional<String> failure)
       implements StageResult {}
 
   /**
    * The reward model on held-out pairs.
    *
-   * @param accuracy share of pairs whose chosen reply scores higher
+   * @param loss that training minimises
+   * @param accuracy share of pairs whose chosen reply scores higher, ties counted half; absent when
+   *     no two scores could be compared
    * @param margin mean of chosen less rejected score
    * @param meanScore over both sides
    * @param scoreDeviation standard deviation over both sides
    */
   public record HeldOut(
-      Proportion accuracy, double margin, double meanScore, double scoreDeviation) {}
+      double loss,
+      Optional<Proportion> accuracy,
+      double margin,
+      double meanScore,
+      double scoreDeviation) {
+    private Map<String, Double> metrics() {
+      Map<String, Double> metrics = new TreeMap<>();
+      metrics.put("heldOutLoss", loss);
+      metrics.put("heldOutMargin", margin);
+      accuracy.ifPresent(found -> metrics.put("heldOutAccuracy", found.share()));
+      return metrics;
+    }
+  }
 
   /** What a resume needs beside the role's own state; the batch follows from seed and step. */
-  public record State(
-      long step, double loss, HeldOut before, long skippedUpdates, Account account) {}
+  public record State(Progress progress, Optional<Double> loss, HeldOut before) {}
 
   @Override
   public int totalSteps() {
@@ -88,80 +104,66 @@ public final class RewardModelRecipe implements Recipe {
     Role reward = Await.on(context.open(rewardSpec(context.seed(), totalSteps)));
     try {
       // 1. Take up an earlier run, or measure where this one starts.
-      Optional<Saved<State>> saved = context.checkpoints().latest(context.stage(), State.class);
-      State state;
-      if (saved.isPresent()) {
-        Await.on(reward.restore(saved.get().directory() + "/" + REWARD));
-        state = saved.get().state();
-      } else {
-        Ledger ledger = new Ledger(Account.EMPTY);
-        ledger.droppedBefore(data.dropped());
-        state = new State(0, 0, heldOut(reward), 0, ledger.account());
-      }
+      Steps steps =
+          new Steps(context, totalSteps, config.evaluateEvery(), config.best(), List.of(reward));
+      State state =
+          steps
+              .resumed(State.class)
+              .orElseGet(
+                  () ->
+                      new State(
+                          Progress.begin(data.dropped()),
+                          Optional.empty(),
+                          heldOut(reward, objective)));
 
-      boolean cancelled = context.observer().cancelled();
-      while (state.step() < totalSteps && !cancelled) {
+      while (steps.goesOn(state.progress())) {
         // 2. One batch of pairs, one optimiser step.
         Phases phases = new Phases();
-        long step = state.step() + 1;
+        long step = state.progress().step() + 1;
         List<RankedPair> batch = batches.batch(step - 1);
         UpdateResult update = phases.time("train", () -> Await.on(reward.update(objective, batch)));
 
         // 3. Enter it in the books.
-        Ledger ledger = new Ledger(state.account());
-        for (int i = 0; i < batch.size(); i++) {
-          Samples.learned(ledger, step + "/" + i, update.applied());
-        }
-        if (!update.applied()) {
-          context
-              .observer()
-              .notice(context.stage(), Samples.skipped(REWARD, step, update.gradientNorm()));
-        }
-        state =
-            new State(
-                step,
-                update.loss(),
-                state.before(),
-                state.skippedUpdates() + (update.applied() ? 0 : 1),
-                ledger.account());
+        Ledger ledger = new Ledger(state.progress().account());
+        Samples.learned(ledger, step, batch.size(), update.applied());
+        Learning learning = steps.learned(state.progress().learning(), REWARD, step, update);
 
-        // 4. Report.
-        long tokens =
-            batch.stream()
-                .mapToLong(p -> p.chosen().tokens().size() + p.rejected().tokens().size())
-                .sum();
-        Map<String, Double> metrics = new TreeMap<>(update.metrics());
-        metrics.put("loss", update.loss());
-        metrics.put("gradientNorm", update.gradientNorm());
-        metrics.put("learningRate", update.learningRate());
-        metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("train")));
-        context.observer().step(context.stage(), step, totalSteps, metrics, phases.seconds());
-
-        // 5. Step boundary: checkpoint, stop when asked.
-        cancelled = context.observer().cancelled();
-        if (context.checkpoints().due(context.stage(), step, cancelled)) {
-          String directory = context.checkpoints().begin(context.stage(), step);
-          Await.on(reward.checkpoint(directory + "/" + REWARD));
-          context.checkpoints().commit(context.stage(), step, state);
+        // 4. Measure on the held-out pairs now and then.
+        Map<String, Double> metrics = Samples.metrics(update, tokens(batch), phases);
+        if (steps.measures(step)) {
+          metrics.putAll(phases.time("score", () -> heldOut(reward, objective)).metrics());
         }
+        Progress progress =
+            steps.measured(state.progress().after(ledger.account(), learning), metrics);
+        state = new State(progress, Optional.of(update.loss()), state.before());
+
+        // 5. Step boundary: report, checkpoint, stop when asked.
+        steps.done(progress, state, metrics, phases.seconds());
       }
 
-      // 6. Measure again and save.
-      HeldOut after = heldOut(reward);
-      if (!cancelled) {
-        Await.on(reward.save(context.output()));
-      }
+      // 6. Save, and measure what was saved.
+      Progress progress = state.progress();
+      Steps.Ending ending = steps.end(progress);
       return new Result(
-          state.step(),
+          progress.step(),
           state.loss(),
           state.before(),
-          after,
-          state.skippedUpdates(),
-          state.account(),
-          cancelled);
+          ending.done() ? Optional.of(heldOut(reward, objective)) : Optional.empty(),
+          progress.learning().skipped(),
+          progress.account(),
+          progress.best(),
+          ending.early(),
+          ending.cancelled(),
+          ending.failure());
     } finally {
       Await.on(reward.close());
     }
+  }
+
+  private static long tokens(List<RankedPair> batch) {
+    return batch.stream()
+        .mapToLong(pair -> pair.chosen().tokens().size() + pair.rejected().tokens().size())
+        .sum();
   }
 
   private RoleSpec rewardSpec(long seed, int totalSteps) {
@@ -177,33 +179,33 @@ public final class RewardModelRecipe implements Recipe {
         Seeds.derive(seed, Seeds.Purpose.REWARD, 0));
   }
 
-  private HeldOut heldOut(Role reward) {
+  private HeldOut heldOut(Role reward, RewardObjective objective) {
     List<RankedPair> pairs = data.heldOut();
     List<Sequence> sequences = pairs.stream().flatMap(p -> p.sequences().stream()).toList();
-    List<TokenOutputs> outputs = Await.on(reward.evaluate(sequences, Set.of(Output.VALUES)));
-    double wins = 0;
+    List<TokenOutputs> outputs = Await.on(reward.evaluate(sequences, objective.needs()));
+    List<List<TokenOutputs>> perPair = new ArrayList<>();
+    List<Double> wins = new ArrayList<>();
     double margin = 0;
     double sum = 0;
     double squares = 0;
     for (int i = 0; i < pairs.size(); i++) {
       RankedPair pair = pairs.get(i);
-      double chosen = at(outputs.get(2 * i).values(), pair.chosenScoreAt());
-      double rejected = at(outputs.get(2 * i + 1).values(), pair.rejectedScoreAt());
-      wins += chosen > rejected ? 1 : chosen == rejected ? 0.5 : 0;
+      perPair.add(outputs.subList(2 * i, 2 * i + 2));
+      double chosen = outputs.get(2 * i).values().get(pair.chosenScoreAt());
+      double rejected = outputs.get(2 * i + 1).values().get(pair.rejectedScoreAt());
+      wins.add(Wins.of(chosen, rejected));
       margin += (chosen - rejected) / pairs.size();
       sum += chosen + rejected;
       squares += chosen * chosen + rejected * rejected;
     }
-    double scores = Math.max(1, 2.0 * pairs.size());
+    double scores = 2.0 * pairs.size();
     double mean = sum / scores;
+    long reads = sequences.stream().mapToLong(sequence -> sequence.reads().size()).sum();
     return new HeldOut(
-        Proportion.of(wins, pairs.size()),
+        objective.evaluate(pairs, perPair, new BatchTotals(pairs.size(), reads)).loss(),
+        Proportion.ofWins(wins),
         margin,
         mean,
         Math.sqrt(Math.max(0, squares / scores - mean * mean)));
-  }
-
-  private static double at(Floats values, int index) {
-    return values.get(index);
   }
 }

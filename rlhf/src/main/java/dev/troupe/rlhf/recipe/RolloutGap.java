@@ -12,7 +12,8 @@ import java.util.Optional;
  * @param capped share of tokens whose importance weight is cut at the cap
  */
 record RolloutGap(double mean, double max, double capped) {
-  static RolloutGap of(List<Scored> scored, Optional<Double> cap) {
+  /** Empty when there is no token. */
+  static Optional<RolloutGap> of(List<Scored> scored, Optional<Double> cap) {
     double limit = Math.log(cap.orElse(Double.POSITIVE_INFINITY));
     double sum = 0;
     double max = 0;
@@ -27,7 +28,9 @@ record RolloutGap(double mean, double max, double capped) {
         tokens++;
       }
     }
-    return new RolloutGap(sum / Math.max(1, tokens), max, capped / (double) Math.max(1, tokens));
+    return tokens == 0
+        ? Optional.empty()
+        : Optional.of(new RolloutGap(sum / tokens, max, capped / (double) tokens));
   }
 
   Map<String, Double> metrics() {

@@ -3,6 +3,7 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.Averaging;
+import java.util.List;
 
 /**
  * Supervised fine-tuning.
@@ -12,8 +13,9 @@ import dev.troupe.rlhf.loss.Averaging;
  * @param trainOn which tokens are learned
  * @param averaging what the loss divides by
  * @param heldOut sequences kept out of training to measure the loss on
- * @param evaluateEvery steps between measurements of the held-out loss; it is always measured
- *     before and after
+ * @param evaluateEvery steps between measurements of the held-out loss, 0 for none; it is always
+ *     measured before and after
+ * @param best which state is the result, by the loss
  */
 public record SftConfig(
     int epochs,
@@ -23,14 +25,16 @@ public record SftConfig(
     TuningConfig tuning,
     OptimizerConfig optimizer,
     int heldOut,
-    int evaluateEvery) {
+    int evaluateEvery,
+    BestConfig best) {
   public SftConfig {
-    new Limits()
+    Limits limits = new Limits();
+    limits
         .atLeast("epochs", epochs, 1)
         .atLeast("batch-size", batchSize, 1)
         .atLeast("held-out", heldOut, 0)
-        .atLeast("evaluate-every", evaluateEvery, 1)
-        .verify();
+        .atLeast("evaluate-every", evaluateEvery, 0);
+    best.check(limits, evaluateEvery, heldOut, List.of(HeldOutMeasure.LOSS)).verify();
   }
 
   /** Optimiser steps over {@code examples} training sequences; a last short batch counts. */

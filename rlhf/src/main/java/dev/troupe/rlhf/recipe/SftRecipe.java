@@ -9,13 +9,11 @@ import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
-import dev.troupe.rlhf.port.Checkpoints.Saved;
 import dev.troupe.rlhf.port.Role;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 
 /**
  * Supervised fine-tuning: imitate given texts (Ouyang et al. 2022, step 1). With every weight tuned
@@ -38,30 +36,30 @@ public final class SftRecipe implements Recipe {
   /**
    * What came out.
    *
-   * @param finalLoss of the last step, per token
-   * @param heldOutLossBefore per token; both are 0 when nothing is held out
+   * @param finalLoss of the last step, per token; absent before the first
+   * @param heldOutLossBefore per token; absent when nothing is held out
+   * @param heldOutLossAfter likewise, and when the stage did not come to its end
    * @param tokens trained tokens
    * @param skippedUpdates steps whose gradient was not finite
+   * @param best the state that is the result, where the best one was looked for
    */
   public record Result(
       long steps,
-      double finalLoss,
-      double heldOutLossBefore,
-      double heldOutLossAfter,
+      Optional<Double> finalLoss,
+      Optional<Double> heldOutLossBefore,
+      Optional<Double> heldOutLossAfter,
       long tokens,
       long skippedUpdates,
       Account account,
-      boolean cancelled)
+      Optional<Best> best,
+      boolean stoppedEarly,
+      boolean cancelled,
+      Optional<String> failure)
       implements StageResult {}
 
   /** What a resume needs beside the role's own state; the batch follows from seed and step. */
   public record State(
-      long step,
-      double loss,
-      double heldOutLossBefore,
-      long tokens,
-      long skippedUpdates,
-      Account account) {}
+      Progress progress, Optional<Double> loss, Optional<Double> heldOutLossBefore, long tokens) {}
 
   @Override
   public int totalSteps() {
@@ -82,79 +80,67 @@ public final class SftRecipe implements Recipe {
     Role policy = Await.on(context.open(policySpec(context.seed(), totalSteps)));
     try {
       // 1. Take up an earlier run, or measure where this one starts.
-      Optional<Saved<State>> saved = context.checkpoints().latest(context.stage(), State.class);
-      State state;
-      if (saved.isPresent()) {
-        Await.on(policy.restore(saved.get().directory() + "/" + POLICY));
-        state = saved.get().state();
-      } else {
-        Ledger ledger = new Ledger(Account.EMPTY);
-        ledger.droppedBefore(data.dropped());
-        state = new State(0, 0, heldOutLoss(policy), 0, 0, ledger.account());
-      }
+      Steps steps =
+          new Steps(context, totalSteps, config.evaluateEvery(), config.best(), List.of(policy));
+      State state =
+          steps
+              .resumed(State.class)
+              .orElseGet(
+                  () ->
+                      new State(
+                          Progress.begin(data.dropped()),
+                          Optional.empty(),
+                          heldOutLoss(policy),
+                          0));
 
-      boolean cancelled = context.observer().cancelled();
-      while (state.step() < totalSteps && !cancelled) {
+      while (steps.goesOn(state.progress())) {
         // 2. One batch, one optimiser step.
         Phases phases = new Phases();
-        long step = state.step() + 1;
+        long step = state.progress().step() + 1;
         List<SftExample> batch = batches.batch(step - 1);
         UpdateResult update = phases.time("train", () -> Await.on(policy.update(objective, batch)));
 
         // 3. Enter it in the books.
-        Ledger ledger = new Ledger(state.account());
-        for (int i = 0; i < batch.size(); i++) {
-          Samples.learned(ledger, step + "/" + i, update.applied());
-        }
-        if (!update.applied()) {
-          context
-              .observer()
-              .notice(context.stage(), Samples.skipped(POLICY, step, update.gradientNorm()));
-        }
+        Ledger ledger = new Ledger(state.progress().account());
+        Samples.learned(ledger, step, batch.size(), update.applied());
+        Learning learning = steps.learned(state.progress().learning(), POLICY, step, update);
         long tokens = batch.stream().mapToLong(e -> e.sequence().reads().size()).sum();
+
+        // 4. Measure the held-out loss now and then.
+        Map<String, Double> metrics = Samples.metrics(update, tokens, phases);
+        if (steps.measures(step)) {
+          phases
+              .time("score", () -> heldOutLoss(policy))
+              .ifPresent(loss -> metrics.put("heldOutLoss", loss));
+        }
+        Progress progress =
+            steps.measured(state.progress().after(ledger.account(), learning), metrics);
         state =
             new State(
-                step,
-                update.loss(),
+                progress,
+                Optional.of(update.loss()),
                 state.heldOutLossBefore(),
-                state.tokens() + (update.applied() ? tokens : 0),
-                state.skippedUpdates() + (update.applied() ? 0 : 1),
-                ledger.account());
+                state.tokens() + (update.applied() ? tokens : 0));
 
-        // 4. Report, and measure the held-out loss now and then.
-        Map<String, Double> metrics = new TreeMap<>(update.metrics());
-        metrics.put("loss", update.loss());
-        metrics.put("gradientNorm", update.gradientNorm());
-        metrics.put("learningRate", update.learningRate());
-        metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("train")));
-        if (step % config.evaluateEvery() == 0 && step < totalSteps && !data.heldOut().isEmpty()) {
-          metrics.put("heldOutLoss", phases.time("score", () -> heldOutLoss(policy)));
-        }
-        context.observer().step(context.stage(), step, totalSteps, metrics, phases.seconds());
-
-        // 5. Step boundary: checkpoint, stop when asked.
-        cancelled = context.observer().cancelled();
-        if (context.checkpoints().due(context.stage(), step, cancelled)) {
-          String directory = context.checkpoints().begin(context.stage(), step);
-          Await.on(policy.checkpoint(directory + "/" + POLICY));
-          context.checkpoints().commit(context.stage(), step, state);
-        }
+        // 5. Step boundary: report, checkpoint, stop when asked.
+        steps.done(progress, state, metrics, phases.seconds());
       }
 
-      // 6. Measure again and save.
-      double after = heldOutLoss(policy);
-      if (!cancelled) {
-        Await.on(policy.save(context.output()));
-      }
+      // 6. Save, and measure what was saved.
+      Progress progress = state.progress();
+      Steps.Ending ending = steps.end(progress);
       return new Result(
-          state.step(),
+          progress.step(),
           state.loss(),
           state.heldOutLossBefore(),
-          after,
+          ending.done() ? heldOutLoss(policy) : Optional.empty(),
           state.tokens(),
-          state.skippedUpdates(),
-          state.account(),
-          cancelled);
+          progress.learning().skipped(),
+          progress.account(),
+          progress.best(),
+          ending.early(),
+          ending.cancelled(),
+          ending.failure());
     } finally {
       Await.on(policy.close());
     }
@@ -173,11 +159,11 @@ public final class SftRecipe implements Recipe {
         Seeds.derive(seed, Seeds.Purpose.POLICY, 0));
   }
 
-  /** Mean negative log-probability per trained token of the held-out texts. */
-  private double heldOutLoss(Role policy) {
+  /** Mean negative log-probability per trained token of the held-out texts, if there are any. */
+  private Optional<Double> heldOutLoss(Role policy) {
     List<Sequence> sequences = data.heldOut().stream().map(SftExample::sequence).toList();
     if (sequences.isEmpty()) {
-      return 0;
+      return Optional.empty();
     }
     double sum = 0;
     long tokens = 0;
@@ -187,6 +173,6 @@ public final class SftRecipe implements Recipe {
         tokens++;
       }
     }
-    return sum / Math.max(1, tokens);
+    return tokens == 0 ? Optional.empty() : Optional.of(sum / tokens);
   }
 }

@@ -15,6 +15,7 @@ import java.util.concurrent.CompletionStage;
  * @param numerics in what numbers its roles compute
  * @param output directory for the trained role
  * @param seed of everything random in the stage
+ * @param skippedUpdates of one learner in a row after which the stage fails
  */
 public record StageContext(
     String stage,
@@ -23,7 +24,8 @@ public record StageContext(
     Observer observer,
     Checkpoints checkpoints,
     String output,
-    long seed) {
+    long seed,
+    int skippedUpdates) {
   /** Loads a role in these numerics; fails as {@link Cast#open}. */
   CompletionStage<Role> open(RoleSpec spec) {
     return cast.open(spec.with(numerics));

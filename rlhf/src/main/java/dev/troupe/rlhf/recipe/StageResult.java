@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
+import java.util.Optional;
+
 /** What a stage came to: a record of plain values. */
 public sealed interface StageResult
     permits SftRecipe.Result, RewardModelRecipe.Result, PpoRecipe.Result, DpoRecipe.Result {
@@ -8,4 +10,7 @@ public sealed interface StageResult
 
   /** Whether the stage was stopped before its end; then it has saved nothing but a checkpoint. */
   boolean cancelled();
+
+  /** Why the stage failed, if it did not learn; then it has saved its last sound state, if any. */
+  Optional<String> failure();
 }

@@ -157,7 +157,7 @@ class ObjectiveGoldenTest {
             Samples.values(.3f),
             Samples.values(.3f));
     assertThat(result.loss()).isCloseTo(Math.log(2), TOLERANCE);
-    assertThat(result.metrics().get("accuracy")).isZero();
+    assertThat(result.metrics().get("accuracy")).isEqualTo(0.5);
   }
 
   @Test
@@ -215,7 +215,7 @@ class ObjectiveGoldenTest {
             Samples.logprobs(-1, -1),
             Samples.logprobs(-1, -1));
     assertThat(result.loss()).isCloseTo(Math.log(2), TOLERANCE);
-    assertThat(result.metrics().get("accuracy")).isZero();
+    assertThat(result.metrics().get("accuracy")).isEqualTo(0.5);
     TokenGradients chosen = result.gradients().get(0).get(0);
     TokenGradients rejected = result.gradients().get(0).get(1);
     assertThat(chosen.logprobs().get(0)).isEqualTo(-rejected.logprobs().get(0));

@@ -27,7 +27,8 @@ class ConfigLimitsTest {
                     new TuningConfig.Full(),
                     OPTIMIZER,
                     0,
-                    1))
+                    1,
+                    BestConfig.NONE))
         .hasMessage("epochs is 0, allowed: at least 1; batch-size is -2, allowed: at least 1");
   }
 

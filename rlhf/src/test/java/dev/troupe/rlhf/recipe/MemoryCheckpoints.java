@@ -2,33 +2,56 @@ package dev.troupe.rlhf.recipe;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import dev.troupe.rlhf.port.Checkpoints;
 import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeMap;
 
-/** Checkpoints whose states go through JSON, as on disk. Due only when a run is cancelled. */
+/**
+ * Checkpoints whose states go through JSON, as on disk. Due when a run is cancelled, or so often.
+ */
 final class MemoryCheckpoints implements Checkpoints {
-  private final ObjectMapper json = new ObjectMapper();
-  private final Map<String, Saved<String>> committed = new HashMap<>();
-  private String begun = "";
+  private final ObjectMapper json = new ObjectMapper().registerModule(new Jdk8Module());
+  private final Map<String, NavigableMap<Long, String>> states = new HashMap<>();
+  private final long every;
+
+  MemoryCheckpoints() {
+    this(Long.MAX_VALUE);
+  }
+
+  MemoryCheckpoints(long every) {
+    this.every = every;
+  }
+
+  /** Steps of the committed ones. */
+  Set<Long> steps(String stage) {
+    return of(stage).keySet();
+  }
+
+  private NavigableMap<Long, String> of(String stage) {
+    return states.computeIfAbsent(stage, unused -> new TreeMap<>());
+  }
 
   @Override
   public boolean due(String stage, long step, boolean stopping) {
-    return stopping;
+    return stopping || step % every == 0;
   }
 
   @Override
   public String begin(String stage, long step) {
-    begun = stage + "/" + step;
-    return begun;
+    return directory(stage, step);
   }
 
   @Override
-  public void commit(String stage, long step, Record state) {
+  public void commit(String stage, long step, Record state, Set<Long> needed) {
     try {
-      committed.put(stage, new Saved<>(begun, json.writeValueAsString(state)));
+      of(stage).put(step, json.writeValueAsString(state));
     } catch (JsonProcessingException e) {
       throw new UncheckedIOException(e);
     }
@@ -36,8 +59,23 @@ final class MemoryCheckpoints implements Checkpoints {
 
   @Override
   public <S extends Record> Optional<Saved<S>> latest(String stage, Class<S> type) {
-    return Optional.ofNullable(committed.get(stage))
-        .map(saved -> new Saved<>(saved.directory(), read(saved.state(), type)));
+    return Optional.ofNullable(of(stage).lastEntry())
+        .map(saved -> new Saved<>(directory(stage, saved.getKey()), read(saved.getValue(), type)));
+  }
+
+  @Override
+  public OptionalLong newest(String stage) {
+    return of(stage).isEmpty() ? OptionalLong.empty() : OptionalLong.of(of(stage).lastKey());
+  }
+
+  @Override
+  public String directory(String stage, long step) {
+    return stage + "/" + step;
+  }
+
+  @Override
+  public void discard(String stage, long from) {
+    of(stage).tailMap(from, true).clear();
   }
 
   private <S> S read(String text, Class<S> type) {

@@ -6,35 +6,20 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.protocol.data.Experience;
 import dev.troupe.protocol.data.FinishReason;
-import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Numerics;
-import dev.troupe.protocol.data.Prompt;
-import dev.troupe.protocol.data.Sequence;
-import dev.troupe.protocol.data.TokenIds;
-import dev.troupe.rlhf.data.TokenPair;
-import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.Averaging;
-import dev.troupe.rlhf.loss.DpoLoss;
 import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.PpoValueObjective;
-import dev.troupe.rlhf.loss.RankedPair;
-import dev.troupe.rlhf.loss.RewardObjective;
-import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.port.Checkpoints;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
 /** The recipes on roles whose arithmetic is exact. Token 3 is good, 4 is bad, 5 is neither. */
 class RecipesTest {
-  private static final int GOOD = 3;
-  private static final int BAD = 4;
-  private static final ModelStart BASE = new ModelStart("tabular", Optional.empty());
 
   private final TabularCast cast = new TabularCast();
   private final Recording observer = new Recording();
@@ -56,11 +41,13 @@ class RecipesTest {
 
   @Test
   void sft_lossFalls_andEverySampleIsTrainedOnce() {
-    SftRecipe.Result result = sft(32).run(context("sft", observer, Checkpoints.NONE));
+    SftRecipe.Result result =
+        TabularRecipes.sft(32).run(context("sft", observer, Checkpoints.NONE));
 
     // Next tokens are 3, 4 or 5 with equal shares: the entropy of the table is a little under ln 6.
-    assertThat(result.heldOutLossBefore()).isCloseTo(Math.log(6), within(1e-6));
-    assertThat(result.heldOutLossAfter()).isLessThan(result.heldOutLossBefore() - 0.3);
+    assertThat(result.heldOutLossBefore().orElseThrow()).isCloseTo(Math.log(6), within(1e-6));
+    assertThat(result.heldOutLossAfter().orElseThrow())
+        .isLessThan(result.heldOutLossBefore().orElseThrow() - 0.3);
     assertThat(result.account()).isEqualTo(new Account(3 * 32 + 2, 3 * 32, Map.of("long", 2L)));
     assertThat(result.steps()).isEqualTo(3 * 4);
     assertThat(observer.steps).hasSize(12).allMatch(metrics -> metrics.containsKey("loss"));
@@ -70,7 +57,8 @@ class RecipesTest {
   @Test
   void sft_skippedUpdate_isCountedAndNoticed() {
     cast.faults.failUpdates("policy", 1);
-    SftRecipe.Result result = sft(32).run(context("sft", observer, Checkpoints.NONE));
+    SftRecipe.Result result =
+        TabularRecipes.sft(32).run(context("sft", observer, Checkpoints.NONE));
 
     assertThat(result.skippedUpdates()).isEqualTo(1);
     assertThat(result.account().dropped()).containsEntry("update skipped", 8L);
@@ -83,13 +71,15 @@ class RecipesTest {
 
   @Test
   void sft_resumed_givesTheSameNumbersAsUninterrupted() {
-    SftRecipe.Result whole = sft(30).run(context("sft", observer, Checkpoints.NONE));
+    SftRecipe.Result whole = TabularRecipes.sft(30).run(context("sft", observer, Checkpoints.NONE));
     double[] expected = cast.disk.get("out/sft");
 
     TabularCast second = new TabularCast();
     MemoryCheckpoints checkpoints = new MemoryCheckpoints();
-    SftRecipe.Result part = sft(30).run(context(second, "sft", new Recording(5), checkpoints));
-    SftRecipe.Result resumed = sft(30).run(context(second, "sft", new Recording(), checkpoints));
+    SftRecipe.Result part =
+        TabularRecipes.sft(30).run(context(second, "sft", new Recording(5), checkpoints));
+    SftRecipe.Result resumed =
+        TabularRecipes.sft(30).run(context(second, "sft", new Recording(), checkpoints));
 
     assertThat(part.cancelled()).isTrue();
     assertThat(part.steps()).isEqualTo(5);
@@ -102,12 +92,13 @@ class RecipesTest {
   @Test
   void rewardModel_learnsWhichReplyIsChosen() {
     RewardModelRecipe.Result result =
-        rewardModel().run(context("reward", observer, Checkpoints.NONE));
+        TabularRecipes.rewardModel().run(context("reward", observer, Checkpoints.NONE));
 
-    assertThat(result.before().accuracy().share()).isEqualTo(0.5);
-    assertThat(result.after().accuracy().share()).isEqualTo(1);
-    assertThat(result.after().accuracy().low()).isBetween(0.6, 0.9); // Wilson, 8 of 8: 0.676
-    assertThat(result.after().margin()).isGreaterThan(0.5);
+    assertThat(result.before().accuracy().orElseThrow().share()).isEqualTo(0.5);
+    assertThat(result.after().orElseThrow().accuracy().orElseThrow().share()).isEqualTo(1);
+    assertThat(result.after().orElseThrow().accuracy().orElseThrow().low())
+        .isBetween(0.6, 0.9); // Wilson, 8 of 8: 0.676
+    assertThat(result.after().orElseThrow().margin()).isGreaterThan(0.5);
     assertThat(result.account()).isEqualTo(new Account(2 * 32, 2 * 32, Map.of()));
   }
 
@@ -115,16 +106,17 @@ class RecipesTest {
 
   @Test
   void ppo_raisesTheScore_andTheOracleAgrees() {
-    rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
-    PpoRecipe.Result result = ppo(ppoConfig(40)).run(context("ppo", observer, Checkpoints.NONE));
+    TabularRecipes.rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
+    PpoRecipe.Result result =
+        ppo(TabularRecipes.ppoConfig(40)).run(context("ppo", observer, Checkpoints.NONE));
 
-    assertThat(result.after().metrics().get("score"))
+    assertThat(result.after().orElseThrow().metrics().get("score"))
         .isGreaterThan(result.before().metrics().get("score") + 0.5);
-    assertThat(result.after().metrics().get("ruleSatisfied"))
+    assertThat(result.after().orElseThrow().metrics().get("ruleSatisfied"))
         .isGreaterThan(result.before().metrics().get("ruleSatisfied") + 0.3);
-    assertThat(result.winRate().share()).isGreaterThan(0.7);
+    assertThat(result.winRate().orElseThrow().share()).isGreaterThan(0.7);
     assertThat(result.oracleWinRate().orElseThrow().share()).isGreaterThan(0.6);
-    assertThat(result.kl()).isPositive();
+    assertThat(result.kl().orElseThrow()).isPositive();
     assertThat(result.account()).isEqualTo(new Account(40 * 16, 40 * 16, Map.of()));
     assertThat(observer.steps.get(0))
         .containsKeys(
@@ -147,8 +139,8 @@ class RecipesTest {
 
   @Test
   void ppo_firstRound_policyIsTheReference_soRewardsAreTheShapedScoreAlone() {
-    rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
-    ppo(ppoConfig(1)).run(context("ppo", observer, Checkpoints.NONE));
+    TabularRecipes.rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
+    ppo(TabularRecipes.ppoConfig(1)).run(context("ppo", observer, Checkpoints.NONE));
 
     for (Experience experience : observer.experiences) {
       float[] rewards = experience.rewards().values();
@@ -164,10 +156,11 @@ class RecipesTest {
   /** Roles that sample in int8 here do so from another distribution than they train. */
   @Test
   void ppo_rolloutsInOtherNumbers_learnFromTrainingsOwn_andReportTheGap() {
-    rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
+    TabularRecipes.rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
     Numerics coarse = new Numerics(Numerics.Precision.FP32, Numerics.RolloutWeights.INT8);
     PpoRecipe.Result result =
-        ppo(ppoConfig(40)).run(context(cast, coarse, "ppo", observer, Checkpoints.NONE));
+        ppo(TabularRecipes.ppoConfig(40))
+            .run(context(cast, coarse, "ppo", observer, Checkpoints.NONE));
 
     // The policy is the reference at first, whatever the sampler says: no KL, no ratio but 1.
     assertThat(observer.steps.get(0).get("kl")).isZero();
@@ -175,15 +168,15 @@ class RecipesTest {
     assertThat(observer.steps.get(0).get("logprobGapMax"))
         .isGreaterThan(observer.steps.get(0).get("logprobGapMean"));
     assertThat(observer.steps.get(39).get("importanceCappedFraction")).isBetween(0.0, 0.2);
-    assertThat(result.after().metrics().get("score"))
+    assertThat(result.after().orElseThrow().metrics().get("score"))
         .isGreaterThan(result.before().metrics().get("score") + 0.5);
   }
 
   @Test
   void ppo_droppedSamples_areCountedByReason_andTheBooksBalance() {
-    rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
+    TabularRecipes.rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
     cast.faults.emptyReply("p3").nanScoreAtLength(4).failUpdates("policy", 1);
-    PpoConfig config = ppoConfig(10);
+    PpoConfig config = TabularRecipes.ppoConfig(10);
     PpoRecipe.Result result = ppo(config).run(context("ppo", observer, Checkpoints.NONE));
 
     Account account = result.account();
@@ -197,17 +190,20 @@ class RecipesTest {
 
   @Test
   void ppo_resumed_givesTheSameNumbersAsUninterrupted() {
-    rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
-    PpoRecipe.Result whole = ppo(ppoConfig(9)).run(context("ppo", observer, Checkpoints.NONE));
+    TabularRecipes.rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
+    PpoRecipe.Result whole =
+        ppo(TabularRecipes.ppoConfig(9)).run(context("ppo", observer, Checkpoints.NONE));
     double[] expected = cast.disk.get("out/ppo");
 
     MemoryCheckpoints checkpoints = new MemoryCheckpoints();
     Recording first = new Recording(4);
-    PpoRecipe.Result part = ppo(ppoConfig(9)).run(context("ppo", first, checkpoints));
+    PpoRecipe.Result part =
+        ppo(TabularRecipes.ppoConfig(9)).run(context("ppo", first, checkpoints));
     assertThat(part.cancelled()).isTrue();
     assertThat(part.iterations()).isEqualTo(4);
     Recording second = new Recording();
-    PpoRecipe.Result resumed = ppo(ppoConfig(9)).run(context("ppo", second, checkpoints));
+    PpoRecipe.Result resumed =
+        ppo(TabularRecipes.ppoConfig(9)).run(context("ppo", second, checkpoints));
 
     assertThat(resumed).isEqualTo(whole);
     assertThat(cast.disk.get("out/ppo")).isEqualTo(expected);
@@ -223,8 +219,8 @@ class RecipesTest {
 
   @Test
   void ppo_deepSpeedChatPlacement_doesNotTrainTheEndOfSequence() {
-    rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
-    PpoConfig modern = ppoConfig(2);
+    TabularRecipes.rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
+    PpoConfig modern = TabularRecipes.ppoConfig(2);
     PpoConfig config =
         new PpoConfig(
             2,
@@ -239,6 +235,8 @@ class RecipesTest {
             new PpoConfig.Advantages(1, 0.95, Whitening.NONE),
             modern.policy(),
             modern.critic(),
+            0,
+            BestConfig.NONE,
             modern.evaluation());
     PpoRecipe.Result result = ppo(config).run(context("ppo", observer, Checkpoints.NONE));
 
@@ -264,7 +262,7 @@ class RecipesTest {
 
   @Test
   void ppo_ptxWithoutTexts_isAnError() {
-    PpoConfig modern = ppoConfig(2);
+    PpoConfig modern = TabularRecipes.ppoConfig(2);
     PpoConfig.Policy ptx =
         new PpoConfig.Policy(
             0.2,
@@ -274,7 +272,7 @@ class RecipesTest {
             Optional.empty(),
             Optional.empty(),
             new TuningConfig.Full(),
-            optimizer(0.1));
+            TabularRecipes.optimizer(0.1));
     PpoConfig config =
         new PpoConfig(
             2,
@@ -288,6 +286,8 @@ class RecipesTest {
             modern.advantages(),
             ptx,
             modern.critic(),
+            0,
+            BestConfig.NONE,
             modern.evaluation());
     assertThatThrownBy(() -> ppo(config))
         .hasMessage(
@@ -303,9 +303,9 @@ class RecipesTest {
 
     assertThat(observer.steps.get(0).get("margin")).isCloseTo(0, within(1e-6));
     assertThat(observer.steps.get(0).get("loss")).isCloseTo(Math.log(2), within(1e-6));
-    assertThat(result.margin()).isGreaterThan(0.3);
-    assertThat(result.accuracy().share()).isGreaterThan(0.9);
-    assertThat(result.after().metrics().get("ruleSatisfied"))
+    assertThat(result.margin().orElseThrow()).isGreaterThan(0.3);
+    assertThat(result.accuracy().orElseThrow().share()).isGreaterThan(0.9);
+    assertThat(result.after().orElseThrow().metrics().get("ruleSatisfied"))
         .isGreaterThan(result.before().metrics().get("ruleSatisfied") + 0.2);
   }
 
@@ -317,7 +317,7 @@ class RecipesTest {
     assertThat(dpo().run(context("dpo", new Recording(), checkpoints))).isEqualTo(whole);
   }
 
-  // --- data and configuration ---
+  // --- surroundings ---
 
   private StageContext context(String stage, Recording recording, Checkpoints checkpoints) {
     return context(cast, stage, recording, checkpoints);
@@ -334,127 +334,14 @@ class RecipesTest {
       String stage,
       Recording recording,
       Checkpoints checkpoints) {
-    return new StageContext(stage, cast, numerics, recording, checkpoints, "out/" + stage, 11);
-  }
-
-  private static SftRecipe sft(int examples) {
-    SplittableRandom random = new SplittableRandom(5);
-    List<SftExample> all = new ArrayList<>();
-    for (int i = 0; i < examples + 8; i++) {
-      int middle = 3 + random.nextInt(3);
-      all.add(new SftExample(Sequence.ofTargets(TokenIds.of(1, middle, 0), 1)));
-    }
-    return new SftRecipe(
-        new SftConfig(
-            3,
-            8,
-            Trained.COMPLETION,
-            Averaging.GLOBAL_TOKEN,
-            new TuningConfig.Full(),
-            optimizer(1),
-            8,
-            100),
-        BASE,
-        TrainingData.split("items", all, 8, 1, Map.of("long", 2L)));
-  }
-
-  private static List<TokenIds[]> pairs(int count) {
-    SplittableRandom random = new SplittableRandom(6);
-    List<TokenIds[]> pairs = new ArrayList<>();
-    for (int i = 0; i < count; i++) {
-      int prompt = 1 + random.nextInt(2);
-      pairs.add(new TokenIds[] {TokenIds.of(prompt, 5, GOOD, 0), TokenIds.of(prompt, BAD, 5, 0)});
-    }
-    return pairs;
-  }
-
-  private static RewardModelRecipe rewardModel() {
-    List<RankedPair> all =
-        pairs(40).stream().map(pair -> RankedPair.lastToken(pair[0], pair[1], 0)).toList();
-    return new RewardModelRecipe(
-        new RewardModelConfig(
-            2,
-            8,
-            RewardObjective.Kind.LAST_TOKEN,
-            0.01,
-            new TuningConfig.Full(),
-            optimizer(0.3),
-            8),
-        BASE,
-        TrainingData.split("items", all, 8, 1, Map.of()));
+    return new StageContext(stage, cast, numerics, recording, checkpoints, "out/" + stage, 11, 5);
   }
 
   private PpoRecipe ppo(PpoConfig config) {
-    List<Prompt> prompts = new ArrayList<>();
-    for (int i = 0; i < 64; i++) {
-      prompts.add(new Prompt("p" + i, "prompt " + i, TokenIds.of(1 + i % 2)));
-    }
-    TrainingData<Prompt> data =
-        new TrainingData<>(prompts.subList(0, 16), prompts.subList(16, 64), Map.of());
-    ModelStart reward = new ModelStart("tabular", Optional.of("out/reward"));
-    return new PpoRecipe(
-        config, new PpoStart(BASE, reward), new PpoData(data, List.of()), Optional.of(oracle));
-  }
-
-  private static PpoConfig ppoConfig(int iterations) {
-    GenerationConfig generation = new GenerationConfig(6, 1, 0, 1, List.of());
-    return new PpoConfig(
-        iterations,
-        16,
-        2,
-        2,
-        Averaging.GLOBAL_TOKEN,
-        generation,
-        new KlConfig.Adaptive(0.02, 2, 100),
-        new PpoConfig.Rewards(PpoConfig.Placement.MODERN, Optional.empty(), Optional.of(0.2)),
-        new PpoConfig.Advantages(1, 0.95, Whitening.CENTRED),
-        new PpoConfig.Policy(
-            0.2,
-            Optional.of(3.0),
-            0,
-            0,
-            Optional.of(2.0),
-            Optional.empty(),
-            new TuningConfig.Full(),
-            optimizer(1)),
-        new PpoConfig.Critic(
-            PpoConfig.Start.REWARD_MODEL, 0.2, 0, new TuningConfig.Full(), optimizer(0.01)),
-        new EvaluationConfig(48, 3, generation));
+    return TabularRecipes.ppo(config, Optional.of(oracle));
   }
 
   private DpoRecipe dpo() {
-    List<TokenPair> all =
-        pairs(40).stream()
-            .map(p -> new TokenPair(head(p[0], 0, 1), head(p[0], 1, 4), head(p[1], 1, 4), 0))
-            .toList();
-    List<Prompt> prompts = new ArrayList<>();
-    for (int i = 0; i < 48; i++) {
-      prompts.add(new Prompt("p" + i, "prompt " + i, TokenIds.of(1 + i % 2)));
-    }
-    return new DpoRecipe(
-        new DpoConfig(
-            3,
-            8,
-            DpoLoss.Variant.SIGMOID,
-            0.1,
-            0,
-            0,
-            new TuningConfig.Full(),
-            optimizer(5),
-            8,
-            new EvaluationConfig(48, 3, new GenerationConfig(6, 1, 0, 1, List.of()))),
-        BASE,
-        TrainingData.split("items", all, 8, 1, Map.of()),
-        prompts,
-        Optional.of(oracle));
-  }
-
-  private static TokenIds head(TokenIds tokens, int from, int to) {
-    return new TokenIds(Arrays.copyOfRange(tokens.values(), from, to));
-  }
-
-  private static OptimizerConfig optimizer(double rate) {
-    return new OptimizerConfig(
-        rate, LearningRateSchedule.Shape.CONSTANT, 0, 0.9, 0.95, 1e-8, 0, 0, 0, false);
+    return TabularRecipes.dpo(0, BestConfig.NONE, Optional.of(oracle));
   }
 }

@@ -20,6 +20,8 @@ final class TabularCast implements Cast {
   static final class Faults {
     private final Set<String> empty = new HashSet<>();
     private final Map<String, Integer> failingUpdates = new HashMap<>();
+    private final Map<String, Integer> soundBefore = new HashMap<>();
+    private final Set<String> withoutGradient = new HashSet<>();
     private int nanEveryLength = -1;
 
     Faults emptyReply(String promptId) {
@@ -30,6 +32,21 @@ final class TabularCast implements Cast {
     Faults failUpdates(String role, int count) {
       failingUpdates.put(role, count);
       return this;
+    }
+
+    /** The first that fails is the {@code from}th, from 1. */
+    Faults failUpdates(String role, int count, int from) {
+      soundBefore.put(role, from - 1);
+      return failUpdates(role, count);
+    }
+
+    Faults noGradient(String role) {
+      withoutGradient.add(role);
+      return this;
+    }
+
+    boolean hasGradient(String role) {
+      return !withoutGradient.contains(role);
     }
 
     /** The reward model gives no number for responses that make sequences of this length. */
@@ -43,6 +60,11 @@ final class TabularCast implements Cast {
     }
 
     boolean nextUpdateFails(String role) {
+      int sound = soundBefore.getOrDefault(role, 0);
+      soundBefore.put(role, Math.max(0, sound - 1));
+      if (sound > 0) {
+        return false;
+      }
       int left = failingUpdates.getOrDefault(role, 0);
       failingUpdates.put(role, Math.max(0, left - 1));
       return left > 0;

@@ -126,7 +126,9 @@ final class TabularRole implements Role {
     double[] gradient = new double[parameters.length];
     for (int i = 0; i < examples.size(); i++) {
       for (int s = 0; s < examples.get(i).sequences().size(); s++) {
-        backward(examples.get(i).sequences().get(s), result.gradients().get(i).get(s), gradient);
+        if (faults.hasGradient(spec.name())) {
+          backward(examples.get(i).sequences().get(s), result.gradients().get(i).get(s), gradient);
+        }
       }
     }
     boolean applied = !faults.nextUpdateFails(spec.name());

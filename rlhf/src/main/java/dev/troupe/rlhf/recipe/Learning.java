@@ -1,0 +1,167 @@
+package dev.troupe.rlhf.recipe;
+
+import dev.troupe.protocol.data.UpdateResult;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/**
+ * Whether a stage learns: how the updates of each of its learners went so far. Part of the state
+ * that a resume takes up.
+ *
+ * @param learners by name: policy, critic, reward
+ */
+public record Learning(Map<String, Updates> learners) {
+  static final Learning NONE = new Learning(Map.of());
+
+  /** Skipped updates that a message tells of one by one. */
+  private static final int TOLD = 5;
+
+  public Learning {
+    learners = Collections.unmodifiableMap(new TreeMap<>(learners));
+  }
+
+  /**
+   * One learner's updates.
+   *
+   * @param applied those that were done
+   * @param moved those of them that could change something: gradient and rate were not 0
+   * @param skipped all that were not done
+   * @param inRow those not done since the last one that was
+   * @param since step of the first of {@code inRow}; 0 without one
+   * @param last the newest of {@code inRow}
+   */
+  public record Updates(
+      long applied, long moved, long skipped, long inRow, long since, List<Skip> last) {
+    static final Updates NONE = new Updates(0, 0, 0, 0, 0, List.of());
+
+    public Updates {
+      last = List.copyOf(last);
+    }
+
+    private Updates applied(boolean changes) {
+      return new Updates(applied + 1, moved + (changes ? 1 : 0), skipped, 0, 0, List.of());
+    }
+
+    private Updates skipped(Skip skip) {
+      List<Skip> newest = new ArrayList<>(last);
+      newest.add(skip);
+      return new Updates(
+          applied,
+          moved,
+          skipped + 1,
+          inRow + 1,
+          inRow == 0 ? skip.step() : since,
+          newest.subList(Math.max(0, newest.size() - TOLD), newest.size()));
+    }
+  }
+
+  /** An update that was not done, and why. */
+  public record Skip(long step, String why) {}
+
+  /** After one more update. */
+  Learning after(String learner, long step, UpdateResult update) {
+    Updates before = of(learner);
+    return with(
+        learner,
+        update.applied()
+            ? before.applied(update.gradientNorm() != 0 && update.learningRate() != 0)
+            : before.skipped(
+                new Skip(
+                    step, "loss " + update.loss() + ", gradient norm " + update.gradientNorm())));
+  }
+
+  /** After an update that could not even be tried. */
+  Learning without(String learner, long step, String why) {
+    return with(learner, of(learner).skipped(new Skip(step, why)));
+  }
+
+  private Updates of(String learner) {
+    return learners.getOrDefault(learner, Updates.NONE);
+  }
+
+  private Learning with(String learner, Updates updates) {
+    Map<String, Updates> all = new TreeMap<>(learners);
+    all.put(learner, updates);
+    return new Learning(all);
+  }
+
+  /** Updates of all learners that were not done. */
+  long skipped() {
+    return learners.values().stream().mapToLong(Updates::skipped).sum();
+  }
+
+  /** The first step since which a learner has not had one update done; empty when all is well. */
+  OptionalLong stuckSince() {
+    return learners.values().stream()
+        .filter(updates -> updates.inRow() > 0)
+        .mapToLong(Updates::since)
+        .min();
+  }
+
+  /** Why the stage must not go on, if a learner has had {@code limit} updates skipped in a row. */
+  Optional<String> stuck(int limit) {
+    return learners.entrySet().stream()
+        .filter(entry -> entry.getValue().inRow() >= limit)
+        .findFirst()
+        .map(
+            entry ->
+                String.format(
+                    Locale.ROOT,
+                    "%d updates of the %s in a row were skipped, since step %d (limits.skipped-updates = %d): %s. %s",
+                    entry.getValue().inRow(),
+                    entry.getKey(),
+                    entry.getValue().since(),
+                    limit,
+                    told(entry.getValue()),
+                    advice(entry.getValue())));
+  }
+
+  /** Why a stage that has come to its end did not succeed, if a learner learned nothing. */
+  Optional<String> nothing() {
+    if (learners.isEmpty()) {
+      return Optional.of("there was nothing to learn from: no update was tried");
+    }
+    return learners.entrySet().stream()
+        .filter(entry -> entry.getValue().moved() == 0)
+        .findFirst()
+        .map(
+            entry -> {
+              Updates updates = entry.getValue();
+              return updates.applied() == 0
+                  ? String.format(
+                      Locale.ROOT,
+                      "none of the %d updates of the %s was done, since step %d: %s. %s",
+                      updates.skipped(),
+                      entry.getKey(),
+                      updates.since(),
+                      told(updates),
+                      advice(updates))
+                  : String.format(
+                      Locale.ROOT,
+                      "the %s learned nothing: in each of its %d updates the gradient norm or the learning rate was 0. Look at the data: they leave nothing to learn",
+                      entry.getKey(),
+                      updates.applied());
+            });
+  }
+
+  private static String told(Updates updates) {
+    String each =
+        updates.last().stream()
+            .map(skip -> "step " + skip.step() + ": " + skip.why())
+            .collect(Collectors.joining("; "));
+    return updates.inRow() > updates.last().size() ? "the last were " + each : each;
+  }
+
+  private static String advice(Updates updates) {
+    return updates.applied() == 0
+        ? "Not one was done before: look at the model's weights and at the data; or lower the learning rate (optimizer.learning-rate)"
+        : "Lower the learning rate (optimizer.learning-rate) or limit the gradient (optimizer.max-gradient-norm)";
+  }
+}

@@ -1,0 +1,122 @@
+package dev.troupe.rlhf.recipe;
+
+import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenOutputs;
+import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
+import dev.troupe.rlhf.loss.Kl;
+import dev.troupe.rlhf.loss.TokenRewards;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.Set;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * Scores a round of PPO's answers, and gives their tokens rewards.
+ *
+ * @param numerics that the policy samples and trains in
+ */
+record PpoScoring(PpoConfig.Rewards config, Numerics numerics, PpoRoles roles) {
+  /** Those that can be learned from; the ledger has the others, and why. */
+  List<Scored> score(List<Rollout> rollouts, double klCoefficient, long iteration, Ledger ledger) {
+    List<Rollout> answered = new ArrayList<>();
+    for (Rollout rollout : rollouts) {
+      String sample = sample(rollout, iteration);
+      ledger.issued(sample);
+      ledger.rolledOut(sample);
+      if (rollout.response().size() == 0) {
+        ledger.dropped(sample, "empty response");
+      } else {
+        answered.add(rollout);
+      }
+    }
+    List<Sequence> responses = answered.stream().map(Rollout::sequence).toList();
+    CompletionStage<List<TokenOutputs>> refLogprobs =
+        roles.reference().evaluate(responses, Set.of(Output.LOGPROBS));
+    Optional<CompletionStage<List<TokenOutputs>>> ownLogprobs =
+        numerics.samplesAsItTrains()
+            ? Optional.empty()
+            : Optional.of(roles.policy().evaluate(responses, Set.of(Output.LOGPROBS)));
+    CompletionStage<List<TokenOutputs>> values =
+        roles.critic().evaluate(responses, Set.of(Output.VALUES));
+    List<Double> scores = Evaluation.scores(roles.reward(), config.placement(), answered);
+    List<TokenOutputs> ref = Await.on(refLogprobs);
+    List<TokenOutputs> critic = Await.on(values);
+    Optional<List<TokenOutputs>> own = ownLogprobs.map(Await::on);
+
+    int fewestTrained =
+        switch (config.placement()) {
+          case MODERN -> 1;
+          case DEEPSPEED_CHAT -> DeepSpeedChatRewards.FEWEST_TRAINED_ACTIONS;
+        };
+    List<Scored> scored = new ArrayList<>();
+    for (int i = 0; i < answered.size(); i++) {
+      Rollout rollout = answered.get(i);
+      String sample = sample(rollout, iteration);
+      if (!Double.isFinite(scores.get(i))) {
+        ledger.dropped(sample, "score is not a finite number");
+        continue;
+      }
+      ledger.scored(sample);
+      Floats reference = ref.get(i).logprobs();
+      int at = i;
+      Floats logprobs = own.map(all -> all.get(at).logprobs()).orElse(rollout.logprobs());
+      DeepSpeedChatRewards.OfResponse rewards =
+          rewards(logprobs, rollout.finish(), reference, scores.get(i), klCoefficient);
+      if (rewards.trainedActions() < fewestTrained) {
+        ledger.dropped(sample, "too few trained tokens");
+        continue;
+      }
+      scored.add(
+          new Scored(
+              sample,
+              rollout,
+              scores.get(i),
+              logprobs,
+              reference,
+              critic.get(i).values(),
+              rewards.rewards(),
+              rewards.trainedActions(),
+              Kl.K1.sum(logprobs, reference)));
+    }
+    return scored;
+  }
+
+  private DeepSpeedChatRewards.OfResponse rewards(
+      Floats logprobs,
+      FinishReason finish,
+      Floats refLogprobs,
+      double score,
+      double klCoefficient) {
+    double penalty = config.missingEosPenalty().orElse(0.0);
+    return switch (config.placement()) {
+      case MODERN -> {
+        double shaped = TokenRewards.score(score, optional(config.scoreClip()), penalty, finish);
+        Floats perToken = TokenRewards.of(logprobs, refLogprobs, shaped, klCoefficient);
+        yield new DeepSpeedChatRewards.OfResponse(perToken, perToken.size());
+      }
+      case DEEPSPEED_CHAT ->
+          DeepSpeedChatRewards.ofResponse(
+              logprobs,
+              refLogprobs,
+              finish,
+              TokenRewards.score(score, OptionalDouble.empty(), penalty, finish),
+              klCoefficient,
+              config.scoreClip().orElse(5.0));
+    };
+  }
+
+  private static String sample(Rollout rollout, long iteration) {
+    return iteration + "/" + rollout.prompt().id();
+  }
+
+  private static OptionalDouble optional(Optional<Double> value) {
+    return value.isPresent() ? OptionalDouble.of(value.get()) : OptionalDouble.empty();
+  }
+}

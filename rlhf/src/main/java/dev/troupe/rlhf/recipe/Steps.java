@@ -1,0 +1,228 @@
+package dev.troupe.rlhf.recipe;
+
+import dev.troupe.protocol.data.UpdateResult;
+import dev.troupe.rlhf.port.Checkpoints.Saved;
+import dev.troupe.rlhf.port.Role;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * What lies between the steps of every stage: taking up an earlier run, notices, the report, the
+ * checkpoint, the best state, and whether and how the stage ends.
+ */
+final class Steps {
+  private final StageContext context;
+  private final int total;
+  private final int evaluateEvery;
+  private final BestConfig best;
+  private final List<Role> trained;
+  private boolean cancelled;
+
+  /**
+   * @param total steps when the stage runs to its end
+   * @param evaluateEvery steps between measurements, 0 for none
+   * @param trained the roles that a checkpoint holds; the first is the stage's result
+   */
+  Steps(StageContext context, int total, int evaluateEvery, BestConfig best, List<Role> trained) {
+    this.context = context;
+    this.total = total;
+    this.evaluateEvery = evaluateEvery;
+    this.best = best;
+    this.trained = List.copyOf(trained);
+    cancelled = context.observer().cancelled();
+  }
+
+  /** How a stage ended. */
+  sealed interface Ending {
+    /** The roles are in the state that is the result. */
+    record Done(boolean early) implements Ending {}
+
+    /** By the user; a checkpoint is there. */
+    record Cancelled() implements Ending {}
+
+    /** It did not learn, and what is left says so. */
+    record Failed(String why) implements Ending {}
+
+    default boolean done() {
+      return this instanceof Done;
+    }
+
+    default boolean early() {
+      return this instanceof Done ending && ending.early();
+    }
+
+    default boolean cancelled() {
+      return this instanceof Cancelled;
+    }
+
+    default Optional<String> failure() {
+      return this instanceof Failed failed ? Optional.of(failed.why()) : Optional.empty();
+    }
+  }
+
+  /** The state of an earlier run, taken up by the roles too; empty when there is none. */
+  <S extends Record> Optional<S> resumed(Class<S> type) {
+    Optional<Saved<S>> saved = context.checkpoints().latest(context.stage(), type);
+    saved.ifPresent(found -> restore(found.directory(), trained));
+    return saved.map(Saved::state);
+  }
+
+  private static void restore(String directory, List<Role> roles) {
+    List<CompletionStage<Void>> restoring =
+        roles.stream().map(role -> role.restore(directory + "/" + role.spec().name())).toList();
+    restoring.forEach(Await::on);
+  }
+
+  /** Whether there is one more step to do. */
+  boolean goesOn(Progress progress) {
+    return !cancelled
+        && progress.step() < total
+        && !stoppedEarly(progress)
+        && progress.learning().stuck(context.skippedUpdates()).isEmpty();
+  }
+
+  private boolean stoppedEarly(Progress progress) {
+    return best.patience() > 0 && progress.sinceBest() >= best.patience();
+  }
+
+  /** Whether to measure on the held-out data after this step. */
+  boolean measures(long step) {
+    boolean last = step == total;
+    return best.metric().isPresent()
+        ? last || step % evaluateEvery == 0
+        : !last && evaluateEvery > 0 && step % evaluateEvery == 0;
+  }
+
+  /** Of {@code metrics}, the held-out ones were measured after this step. */
+  Progress measured(Progress progress, Map<String, Double> metrics) {
+    return progress.measured(best, metrics);
+  }
+
+  /** Enters an update, and tells of one that was skipped. */
+  Learning learned(Learning before, String learner, long step, UpdateResult update) {
+    Learning after = before.after(learner, step, update);
+    if (!update.applied()) {
+      notice(
+          String.format(
+              Locale.ROOT,
+              "step %d: the %s's gradient norm is %s, its loss %s: the update was skipped and its samples count as dropped. If this repeats, lower the learning rate",
+              step,
+              learner,
+              update.gradientNorm(),
+              update.loss()));
+    }
+    return after;
+  }
+
+  /** Enters an update that there was nothing for. */
+  Learning without(Learning before, String learner, long step, String why) {
+    notice(String.format(Locale.ROOT, "step %d: no update of the %s: %s", step, learner, why));
+    return before.without(learner, step, why);
+  }
+
+  /** After a step: reports it, checks whether to stop, and writes a checkpoint when one is due. */
+  void done(
+      Progress progress, Record state, Map<String, Double> metrics, Map<String, Double> seconds) {
+    context.observer().step(context.stage(), progress.step(), total, metrics, seconds);
+    cancelled = context.observer().cancelled();
+    boolean isBest = progress.best().map(found -> found.step() == progress.step()).orElse(false);
+    boolean due = context.checkpoints().due(context.stage(), progress.step(), cancelled);
+    // While updates are skipped the roles may be beyond repair: what was kept before stays.
+    if ((due || isBest) && progress.learning().stuckSince().isEmpty()) {
+      checkpoint(progress, state);
+    }
+  }
+
+  private void checkpoint(Progress progress, Record state) {
+    String directory = context.checkpoints().begin(context.stage(), progress.step());
+    List<CompletionStage<Void>> writing =
+        trained.stream()
+            .map(role -> role.checkpoint(directory + "/" + role.spec().name()))
+            .toList();
+    writing.forEach(Await::on);
+    Set<Long> kept = progress.best().map(found -> Set.of(found.step())).orElse(Set.of());
+    context.checkpoints().commit(context.stage(), progress.step(), state, kept);
+  }
+
+  private void notice(String text) {
+    context.observer().notice(context.stage(), text);
+  }
+
+  /**
+   * After the last step: the first of the roles is put into the state that is the result, and saved
+   * where the stage is done; the last sound state is saved where it failed.
+   */
+  Ending end(Progress progress) {
+    Optional<String> why = progress.learning().stuck(context.skippedUpdates());
+    if (why.isEmpty() && cancelled) {
+      return new Ending.Cancelled();
+    }
+    if (why.isEmpty()) {
+      why = progress.learning().nothing();
+    }
+    if (why.isPresent()) {
+      return failed(progress, why.get());
+    }
+    boolean early = progress.step() < total;
+    progress.best().ifPresent(found -> takeBest(progress, found, early));
+    Await.on(trained.get(0).save(context.output()));
+    return new Ending.Done(early);
+  }
+
+  private void takeBest(Progress progress, Best found, boolean early) {
+    if (early) {
+      notice(
+          String.format(
+              Locale.ROOT,
+              "stopped early after step %d of %d: %d measurements in a row were not better",
+              progress.step(),
+              total,
+              progress.sinceBest()));
+    }
+    if (found.step() != progress.step()) {
+      notice(
+          String.format(
+              Locale.ROOT,
+              "the best %s, %s, was measured after step %d: that state is the result",
+              found.metric(),
+              found.value(),
+              found.step()));
+      restore(
+          context.checkpoints().directory(context.stage(), found.step()), trained.subList(0, 1));
+    }
+  }
+
+  /** The state that made the first skipped update impossible is not sound either. */
+  private Ending failed(Progress progress, String why) {
+    OptionalLong since = progress.learning().stuckSince();
+    since.ifPresent(step -> context.checkpoints().discard(context.stage(), step - 1));
+    OptionalLong sound = context.checkpoints().newest(context.stage());
+    boolean kept = since.isPresent() && sound.isPresent();
+    if (kept) {
+      restore(
+          context.checkpoints().directory(context.stage(), sound.getAsLong()),
+          trained.subList(0, 1));
+      Await.on(trained.get(0).save(context.output()));
+    }
+    return new Ending.Failed(
+        String.format(
+            Locale.ROOT,
+            "stage %s failed after step %d of %d: %s. %s",
+            context.stage(),
+            progress.step(),
+            total,
+            why,
+            kept
+                ? String.format(
+                    Locale.ROOT,
+                    "The last sound state, after step %d, is saved in %s",
+                    sound.getAsLong(),
+                    context.output())
+                : "Nothing of it was saved: there is no sound state with anything learned"));
+  }
+}
