@@ -1,6 +1,5 @@
 package dev.troupe.launcher;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunHandle;
 import dev.troupe.actors.pipeline.RunResult;
@@ -124,7 +123,7 @@ final class RunSession {
     if (result.outcome().equals(RunResult.COMPLETED)) {
       if (!json) {
         NextSteps.print(
-            new ObjectMapper().readTree(result.summaryJson()), config.model(), directory, out);
+            OutputJson.mapper().readTree(result.summaryJson()), config.model(), directory, out);
       }
       return ExitCode.OK;
     }
