@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -29,6 +30,8 @@ final class RunReport {
       Pattern.compile(
           "<\\|[^|<>\\s]{1,40}\\|>|</?s>|<(?:bos|eos|start_of_turn|end_of_turn)>|\\[/?INST]");
 
+  private static final Set<String> POLICY_STAGES = Set.of("sft", "ppo", "dpo");
+
   /** A letter with its marks, or an emoji of several code points. */
   private static final Pattern CHARACTER = Pattern.compile("\\X");
 
@@ -45,11 +48,14 @@ final class RunReport {
     for (JsonNode stage : summary.path("stages")) {
       out.println("  " + stageLine(stage));
     }
-    String start =
-        summary.path("stages").findValuesAsText("stage").contains("sft") ? "SFT" : "the start";
+    // What a stage starts from, and is compared with, is what the one before made of the policy.
+    String start = "the start";
     for (JsonNode stage : summary.path("stages")) {
       if (stage.has("before") && stage.path("before").has("replies")) {
         beforeAndAfter(stage, start, samples.getOrDefault(stage.path("stage").asText(), 3), out);
+      }
+      if (POLICY_STAGES.contains(stage.path("stage").asText())) {
+        start = stage.path("stage").asText().toUpperCase(Locale.ROOT);
       }
     }
     out.println();
@@ -110,7 +116,7 @@ final class RunReport {
         Locale.ROOT,
         "%-26s %10s %10s%n",
         "on held-out prompts",
-        start.equals("SFT") ? "after SFT" : "before",
+        start.equals("the start") ? "before" : "after " + start,
         "after " + stage.path("stage").asText().toUpperCase(Locale.ROOT));
     for (String key : List.of("score", "ruleSatisfied", "wellFormed", "responseLength")) {
       JsonNode before = stage.path("before").path("metrics").path(key);
