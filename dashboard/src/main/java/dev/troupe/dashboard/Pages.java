@@ -52,6 +52,7 @@ final class Pages {
           "/static/dom.js", "static/dom.js",
           "/static/format.js", "static/format.js",
           "/static/rollout.js", "static/rollout.js",
+          "/static/summary.js", "static/summary.js",
           "/favicon.svg", "static/favicon.svg",
           "/static/chart.js", CHART);
 

@@ -49,6 +49,7 @@ final class RunJson {
     json.set("members", array(view.members(), RunJson::member));
     json.set("notices", array(view.notices(), RunJson::notice));
     json.set("rollouts", array(view.rollouts(), RunJson::excerpt));
+    EndResults.of(view.summaryJson()).ifPresent(summary -> json.set("summary", summary));
     stage.flatMap(view::stage).or(view::currentStage).ifPresent(s -> json.set("series", series(s)));
     return json;
   }
@@ -204,7 +205,8 @@ final class RunJson {
     return array;
   }
 
-  private static String cut(String text) {
+  /** For a list. */
+  static String cut(String text) {
     if (text.length() <= EXCERPT) {
       return text;
     }

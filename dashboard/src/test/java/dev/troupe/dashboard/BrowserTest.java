@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Locale;
+import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -97,6 +98,18 @@ final class BrowserTest {
     browser.await(
         "document.querySelector('#outcome').textContent.startsWith('The run is complete')");
     browser.await("document.querySelector('#results').textContent.includes('Win rate')");
+    browser.await("!document.querySelector('#summary').hidden");
+    assertThat(browser.find("#summary").getText())
+        .contains(
+            "Score (reward model) −0.610 2.97",
+            "Rule satisfied 33.6 % 96.1 %",
+            "Response length – 21.4",
+            "Win rate against SFT: 91.4 % (95 %: 85.3 to 95.1, n = 128)",
+            "SFT 1280 1268 12 too long",
+            "Reward model 1024 1024 none",
+            "96.9 % (95 %: 89.3 to 99.1, n = 64)",
+            "A lovely question! I like tea.")
+        .doesNotContain("oracle", "NaN", "null", "too many");
     assertThat(browser.evaluate("window.sameDocument")).isEqualTo(true);
     assertNothingWentWrong();
   }
@@ -187,21 +200,64 @@ final class BrowserTest {
             browser.evaluate(
                 "document.querySelector('.dialog-body').scrollWidth <= document.querySelector('.dialog-body').clientWidth"))
         .isEqualTo(true);
+    browser.find("#rollout-close").click();
+    run.complete();
+    browser.await("!document.querySelector('#summary').hidden");
+    assertThat(browser.evaluate("document.documentElement.scrollWidth")).isEqualTo(390L);
     assertNothingWentWrong();
   }
 
   @Test
-  void darkScheme_followsTheSystemAndTheButton() {
-    run.writeUntilPpoStep(3);
-    browser.prefer("dark");
+  void accuracy_endsAtAHundred_andStepsWithoutANumberAreGaps() {
+    run.start();
+    run.reward();
     browser.open(server.url());
-    browser.await("getComputedStyle(document.body).backgroundColor === 'rgb(20, 22, 27)'");
-    browser.find("#theme").click();
-    browser.await("getComputedStyle(document.body).backgroundColor === 'rgb(246, 245, 242)'");
-    browser.find("#theme").click();
-    browser.find("#theme").click();
+    browser.await("document.querySelector('#charts').textContent.includes('Accuracy')");
+    browser.await(axisEnd("Accuracy") + " === 100");
+    // The axis of a measure without a bound leaves room.
+    assertThat(browser.evaluate(axisEnd("Loss") + " > 0.6")).isEqualTo(true);
+    run.step("reward", 63, 64, Map.of("accuracy", 1.0, "loss", 0.5), Map.of());
+    run.step("reward", 64, 64, Map.of("accuracy", Double.NaN, "loss", 0.5), Map.of());
+    browser.await(card("Accuracy") + ".querySelector('.value').textContent === '–'");
+    browser.await(axisEnd("Accuracy") + " === 100");
+    assertThat(browser.find("#charts").getText()).doesNotContain("NaN");
+    assertNothingWentWrong();
+  }
+
+  private static String card(String title) {
+    return "[...document.querySelectorAll('.chart')].find((card) => card.querySelector('h3').textContent.startsWith('"
+        + title
+        + "'))";
+  }
+
+  private static String axisEnd(String title) {
+    return "Chart.getChart(" + card(title) + ".querySelector('canvas')).scales.y.max";
+  }
+
+  /** Whatever the system prefers, one click shows the other scheme and the next one the first. */
+  @Test
+  void scheme_changesAtEachClick() {
+    String light = "getComputedStyle(document.body).backgroundColor === 'rgb(246, 245, 242)'";
+    String dark = "getComputedStyle(document.body).backgroundColor === 'rgb(20, 22, 27)'";
+    run.writeUntilPpoStep(3);
     browser.prefer("light");
-    browser.await("getComputedStyle(document.body).backgroundColor === 'rgb(246, 245, 242)'");
+    browser.open(server.url());
+    browser.await(light);
+    browser.find("#theme").click();
+    browser.await(dark);
+    browser.open(server.url());
+    browser.await(dark);
+    browser.find("#theme").click();
+    browser.await(light);
+    // It follows the system again.
+    browser.prefer("dark");
+    browser.await(dark);
+    browser.find("#theme").click();
+    browser.await(light);
+    browser.find("#theme").click();
+    browser.await(dark);
+    browser.prefer("light");
+    browser.await(light);
     assertNothingWentWrong();
   }
 

@@ -128,6 +128,7 @@ final class DashboardServerTest {
         "/static/dom.js",
         "/static/format.js",
         "/static/rollout.js",
+        "/static/summary.js",
         "/static/style.css",
         "/static/chart.js",
         "/favicon.svg",

@@ -28,6 +28,28 @@ import java.util.Random;
  * reward model and PPO. The same seed writes the same file.
  */
 final class SampleRun implements AutoCloseable {
+  /** As the pipeline writes it; the win rate by the oracle was not measured. */
+  private static final String SUMMARY =
+      """
+      {"outcome": "completed", "stages": [
+        {"stage": "sft", "seconds": 43.8, "finalLoss": 0.57, "heldOutLossBefore": null, "heldOutLossAfter": 0.61,
+         "account": {"issued": 1280, "trained": 1268, "dropped": {"too long": 12}}, "cancelled": false},
+        {"stage": "reward", "seconds": 27.4, "finalLoss": 0.08,
+         "after": {"accuracy": {"share": 0.969, "low": 0.893, "high": 0.991, "hits": 62, "total": 64}},
+         "account": {"issued": 1024, "trained": 1024, "dropped": {}}, "cancelled": false},
+        {"stage": "ppo", "seconds": 151.2, "kl": 5.31,
+         "before": {"metrics": {"score": -0.61, "ruleSatisfied": 0.336, "wellFormed": 0.984, "responseLength": null},
+           "scores": [1, 2], "replies": [
+             {"prompt": "Human: What do you think of tea?\\n\\nAssistant:", "reply": "I do not care."}, {"prompt": "b", "reply": "c"},
+             {"prompt": "d", "reply": "e"}, {"prompt": "a fourth", "reply": "too many"}]},
+         "after": {"metrics": {"score": 2.97, "ruleSatisfied": 0.961, "wellFormed": 0.984, "responseLength": 21.4},
+           "scores": [1, 2], "replies": [
+             {"prompt": "Human: What do you think of tea?\\n\\nAssistant:", "reply": "A lovely question! I like tea."}, {"prompt": "b", "reply": "C"},
+             {"prompt": "d", "reply": "E"}, {"prompt": "a fourth", "reply": "too many"}]},
+         "winRate": {"share": 0.914, "low": 0.853, "high": 0.951, "hits": 117, "total": 128}, "oracleWinRate": null,
+         "account": {"issued": 7680, "trained": 7680, "dropped": {}}, "cancelled": false}]}
+      """;
+
   static final int SFT_STEPS = 80;
   static final int REWARD_STEPS = 60;
   static final int PPO_STEPS = 120;
@@ -271,17 +293,21 @@ final class SampleRun implements AutoCloseable {
         151.2,
         Map.of(
             "score", 2.97, "kl", 5.31, "ruleSatisfied", 0.96, "wellFormed", 0.98, "winRate", 0.91));
-    end("completed", "");
+    end("completed", "", SUMMARY);
   }
 
   void end(String outcome, String message) {
+    end(outcome, message, "");
+  }
+
+  private void end(String outcome, String message, String summary) {
     append(
         RunEvent.newBuilder()
             .setRunCompleted(
                 RunCompleted.newBuilder()
                     .setOutcome(outcome)
                     .setMessage(message)
-                    .setSummaryJson("{}")));
+                    .setSummaryJson(summary)));
   }
 
   private void stage(String name, int steps) {

@@ -56,6 +56,9 @@ final class Screenshots {
       browser.await(DRAWN);
       Thread.sleep(900);
       browser.screenshot(pictures.resolve("completed.png"), false);
+      browser.resize(390, 844);
+      Thread.sleep(900);
+      browser.screenshot(pictures.resolve("completed-phone.png"), true);
       System.out.println(browser.complaints());
     }
   }

@@ -3,6 +3,7 @@ import { Charts } from './charts.js';
 import { byId, make, setText, show, whenChanged } from './dom.js';
 import { bytes, duration, number, signed, time, words } from './format.js';
 import * as rollout from './rollout.js';
+import { drawSummary } from './summary.js';
 
 const FIRST_ROWS = 12;
 const QUIET_SECONDS = 90;
@@ -129,10 +130,13 @@ const drawNotices = whenChanged((notices) => {
       make('small', {}, time(notice.timeMillis), notice.stage ? ` · ${words(notice.stage)}` : '')))));
 });
 
+/** A score that is no number comes last among the best, and first among the worst. */
+const worth = ({ score }) => score ?? -Number.MAX_VALUE;
+
 const drawRollouts = whenChanged(({ list, count, order, shown }) => {
   show(byId('rollouts-section'), list.length > 0);
   const sorted = order === 'newest' ? list
-    : [...list].sort((a, b) => (order === 'best' ? b.score - a.score : a.score - b.score));
+    : [...list].sort((a, b) => (order === 'best' ? worth(b) - worth(a) : worth(a) - worth(b)));
   const focused = document.activeElement?.dataset?.rollout;
   setText(byId('rollouts-title'), `Recent rollouts (${list.length}${count > list.length ? ` of ${number(count)}` : ''})`);
   byId('rollouts').tBodies[0].replaceChildren(...sorted.slice(0, shown).map((item) => {
@@ -145,7 +149,7 @@ const drawRollouts = whenChanged(({ list, count, order, shown }) => {
           type: 'button', class: 'clamp link', 'data-rollout': item.id,
           onclick: (event) => { event.stopPropagation(); open(); },
         }, item.response || '(empty)')),
-      make('td', { 'data-label': 'Score', class: 'number', 'data-sign': item.score < 0 ? 'low' : 'high' }, signed(item.score)),
+      make('td', { 'data-label': 'Score', class: 'number', 'data-sign': item.score === null ? undefined : item.score < 0 ? 'low' : 'high' }, signed(item.score)),
       make('td', { 'data-label': 'Tokens', class: 'number' }, String(item.tokenCount)),
       make('td', { 'data-label': 'Finish', class: 'faint' }, item.finish.toLowerCase()));
   }));
@@ -166,6 +170,7 @@ function draw() {
   }
   const chosen = view.stages.find(({ name }) => name === stage);
   drawResults({ name: stage ?? '', results: chosen?.results ?? {} });
+  drawSummary(view.summary);
   show(byId('people'), view.sequence > 0);
   show(byId('notices-section'), view.sequence > 0);
   drawActors([...view.actors].sort((a, b) => place(a.role) - place(b.role)));
@@ -187,24 +192,30 @@ function choose(name) {
   refresh().then(() => focused && document.querySelector(`[data-stage="${CSS.escape(focused)}"]`)?.focus());
 }
 
-const SCHEMES = { auto: ['◐', 'as the system'], light: ['☀', 'light'], dark: ['☾', 'dark'] };
+// A click always shows the other scheme. Where that is the system's, it is followed again.
+const systemScheme = () => (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
+const chosenScheme = () => document.documentElement.dataset.scheme ?? 'auto';
+const shownScheme = () => document.documentElement.dataset.scheme ?? systemScheme();
 
+/** auto, light or dark. */
 function useScheme(scheme) {
   if (scheme === 'auto') delete document.documentElement.dataset.scheme;
   else document.documentElement.dataset.scheme = scheme;
-  setText(byId('theme'), SCHEMES[scheme][0]);
-  byId('theme').setAttribute('aria-label', `Colour scheme: ${SCHEMES[scheme][1]}`);
-  byId('theme').title = `Colour scheme: ${SCHEMES[scheme][1]}`;
+  const other = shownScheme() === 'dark' ? 'light' : 'dark';
+  const label = `Colours: ${shownScheme()}${scheme === 'auto' ? ', as the system' : ''}; switch to ${other}`;
+  setText(byId('theme'), shownScheme() === 'dark' ? '☾' : '☀');
+  byId('theme').setAttribute('aria-label', label);
+  byId('theme').title = label;
   localStorage.setItem('scheme', scheme);
   charts.recolour();
 }
 
 function listen() {
   byId('theme').addEventListener('click', () => {
-    const names = Object.keys(SCHEMES);
-    useScheme(names[(names.indexOf(localStorage.getItem('scheme') ?? 'auto') + 1) % names.length]);
+    const other = shownScheme() === 'dark' ? 'light' : 'dark';
+    useScheme(other === systemScheme() ? 'auto' : other);
   });
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => charts.recolour());
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => useScheme(chosenScheme()));
   byId('order').addEventListener('change', drawRolloutList);
   byId('more-rollouts').addEventListener('click', () => { rows += 40; drawRolloutList(); });
   byId('configuration').addEventListener('toggle', async () => {
@@ -254,7 +265,7 @@ function follow() {
   events.onerror = goOffline;
 }
 
-useScheme(Object.hasOwn(SCHEMES, localStorage.getItem('scheme') ?? '') ? localStorage.getItem('scheme') : 'auto');
+useScheme(['light', 'dark'].find((scheme) => scheme === localStorage.getItem('scheme')) ?? 'auto');
 rollout.start();
 listen();
 setInterval(drawClock, 1000);

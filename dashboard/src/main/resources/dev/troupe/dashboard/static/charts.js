@@ -39,7 +39,8 @@ function line(label, data, index, extra = {}) {
   return {
     label, data, borderColor: colour(index), backgroundColor: colour(index), borderWidth: 2,
     pointRadius: data.length === 1 ? 3 : 0, pointHoverRadius: 4, pointHitRadius: 8,
-    tension: 0.2, spanGaps: true, ...extra,
+    // A step without a number is a gap; a line along the edge keeps its width.
+    tension: 0.2, spanGaps: false, clip: 3, ...extra,
   };
 }
 
@@ -95,8 +96,9 @@ function options(card) {
     scales: {
       x: { type: 'linear', grid: { display: false }, border: { color: css('--grid') }, ticks: { ...ticks, precision: 0, maxRotation: 0 } },
       y: {
-        stacked: Boolean(card.phases), min: card.phases ? 0 : undefined, max: card.phases ? 100 : undefined,
-        grid, border: { display: false }, grace: card.phases ? 0 : '4%',
+        // A share ends at 100 %, whatever room its line has below.
+        stacked: Boolean(card.phases), min: card.phases ? 0 : undefined, max: percent ? 100 : undefined,
+        grid, border: { display: false }, grace: percent ? 0 : '4%',
         ticks: { ...ticks, callback: (value) => tick(value) + (percent ? ' %' : '') },
       },
     },
@@ -136,13 +138,15 @@ class ChartCard {
 
   draw(datasets, scale) {
     const unit = this.card.percent || this.card.phases ? ' %' : '';
-    const last = (set) => set.data.findLast((p) => p.y !== null)?.y ?? null;
+    // The newest, be it a number or none.
+    const last = (set) => set.data.at(-1)?.y ?? null;
+    const shown = (set) => (last(set) === null ? signed(null) : signed(last(set)) + unit);
     const raw = datasets.find((set) => set.label === 'value') ?? datasets[0];
     const several = datasets.length > 1 && !datasets.some((set) => set.label === 'value');
-    setText(this.value, several ? '' : signed(last(raw)) + unit);
-    this.drawLegend(several ? datasets.map((set) => [set.label, set.borderColor, signed(last(set)) + unit]) : []);
+    setText(this.value, several ? '' : shown(raw));
+    this.drawLegend(several ? datasets.map((set) => [set.label, set.borderColor, shown(set)]) : []);
     this.canvas.setAttribute('aria-label', `${this.card.title} over steps; newest: `
-      + (several ? datasets : [raw]).map((set) => `${several ? set.label + ' ' : ''}${signed(last(set))}${unit}`).join(', '));
+      + (several ? datasets : [raw]).map((set) => `${several ? set.label + ' ' : ''}${shown(set)}`).join(', '));
     if (!this.chart) {
       this.chart = new Chart(this.canvas, { type: 'line', data: { datasets }, options: options(this.card) });
     }

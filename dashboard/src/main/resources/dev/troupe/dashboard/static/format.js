@@ -1,8 +1,8 @@
 // Numbers, times and sizes as people read them.
 
-/** Three to four significant digits. */
+/** Three to four significant digits; what was not measured, or is no number, is a dash. */
 export function number(value) {
-  if (value === null || value === undefined || Number.isNaN(value)) return '–';
+  if (!Number.isFinite(value)) return '–';
   const size = Math.abs(value);
   if (value === 0) return '0';
   if (size >= 1e6) return (value / 1e6).toFixed(size >= 1e7 ? 1 : 2) + ' M';
@@ -17,6 +17,9 @@ export function number(value) {
 
 /** As number, with a real minus. */
 export const signed = (value) => number(value).replace(/^-/, '−');
+
+/** A proportion of 1 in per cent. */
+export const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : '–');
 
 export function duration(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return '–';
