@@ -9,6 +9,8 @@
  *
  * <p>Means are taken over the whole optimiser step ({@link dev.troupe.protocol.data.BatchTotals}):
  * losses and metrics of the micro-batches add up to those of the step.
+ *
+ * <p>docs/algorithms.md says which parts make which algorithm.
  */
 @NullMarked
 package dev.troupe.rlhf.loss;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.troupe.rlhf.reward;
+
+import org.jspecify.annotations.NullMarked;
