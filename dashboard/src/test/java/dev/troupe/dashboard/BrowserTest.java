@@ -3,6 +3,7 @@ package dev.troupe.dashboard;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Locale;
@@ -59,6 +60,8 @@ final class BrowserTest {
 
   @AfterEach
   void stop() {
+    // Else this page would ask for its server, and complain, while the next test runs.
+    browser.open(URI.create("about:blank"));
     server.close();
     run.close();
   }
@@ -108,6 +111,7 @@ final class BrowserTest {
             "SFT 1280 1268 12 too long",
             "Reward model 1024 1024 none",
             "96.9 % (95 %: 89.3 to 99.1, n = 64)",
+            "Score 2.97 after step 80",
             "A lovely question! I like tea.")
         .doesNotContain("oracle", "NaN", "null", "too many");
     assertThat(browser.evaluate("window.sameDocument")).isEqualTo(true);

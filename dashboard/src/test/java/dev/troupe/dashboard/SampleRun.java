@@ -37,7 +37,7 @@ final class SampleRun implements AutoCloseable {
         {"stage": "reward", "seconds": 27.4, "finalLoss": 0.08,
          "after": {"accuracy": {"share": 0.969, "low": 0.893, "high": 0.991, "hits": 62, "total": 64}},
          "account": {"issued": 1024, "trained": 1024, "dropped": {}}, "cancelled": false},
-        {"stage": "ppo", "seconds": 151.2, "kl": 5.31,
+        {"stage": "ppo", "seconds": 151.2, "kl": 5.31, "best": {"metric": "score", "value": 2.97, "step": 80},
          "before": {"metrics": {"score": -0.61, "ruleSatisfied": 0.336, "wellFormed": 0.984, "responseLength": null},
            "scores": [1, 2], "replies": [
              {"prompt": "Human: What do you think of tea?\\n\\nAssistant:", "reply": "I do not care."}, {"prompt": "b", "reply": "c"},

@@ -7,7 +7,7 @@ const MEASURES = {
   score: 'Score (reward model)', accuracy: 'Pairs ranked right', ruleSatisfied: 'Rule satisfied', wellFormed: 'Well formed',
   responseLength: 'Response length', endedFraction: 'Ended by itself',
 };
-const WIN_RATES = { winRate: 'Win rate against SFT', oracleWinRate: 'Win rate by the oracle' };
+const POLICY_STAGES = ['sft', 'ppo', 'dpo'];
 
 /** A proportion with its interval. */
 const proportion = (p) =>
@@ -24,15 +24,19 @@ function table(caption, heads, rows, extent = '') {
       ...cells.map((cell) => make('td', { class: 'number' }, cell)))))));
 }
 
-function measured(stage) {
+/** What a stage starts from, and is compared with: what the one before made of the policy. */
+const startOf = (stages, stage) =>
+  stages.slice(0, stages.indexOf(stage)).findLast(({ stage: name }) => POLICY_STAGES.includes(name))?.stage;
+
+function measured(stage, start) {
   const [before, after] = [stage.before?.metrics ?? {}, stage.after?.metrics ?? {}];
   const order = Object.keys(MEASURES);
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])]
     .sort((a, b) => (order.indexOf(a) + 1 || order.length + 1) - (order.indexOf(b) + 1 || order.length + 1));
   if (keys.length === 0) return [];
-  const rates = Object.entries(WIN_RATES).filter(([key]) => isProportion(stage[key]))
+  const rates = Object.entries({ winRate: `Win rate against ${start ? words(start) : 'the start'}`, oracleWinRate: 'Win rate by the oracle' }).filter(([key]) => isProportion(stage[key]))
     .map(([key, name]) => make('p', {}, `${name}: `, make('b', {}, proportion(stage[key]))));
-  return [make('div', {}, table('On held-out prompts', ['', 'after SFT', `after ${words(stage.stage)}`],
+  return [make('div', {}, table('On held-out prompts', ['', start ? `after ${words(start)}` : 'before', `after ${words(stage.stage)}`],
     keys.map((key) => [MEASURES[key] ?? words(key), measure(key, before[key]), measure(key, after[key])])), ...rates)];
 }
 
@@ -46,6 +50,8 @@ function samples(stage) {
       make('dt', {}, 'after'), make('dd', {}, stage.after?.replies?.[i]?.reply ?? '–'))))];
 }
 
+const best = ({ best: kept }) => (kept?.metric ? `${words(kept.metric)} ${signed(kept.value)} after step ${kept.step}` : '');
+
 const account = ({ stage, account: books }) => [words(stage), signed(books?.issued), signed(books?.trained),
   Object.entries(books?.dropped ?? {}).map(([why, count]) => `${count} ${why}`).join(', ') || 'none'];
 
@@ -54,10 +60,10 @@ export const drawSummary = whenChanged((summary) => {
   const stages = summary?.stages ?? [];
   show(byId('summary'), stages.length > 0);
   byId('summary-parts').replaceChildren(
-    ...stages.flatMap(measured),
+    ...stages.flatMap((stage) => measured(stage, startOf(stages, stage))),
     table('Account of samples', ['', 'issued', 'trained', 'dropped'], stages.map(account)),
-    table('Stages', ['', 'time', 'loss', 'held-out loss before', 'after', 'held-out accuracy', 'KL'], stages.map((stage) => [
-      words(stage.stage) + (stage.cancelled ? ' (interrupted)' : ''), duration(stage.seconds), figure(stage.finalLoss),
-      figure(stage.heldOutLossBefore), figure(stage.heldOutLossAfter), figure(stage.after?.accuracy), figure(stage.kl)]), 'wide'),
+    table('Stages', ['', 'time', 'loss', 'held-out loss before', 'after', 'held-out accuracy', 'KL', 'best'], stages.map((stage) => [
+      words(stage.stage) + (stage.stoppedEarly ? ' (stopped early)' : '') + (stage.cancelled ? ' (interrupted)' : ''), duration(stage.seconds), figure(stage.finalLoss),
+      figure(stage.heldOutLossBefore), figure(stage.heldOutLossAfter), figure(stage.after?.accuracy ?? stage.accuracy), figure(stage.kl), best(stage)]), 'wide'),
     ...stages.flatMap(samples));
 });
