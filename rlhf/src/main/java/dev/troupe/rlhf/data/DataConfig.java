@@ -38,7 +38,7 @@ public record DataConfig(
   public static final int MAX_RECORDS = 1_000_000;
 
   /** Default of {@code maxMegabytes}. */
-  public static final int MAX_MEGABYTES = 1024;
+  public static final int MAX_MEGABYTES = 512;
 
   /** How records become text. */
   public enum Format {

@@ -25,6 +25,7 @@ final class Segments {
   private final Map<String, Count> unwritten = new TreeMap<>();
   private int templated;
   private int plain;
+  private int unanswered;
 
   Segments(Text text, DataConfig.Format format) {
     this.text = text;
@@ -135,6 +136,7 @@ final class Segments {
     TokenIds tokens = TokenIds.EMPTY;
     List<boolean[]> marks = new ArrayList<>();
     StringBuilder written = new StringBuilder();
+    unanswered += end < messages.size() ? 1 : 0;
     Conversation learned = dialogue.conversation().first(end);
     List<Text.Part> rendered = parts(learned, origin);
     countUnwritten(learned, origin);
@@ -261,6 +263,11 @@ final class Segments {
   /** How many records went through the chat template. */
   int templated() {
     return templated;
+  }
+
+  /** How many dialogues had turns behind the last assistant's, which nobody learns. */
+  int unanswered() {
+    return unanswered;
   }
 
   /** How many were taken as plain text. */

@@ -300,6 +300,12 @@ public final class Tokenization {
                         + ", of which the model's chat template writes nothing in "
                         + count
                         + (count == 1 ? " record" : " records")));
+    if (segments.unanswered() > 0) {
+      notices.add(
+          "left unused: turns behind the assistant's last one, in "
+              + segments.unanswered()
+              + (segments.unanswered() == 1 ? " record" : " records"));
+    }
     if (segments.templated() > 0 && segments.plain() > 0) {
       notices.add(
           "of the "

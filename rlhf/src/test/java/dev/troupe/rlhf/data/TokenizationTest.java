@@ -416,6 +416,16 @@ class TokenizationTest {
   }
 
   @Test
+  void sft_turnsBehindTheLastAnswer_areTold() {
+    Tokenized<SftExample> all =
+        with(CHATTY, Format.AUTO, 100, 50)
+            .sft(List.of(dialogue("user a", "assistant b", "user c")), Trained.COMPLETION);
+    assertThat(marked(all.examples().get(0).sequence())).isEqualTo("<user>a$\n<assistant>B$");
+    assertThat(all.notices())
+        .containsExactly("left unused: turns behind the assistant's last one, in 1 record");
+  }
+
+  @Test
   void sft_plainTextBesideTurns_isTold() {
     List<DataRecord> mixed = List.of(completion("a", "b"), dialogue("user a", "assistant b"));
     assertThat(with(CHATTY, Format.AUTO, 100, 50).sft(mixed, Trained.COMPLETION).notices())
