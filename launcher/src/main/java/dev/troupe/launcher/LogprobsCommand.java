@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.data.UnicodeText;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -111,6 +112,11 @@ final class LogprobsCommand implements Callable<Integer> {
     if (text == null || !text.isTextual()) {
       throw new UserException(place + ": expected an object with a text under \"text\"");
     }
+    UnicodeText.fault(text.textValue())
+        .ifPresent(
+            fault -> {
+              throw new UserException(place + ": " + fault);
+            });
     return text.textValue();
   }
 

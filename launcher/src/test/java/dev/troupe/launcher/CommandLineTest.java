@@ -159,6 +159,19 @@ class CommandLineTest {
   }
 
   @Test
+  void logprobs_halfACharacter() throws IOException {
+    Path input = directory.resolve("texts.jsonl");
+    Files.writeString(input, "{\"text\": \"a\\ud83d\"}\n");
+    assertThat(logprobs(input)).isEqualTo(2);
+    assertThat(err.toString())
+        .isEqualTo(
+            "error: "
+                + input
+                + ":1: character 2 is half a character (the lone surrogate \\ud83d); write both"
+                + " halves, or U+FFFD in its place\n");
+  }
+
+  @Test
   void logprobs_otherKeys() throws IOException {
     Path input = directory.resolve("texts.jsonl");
     Files.writeString(input, "{\"prompt\": \"abc\"}\n");

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.Map;
 
 /**
  * The JSON files of model directories: objects, read with errors that name the file and the line,
@@ -57,10 +58,49 @@ public final class JsonFile {
       throw new CheckpointException(where + " is not valid JSON: " + e.getMessage(), e);
     }
     if (node instanceof ObjectNode object) {
+      checkText(object, "", where);
       return object;
     }
     throw new CheckpointException(
         where + ": expected a JSON object, found " + node.getNodeType() + ".");
+  }
+
+  /** Half a surrogate pair is no text: it would become another letter on its way to a tokenizer. */
+  private static void checkText(JsonNode node, String path, String where) {
+    if (node.isTextual()) {
+      checkText(node.textValue(), path, where);
+    } else if (node.isArray()) {
+      for (int i = 0; i < node.size(); i++) {
+        checkText(node.get(i), path, where);
+      }
+    } else if (node.isObject()) {
+      for (Map.Entry<String, JsonNode> field : node.properties()) {
+        String name = path.isEmpty() ? field.getKey() : path + "." + field.getKey();
+        checkText(field.getKey(), path.isEmpty() ? "a key" : "a key of " + path, where);
+        checkText(field.getValue(), name, where);
+      }
+    }
+  }
+
+  private static void checkText(String text, String path, String where) {
+    for (int i = 0; i < text.length(); i++) {
+      char unit = text.charAt(i);
+      if (Character.isSurrogate(unit)) {
+        if (Character.isHighSurrogate(unit)
+            && i + 1 < text.length()
+            && Character.isLowSurrogate(text.charAt(i + 1))) {
+          i++;
+        } else {
+          throw new CheckpointException(
+              where
+                  + ": "
+                  + path
+                  + " has half a character (the lone surrogate \\u"
+                  + Integer.toHexString(unit)
+                  + "); expected Unicode text.");
+        }
+      }
+    }
   }
 
   /** Writes the object, indented, by way of a temporary file beside it. */

@@ -11,6 +11,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.gguf.GgufFile;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -224,6 +225,8 @@ public final class Tokenizer implements AutoCloseable {
       try {
         return Optional.of(
             new ChatTemplate(Files.readString(file), file.toString(), specialTokens, spelledOut));
+      } catch (CharacterCodingException e) {
+        throw new CheckpointException(file + " is not UTF-8 text; convert it first.", e);
       } catch (IOException e) {
         throw new CheckpointException(file + " cannot be read: " + e, e);
       }

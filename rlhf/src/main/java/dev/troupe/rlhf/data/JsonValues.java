@@ -92,33 +92,10 @@ final class JsonValues {
   }
 
   private static void checkText(String text, String path, Origin origin) {
-    for (int i = 0; i < text.length(); i++) {
-      char unit = text.charAt(i);
-      if (unit == '\ufdd0') {
-        throw DataException.at(
-            origin,
-            where(path, i)
-                + " is U+FDD0, a noncharacter that no text should have; remove it or write U+FFFD");
-      }
-      if (!Character.isSurrogate(unit)) {
-        continue;
-      }
-      if (Character.isHighSurrogate(unit)
-          && i + 1 < text.length()
-          && Character.isLowSurrogate(text.charAt(i + 1))) {
-        i++;
-      } else {
-        throw DataException.at(
-            origin,
-            where(path, i)
-                + " is half a character (the lone surrogate \\u"
-                + Integer.toHexString(unit)
-                + "); write both halves, or U+FFFD in its place");
-      }
-    }
-  }
-
-  private static String where(String path, int index) {
-    return "character " + (index + 1) + " of " + (path.isEmpty() ? "the text" : path);
+    UnicodeText.fault(text)
+        .ifPresent(
+            fault -> {
+              throw DataException.at(origin, (path.isEmpty() ? "the text" : path) + ": " + fault);
+            });
   }
 }

@@ -340,10 +340,9 @@ class RecordFieldsTest {
   void loneSurrogates_areRefused(String json, int at, String where, String unit) {
     refused(
         json,
-        "character "
+        where
+            + ": character "
             + at
-            + " of "
-            + where
             + " is half a character (the lone surrogate \\u"
             + unit
             + "); write both halves, or U+FFFD in its place");
@@ -353,7 +352,7 @@ class RecordFieldsTest {
   void text_thatIsNotJsonsOrUnicodes_isRefused() throws IOException {
     refused(
         "{\"text\": \"a\\ufdd0\"}",
-        "character 2 of text is U+FDD0, a noncharacter that no text should have; remove it or write"
+        "text: character 2 is U+FDD0, a noncharacter that no text should have; remove it or write"
             + " U+FFFD");
     assertThatThrownBy(() -> one("{\"text\": \"a\", \"text\": \"b\"}"))
         .hasMessageContaining(":1: is not valid JSON at column")
