@@ -75,7 +75,7 @@ public final class Reading {
       throw new Cancelled();
     }
     long now = nanos.getAsLong();
-    if (now - told >= EVERY_NANOS) {
+    if (count > 0 && now - told >= EVERY_NANOS) {
       told = now;
       progress.accept(String.format(Locale.ROOT, "%s: %,d %s so far", doing, count, what));
     }
