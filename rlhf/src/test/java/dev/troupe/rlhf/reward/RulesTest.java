@@ -144,7 +144,9 @@ class RulesTest {
         "\\boxed{even} | odd",
         "The answer is (B), not (C). | C",
         "I do not know. | 5",
-        "\\boxed{\\infty} | -\\infty"
+        "\\boxed{\\infty} | -\\infty",
+        "\\boxed{(4,\\infty)} | x > 3",
+        "\\boxed{x > 3} | (3,\\infty)"
       })
   void mathAnswer_otherMeaning_isWrong(String answer, String reference) {
     assertThat(new MathAnswer().score(answer, reference)).isEqualTo(WRONG);
