@@ -63,11 +63,9 @@ public final class HybridEngine implements RoleEngine {
     this.base = base;
     this.releaseBase = releaseBase;
     this.lanes = lanes;
-    Optional<Path> directory = spec.adapter().map(Path::of).filter(path -> !path.equals(model));
-    Optional<Adapter> adapter = directory.map(path -> Adapter.read(path, base.config()));
-    adapter.ifPresent(
-        found -> AdapterChoices.refuseReplaced(found, model, directory.orElseThrow()));
-    layout = layout(spec, base, adapter, directory);
+    Optional<Path> directory = adapterDirectory(spec, model);
+    Optional<Adapter> adapter = adapter(spec, directory, model, base.config());
+    layout = layout(spec, base.config(), adapter, directory);
     float[] initial =
         layout.isFull() ? layout.copyOf(base, spec.seed()) : layout.initial(spec.seed());
     layout.takeFromBase(initial, base);
@@ -78,14 +76,7 @@ public final class HybridEngine implements RoleEngine {
       head.ifPresent(values -> layout.setValueHead(initial, values));
       headFound = head.isPresent();
     }
-    if (layout.hasValueHead() && !headFound && spec.tuning() instanceof Tuning.Frozen) {
-      throw new EngineException(
-          "the "
-              + spec.name()
-              + " is to give values and is not trained, but "
-              + directory.orElse(model)
-              + " holds no value head; give the directory that reward model training has written");
-    }
+    requireHead(spec, headFound, directory.orElse(model));
     trainer =
         new Trainer(
             base,
@@ -99,8 +90,51 @@ public final class HybridEngine implements RoleEngine {
             lanes);
   }
 
+  /** All that opening a role checks but its weights. */
+  static void check(RoleSpec spec, Path model, ModelConfig config) {
+    Optional<Path> directory = adapterDirectory(spec, model);
+    Optional<Adapter> adapter = adapter(spec, directory, model, config);
+    layout(spec, config, adapter, directory);
+    boolean headFound =
+        adapter.map(found -> found.config().head()).orElse(false)
+            || ValueHeadFile.read(model, config.hiddenSize()).isPresent();
+    requireHead(spec, headFound, directory.orElse(model));
+  }
+
+  private static Optional<Path> adapterDirectory(RoleSpec spec, Path model) {
+    return spec.adapter().map(Path::of).filter(path -> !path.equals(model));
+  }
+
+  private static Optional<Adapter> adapter(
+      RoleSpec spec, Optional<Path> directory, Path model, ModelConfig config) {
+    Optional<Adapter> adapter = directory.map(path -> Adapter.read(path, config));
+    if (spec.head() == Head.LANGUAGE_MODEL
+        && adapter.map(found -> found.config().head()).orElse(false)) {
+      throw new EngineException(
+          "the "
+              + spec.name()
+              + " is to write text, but the adapter "
+              + directory.orElseThrow()
+              + " is a reward model's or a critic's: it holds a score");
+    }
+    adapter.ifPresent(
+        found -> AdapterChoices.refuseReplaced(found, model, directory.orElseThrow()));
+    return adapter;
+  }
+
+  private static void requireHead(RoleSpec spec, boolean found, Path directory) {
+    if (spec.head() == Head.VALUE && !found && spec.tuning() instanceof Tuning.Frozen) {
+      throw new EngineException(
+          "the "
+              + spec.name()
+              + " is to give values and is not trained, but "
+              + directory
+              + " holds no value head; give the directory that reward model training has written");
+    }
+  }
+
   private static ParameterLayout layout(
-      RoleSpec spec, BaseModel base, Optional<Adapter> adapter, Optional<Path> directory) {
+      RoleSpec spec, ModelConfig config, Optional<Adapter> adapter, Optional<Path> directory) {
     boolean head = spec.head() == Head.VALUE;
     if (spec.tuning() instanceof Tuning.Full) {
       if (adapter.isPresent()) {
@@ -111,18 +145,18 @@ public final class HybridEngine implements RoleEngine {
                 + directory.orElseThrow()
                 + " is a LoRA adapter; use tuning.type = lora, or give a merged model");
       }
-      return ParameterLayout.full(base.config(), head);
+      return ParameterLayout.full(config, head);
     }
     if (spec.tuning() instanceof Tuning.Lora lora) {
-      LoraOptions options = AdapterChoices.options(lora, base.config());
+      LoraOptions options = AdapterChoices.options(lora, config);
       adapter.ifPresent(
-          found -> sameShape(spec, options, found, base.config(), directory.orElseThrow()));
-      return ParameterLayout.lora(base.config(), options, head);
+          found -> sameShape(spec, options, found, config, directory.orElseThrow()));
+      return ParameterLayout.lora(config, options, head);
     }
     return adapter
-        .filter(found -> !found.config().lora().pairs(base.config()).isEmpty())
-        .map(found -> ParameterLayout.lora(base.config(), found.config().lora(), head))
-        .orElseGet(() -> ParameterLayout.bare(base.config(), head));
+        .filter(found -> !found.config().lora().pairs(config).isEmpty())
+        .map(found -> ParameterLayout.lora(config, found.config().lora(), head))
+        .orElseGet(() -> ParameterLayout.bare(config, head));
   }
 
   private static void sameShape(

@@ -1,13 +1,16 @@
 package dev.troupe.engine;
 
 import dev.troupe.engine.generation.WeightFormat;
+import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.SequenceClassifier;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.models.torch.Torch;
+import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Tuning;
@@ -86,13 +89,42 @@ public final class HybridEngines implements RoleEngine.Factory {
     return tuning instanceof Tuning.Full ? ParameterLayout.full(model, false).size() : 0;
   }
 
+  /**
+   * Whether a role could be opened, by configurations and the headers of files alone.
+   *
+   * @throws RuntimeException as {@link #open} would throw
+   */
+  public static void check(RoleSpec spec) {
+    Path model = modelOf(spec);
+    try (Checkpoint checkpoint =
+        spec.head() == Head.LANGUAGE_MODEL
+            ? Checkpoint.open(model)
+            : Checkpoint.openForValues(model)) {
+      HybridEngine.check(spec, model, checkpoint.config());
+    }
+  }
+
   @Override
   public synchronized RoleEngine open(RoleSpec spec) {
     Path model = modelOf(spec);
     Key key = new Key(model.toAbsolutePath().normalize(), held(spec));
+    boolean writes = spec.head() == Head.LANGUAGE_MODEL;
+    if (writes && bases.containsKey(key) && SequenceClassifier.isIn(model)) {
+      throw new EngineException(
+          "the "
+              + spec.name()
+              + " is to write text, but "
+              + model
+              + " is a sequence classifier: it can be a reward model");
+    }
     Loaded loaded =
         bases.computeIfAbsent(
-            key, wanted -> new Loaded(BaseModel.load(wanted.model(), wanted.precision())));
+            key,
+            wanted ->
+                new Loaded(
+                    writes
+                        ? BaseModel.load(wanted.model(), wanted.precision())
+                        : BaseModel.loadForValues(wanted.model(), wanted.precision())));
     loaded.users++;
     try {
       return new HybridEngine(spec, model, loaded.base, () -> release(key), lanes);

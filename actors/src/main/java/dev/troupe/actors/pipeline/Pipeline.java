@@ -147,6 +147,7 @@ public final class Pipeline {
       StepListener listener,
       Supplier<Ensemble> ensembles,
       Opening opening) {
+    new StartPoints(config).check();
     RunIdentity identity = RunIdentity.of(config);
     Path output = Path.of(config.output());
     RunDirectory directory =
@@ -242,15 +243,17 @@ public final class Pipeline {
   }
 
   /**
-   * SFT from the base; the reward model from the base; PPO and DPO from SFT's policy.
+   * SFT from the base or where the run starts; the reward model likewise; PPO and DPO from the newest
+   * policy.
    *
    * @return whether all ran to their end
    */
   private boolean stages(Cast cast) throws IOException {
     DataConfig data = data();
     String model = config.model().orElse("");
-    ModelStart policy = new ModelStart(model, Optional.empty());
-    ModelStart reward = policy;
+    StartPoints start = new StartPoints(config);
+    ModelStart policy = start.policy();
+    ModelStart reward = start.reward();
     for (PipelineConfig.Stage stage : config.stages()) {
       if (cancelled.get()) {
         return false;

@@ -21,6 +21,7 @@ import java.util.Set;
  *
  * @param output the run's directory
  * @param model directory of the base checkpoint; absent when the run pre-trains one
+ * @param start what the first stages start from beside the model
  * @param stages in order
  * @param seed of everything random in training
  * @param limits when a run that does not learn fails
@@ -29,6 +30,7 @@ import java.util.Set;
 public record PipelineConfig(
     String output,
     Optional<String> model,
+    Start start,
     List<Stage> stages,
     long seed,
     Endurance limits,
@@ -54,6 +56,25 @@ public record PipelineConfig(
     /** As a configuration file spells it. */
     public String key() {
       return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /**
+   * Results of earlier runs, or of other programs, that the first stages start from. Each is the
+   * directory of an adapter on the model or of a model of its own.
+   *
+   * @param policy of the first stage that trains a policy; absent for the model itself
+   * @param reward a reward model: what PPO scores by without the stage reward, and what that stage
+   *     goes on from; absent for none
+   */
+  public record Start(Optional<String> policy, Optional<String> reward) {
+    public Start {
+      new Limits()
+          .condition(
+              "policy", "empty", policy.filter(String::isBlank).isEmpty(), "a directory, or null")
+          .condition(
+              "reward", "empty", reward.filter(String::isBlank).isEmpty(), "a directory, or null")
+          .verify();
     }
   }
 
@@ -184,13 +205,22 @@ public record PipelineConfig(
         .condition(
             "stages",
             names,
-            !stages.contains(Stage.PPO) || stages.contains(Stage.REWARD),
-            "ppo with reward before it")
+            !stages.contains(Stage.PPO)
+                || stages.contains(Stage.REWARD)
+                || start.reward().isPresent(),
+            "ppo with reward before it, or with a reward model named as start.reward")
         .condition(
             "stages",
             names,
             !stages.contains(Stage.PPO) || stages.indexOf(Stage.REWARD) < stages.indexOf(Stage.PPO),
             "reward before ppo")
+        .condition(
+            "start",
+            "given",
+            !stages.contains(Stage.PRETRAIN)
+                || (start.policy().isEmpty() && start.reward().isEmpty()),
+            "none with the stage pretrain, whose new model nothing can have been made from",
+            "stages")
         .condition(
             "stages", names, stages.indexOf(Stage.PRETRAIN) < 1, "pretrain as the first stage")
         .condition(

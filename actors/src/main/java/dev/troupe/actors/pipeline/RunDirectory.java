@@ -88,6 +88,11 @@ public record RunDirectory(Path path) {
     }
   }
 
+  /** Whether a run has left its files there. */
+  static boolean isOne(Path path) {
+    return Files.exists(path.resolve(CONFIGURATION));
+  }
+
   private static boolean isComplete(Path path) throws IOException {
     Path summary = path.resolve(SUMMARY);
     return Files.exists(summary)

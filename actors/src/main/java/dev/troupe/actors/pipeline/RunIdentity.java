@@ -44,6 +44,9 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
       if (config.model().isPresent()) {
         model(Path.of(config.model().get()), inputs);
       }
+      for (Path start : StartPoints.inputs(config)) {
+        model(start, inputs);
+      }
       if (config.quickstart().isEmpty()) {
         for (List<SourceConfig> sources :
             List.of(

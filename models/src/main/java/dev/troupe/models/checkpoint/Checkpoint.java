@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 
@@ -37,13 +38,19 @@ public final class Checkpoint implements AutoCloseable {
   private final ModelConfig config;
   private final WeightFiles files;
   private final Map<String, Place> tensors;
+  private final Optional<Place> score;
 
   private Checkpoint(
-      Path directory, ModelConfig config, WeightFiles files, Map<String, Place> tensors) {
+      Path directory,
+      ModelConfig config,
+      WeightFiles files,
+      Map<String, Place> tensors,
+      Optional<Place> score) {
     this.directory = directory;
     this.config = config;
     this.files = files;
     this.tensors = tensors;
+    this.score = score;
   }
 
   /**
@@ -52,19 +59,40 @@ public final class Checkpoint implements AutoCloseable {
    * @throws CheckpointException when anything is missing, malformed or does not fit together
    */
   public static Checkpoint open(Path directory) {
+    return open(directory, false);
+  }
+
+  /**
+   * As {@link #open}, for what gives values and writes no text: it may be a {@link
+   * SequenceClassifier} too. Such a one has no output matrix, and its configuration here says that
+   * it is tied.
+   */
+  public static Checkpoint openForValues(Path directory) {
+    return open(directory, SequenceClassifier.isIn(directory));
+  }
+
+  private static Checkpoint open(Path directory, boolean classifier) {
     if (!Files.isDirectory(directory) && !ModelConfig.isGguf(directory)) {
       throw new CheckpointException(
           directory
               + " is not a directory. Expected a Hugging Face model (config.json, safetensors and tokenizer.json) or a .gguf file.");
     }
+    if (!classifier) {
+      SequenceClassifier.refuse(directory);
+    }
     PublishedConfig published = PublishedConfig.read(directory);
-    ModelConfig config = published.config();
+    ModelConfig config = classifier ? published.config().tied() : published.config();
     WeightFiles files = WeightFiles.open(directory, config, published.multimodal());
     boolean opened = false;
     try {
-      Map<String, Place> tensors = account(directory, config, files.places());
+      Map<String, Place> found = new LinkedHashMap<>(files.places());
+      Optional<Place> score =
+          classifier
+              ? Optional.of(SequenceClassifier.takeScore(directory, config, found))
+              : Optional.empty();
+      Map<String, Place> tensors = account(directory, config, found);
       opened = true;
-      return new Checkpoint(directory, config, files, tensors);
+      return new Checkpoint(directory, config, files, tensors, score);
     } finally {
       if (!opened) {
         files.close();
@@ -175,6 +203,11 @@ public final class Checkpoint implements AutoCloseable {
   /** Puts the tensor's numbers, widened to float, at the target's position and moves it on. */
   public void read(String name, FloatBuffer target) {
     place(name).read(target);
+  }
+
+  /** The score of a {@link SequenceClassifier}, (hidden). */
+  public Optional<float[]> score() {
+    return score.map(Place::floats);
   }
 
   private Place place(String name) {

@@ -152,6 +152,13 @@ public record ModelConfig(
     return with(tiedEmbeddings, List.copyOf(ends), source);
   }
 
+  /** Without an output matrix: of a model that writes no text. */
+  ModelConfig tied() {
+    ObjectNode json = source();
+    json.put("tie_word_embeddings", true);
+    return with(true, eosTokenIds, json);
+  }
+
   private ModelConfig with(boolean tied, List<Integer> ends, ObjectNode json) {
     return new ModelConfig(
         architecture,

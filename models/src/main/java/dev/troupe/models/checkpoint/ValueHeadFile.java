@@ -22,8 +22,13 @@ public final class ValueHeadFile {
         model.resolve(FILE), Map.of(TENSOR, TensorData.of(head, 1, head.length)), DType.F32);
   }
 
-  /** The head of a model directory that has one. */
+  /** The head of a model directory that has one; a {@link SequenceClassifier}'s is its score. */
   public static Optional<float[]> read(Path model, int hidden) {
+    if (SequenceClassifier.isIn(model)) {
+      try (Checkpoint classifier = Checkpoint.openForValues(model)) {
+        return classifier.score();
+      }
+    }
     if (!Files.exists(model.resolve(FILE))) {
       return Optional.empty();
     }

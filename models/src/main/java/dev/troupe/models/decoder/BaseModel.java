@@ -120,6 +120,13 @@ public final class BaseModel implements AutoCloseable {
     }
   }
 
+  /** As {@link #load}, for what gives values alone: also a sequence classifier of one label. */
+  public static BaseModel loadForValues(Path directory, Precision precision) {
+    try (Checkpoint checkpoint = Checkpoint.openForValues(directory)) {
+      return new BaseModel(checkpoint.config(), precision, checkpoint::read);
+    }
+  }
+
   /**
    * Fresh weights: normal with deviation 0.02, projections into the residual stream divided by
    * sqrt(2 layers) (GPT-2).
