@@ -66,8 +66,9 @@ class StartFromTest {
                 + directory.resolve("nowhere")
                 + ", which does not exist; name the directory of an adapter or of a model");
     assertThatThrownBy(() -> run(output, "stages=[ppo]", "start.reward=\"" + whole + "\""))
-        .hasMessageContaining("it is a run's directory; name what a stage left in it, for example "
-            + whole.resolve("reward"));
+        .hasMessageContaining(
+            "it is a run's directory; name what a stage left in it, for example "
+                + whole.resolve("reward"));
     assertThatThrownBy(
             () -> run(output, "stages=[ppo]", "start.reward=\"" + whole.resolve("sft") + "\""))
         .hasMessageContaining("holds no value head");
@@ -109,7 +110,8 @@ class StartFromTest {
         .isInstanceOf(ExecutionException.class)
         .cause()
         .isInstanceOf(PipelineException.class)
-        .hasMessageStartingWith("stage sft failed after step 4 of 16: 3 updates of the policy in a row")
+        .hasMessageStartingWith(
+            "stage sft failed after step 4 of 16: 3 updates of the policy in a row")
         .hasMessageContaining("were skipped, since step 2 (limits.skipped-updates = 3)");
     var summary = new ObjectMapper().readTree(output.resolve("summary.json").toFile());
     assertThat(summary.path("outcome").asText()).isEqualTo("failed");

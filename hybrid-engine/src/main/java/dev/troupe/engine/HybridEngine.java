@@ -149,8 +149,7 @@ public final class HybridEngine implements RoleEngine {
     }
     if (spec.tuning() instanceof Tuning.Lora lora) {
       LoraOptions options = AdapterChoices.options(lora, config);
-      adapter.ifPresent(
-          found -> sameShape(spec, options, found, config, directory.orElseThrow()));
+      adapter.ifPresent(found -> sameShape(spec, options, found, config, directory.orElseThrow()));
       return ParameterLayout.lora(config, options, head);
     }
     return adapter

@@ -29,8 +29,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class RewardModelStartTest {
   private static final Path GOLDEN =
       Path.of(
-          System.getProperty("troupe.root", ".."),
-          "models/src/test/resources/golden/classifiers");
+          System.getProperty("troupe.root", ".."), "models/src/test/resources/golden/classifiers");
 
   private static RoleSpec frozen(String model, Optional<String> adapter, Head head) {
     return new RoleSpec(
@@ -89,8 +88,7 @@ class RewardModelStartTest {
   @CsvSource({"llama,llama,", "qwen2,qwen2,", "gpt2,gpt2,", "peft,lm,peft"})
   void scores_areThoseOfTransformers(String name, String model, String adapter) throws IOException {
     try (HybridEngines engines = new HybridEngines();
-        RoleEngine engine =
-            engines.open(frozen(model, Optional.ofNullable(adapter), Head.VALUE))) {
+        RoleEngine engine = engines.open(frozen(model, Optional.ofNullable(adapter), Head.VALUE))) {
       List<Double> scores = scores(engine);
       for (int i = 0; i < scores.size(); i++) {
         assertThat(scores.get(i))
@@ -155,8 +153,7 @@ class RewardModelStartTest {
   @Test
   void rewardModelsAdapter_writesNoText() {
     try (HybridEngines engines = new HybridEngines()) {
-      assertThatThrownBy(
-              () -> engines.open(frozen("lm", Optional.of("peft"), Head.LANGUAGE_MODEL)))
+      assertThatThrownBy(() -> engines.open(frozen("lm", Optional.of("peft"), Head.LANGUAGE_MODEL)))
           .isInstanceOf(EngineException.class)
           .hasMessageContaining("is a reward model's or a critic's: it holds a score");
     }

@@ -243,8 +243,8 @@ public final class Pipeline {
   }
 
   /**
-   * SFT from the base or where the run starts; the reward model likewise; PPO and DPO from the newest
-   * policy.
+   * SFT from the base or where the run starts; the reward model likewise; PPO and DPO from the
+   * newest policy.
    *
    * @return whether all ran to their end
    */

@@ -75,7 +75,8 @@ public final class Checkpoint implements AutoCloseable {
     if (!Files.isDirectory(directory) && !ModelConfig.isGguf(directory)) {
       throw new CheckpointException(
           directory
-              + " is not a directory. Expected a Hugging Face model (config.json, safetensors and tokenizer.json) or a .gguf file.");
+              + " is not a directory. Expected a Hugging Face model (config.json, safetensors and"
+              + " tokenizer.json) or a .gguf file.");
     }
     if (!classifier) {
       SequenceClassifier.refuse(directory);

@@ -7,8 +7,8 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * A Hugging Face {@code …ForSequenceClassification} with one label: the network of a decoder and, in
- * place of an output matrix, {@value #SCORE}, (1, hidden). That is a reward model.
+ * A Hugging Face {@code …ForSequenceClassification} with one label: the network of a decoder and,
+ * in place of an output matrix, {@value #SCORE}, (1, hidden). That is a reward model.
  */
 public final class SequenceClassifier {
   static final String SCORE = "score.weight";
@@ -36,8 +36,8 @@ public final class SequenceClassifier {
     if (isIn(directory)) {
       throw new CheckpointException(
           directory
-              + " is a sequence classifier (config.json, architectures): it gives scores and writes no text. It can be a reward model:"
-              + " name it as start.reward in a configuration.");
+              + " is a sequence classifier (config.json, architectures): it gives scores and writes"
+              + " no text. It can be a reward model: name it as start.reward in a configuration.");
     }
   }
 
