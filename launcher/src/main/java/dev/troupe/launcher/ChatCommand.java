@@ -2,6 +2,8 @@ package dev.troupe.launcher;
 
 import dev.troupe.protocol.data.SamplingSettings;
 import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.util.concurrent.Callable;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.TerminalBuilder;
@@ -33,11 +35,17 @@ final class ChatCommand implements Callable<Integer> {
     SamplingSettings settings = sampling.settings();
     try (OneModel opened =
             model.open(troupe.models(), sampling.temperatureOfLogprobs(), numbers.engine());
-        Terminal terminal = TerminalBuilder.builder().dumb(true).build()) {
+        Terminal terminal = TerminalBuilder.builder().dumb(true).encoding(terminalEncoding()).build()) {
       new Chat(opened, settings, system, terminal).talk();
       terminal.flush();
     }
     spec.commandLine().getOut().flush();
     return ExitCode.OK;
+  }
+
+  /** The locale's, or UTF-8 where that is ASCII and could not say most of what a model says. */
+  private static Charset terminalEncoding() {
+    Charset locales = GivenArguments.encoding();
+    return locales.equals(StandardCharsets.US_ASCII) ? StandardCharsets.UTF_8 : locales;
   }
 }

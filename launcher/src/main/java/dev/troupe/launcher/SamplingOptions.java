@@ -52,6 +52,11 @@ final class SamplingOptions {
     check("--temperature", temperature, temperature >= 0, "at least 0");
     check("--top-p", topP, topP > 0 && topP <= 1, "above 0, at most 1");
     check("--top-k", topK, topK >= 0, "at least 0");
+    check(
+        "--stop",
+        "''",
+        stop.stream().noneMatch(String::isEmpty),
+        "texts that are not empty; one that is would end every answer before its first token");
     return new SamplingSettings(maxNewTokens, temperature, topK, topP, stop, seed);
   }
 
@@ -60,7 +65,7 @@ final class SamplingOptions {
     return temperature == 0 ? 1 : temperature;
   }
 
-  private static void check(String option, Number value, boolean holds, String allowed) {
+  private static void check(String option, Object value, boolean holds, String allowed) {
     if (!holds) {
       throw new UserException(option + " is " + value + ", allowed: " + allowed);
     }

@@ -55,7 +55,15 @@ public final class Troupe implements Runnable {
   }
 
   public static void main(String[] arguments) {
-    System.exit(execute(utf8(System.out), utf8(System.err), arguments));
+    PrintWriter err = utf8(System.err);
+    String[] given;
+    try {
+      given = GivenArguments.of(arguments);
+    } catch (UserException e) {
+      System.exit(UserErrors.report(e, err));
+      return;
+    }
+    System.exit(execute(utf8(System.out), err, given));
   }
 
   /**
@@ -64,7 +72,11 @@ public final class Troupe implements Runnable {
    * @return the exit code
    */
   public static int execute(PrintWriter out, PrintWriter err, String... arguments) {
-    return commandLine(Troupe::openModel, out, err).execute(arguments);
+    try {
+      return commandLine(Troupe::openModel, out, err).execute(arguments);
+    } catch (Error e) {
+      return UserErrors.report(e, err);
+    }
   }
 
   /** The command line with its ways of failing, printing to the writers given. */
@@ -94,7 +106,7 @@ public final class Troupe implements Runnable {
   private static int misused(ParameterException thrown, String[] arguments) {
     CommandLine command = thrown.getCommandLine();
     PrintWriter err = command.getErr();
-    err.println("error: " + thrown.getMessage());
+    err.println("error: " + UserErrors.withPath(thrown));
     if (!CommandLine.UnmatchedArgumentException.printSuggestions(thrown, err)) {
       err.println("see: " + command.getCommandSpec().qualifiedName() + " --help");
     }

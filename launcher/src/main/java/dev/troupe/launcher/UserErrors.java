@@ -15,15 +15,19 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.net.BindException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import picocli.CommandLine.ParameterException;
 
 /**
  * Tells what a person can mend from what is our fault. The first is one message and exit code 2;
@@ -67,6 +71,9 @@ final class UserErrors {
       if (cause instanceof FileSystemException file && file.getReason() != null) {
         return Optional.of(file.getFile() + ": " + file.getReason());
       }
+      if (cause instanceof InvalidPathException path) {
+        return Optional.of(invalid(path));
+      }
       if (cause instanceof BindException) {
         return Optional.of(
             "cannot listen: "
@@ -75,6 +82,24 @@ final class UserErrors {
       }
     }
     return Optional.empty();
+  }
+
+  private static String invalid(InvalidPathException path) {
+    Charset encoding = GivenArguments.encoding();
+    String name = "'" + path.getInput() + "' is not a path here: " + path.getReason();
+    return encoding.equals(StandardCharsets.UTF_8)
+        ? name
+        : name
+            + ". File names are in "
+            + encoding
+            + ", which Java took from the locale; set LC_ALL=C.UTF-8";
+  }
+
+  /** The message of a misused command line, with why an argument is no path. */
+  static String withPath(ParameterException thrown) {
+    return thrown.getCause() instanceof InvalidPathException path
+        ? thrown.getMessage().replaceFirst(" \\(java\\.nio.*", "") + ": " + invalid(path)
+        : String.valueOf(thrown.getMessage());
   }
 
   /** Prints and chooses the exit code. */

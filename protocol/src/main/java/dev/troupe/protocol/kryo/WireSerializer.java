@@ -2,23 +2,28 @@ package dev.troupe.protocol.kryo;
 
 import com.esotericsoftware.kryo.kryo5.Kryo;
 import com.esotericsoftware.kryo.kryo5.KryoException;
+import com.esotericsoftware.kryo.kryo5.Registration;
 import com.esotericsoftware.kryo.kryo5.Serializer;
 import com.esotericsoftware.kryo.kryo5.io.ByteBufferInput;
 import com.esotericsoftware.kryo.kryo5.io.ByteBufferOutput;
 import com.esotericsoftware.kryo.kryo5.io.Input;
 import com.esotericsoftware.kryo.kryo5.io.KryoBufferOverflowException;
 import com.esotericsoftware.kryo.kryo5.io.Output;
-import com.esotericsoftware.kryo.kryo5.serializers.ImmutableCollectionsSerializers;
 import com.esotericsoftware.kryo.kryo5.serializers.OptionalSerializers;
+import com.esotericsoftware.kryo.kryo5.util.DefaultClassResolver;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.BufferOverflowException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.TreeMap;
 import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorRefResolver;
@@ -29,6 +34,9 @@ import org.apache.pekko.serialization.JSerializer;
 /** Pekko's serializer for messages marked {@code Wire}. */
 public final class WireSerializer extends JSerializer implements ByteBufferSerializer {
   private static final int FIRST_NUMBER = 100;
+
+  /** Messages nest some ten deep; without a bound, bytes could nest until the stack ends. */
+  private static final int DEEPEST = 40;
 
   private final ThreadLocal<Kryo> kryos;
 
@@ -55,18 +63,19 @@ public final class WireSerializer extends JSerializer implements ByteBufferSeria
   }
 
   private static Kryo kryo(List<Class<?>> classes, ActorRefResolver resolver) {
-    Kryo kryo = new Kryo();
+    Kryo kryo = new Kryo(new ByNumber(), null);
     kryo.setRegistrationRequired(true);
     kryo.setReferences(false);
-    ImmutableCollectionsSerializers.addDefaultSerializers(kryo);
-    kryo.register(ArrayList.class, 20);
-    kryo.register(List.of().getClass(), 21);
-    kryo.register(List.of(1).getClass(), 22);
-    kryo.register(java.util.Map.of().getClass(), 23);
-    kryo.register(java.util.Map.of(1, 1).getClass(), 24);
-    kryo.register(java.util.TreeMap.class, 25);
-    kryo.register(java.util.LinkedHashMap.class, 26);
-    kryo.register(java.util.HashMap.class, 31);
+    kryo.setMaxDepth(DEEPEST);
+    kryo.register(String.class, new CheckedSerializers.Strings());
+    kryo.register(ArrayList.class, new CheckedSerializers.Lists<>(ArrayList::new), 20);
+    kryo.register(List.of().getClass(), new CheckedSerializers.Lists<>(List::copyOf), 21);
+    kryo.register(List.of(1).getClass(), new CheckedSerializers.Lists<>(List::copyOf), 22);
+    kryo.register(Map.of().getClass(), new CheckedSerializers.Maps<>(Map::copyOf), 23);
+    kryo.register(Map.of(1, 1).getClass(), new CheckedSerializers.Maps<>(Map::copyOf), 24);
+    kryo.register(TreeMap.class, new CheckedSerializers.Maps<>(TreeMap::new), 25);
+    kryo.register(LinkedHashMap.class, new CheckedSerializers.Maps<>(LinkedHashMap::new), 26);
+    kryo.register(HashMap.class, new CheckedSerializers.Maps<>(HashMap::new), 31);
     kryo.register(Optional.class, new OptionalSerializers.OptionalSerializer(), 27);
     kryo.register(OptionalDouble.class, new OptionalSerializers.OptionalDoubleSerializer(), 28);
     kryo.register(OptionalInt.class, new OptionalSerializers.OptionalIntSerializer(), 29);
@@ -74,9 +83,9 @@ public final class WireSerializer extends JSerializer implements ByteBufferSeria
     int number = FIRST_NUMBER;
     for (Class<?> type : classes) {
       if (type == TokenIds.class) {
-        kryo.register(type, new Ids(), number++);
+        kryo.register(type, new CheckedSerializers.Ids(), number++);
       } else if (type == Floats.class) {
-        kryo.register(type, new Vectors(), number++);
+        kryo.register(type, new CheckedSerializers.Vectors(), number++);
       } else {
         kryo.register(type, number++);
       }
@@ -140,29 +149,11 @@ public final class WireSerializer extends JSerializer implements ByteBufferSeria
     return message;
   }
 
-  private static final class Ids extends Serializer<TokenIds> {
+  /** Classes have numbers; one that comes by its name is refused before the name is read. */
+  private static final class ByNumber extends DefaultClassResolver {
     @Override
-    public void write(Kryo kryo, Output output, TokenIds ids) {
-      output.writeInt(ids.size(), true);
-      output.writeInts(ids.values(), 0, ids.size(), true);
-    }
-
-    @Override
-    public TokenIds read(Kryo kryo, Input input, Class<? extends TokenIds> type) {
-      return new TokenIds(input.readInts(input.readInt(true), true));
-    }
-  }
-
-  private static final class Vectors extends Serializer<Floats> {
-    @Override
-    public void write(Kryo kryo, Output output, Floats floats) {
-      output.writeInt(floats.size(), true);
-      output.writeFloats(floats.values(), 0, floats.size());
-    }
-
-    @Override
-    public Floats read(Kryo kryo, Input input, Class<? extends Floats> type) {
-      return new Floats(input.readFloats(input.readInt(true)));
+    protected Registration readName(Input input) {
+      throw new KryoException("a class by its name");
     }
   }
 
@@ -181,7 +172,7 @@ public final class WireSerializer extends JSerializer implements ByteBufferSeria
 
     @Override
     public ActorRef<?> read(Kryo kryo, Input input, Class<? extends ActorRef<?>> type) {
-      return resolver.resolveActorRef(input.readString());
+      return resolver.resolveActorRef(CheckedSerializers.Strings.string(input));
     }
   }
 }

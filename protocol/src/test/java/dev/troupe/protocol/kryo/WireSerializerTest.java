@@ -3,6 +3,8 @@ package dev.troupe.protocol.kryo;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.esotericsoftware.kryo.kryo5.KryoException;
+import com.sun.management.ThreadMXBean;
 import com.typesafe.config.ConfigFactory;
 import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
@@ -29,6 +31,7 @@ import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
 import dev.troupe.protocol.message.Wire;
 import java.io.NotSerializableException;
+import java.lang.management.ManagementFactory;
 import java.lang.reflect.RecordComponent;
 import java.nio.BufferOverflowException;
 import java.nio.ByteBuffer;
@@ -39,6 +42,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -240,6 +244,74 @@ class WireSerializerTest {
     buffer.flip().position(13);
     assertThat(serializer.fromBinary(buffer, "")).isEqualTo(message);
     assertThat(buffer.remaining()).isZero();
+  }
+
+  /** Bytes as they are, and behind a good message's beginning. */
+  @Test
+  void fromBinary_noise_isRefusedWithoutTakingMemory() {
+    long seed = 20261129;
+    Random random = new Random(seed);
+    for (int trial = 0; trial < 40_000; trial++) {
+      byte[] noise = new byte[1 + random.nextInt(300)];
+      random.nextBytes(noise);
+      if (trial % 2 == 0) {
+        noise[0] = (byte) (random.nextInt(80) * 2); // a small class number, whatever Kryo's format
+      }
+      byte[] good = serializer.toBinary(samples.get(random.nextInt(samples.size())));
+      byte[] bytes = trial % 3 == 0 ? noise : good;
+      if (trial % 3 != 0) {
+        for (int i = 0; i < 1 + trial % 4; i++) {
+          bytes[random.nextInt(bytes.length)] = noise[i % noise.length];
+        }
+      }
+      assertThat(allocatedBy(bytes, trial % 2 == 0))
+          .as("seed %d, trial %d", seed, trial)
+          .isLessThan(1 << 20);
+    }
+  }
+
+  /** Also where the length is the first thing that a reader meets. */
+  @Test
+  void fromBinary_hugeLengths_areRefusedBeforeAllocation() {
+    for (int number = 0; number < 200; number++) {
+      for (int padding = 0; padding < 3; padding++) {
+        ByteBuffer bytes = ByteBuffer.allocate(12);
+        bytes.put((byte) ((number & 0x7f) | (number > 127 ? 0x80 : 0)));
+        if (number > 127) {
+          bytes.put((byte) (number >> 7));
+        }
+        bytes.put(new byte[padding]);
+        bytes.put(new byte[] {(byte) 0xff, (byte) 0xff, (byte) 0xff, (byte) 0xff, 7});
+        assertThat(allocatedBy(bytes.array(), false)).as("class %d", number).isLessThan(1 << 20);
+      }
+    }
+  }
+
+  @Test
+  void fromBinary_nestedWithoutEnd_isRefused() {
+    byte[] nested = new byte[1 << 16];
+    for (int i = 0; i < nested.length; i += 2) {
+      nested[i] = 20 + 2; // a list
+      nested[i + 1] = 1; // of one
+    }
+    assertThatThrownBy(() -> serializer.fromBinary(nested))
+        .isInstanceOf(KryoException.class)
+        .hasMessageContaining("depth");
+  }
+
+  private static long allocatedBy(byte[] bytes, boolean direct) {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long before = threads.getCurrentThreadAllocatedBytes();
+    try {
+      if (direct) {
+        serializer.fromBinary(ByteBuffer.allocateDirect(bytes.length).put(bytes).flip(), "");
+      } else {
+        serializer.fromBinary(bytes);
+      }
+    } catch (RuntimeException e) {
+      // refused
+    }
+    return threads.getCurrentThreadAllocatedBytes() - before;
   }
 
   @Test
