@@ -1,5 +1,6 @@
 package dev.troupe.launcher;
 
+import dev.troupe.models.tokenizer.TextTooLongException;
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Rollout;
@@ -108,7 +109,14 @@ final class Chat {
 
   private void answer(String line) {
     dialogue.add(new ChatMessage("user", line));
-    TokenIds prompt = model.hasChatTemplate() ? model.encode(dialogue) : model.encode(line);
+    TokenIds prompt;
+    try {
+      prompt = model.hasChatTemplate() ? model.encode(dialogue) : model.encode(line);
+    } catch (TextTooLongException e) {
+      out.println(e.getMessage());
+      dialogue.remove(dialogue.size() - 1);
+      return;
+    }
     if (prompt.size() >= model.contextLength()) {
       out.printf(
           Locale.ROOT,

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.models.tokenizer.TextTooLongException;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.data.UnicodeText;
@@ -76,7 +77,12 @@ final class LogprobsCommand implements Callable<Integer> {
         }
         String place = input + ":" + number;
         String text = text(line, place);
-        TokenIds tokens = specialTokens ? opened.encodeMarked(text) : opened.encode(text);
+        TokenIds tokens;
+        try {
+          tokens = specialTokens ? opened.encodeMarked(text) : opened.encode(text);
+        } catch (TextTooLongException e) {
+          throw new UserException(place + ": " + e.getMessage(), e);
+        }
         if (tokens.size() > opened.contextLength()) {
           throw new UserException(
               place

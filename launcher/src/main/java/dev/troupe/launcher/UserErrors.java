@@ -8,9 +8,11 @@ import dev.troupe.dashboard.DashboardException;
 import dev.troupe.engine.EngineException;
 import dev.troupe.engine.generation.GenerationException;
 import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.tokenizer.TextTooLongException;
 import dev.troupe.models.torch.DeviceException;
 import dev.troupe.protocol.event.EventLogException;
 import dev.troupe.rlhf.data.DataException;
+import dev.troupe.rlhf.port.TextException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -40,6 +42,8 @@ final class UserErrors {
           UserException.class,
           ConfigException.class,
           CheckpointException.class,
+          TextTooLongException.class,
+          TextException.class,
           DataException.class,
           DashboardException.class,
           EventLogException.class,

@@ -4,13 +4,16 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.tokenizer.ChatDialogue;
 import dev.troupe.models.tokenizer.ChatTemplate;
 import dev.troupe.models.tokenizer.ChatTurn;
+import dev.troupe.models.tokenizer.TextTooLongException;
 import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
+import dev.troupe.rlhf.port.TextException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.function.Function;
 
 /** The tokenizer and chat template of a checkpoint directory. */
 final class ModelText implements Text, AutoCloseable {
@@ -32,12 +35,20 @@ final class ModelText implements Text, AutoCloseable {
 
   @Override
   public TokenIds encode(String text) {
-    return new TokenIds(tokenizer.encode(text));
+    return tokens(tokenizer::encode, text);
   }
 
   @Override
   public TokenIds encodeRendered(String text) {
-    return new TokenIds(tokenizer.encodeRendered(text));
+    return tokens(tokenizer::encodeRendered, text);
+  }
+
+  private static TokenIds tokens(Function<String, int[]> encoder, String text) {
+    try {
+      return new TokenIds(encoder.apply(text));
+    } catch (TextTooLongException e) {
+      throw new TextException(e.getMessage(), e);
+    }
   }
 
   @Override

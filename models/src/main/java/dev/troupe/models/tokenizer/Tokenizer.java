@@ -3,6 +3,7 @@ package dev.troupe.models.tokenizer;
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.CheckpointException;
@@ -11,6 +12,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.gguf.GgufFile;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.lang.ref.Reference;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -21,6 +23,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -43,6 +46,9 @@ public final class Tokenizer implements AutoCloseable {
   private static final String CONVERT =
       " let transformers write the fast tokenizer:"
           + " AutoTokenizer.from_pretrained(directory).save_pretrained(directory).";
+
+  /** Whose ids may take a noticeable part of a small heap. */
+  private static final int LONG_TEXT = 100_000;
 
   private static final String REPLACEMENT = "\ufffd";
   private static final List<String> FILES =
@@ -83,6 +89,7 @@ public final class Tokenizer implements AutoCloseable {
     final Vocabulary vocabulary;
     final Map<String, Integer> specials;
     final Optional<ChatTemplate> chatTemplate;
+    final int longestText;
     int users;
 
     Loaded(
@@ -90,7 +97,9 @@ public final class Tokenizer implements AutoCloseable {
         HuggingFaceTokenizer user,
         Vocabulary vocabulary,
         Map<String, Integer> specials,
-        Optional<ChatTemplate> chatTemplate) {
+        Optional<ChatTemplate> chatTemplate,
+        int longestText) {
+      this.longestText = longestText;
       this.rendered = rendered;
       this.user = user;
       this.vocabulary = vocabulary;
@@ -186,6 +195,7 @@ public final class Tokenizer implements AutoCloseable {
       contents.put(key, content);
       specials.put(key, id);
     }
+    int longestText = SoundTokenizer.longestText(json, file.toString());
     // What a file says of cutting and padding is for other uses; here every text is encoded whole.
     json.putNull("truncation");
     json.putNull("padding");
@@ -196,7 +206,8 @@ public final class Tokenizer implements AutoCloseable {
         user,
         vocabulary,
         specials,
-        chatTemplate(directory, config, contents, vocabulary.spelledOut()));
+        chatTemplate(directory, config, contents, vocabulary.spelledOut()),
+        longestText);
   }
 
   private static ObjectNode optional(Path file) {
@@ -251,7 +262,7 @@ public final class Tokenizer implements AutoCloseable {
    * @return their ids, without any that the tokenizer would put around the text
    */
   public int[] encode(String userText) {
-    return ints(user.encode(userText, false, false).getIds());
+    return ids(user, userText, false);
   }
 
   /**
@@ -264,6 +275,7 @@ public final class Tokenizer implements AutoCloseable {
 
   /** As {@link #encode}, with the place of each token. */
   public List<Placed> place(String userText) {
+    checkLength(userText);
     Encoding encoding = user.encode(userText, false, false);
     long[] ids = encoding.getIds();
     CharSpan[] spans = encoding.getCharTokenSpans();
@@ -280,7 +292,7 @@ public final class Tokenizer implements AutoCloseable {
    * {@code transformers}.
    */
   public int[] encodeDocument(String userText) {
-    return ints(user.encode(userText, true, false).getIds());
+    return ids(user, userText, true);
   }
 
   /**
@@ -288,7 +300,7 @@ public final class Tokenizer implements AutoCloseable {
    * them: what {@code tokenizer(text)} gives in {@code transformers}.
    */
   public int[] encodeMarkedDocument(String text) {
-    return ints(rendered.encode(text, true, false).getIds());
+    return ids(rendered, text, true);
   }
 
   /**
@@ -297,7 +309,7 @@ public final class Tokenizer implements AutoCloseable {
    */
   public int[] encodeRendered(String renderedText) {
     if (!guarded.matcher(renderedText).find()) {
-      return ints(rendered.encode(renderedText, false, false).getIds());
+      return ids(rendered, renderedText, false);
     }
     return encodeConcealed(renderedText).orElseGet(() -> encodeApart(renderedText));
   }
@@ -325,7 +337,7 @@ public final class Tokenizer implements AutoCloseable {
       at = special.end();
     }
     text.append(renderedText, at, renderedText.length());
-    int[] ids = ints(user.encode(text.toString(), false, false).getIds());
+    int[] ids = ids(user, text.toString(), false);
     // A letter that the model does not know is an unknown token, and no marker.
     int unknown = special("unk_token").orElse(-1);
     List<Integer> found =
@@ -334,8 +346,8 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   private boolean isKnown(String special) {
-    long[] ids = user.encode(Vocabulary.concealed(special), false, false).getIds();
-    return ids.length == 1 && Long.valueOf(ids[0]).equals(vocabulary.id(special) + 0L);
+    int[] ids = ids(user, Vocabulary.concealed(special), false);
+    return ids.length == 1 && Integer.valueOf(ids[0]).equals(vocabulary.id(special));
   }
 
   private int[] encodeApart(String renderedText) {
@@ -351,9 +363,47 @@ public final class Tokenizer implements AutoCloseable {
     return ids.build().toArray();
   }
 
-  private static void add(IntStream.Builder ids, HuggingFaceTokenizer tokenizer, String text) {
-    for (long id : tokenizer.encode(text, false, false).getIds()) {
-      ids.add(Math.toIntExact(id));
+  private void add(IntStream.Builder ids, HuggingFaceTokenizer tokenizer, String text) {
+    for (int id : ids(tokenizer, text, false)) {
+      ids.add(id);
+    }
+  }
+
+  /**
+   * The one way to the library's encoding: of all that it could tell of each token, its id alone.
+   *
+   * @throws TextTooLongException before the library ends the process over the text
+   */
+  private int[] ids(HuggingFaceTokenizer tokenizer, String text, boolean document) {
+    checkLength(text);
+    long encoding = 0;
+    try {
+      encoding = TokenizersLibrary.LIB.encode(tokenizer.getHandle(), text, document);
+      return ints(TokenizersLibrary.LIB.getTokenIds(encoding));
+    } catch (RuntimeException e) {
+      throw new CheckpointException(
+          directory + ": the tokenizer cannot encode a text: " + e.getMessage(), e);
+    } finally {
+      if (encoding != 0) {
+        TokenizersLibrary.LIB.deleteEncoding(encoding);
+      }
+    }
+  }
+
+  private void checkLength(String text) {
+    if (text.length() > loaded.longestText) {
+      throw new TextTooLongException(
+          String.format(
+              Locale.ROOT,
+              "a text of %,d letters is too long for the tokenizer of %s, which safely takes"
+                  + " %,d; cut it",
+              text.length(),
+              directory,
+              loaded.longestText));
+    }
+    if (text.length() > LONG_TEXT) {
+      // The library ends the process when there is no heap for the ids; here it is an error.
+      Reference.reachabilityFence(new long[2 * text.length()]);
     }
   }
 

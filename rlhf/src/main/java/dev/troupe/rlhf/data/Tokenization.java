@@ -7,6 +7,7 @@ import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
+import dev.troupe.rlhf.port.TextException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -275,7 +276,12 @@ public final class Tokenization {
     for (int i = 0; i < records.size(); i++) {
       reading.tick("tokenizing", i, what);
       work.begin();
-      Optional<T> example = maker.make(records.get(i), work);
+      Optional<T> example;
+      try {
+        example = maker.make(records.get(i), work);
+      } catch (TextException e) {
+        throw DataException.at(records.get(i).origin(), e.getMessage());
+      }
       example.ifPresent(examples::add);
       work.end(example.isPresent());
     }

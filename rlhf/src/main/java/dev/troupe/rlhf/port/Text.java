@@ -8,10 +8,16 @@ import java.util.OptionalInt;
 public interface Text {
   /**
    * User text: special tokens spelled out in it stay text. No beginning-of-sequence token is added.
+   *
+   * @throws TextException when the text cannot be tokenized
    */
   TokenIds encode(String text);
 
-  /** Text made by {@link #render}: special tokens spelled out in it become special tokens. */
+  /**
+   * Text made by {@link #render}: special tokens spelled out in it become special tokens.
+   *
+   * @throws TextException when the text cannot be tokenized
+   */
   TokenIds encodeRendered(String text);
 
   /** Text without special tokens. */
