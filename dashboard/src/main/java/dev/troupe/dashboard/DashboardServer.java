@@ -30,7 +30,7 @@ public final class DashboardServer implements AutoCloseable {
   /** The address that only this machine reaches. */
   public static final String DEFAULT_HOST = "127.0.0.1";
 
-  private static final Duration PATIENCE = Duration.ofSeconds(20);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   /**
    * An actor system of its own, deaf to the configuration of the application around it (which may
@@ -44,6 +44,8 @@ public final class DashboardServer implements AutoCloseable {
                 logging-filter = "org.apache.pekko.event.slf4j.Slf4jLoggingFilter"
                 loglevel = "WARNING"
                 stdout-loglevel = "OFF"
+                logger-startup-timeout = 2 minutes
+                actor.creation-timeout = 2 minutes
                 log-dead-letters = off
                 daemonic = on
                 jvm-exit-on-fatal-error = off

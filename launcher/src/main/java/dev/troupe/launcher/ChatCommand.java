@@ -35,7 +35,8 @@ final class ChatCommand implements Callable<Integer> {
     SamplingSettings settings = sampling.settings();
     try (OneModel opened =
             model.open(troupe.models(), sampling.temperatureOfLogprobs(), numbers.engine());
-        Terminal terminal = TerminalBuilder.builder().dumb(true).encoding(terminalEncoding()).build()) {
+        Terminal terminal =
+            TerminalBuilder.builder().dumb(true).encoding(terminalEncoding()).build()) {
       new Chat(opened, settings, system, terminal).talk();
       terminal.flush();
     }

@@ -3,6 +3,7 @@ package dev.troupe.launcher;
 import dev.troupe.actors.cluster.ClusterException;
 import dev.troupe.actors.pipeline.PipelineException;
 import dev.troupe.actors.role.RoleException;
+import dev.troupe.actors.shortage.Shortage;
 import dev.troupe.configuration.ConfigException;
 import dev.troupe.dashboard.DashboardException;
 import dev.troupe.engine.EngineException;
@@ -108,6 +109,11 @@ final class UserErrors {
 
   /** Prints and chooses the exit code. */
   static int report(Throwable thrown, PrintWriter err) {
+    Optional<String> shortage = Shortage.of(thrown);
+    if (shortage.isPresent()) {
+      err.println("error: " + shortage.get());
+      return ExitCode.FAILURE;
+    }
     Optional<String> message = message(thrown);
     if (message.isPresent()) {
       err.println("error: " + message.get());

@@ -48,7 +48,7 @@ public final class Ensemble implements AutoCloseable {
   public static final String ROLLOUT = "rollout";
 
   private static final String SYSTEM = "troupe";
-  private static final Duration SHORT = Duration.ofSeconds(30);
+  private static final Duration SHORT = Duration.ofMinutes(3);
 
   private final ActorSystem<Node.Command> system;
   private final boolean clustered;

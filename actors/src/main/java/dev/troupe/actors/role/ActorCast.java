@@ -19,7 +19,7 @@ import org.apache.pekko.actor.typed.javadsl.AskPattern;
 /** Puts roles on the nodes that a placement says. */
 public final class ActorCast implements Cast {
   private static final String POLICY = "policy";
-  private static final Duration SPAWN_DEADLINE = Duration.ofSeconds(30);
+  private static final Duration SPAWN_DEADLINE = Duration.ofMinutes(3);
 
   private final ActorSystem<?> system;
   private final Function<String, ActorRef<Node.Command>> placement;
@@ -90,6 +90,8 @@ public final class ActorCast implements Cast {
 
   private CompletionStage<ActorRole> role(RoleSpec spec, Node.Opened opened) {
     ActorRole role = new ActorRole(spec, opened.node(), opened.worker(), system, deadline);
+    // An actor system that ends under us, as one does that is out of memory, answers nothing more.
+    system.getWhenTerminated().thenRun(role::lost);
     watcher.tell(new Watcher.Watch(opened.worker(), role::lost));
     return role.loaded();
   }

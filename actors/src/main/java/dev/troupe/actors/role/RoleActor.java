@@ -1,5 +1,6 @@
 package dev.troupe.actors.role;
 
+import dev.troupe.actors.shortage.Shortage;
 import dev.troupe.engine.EngineException;
 import dev.troupe.engine.RoleEngine;
 import dev.troupe.engine.generation.GenerationException;
@@ -13,6 +14,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.EnumSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -254,6 +256,11 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
         failure instanceof java.util.concurrent.CompletionException && failure.getCause() != null
             ? failure.getCause()
             : failure;
+    Optional<String> shortage = Shortage.of(cause);
+    if (shortage.isPresent()) {
+      return new RoleWorker.Failed(
+          "the " + spec.name() + " on " + node + ": " + shortage.get(), false);
+    }
     boolean users =
         cause instanceof CheckpointException
             || cause instanceof EngineException

@@ -24,7 +24,7 @@ record Weights(long version, List<Floats> parts) {
   /** Nobody's. */
   static final Weights NONE = new Weights(-1, List.of());
 
-  private static final Duration DEADLINE = Duration.ofSeconds(30);
+  private static final Duration DEADLINE = Duration.ofMinutes(3);
 
   Weights {
     parts = List.copyOf(parts);

@@ -402,9 +402,18 @@ public final class Tokenizer implements AutoCloseable {
               loaded.longestText));
     }
     if (text.length() > LONG_TEXT) {
-      // The library ends the process when there is no heap for the ids; here it is an error.
-      Reference.reachabilityFence(new long[2 * text.length()]);
+      makeRoom(2 * text.length());
     }
+  }
+
+  /**
+   * The library ends the process when there is no heap for the ids; here it is an error.
+   *
+   * @throws OutOfMemoryError when there is none
+   */
+  @SuppressWarnings("ReachabilityFenceUsage") // nothing is to be kept, only the allocation
+  private static void makeRoom(int longs) {
+    Reference.reachabilityFence(new long[longs]);
   }
 
   /** The text of the tokens, special tokens left out. */

@@ -6,10 +6,8 @@ import dev.troupe.models.tokenizer.expression.Expression.Loop;
 import dev.troupe.models.tokenizer.expression.Expression.Sequence;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * Whether going round in a loop leaves at every letter one way alone: then its trials add up, and
@@ -20,10 +18,11 @@ final class Determinism {
   private static final int MOST_PLACES = 64;
 
   private final List<LetterClass> places = new ArrayList<>();
-  private final Map<Integer, Set<Integer>> follow = new LinkedHashMap<>();
+  private final Map<Integer, List<Integer>> follow = new LinkedHashMap<>();
   private final boolean holds;
 
-  private record Ends(Set<Integer> first, Set<Integer> last, boolean nullable) {}
+  /** A place stands in them as often as there are ways to it: two ways to one place are two. */
+  private record Ends(List<Integer> first, List<Integer> last, boolean nullable) {}
 
   Determinism(Expression body) {
     if (body instanceof Letter) {
@@ -54,16 +53,16 @@ final class Determinism {
       return choice.ways().stream().allMatch(Determinism::isPlain);
     } else if (expression instanceof Loop loop) {
       // A counted loop is one place of the test, but several of the expression.
-      return loop.most() == Loop.ENDLESS || loop.most() == 1
-          ? isPlain(loop.body())
-          : loop.least() == loop.most() && loop.body() instanceof Letter;
+      boolean uncounted = loop.most() == Loop.ENDLESS || loop.most() == 1;
+      boolean exact = loop.least() == loop.most() && loop.body() instanceof Letter;
+      return exact || (uncounted && isPlain(loop.body()));
     }
     return expression instanceof Letter;
   }
 
   private Ends ends(Expression expression) {
     if (expression instanceof Letter letter) {
-      Set<Integer> place = Set.of(places.size());
+      List<Integer> place = List.of(places.size());
       places.add(letter.letters());
       return new Ends(place, place, false);
     } else if (expression instanceof Loop loop) {
@@ -73,8 +72,8 @@ final class Determinism {
       }
       return new Ends(body.first(), body.last(), body.nullable() || loop.least() == 0);
     } else if (expression instanceof Choice choice) {
-      Set<Integer> first = new LinkedHashSet<>();
-      Set<Integer> last = new LinkedHashSet<>();
+      List<Integer> first = new ArrayList<>();
+      List<Integer> last = new ArrayList<>();
       boolean nullable = false;
       for (Expression way : choice.ways()) {
         Ends ends = ends(way);
@@ -84,7 +83,7 @@ final class Determinism {
       }
       return new Ends(first, last, nullable);
     }
-    Ends whole = new Ends(Set.of(), Set.of(), true);
+    Ends whole = new Ends(List.of(), List.of(), true);
     for (Expression part : ((Sequence) expression).parts()) {
       Ends next = ends(part);
       whole.last().forEach(place -> follow(place, next.first()));
@@ -97,18 +96,17 @@ final class Determinism {
     return whole;
   }
 
-  private void follow(int place, Set<Integer> next) {
-    follow.computeIfAbsent(place, none -> new LinkedHashSet<>()).addAll(next);
+  private void follow(int place, List<Integer> next) {
+    follow.computeIfAbsent(place, none -> new ArrayList<>()).addAll(next);
   }
 
-  private static Set<Integer> union(Set<Integer> some, Set<Integer> more) {
-    Set<Integer> all = new LinkedHashSet<>(some);
+  private static List<Integer> union(List<Integer> some, List<Integer> more) {
+    List<Integer> all = new ArrayList<>(some);
     all.addAll(more);
     return all;
   }
 
-  private boolean areDisjoint(Set<Integer> several) {
-    List<Integer> all = List.copyOf(several);
+  private boolean areDisjoint(List<Integer> all) {
     for (int i = 0; i < all.size(); i++) {
       for (int j = i + 1; j < all.size(); j++) {
         if (!places.get(all.get(i)).isDisjoint(places.get(all.get(j)))) {
