@@ -30,6 +30,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import picocli.CommandLine.ParameterException;
 
 /**
@@ -54,6 +56,13 @@ final class UserErrors {
           ClusterException.class,
           GenerationException.class);
 
+  /** What picocli makes of it, which keeps no cause. */
+  private static final Pattern NO_PATH =
+      Pattern.compile(
+          "cannot convert '(.*)' to interface java\\.nio\\.file\\.Path"
+              + " \\(java\\.nio\\.file\\.InvalidPathException: ([^:]*):.*",
+          Pattern.DOTALL);
+
   private UserErrors() {}
 
   /** The message for the user when anything in the chain of causes is theirs to mend. */
@@ -77,7 +86,7 @@ final class UserErrors {
         return Optional.of(file.getFile() + ": " + file.getReason());
       }
       if (cause instanceof InvalidPathException path) {
-        return Optional.of(invalid(path));
+        return Optional.of(invalid(path.getInput(), path.getReason()));
       }
       if (cause instanceof BindException) {
         return Optional.of(
@@ -89,9 +98,9 @@ final class UserErrors {
     return Optional.empty();
   }
 
-  private static String invalid(InvalidPathException path) {
+  private static String invalid(String input, String reason) {
     Charset encoding = GivenArguments.encoding();
-    String name = "'" + path.getInput() + "' is not a path here: " + path.getReason();
+    String name = "'" + input + "' is not a path here: " + reason;
     return encoding.equals(StandardCharsets.UTF_8)
         ? name
         : name
@@ -102,9 +111,11 @@ final class UserErrors {
 
   /** The message of a misused command line, with why an argument is no path. */
   static String withPath(ParameterException thrown) {
-    return thrown.getCause() instanceof InvalidPathException path
-        ? thrown.getMessage().replaceFirst(" \\(java\\.nio.*", "") + ": " + invalid(path)
-        : String.valueOf(thrown.getMessage());
+    String message = String.valueOf(thrown.getMessage());
+    Matcher path = NO_PATH.matcher(message);
+    return path.find()
+        ? message.substring(0, path.start()) + invalid(path.group(1), path.group(2))
+        : message;
   }
 
   /** Prints and chooses the exit code. */
