@@ -78,6 +78,11 @@ class FuzzReaders {
     HostileFile.RECORDS.feed(bytes);
   }
 
+  @Fuzz
+  void wire(byte[] bytes) {
+    HostileFile.WIRE.feed(bytes);
+  }
+
   /** Ten minutes, from a good file on. */
   @Retention(RetentionPolicy.RUNTIME)
   @ArgumentsSource(GoodFile.class)

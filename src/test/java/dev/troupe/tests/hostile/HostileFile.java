@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
 import com.sun.management.ThreadMXBean;
+import com.typesafe.config.ConfigFactory;
 import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.ModelConfig;
@@ -12,16 +13,26 @@ import dev.troupe.models.checkpoint.gguf.GgufFile;
 import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.tokenizer.ChatTurn;
 import dev.troupe.models.tokenizer.Tokenizer;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.kryo.WireSerializer;
+import dev.troupe.protocol.message.RoleWorker;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.RecordFile;
 import dev.troupe.rlhf.data.SourceConfig;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.pekko.actor.ExtendedActorSystem;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
 
 /**
  * A kind of file that may come from a stranger: a good one of it, and how it is read. Whatever its
@@ -125,6 +136,27 @@ enum HostileFile {
       Path file = Files.write(directory.resolve("records.jsonl"), bytes);
       RecordFile.read(SourceConfig.of(file.toString()));
     }
+  },
+  /** A message between nodes, which is no file, but comes from elsewhere too. */
+  WIRE("") {
+    @Override
+    byte[] good() {
+      return Messages.SERIALIZER.toBinary(
+          new RoleWorker.Request(
+              new RoleWorker.Generate(
+                  List.of(new Prompt("p-1", "Wie geht's? \u263a", TokenIds.of(0, 1, 127, 65_535))),
+                  new SamplingSettings(64, 0.7, 50, 0.95, List.of("\n", "###"), 7)),
+              Messages.SYSTEM.<RoleWorker.Reply>ignoreRef()));
+    }
+
+    @Override
+    void read(Path directory, byte[] bytes) {
+      try {
+        Messages.SERIALIZER.fromBinary(ByteBuffer.wrap(bytes), "");
+      } catch (RuntimeException e) {
+        throw new DataException("no message: " + e.getClass().getSimpleName());
+      }
+    }
   };
 
   private final String good;
@@ -187,5 +219,18 @@ enum HostileFile {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** The serializer as nodes have it. */
+  private static final class Messages {
+    static final ActorSystem<Void> SYSTEM =
+        ActorSystem.create(
+            Behaviors.empty(),
+            "wire",
+            ConfigFactory.parseString("pekko.actor.provider = local, pekko.daemonic = on")
+                .withFallback(ConfigFactory.parseResources("troupe-actors.conf"))
+                .withFallback(ConfigFactory.load()));
+    static final WireSerializer SERIALIZER =
+        new WireSerializer((ExtendedActorSystem) Adapter.toClassic(SYSTEM));
   }
 }
