@@ -57,6 +57,13 @@ final class AdapterChoices {
                   + ", counted from 0 (key layers)");
         }
       }
+      if (options.head(model).isPresent()) {
+        throw new EngineException(
+            "the key targets, "
+                + lora.targets()
+                + ", has the output matrix, which is not trained by LoRA here; expected some of "
+                + String.join(", ", LoraOptions.targetNames(model)));
+      }
       if (options.pairs(model).isEmpty()) {
         throw new EngineException(
             "the key targets, "
@@ -80,15 +87,21 @@ final class AdapterChoices {
     };
   }
 
-  /** The base is shared by roles: none can have an embedding of its own. */
-  static void refuseReplaced(Adapter adapter, Path model, Path directory) {
-    if (!adapter.config().saved().isEmpty()) {
+  /** What is trained stands beside a base that roles share. */
+  static void refuseOutsideLayers(Adapter adapter, ModelConfig config, Path model, Path directory) {
+    if (adapter.isOutsideLayers(config)) {
+      String what =
+          adapter.config().saved().isEmpty()
+              ? "a LoRA on the output matrix (target_modules: lm_head)"
+              : "modules of its own in place of the base's (modules_to_save: "
+                  + String.join(", ", adapter.config().saved())
+                  + ")";
       throw new EngineException(
           "the adapter "
               + directory
-              + " brings modules of its own in place of the base's (modules_to_save: "
-              + String.join(", ", adapter.config().saved())
-              + "), and roles share one base; merge it into a model first: troupe export "
+              + " brings "
+              + what
+              + ", which cannot be trained further: roles share one base. Merge it into a model first: troupe export "
               + model
               + " --adapter "
               + directory

@@ -117,8 +117,11 @@ public final class HybridEngine implements RoleEngine {
               + directory.orElseThrow()
               + " is a reward model's or a critic's: it holds a score");
     }
-    adapter.ifPresent(
-        found -> AdapterChoices.refuseReplaced(found, model, directory.orElseThrow()));
+    if (!(spec.tuning() instanceof Tuning.Frozen)) {
+      adapter.ifPresent(
+          found ->
+              AdapterChoices.refuseOutsideLayers(found, config, model, directory.orElseThrow()));
+    }
     return adapter;
   }
 

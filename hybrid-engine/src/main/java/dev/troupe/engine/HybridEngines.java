@@ -7,6 +7,7 @@ import dev.troupe.models.checkpoint.SequenceClassifier;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
+import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.models.torch.Torch;
@@ -18,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Opens engines on this JVM's lanes. Roles of one model directory share one frozen base, freed when
@@ -107,6 +109,16 @@ public final class HybridEngines implements RoleEngine.Factory {
   @Override
   public synchronized RoleEngine open(RoleSpec spec) {
     Path model = modelOf(spec);
+    Optional<Adapter> own = ofItsOwnBase(spec, model);
+    if (own.isPresent()) {
+      BaseModel base = BaseModel.load(model, held(spec), own.get());
+      try {
+        return new HybridEngine(spec, model, base, base::close, lanes);
+      } catch (RuntimeException e) {
+        base.close();
+        throw e;
+      }
+    }
     Key key = new Key(model.toAbsolutePath().normalize(), held(spec));
     boolean writes = spec.head() == Head.LANGUAGE_MODEL;
     if (writes && bases.containsKey(key) && SequenceClassifier.isIn(model)) {
@@ -132,6 +144,22 @@ public final class HybridEngines implements RoleEngine.Factory {
       release(key);
       throw e;
     }
+  }
+
+  /**
+   * A frozen adapter that changes the output matrix or whole modules, which a base shared by roles
+   * cannot have. Where it is to be trained further, it is refused.
+   */
+  private static Optional<Adapter> ofItsOwnBase(RoleSpec spec, Path model) {
+    if (!(spec.tuning() instanceof Tuning.Frozen)) {
+      return Optional.empty();
+    }
+    ModelConfig config = ModelConfig.read(model);
+    return spec.adapter()
+        .map(Path::of)
+        .filter(path -> !path.equals(model) && Adapter.isIn(path))
+        .map(path -> Adapter.read(path, config))
+        .filter(adapter -> adapter.isOutsideLayers(config));
   }
 
   /** Where every weight is trained, the base is what the float32 weights start from. */

@@ -139,7 +139,7 @@ public record ModelConfig(
   }
 
   /** The same with an output matrix of its own. */
-  ModelConfig untied() {
+  public ModelConfig untied() {
     ObjectNode untied = source();
     untied.put("tie_word_embeddings", false);
     return with(false, eosTokenIds, untied);

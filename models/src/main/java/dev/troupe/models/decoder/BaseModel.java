@@ -5,6 +5,8 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.checkpoint.StoredWeight;
+import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.MergedWeights;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import java.nio.FloatBuffer;
@@ -124,6 +126,19 @@ public final class BaseModel implements AutoCloseable {
   public static BaseModel loadForValues(Path directory, Precision precision) {
     try (Checkpoint checkpoint = Checkpoint.openForValues(directory)) {
       return new BaseModel(checkpoint.config(), precision, checkpoint::read);
+    }
+  }
+
+  /**
+   * Loads a Hugging Face directory with what an adapter changes outside of the decoder's layers.
+   *
+   * @throws dev.troupe.models.checkpoint.CheckpointException naming what is wrong with it
+   */
+  public static BaseModel load(Path directory, Precision precision, Adapter adapter) {
+    try (Checkpoint checkpoint = Checkpoint.open(directory)) {
+      MergedWeights weights = MergedWeights.outsideLayers(checkpoint, adapter);
+      return new BaseModel(
+          weights.config(), precision, (name, target) -> target.put(weights.floats(name)));
     }
   }
 

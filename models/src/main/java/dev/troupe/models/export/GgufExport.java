@@ -13,6 +13,7 @@ import dev.troupe.models.checkpoint.gguf.GgufLayout;
 import dev.troupe.models.checkpoint.gguf.GgufTensors;
 import dev.troupe.models.export.GgufWriter.Storage;
 import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.MergedWeights;
 import dev.troupe.models.tokenizer.GgufVocabulary;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -63,9 +64,9 @@ public final class GgufExport {
       Path model, Optional<Path> adapter, Path output, Matrices matrices, ExportListener listener) {
     try (Checkpoint checkpoint = Checkpoint.open(model);
         OutputDirectory directory = OutputDirectory.make(output)) {
-      ModelConfig config = checkpoint.config();
-      Optional<Adapter> found = adapter.map(path -> Adapter.read(path, config));
-      MergedWeights weights = new MergedWeights(checkpoint, found);
+      Optional<Adapter> found = adapter.map(path -> Adapter.read(path, checkpoint.config()));
+      MergedWeights weights = MergedWeights.of(checkpoint, found);
+      ModelConfig config = weights.config();
       GgufWriter writer = new GgufWriter();
       Map<String, float[]> factors =
           ModelConfig.isGguf(model) ? copy(writer, model) : describe(writer, model, config);
@@ -109,22 +110,49 @@ public final class GgufExport {
    * what the model has.
    */
   private static void requireSame(Path model, ModelConfig config, ModelConfig read) {
-    boolean same =
-        read.decoder().equals(config.decoder())
-            && read.tensors().equals(config.tensors())
-            && read.headDim() == config.headDim()
-            && read.normEps() == config.normEps()
-            && Arrays.equals(read.rotaryFrequencies(), config.rotaryFrequencies())
-            && Arrays.equals(read.localRotaryFrequencies(), config.localRotaryFrequencies());
-    if (!same) {
+    List<String> others = differences(config, read);
+    if (!others.isEmpty()) {
       throw new CheckpointException(
           model
-              + ": GGUF cannot say all of this model: what it leaves to the family is otherwise here. Read back it is "
-              + read.decoder()
-              + ", expected "
-              + config.decoder()
+              + ": GGUF cannot say all of this model. Read back, it would be another in "
+              + String.join(", ", others)
               + ". Export --format hf and let llama.cpp's convert_hf_to_gguf.py convert that.");
     }
+  }
+
+  /** In words, what is not the same. */
+  private static List<String> differences(ModelConfig config, ModelConfig read) {
+    Decoder ours = config.decoder();
+    Decoder theirs = read.decoder();
+    Decoder.Attention attention = ours.attention();
+    Map<String, Boolean> same = new LinkedHashMap<>();
+    same.put("its tensors", read.tensors().equals(config.tensors()));
+    same.put("head_dim", read.headDim() == config.headDim());
+    same.put("the epsilon of its norms", read.normEps() == config.normEps());
+    same.put("its norms", theirs.norms().equals(ours.norms()));
+    same.put(
+        "the scale of its scores (query_pre_attn_scalar)",
+        theirs.attention().scale() == attention.scale());
+    same.put("sliding_window", theirs.attention().window() == attention.window());
+    same.put(
+        "which layers have it (layer_types)", theirs.attention().local().equals(attention.local()));
+    same.put("its MLP (activation, biases)", theirs.mlp().equals(ours.mlp()));
+    same.put(
+        "its rotary positions (rope_scaling, rope_parameters)",
+        theirs.positions().equals(ours.positions())
+            && Arrays.equals(read.rotaryFrequencies(), config.rotaryFrequencies())
+            && Arrays.equals(read.localRotaryFrequencies(), config.localRotaryFrequencies()));
+    List<String> others = new ArrayList<>();
+    same.forEach(
+        (what, equal) -> {
+          if (!equal) {
+            others.add(what);
+          }
+        });
+    if (others.isEmpty() && !theirs.equals(ours)) {
+      others.add("its caps, biases or scales");
+    }
+    return others;
   }
 
   private static CheckpointException noPlace(String name, ModelConfig config) {

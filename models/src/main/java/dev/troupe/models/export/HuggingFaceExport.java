@@ -7,6 +7,7 @@ import dev.troupe.models.checkpoint.DType;
 import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.MergedWeights;
 import dev.troupe.models.tokenizer.TokenizerFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,14 +47,14 @@ public final class HuggingFaceExport {
     try (Checkpoint checkpoint = Checkpoint.open(model);
         OutputDirectory directory = OutputDirectory.make(output)) {
       Optional<Adapter> found = adapter.map(path -> Adapter.read(path, checkpoint.config()));
-      MergedWeights weights = new MergedWeights(checkpoint, found);
+      MergedWeights weights = MergedWeights.of(checkpoint, found);
       Path target = directory.path();
       Map<String, Shape> shapes = weights.shapes();
       long total = shapes.values().stream().mapToLong(Shape::elements).sum();
       long[] done = {0};
       CheckpointWriter.write(
           target,
-          checkpoint.config(),
+          weights.config(),
           name -> {
             done[0] += Objects.requireNonNull(shapes.get(name), name).elements();
             listener.wrote(name, done[0], total);
@@ -61,7 +62,7 @@ public final class HuggingFaceExport {
           },
           dtype,
           maxShardBytes);
-      ObjectNode config = checkpoint.configJson();
+      ObjectNode config = weights.config().source();
       config.remove("dtype");
       config.put("torch_dtype", dtype.torchName());
       JsonFile.write(target.resolve("config.json"), config);

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -26,8 +27,8 @@ import java.util.Set;
  * A LoRA adapter with its numbers, as PEFT stores it.
  *
  * @param config what it adapts and how
- * @param tensors exactly those of {@link AdapterConfig#tensors}, row by row, in the base's own
- *     order of rows
+ * @param tensors those of {@link AdapterConfig#tensors}, row by row, in the base's own order of
+ *     rows; a copy of the output matrix may be absent
  */
 public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
   private static final String PREFIX = "base_model.model.";
@@ -63,35 +64,81 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
     }
   }
 
-  /** What is added to each linear layer's weight, by the weight's name in the checkpoint. */
+  /** What is added to each matrix, by its name in the checkpoint. */
   public Map<String, LowRank> lowRanks(ModelConfig model) {
     Map<String, LowRank> found = new LinkedHashMap<>();
     for (LoraPair pair : config.lora().pairs(model)) {
       LinearModule module = pair.module();
       found.put(
           module.name() + ".weight",
-          new LowRank(
+          LowRank.of(
               pair,
               floats(module.nameOfA()),
               floats(module.nameOfB()),
-              config.lora().dora()
-                  ? Optional.of(floats(module.nameOfMagnitude()))
-                  : Optional.empty()));
+              magnitudes(module.nameOfMagnitude())));
     }
+    found.putAll(ofHead(model));
     return found;
   }
 
-  /** What it brings whole, biases and saved modules, in the base's place, by the base's names. */
+  /** The same of the output matrix alone. */
+  Map<String, LowRank> ofHead(ModelConfig model) {
+    return config
+        .lora()
+        .head(model)
+        .map(
+            head ->
+                Map.of(
+                    head.stored(),
+                    new LowRank(
+                        head.rank(),
+                        head.scale(),
+                        head.inputs(),
+                        head.outputs(),
+                        false,
+                        floats(head.nameOfA()),
+                        floats(head.nameOfB()),
+                        magnitudes(head.nameOfMagnitude()))))
+        .orElse(Map.of());
+  }
+
+  private Optional<float[]> magnitudes(String name) {
+    return config.lora().dora() ? Optional.of(floats(name)) : Optional.empty();
+  }
+
+  /** What it brings whole, biases and modules, in the base's place, by the base's names. */
   public Map<String, TensorData> whole(ModelConfig model) {
     Map<String, TensorData> found = new LinkedHashMap<>();
     config
         .biases(model)
         .forEach(
             (name, stored) -> found.put(stored, Objects.requireNonNull(tensors.get(name), name)));
+    found.putAll(modules(model));
+    return found;
+  }
+
+  /** The same without the biases. */
+  Map<String, TensorData> modules(ModelConfig model) {
+    Map<String, TensorData> found = new LinkedHashMap<>();
     config
         .replaced(model)
         .forEach(name -> found.put(name, Objects.requireNonNull(tensors.get(name), name)));
+    config
+        .lora()
+        .head(model)
+        .ifPresent(
+            head -> {
+              TensorData own = tensors.get(head.nameOfBase());
+              if (own != null) {
+                found.put(head.stored(), own);
+              }
+            });
     return found;
+  }
+
+  /** Whether it changes more than the decoder's layers: the output matrix, or whole modules. */
+  public boolean isOutsideLayers(ModelConfig model) {
+    return config.lora().head(model).isPresent() || !config.saved().isEmpty();
   }
 
   private float[] floats(String name) {
@@ -102,27 +149,36 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
       SafetensorsFile file, AdapterConfig config, Map<String, Shape> expected, ModelConfig model) {
     List<String> missing = new ArrayList<>();
     Map<String, TensorData> tensors = new LinkedHashMap<>();
+    Set<String> known = new LinkedHashSet<>();
     expected.forEach(
         (name, shape) -> {
-          if (!file.names().contains(PREFIX + name)) {
+          String there = inFile(file, name);
+          known.add(there);
+          if (!file.names().contains(there)) {
             missing.add(PREFIX + name);
-          } else if (!file.shape(PREFIX + name).equals(shape)) {
+          } else if (!file.shape(there).equals(shape)) {
             throw new CheckpointException(
                 file.path()
                     + ": tensor '"
-                    + PREFIX
-                    + name
+                    + there
                     + "' has shape "
-                    + file.shape(PREFIX + name)
+                    + file.shape(there)
                     + ", expected "
                     + shape
                     + " for this base: the adapter was trained on another base or with another rank.");
           } else {
-            float[] values = file.floats(PREFIX + name);
-            Finite.check(file.path(), PREFIX + name, shape, FloatBuffer.wrap(values));
+            float[] values = file.floats(there);
+            Finite.check(file.path(), there, shape, FloatBuffer.wrap(values));
             tensors.put(name, TensorData.of(values, shape.toArray()));
           }
         });
+    // PEFT saves the matrix that it adapts; without it, the base's own is meant.
+    config
+        .lora()
+        .head(model)
+        .map(HeadPair::nameOfBase)
+        .filter(name -> missing.remove(PREFIX + name))
+        .ifPresent(tensors::remove);
     Set<String> biases = config.biases(model).keySet();
     if (config.lora().bias() == LoraOptions.Bias.LORA_ONLY
         && !missing.isEmpty()
@@ -148,7 +204,7 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
               + ".");
     }
     for (String name : file.names()) {
-      if (!name.startsWith(PREFIX) || !expected.containsKey(name.substring(PREFIX.length()))) {
+      if (!known.contains(name)) {
         throw new CheckpointException(
             file.path()
                 + ": tensor '"
@@ -161,6 +217,19 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
       }
     }
     return tensors;
+  }
+
+  /** Trained on a model that also sees images, the names of its text part stand deeper. */
+  private static String inFile(SafetensorsFile file, String name) {
+    String inner = name.startsWith("model.") ? name.substring("model.".length()) : name;
+    return List.of(
+            PREFIX + name,
+            PREFIX + "model.language_model." + inner,
+            PREFIX + "language_model." + name)
+        .stream()
+        .filter(file.names()::contains)
+        .findFirst()
+        .orElse(PREFIX + name);
   }
 
   /** The targets as the file has them. */

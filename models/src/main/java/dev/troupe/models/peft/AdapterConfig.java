@@ -62,6 +62,16 @@ public record AdapterConfig(
         tensors.put(module.nameOfMagnitude(), Shape.of(module.outputs()));
       }
     }
+    lora.head(model)
+        .ifPresent(
+            pair -> {
+              tensors.put(pair.nameOfA(), Shape.of(pair.rank(), pair.inputs()));
+              tensors.put(pair.nameOfB(), Shape.of(pair.outputs(), pair.rank()));
+              if (lora.dora()) {
+                tensors.put(pair.nameOfMagnitude(), Shape.of(pair.outputs()));
+              }
+              tensors.put(pair.nameOfBase(), Shape.of(pair.outputs(), pair.inputs()));
+            });
     biases(model)
         .forEach(
             (name, stored) ->
@@ -70,7 +80,10 @@ public record AdapterConfig(
       tensors.put(HEAD, Shape.of(1, model.hiddenSize()));
     }
     for (String name : replaced(model)) {
-      if (lora.pairs(model).stream().anyMatch(pair -> pair.module().name().equals(module(name)))) {
+      boolean adapted =
+          lora.pairs(model).stream().anyMatch(pair -> pair.module().name().equals(module(name)))
+              || lora.head(model).filter(pair -> pair.stored().equals(name)).isPresent();
+      if (adapted) {
         throw new IllegalArgumentException(
             "modules_to_save names '" + module(name) + "', which target_modules adapts as well");
       }
@@ -126,6 +139,14 @@ public record AdapterConfig(
               + " without the other, and the result is no model of this kind");
     }
     return replaced;
+  }
+
+  /**
+   * The configuration of the model that merging makes: where the output matrix is adapted, it is no
+   * longer the embedding.
+   */
+  public ModelConfig merged(ModelConfig model) {
+    return model.tiedEmbeddings() && lora.head(model).isPresent() ? model.untied() : model;
   }
 
   /** A tensor's module: its name without its last part. */

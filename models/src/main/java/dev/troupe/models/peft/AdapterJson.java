@@ -14,20 +14,27 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * {@code adapter_config.json} as PEFT 0.17 writes and reads it. Complaints are
+ * {@code adapter_config.json} as PEFT 0.17 to 0.21 write and read it. Complaints are
  * IllegalArgumentExceptions without the file's name.
  */
 final class AdapterJson {
   /** Options that change the mathematics in ways that cannot be honoured. */
   private static final Map<String, String> MUST_BE_OFF =
-      Map.of(
-          "use_qalora", "QALoRA",
-          "lora_bias", "a bias on B",
-          "layer_replication", "repeated layers",
-          "trainable_token_indices", "trained embeddings",
-          "target_parameters", "adapted parameters that are no linear layers",
-          "megatron_config", "Megatron layers",
-          "alora_invocation_tokens", "activated LoRA");
+      Map.ofEntries(
+          Map.entry("use_qalora", "QALoRA"),
+          Map.entry("lora_bias", "a bias on B"),
+          Map.entry("layer_replication", "repeated layers"),
+          Map.entry("trainable_token_indices", "trained embeddings"),
+          Map.entry("target_parameters", "adapted parameters that are no linear layers"),
+          Map.entry("megatron_config", "Megatron layers"),
+          Map.entry("alora_invocation_tokens", "activated LoRA"),
+          Map.entry("ensure_weight_tying", "one LoRA for embedding and output matrix"),
+          Map.entry("use_bdlora", "block-diagonal LoRA"),
+          Map.entry("arrow_config", "routing between adapters"),
+          Map.entry("kasa_config", "KaSA"),
+          Map.entry("monteclora_config", "MonteCLoRA"),
+          Map.entry("velora_config", "VeLoRA"),
+          Map.entry("lora_ga_config", "LoRA-GA, which changes the base"));
 
   private static final Set<String> UNDERSTOOD =
       Set.of(

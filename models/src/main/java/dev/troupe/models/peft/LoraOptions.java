@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What a LoRA adapts and how (Hu et al., arXiv:2106.09685), with the choices that PEFT has.
@@ -125,7 +126,7 @@ public record LoraOptions(
    */
   public List<LoraPair> pairs(ModelConfig model) {
     List<LinearModule> all = LinearModule.of(model);
-    refuseOthers(model, all);
+    refuseEmbedding(model);
     List<LoraPair> pairs = new ArrayList<>();
     for (LinearModule module : all) {
       if (has(module.name())) {
@@ -136,6 +137,32 @@ public record LoraOptions(
       }
     }
     return pairs;
+  }
+
+  /**
+   * The pair on the output matrix, where it is a target: for merging, or a base of its own; none is
+   * trained here.
+   */
+  public Optional<HeadPair> head(ModelConfig model) {
+    if (targets instanceof Modules.AllLinear) {
+      return Optional.empty();
+    }
+    String own = model.decoder().names().head();
+    return Stream.of("lm_head", own)
+        .filter(this::has)
+        .findFirst()
+        .map(
+            name -> {
+              int ranks = first(rankPattern, name).orElse(rank);
+              double numerator = first(alphaPattern, name).orElse(alpha);
+              return new HeadPair(
+                  name,
+                  own + ".weight",
+                  model.hiddenSize(),
+                  model.vocabSize(),
+                  ranks,
+                  numerator / (rankStabilised ? Math.sqrt(ranks) : ranks));
+            });
   }
 
   /**
@@ -205,23 +232,16 @@ public record LoraOptions(
         .map(Map.Entry::getValue);
   }
 
-  /** PEFT would adapt the embedding or the output matrix when they are named. */
-  private void refuseOthers(ModelConfig model, List<LinearModule> all) {
-    if (targets instanceof Modules.AllLinear) {
-      return;
-    }
-    List<String> others =
-        List.of(model.decoder().names().embed(), model.decoder().names().head(), "lm_head");
-    for (String other : others) {
-      boolean targeted =
-          targets.contains(other) && excluded.filter(out -> out.contains(other)).isEmpty();
-      require(
-          !targeted || all.stream().anyMatch(module -> module.name().equals(other)),
-          "target_modules has '"
-              + other
-              + "'; only the decoder layers' can be adapted: "
-              + String.join(", ", targetNames(model)));
-    }
+  /** PEFT would adapt the embedding when it is named. */
+  private void refuseEmbedding(ModelConfig model) {
+    String embedding = model.decoder().names().embed();
+    require(
+        targets instanceof Modules.AllLinear || !has(embedding),
+        "target_modules has '"
+            + embedding
+            + "', and LoRA on an embedding cannot be used; expected some of "
+            + String.join(", ", targetNames(model))
+            + ", lm_head");
   }
 
   private static void require(boolean condition, String message) {

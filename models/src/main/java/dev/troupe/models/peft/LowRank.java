@@ -7,11 +7,33 @@ import java.util.stream.IntStream;
  * What an adapter makes of one linear layer's weight: W + scale · B A, and with DoRA each row of it
  * stretched to its magnitude.
  *
+ * @param transposed whether the checkpoint stores (inputs, outputs)
  * @param a {@code (rank, inputs)}, row by row
  * @param b {@code (outputs, rank)}, row by row, in the base's own order of rows
  * @param magnitudes {@code (outputs)}, of DoRA
  */
-public record LowRank(LoraPair pair, float[] a, float[] b, Optional<float[]> magnitudes) {
+public record LowRank(
+    int rank,
+    double scale,
+    int inputs,
+    int outputs,
+    boolean transposed,
+    float[] a,
+    float[] b,
+    Optional<float[]> magnitudes) {
+  static LowRank of(LoraPair pair, float[] a, float[] b, Optional<float[]> magnitudes) {
+    LinearModule module = pair.module();
+    return new LowRank(
+        pair.rank(),
+        pair.scale(),
+        module.inputs(),
+        module.outputs(),
+        module.transposed(),
+        a,
+        b,
+        magnitudes);
+  }
+
   /**
    * Merges into a weight, in place. Sums are double, so that each number is rounded once.
    *
@@ -19,23 +41,20 @@ public record LowRank(LoraPair pair, float[] a, float[] b, Optional<float[]> mag
    *     where that is transposed
    */
   public void mergeInto(float[] weight) {
-    int rank = pair.rank();
-    int inputs = pair.module().inputs();
-    int outputs = pair.module().outputs();
-    int step = pair.module().transposed() ? outputs : 1;
+    int step = transposed ? outputs : 1;
     IntStream.range(0, outputs)
         .parallel()
         .forEach(
             row -> {
               double[] sums = new double[inputs];
               for (int r = 0; r < rank; r++) {
-                double factor = pair.scale() * b[row * rank + r];
+                double factor = scale * b[row * rank + r];
                 int at = r * inputs;
                 for (int i = 0; i < inputs; i++) {
                   sums[i] += factor * a[at + i];
                 }
               }
-              int first = pair.module().transposed() ? row : row * inputs;
+              int first = transposed ? row : row * inputs;
               double squares = 0;
               for (int i = 0; i < inputs; i++) {
                 sums[i] += weight[first + i * step];

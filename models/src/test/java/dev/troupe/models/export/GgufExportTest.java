@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.Golden;
@@ -19,6 +20,7 @@ import dev.troupe.models.export.GgufExport.Matrices;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.models.tokenizer.Tokenizer;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -27,6 +29,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 final class GgufExportTest {
@@ -209,22 +212,35 @@ final class GgufExportTest {
         .hasMessageEndingWith("cannot be said in a GGUF of this family.");
   }
 
-  @Test
-  void gemmaWithOtherLocalLayers_isRefused() {
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "query_pre_attn_scalar | 7 | the scale of its scores (query_pre_attn_scalar)",
+        "layer_types | ['full_attention','full_attention','sliding_attention','full_attention','full_attention','full_attention','full_attention'] | which layers have it (layer_types)",
+        "rope_local_base_freq | 77 | its rotary positions (rope_scaling, rope_parameters)",
+        "hidden_activation | 'relu' | its MLP (activation, biases)",
+        "final_logit_softcapping | 3.0 | its caps, biases or scales",
+      })
+  void whatGgufLeavesToTheFamily_isRefusedByName(String key, String value, String what)
+      throws IOException {
     Path file = Golden.path("gguf/families/gemma3.gguf");
     Path between = directory.resolve("between");
     HuggingFaceExport.write(file, Optional.empty(), between, DType.F32, 1L << 30, SILENT);
     ObjectNode config = JsonFile.read(between.resolve("config.json"));
-    config.put("query_pre_attn_scalar", 7);
+    config.set(key, new ObjectMapper().readTree(value.replace('\'', '"')));
     JsonFile.write(between.resolve("config.json"), config);
     assertThatThrownBy(
             () ->
                 GgufExport.write(
                     between, Optional.empty(), directory.resolve("out"), Matrices.F16, SILENT))
         .isInstanceOf(CheckpointException.class)
-        .hasMessageStartingWith(
+        .hasMessage(
             between
-                + ": GGUF cannot say all of this model: what it leaves to the family is otherwise here.");
+                + ": GGUF cannot say all of this model. Read back, it would be another in "
+                + what
+                + ". Export --format hf and let llama.cpp's convert_hf_to_gguf.py convert that.");
     assertThat(directory.resolve("out")).doesNotExist();
   }
 

@@ -161,8 +161,8 @@ final class AdapterTest {
             + " (tie_word_embeddings): PEFT replaces the one without the other, and the result is no model of this kind.",
         "modules_to_save | [\"wte\"] | modules_to_save names 'wte', which this base has not.",
         "modules_to_save | [\"q_proj\"] | modules_to_save names 'model.layers.0.self_attn.q_proj', which target_modules adapts as well.",
-        "target_modules | [\"embed_tokens\"] | target_modules has 'model.embed_tokens'; only the decoder layers' can be adapted: q_proj,"
-            + " k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj.",
+        "target_modules | [\"embed_tokens\"] | target_modules has 'model.embed_tokens', and LoRA on an embedding cannot be used; expected some"
+            + " of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, lm_head.",
         "target_modules | [\"query\"] | target_modules finds nothing in this base; its linear layers are q_proj, k_proj, v_proj, o_proj,"
             + " gate_proj, up_proj, down_proj.",
         "target_modules | \"(([a-z._0-9]+)+)+_no\" | the regular expression '(([a-z._0-9]+)+)+_no' takes too long; write it without nested"
