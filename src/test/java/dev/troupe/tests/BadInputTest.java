@@ -165,11 +165,12 @@ class BadInputTest {
   @Test
   void outputDirectoryOfAnotherRun() throws IOException {
     Path output = Files.createDirectory(directory.resolve("other"));
-    Files.createFile(output.resolve("config.conf"));
+    Files.writeString(output.resolve("identity.json"), "{}");
+    Files.createDirectories(output.resolve("checkpoints/sft/00000020"));
     assertRefused(
         troupe("run", quickstart(), "--set", "model=" + model, "--set", "output=" + output),
         output.toString(),
-        "holds another run");
+        "holds another run (sft has come to step 20)");
   }
 
   @Test
@@ -178,6 +179,8 @@ class BadInputTest {
         troupe(
             "plan",
             quickstart(),
+            "--memory",
+            "1000",
             "--set",
             "model=" + model,
             "--set",

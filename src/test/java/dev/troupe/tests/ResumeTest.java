@@ -70,9 +70,13 @@ class ResumeTest {
     assertThat(result.outcome()).isEqualTo(RunResult.COMPLETED);
     assertThat(result.results()).containsOnlyKeys("sft", "reward", "ppo");
     assertSameAsStraight(output);
-    assertThatThrownBy(() -> Pipeline.resume(config(output), "", StepListener.NONE))
+    // Of a complete run the result is there at once, unless what it depended on has changed.
+    RunHandle again = Pipeline.resume(config(output), "", StepListener.NONE);
+    assertThat(again.result()).isCompleted();
+    assertThat(again.result().get().results()).isEqualTo(result.results());
+    assertThatThrownBy(() -> Pipeline.resume(config(output, "sft.epochs=2"), "", StepListener.NONE))
         .isInstanceOf(PipelineException.class)
-        .hasMessage("the run in " + output + " is complete; there is nothing to resume");
+        .hasMessageContaining("sft.epochs was 1, is 2 (stage sft, which is done, depends on it)");
   }
 
   private static RunHandle cancelledAt(Path output, String stage, long step, boolean first) {
@@ -92,18 +96,46 @@ class ResumeTest {
   }
 
   @Test
-  void otherConfiguration_isRefusedByKey() throws Exception {
+  void otherConfiguration_isRefusedForStagesBegun_andTakenForThoseToCome() throws Exception {
     Path output = directory.resolve("other");
     cancelledAt(output, "sft", 1, true).result().get();
+    String[] toCome = {"ppo.kl.coefficient=0.5", "dashboard.port=1", "stages=[sft]"};
     assertThatThrownBy(
             () ->
                 Pipeline.resume(
-                    config(output, "ppo.kl.coefficient=0.5", "dashboard.port=1"),
+                    config(output, "ppo.iterations=9", "sft.optimizer.beta1=0.5"),
                     "",
                     StepListener.NONE))
         .isInstanceOf(PipelineException.class)
-        .hasMessageContaining("ppo.kl.coefficient was 0.25, is 0.5")
-        .hasMessageNotContaining("dashboard");
+        .hasMessageContaining("sft.optimizer.beta1 was 0.9, is 0.5 (stage sft, which has begun")
+        .hasMessageNotContaining("ppo");
+    assertThat(outcome(Pipeline.resume(config(output, toCome), "", StepListener.NONE)))
+        .isEqualTo(RunResult.COMPLETED);
+    assertThat(Files.readString(output.resolve("identity.json")))
+        .contains("\"ppo.kl.coefficient\" : \"0.5\"");
+    // A stage more is a stage to come; the adapter of the one that is done stays as it is.
+    assertThat(output.resolve("sft/adapter_model.safetensors"))
+        .hasSameBinaryContentAs(straight.resolve("sft/adapter_model.safetensors"));
+    String[] more = {"stages=[sft,reward]", "reward.optimizer.beta1=0.5"};
+    RunResult result = Pipeline.resume(config(output, more), "", StepListener.NONE).result().get();
+    assertThat(result.results()).containsOnlyKeys("sft", "reward");
+  }
+
+  @Test
+  void aRunThatTrainedNothing_isInNobodysWay() throws Exception {
+    Path output = directory.resolve("nothing");
+    RunHandle handle = Pipeline.start(config(output, "stages=[sft]"), "", StepListener.NONE);
+    handle.cancel(); // before its first step, most likely; else there is something to go on from
+    handle.result().get();
+    if (!handle.holdsTraining()) {
+      assertThat(
+              outcome(
+                  Pipeline.start(
+                      config(output, "stages=[sft]", "sft.epochs=2", "seed=3"),
+                      "",
+                      StepListener.NONE)))
+          .isEqualTo(RunResult.COMPLETED);
+    }
   }
 
   /** The process is killed in PPO, before its first checkpoint. */

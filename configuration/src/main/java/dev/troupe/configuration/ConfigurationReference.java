@@ -27,7 +27,7 @@ final class ConfigurationReference {
       A configuration is a [HOCON](https://github.com/lightbend/config/blob/main/HOCON.md) file. It needs to name only what differs from the
       defaults below. `include "presets/modern.conf"` takes up another file, which lies beside it or among the presets; `${NAME}` reads another
       key or an environment variable, `${TROUPE_HOME}` the installation's directory. On the command line `--set ppo.iterations=20` overrides,
-      as often as needed. All problems of all keys are reported at once, with file and line, before anything is loaded. `troupe plan CONF`
+      as often as needed. All problems of all keys are reported at once, with file and line, before anything is loaded. `troupe plan CONF --all`
       prints the effective configuration; a run leaves it in `config.conf` of its output directory.
 
       Relative paths start at the directory that the command was given in. Where several kinds of thing are possible (`type`), `template.NAME`

@@ -3,6 +3,7 @@ package dev.troupe.dashboard;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.protocol.event.RunPage;
 import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -26,7 +27,7 @@ import org.apache.pekko.http.javadsl.ServerBinding;
  * directory's event file and nothing else. The page is read-only and has no login, which is why it
  * listens on the loopback address unless told otherwise.
  */
-public final class DashboardServer implements AutoCloseable {
+public final class DashboardServer implements RunPage {
   /** The address that only this machine reaches. */
   public static final String DEFAULT_HOST = "127.0.0.1";
 
@@ -131,6 +132,7 @@ public final class DashboardServer implements AutoCloseable {
   }
 
   /** Where to look, for example {@code http://127.0.0.1:8265/}. */
+  @Override
   public URI url() {
     InetSocketAddress address = binding.localAddress();
     String name = address.getAddress().isAnyLocalAddress() ? localName() : host;

@@ -8,6 +8,7 @@ import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.models.torch.Torch;
@@ -103,6 +104,34 @@ public final class HybridEngines implements RoleEngine.Factory {
             ? Checkpoint.open(model)
             : Checkpoint.openForValues(model)) {
       HybridEngine.check(spec, model, checkpoint.config());
+    }
+  }
+
+  /**
+   * Checks that a role can go on from what an earlier one trained of the same model.
+   *
+   * @throws EngineException when it cannot
+   */
+  public static void checkGoesOn(Tuning earlier, Tuning now, ModelConfig model) {
+    if (!(earlier instanceof Tuning.Lora before)) {
+      return;
+    }
+    if (now instanceof Tuning.Full) {
+      throw new EngineException(
+          "is to train every weight, and goes on from an adapter that an earlier stage trains;"
+              + " set type = lora in both, or full in both");
+    }
+    if (now instanceof Tuning.Lora after) {
+      LoraOptions asked = AdapterChoices.options(after, model);
+      LoraOptions other = AdapterChoices.options(before, model);
+      if (!AdapterChoices.same(asked, other, model)) {
+        throw new EngineException(
+            "goes on from the adapter of an earlier stage, which has "
+                + AdapterChoices.shown(other)
+                + "; it asks for "
+                + AdapterChoices.shown(asked)
+                + ": set the same in both");
+      }
     }
   }
 

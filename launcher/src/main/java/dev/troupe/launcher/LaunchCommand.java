@@ -3,7 +3,6 @@ package dev.troupe.launcher;
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
-import dev.troupe.actors.pipeline.StepListener;
 import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.models.torch.Device;
 import java.io.IOException;
@@ -106,20 +105,21 @@ final class LaunchCommand implements Callable<Integer> {
     try (Children children = new Children(logs)) {
       return session.follow(
           loaded,
+          options.resume(),
           here(config, file == null),
-          (config2, configuration) -> {
+          request -> {
             Ensemble seed =
                 file == null
                     ? Ensemble.seed(LOOPBACK, 0, rollouts)
                     : Ensemble.seed(ownHost(), 0, file.count(Ensemble.ROLLOUT));
             var handle =
                 options.resume()
-                    ? Pipeline.resume(config2, configuration, StepListener.NONE, seed)
-                    : Pipeline.start(config2, configuration, StepListener.NONE, seed);
+                    ? Pipeline.resume(request.on(seed))
+                    : Pipeline.start(request.on(seed));
             if (file == null) {
-              startLocal(children, seed, config2, session.out());
+              startLocal(children, seed, config, session.out());
             } else {
-              startRemote(children, seed, config2.engine().device(), file, session.out());
+              startRemote(children, seed, config.engine().device(), file, session.out());
             }
             return handle;
           });

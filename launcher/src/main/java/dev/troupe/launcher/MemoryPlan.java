@@ -23,7 +23,8 @@ import java.util.TreeMap;
  * as roles take turns on the lanes.
  *
  * @param device where the tensors lie
- * @param heapBytes the JVM's largest heap where it is the device's memory too, else 0
+ * @param heapBytes what the JVM touches of its heap, and its own code, where that is the device's
+ *     memory too, else 0
  */
 record MemoryPlan(List<Item> items, Device device, long heapBytes) {
   private static final long FLOAT = 4;
@@ -35,6 +36,9 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
 
   /** libtorch itself, code and buffers; on CUDA its context and libraries. */
   private static final long LIBRARY = 300L << 20;
+
+  /** Of each of a tokenizer's tokens. */
+  private static final long TOKENIZER_BYTES = 4700;
 
   /** Parameters, gradient and the two moments of AdamW. */
   private static final long COPIES_OF_TRAINED = 4;
@@ -67,6 +71,19 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
     /** The frozen base, once for all roles that do not have weights of their own. */
     Builder base(String phase) {
       return add(phase, "all", "base", model.baseBytes(numerics));
+    }
+
+    /**
+     * The tokenizer: words, merges and their tables, here and in the native library. Measured: 1.2
+     * GiB for the 262,144 tokens of Gemma 3.
+     */
+    Builder tokenizer(String phase) {
+      return add(phase, "all", "tokenizer", model.config().vocabSize() * TOKENIZER_BYTES);
+    }
+
+    /** The merged weights of a role that has sampled and will again. */
+    Builder shadow(String phase, String role) {
+      return add(phase, role, "shadow", model.shadowBytes(numerics));
     }
 
     /** A role's adapter or own weights, not trained in this phase. */
@@ -108,7 +125,7 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
 
     /** Merged weights and the cache of keys and values, of at most {@code rows} at once. */
     Builder generating(String phase, String role, long rows, long tokensPerRow) {
-      add(phase, role, "shadow", model.shadowBytes(numerics));
+      shadow(phase, role);
       long together = Math.min(rows, (long) Generator.MOST_ROWS * lanes);
       long tokens = together * Math.min(tokensPerRow, model.contextLength());
       long cache = tokens * model.cacheNumbersPerToken() * FLOAT;
@@ -210,6 +227,17 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
           "Train an adapter instead of every weight (tuning.type = lora), with a lower rank, or use a smaller model.";
       default -> "Use a smaller model, or a machine with more memory.";
     };
+  }
+
+  /** One line: the peak, where it is, and what there is. */
+  String summary(OptionalLong availableBytes) {
+    return "about "
+        + MachineMemory.readable(neededBytes())
+        + peak().map(phase -> " at the peak (" + phase.getKey() + ")").orElse("")
+        + (device.isCuda() ? " on " + device : "")
+        + (availableBytes.isPresent()
+            ? "; " + MachineMemory.readable(availableBytes.getAsLong()) + " are available"
+            : "");
   }
 
   /**

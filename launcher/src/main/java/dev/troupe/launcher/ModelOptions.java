@@ -1,7 +1,7 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
-import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.ModelPath;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -29,14 +29,7 @@ final class ModelOptions {
 
   /** The model's directory. */
   Path existing() {
-    if (ModelConfig.isGguf(model) ? !Files.isRegularFile(model) : !Files.isDirectory(model)) {
-      throw new UserException(
-          model
-              + ": no such "
-              + (ModelConfig.isGguf(model) ? "file" : "directory")
-              + "; MODEL is a directory with config.json, *.safetensors and tokenizer.json, or a"
-              + " .gguf file");
-    }
+    ModelPath.requireExisting(model);
     return model;
   }
 

@@ -7,6 +7,7 @@ import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.cluster.WireMeter;
 import dev.troupe.actors.cluster.WireMeter.Traffic;
 import dev.troupe.actors.pipeline.Pipeline;
+import dev.troupe.actors.pipeline.RunRequest;
 import dev.troupe.actors.pipeline.RunResult;
 import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.launcher.bench.CostModel;
@@ -78,14 +79,14 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
       }
       result =
           Pipeline.start(
-                  loaded.value(),
-                  loaded.text(),
-                  (stage, step, total, metrics) -> {
-                    if (stage.equals("ppo")) {
-                      marks.add(Mark.now());
-                    }
-                  },
-                  ensemble)
+                  RunRequest.of(loaded.value(), loaded.text())
+                      .listener(
+                          (stage, step, total, metrics) -> {
+                            if (stage.equals("ppo")) {
+                              marks.add(Mark.now());
+                            }
+                          })
+                      .on(ensemble))
               .result()
               .join();
     }

@@ -2,7 +2,6 @@ package dev.troupe.launcher;
 
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
-import dev.troupe.actors.pipeline.StepListener;
 import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.models.torch.Device;
 import java.io.IOException;
@@ -35,10 +34,8 @@ final class RunCommand implements Callable<Integer> {
     return new RunSession(spec, json)
         .follow(
             loaded,
+            options.resume(),
             Optional.of(Device.of(loaded.value().engine().device())),
-            (config, configuration) ->
-                options.resume()
-                    ? Pipeline.resume(config, configuration, StepListener.NONE)
-                    : Pipeline.start(config, configuration, StepListener.NONE));
+            options.resume() ? Pipeline::resume : Pipeline::start);
   }
 }

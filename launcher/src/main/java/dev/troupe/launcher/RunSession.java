@@ -1,7 +1,10 @@
 package dev.troupe.launcher;
 
+import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.actors.pipeline.RunForecast;
 import dev.troupe.actors.pipeline.RunHandle;
+import dev.troupe.actors.pipeline.RunRequest;
 import dev.troupe.actors.pipeline.RunResult;
 import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.dashboard.DashboardServer;
@@ -27,7 +30,7 @@ import picocli.CommandLine.Model.CommandSpec;
 final class RunSession {
   /** How the run comes to life: in this JVM, or on the nodes of a cluster. */
   interface Starter {
-    RunHandle start(PipelineConfig config, String configuration);
+    RunHandle start(RunRequest request);
   }
 
   private final CommandSpec spec;
@@ -49,18 +52,29 @@ final class RunSession {
    * @param here the device of this machine that computes, or nothing where others compute
    */
   int follow(
-      ConfigurationLoader.Loaded<PipelineConfig> loaded, Optional<Device> here, Starter starter)
+      ConfigurationLoader.Loaded<PipelineConfig> loaded,
+      boolean resume,
+      Optional<Device> here,
+      Starter starter)
       throws InterruptedException, IOException {
     PipelineConfig config = loaded.value();
     PrintWriter out = out();
     Device device = here.orElse(Device.cuda(0));
-    MemoryPlan plan = RunOptions.memory(config, device);
+    RunForecast forecast =
+        RunForecast.of(
+            config, resume ? RunForecast.Purpose.RESUME : RunForecast.Purpose.START, this::tell);
+    RunRequest request = RunRequest.of(config, loaded.text()).checked(forecast);
+    if (forecast.complete()) {
+      return complete(Pipeline.resume(request).result().join());
+    }
+    DashboardPort port = DashboardPort.of(loaded);
+    MemoryPlan plan = RunMemory.of(forecast, device);
     OptionalLong available =
         here.isPresent()
             ? OptionalLong.of(MachineMemory.availableBytes(device))
             : OptionalLong.empty();
     available.ifPresent(plan::check);
-    out.println(plan.text(available));
+    out.println("memory: " + plan.summary(available));
     if (device.isCuda()) {
       out.println("device: " + device);
     }
@@ -69,7 +83,7 @@ final class RunSession {
       ProcessorFeatures.ofThisMachine().warning().ifPresent(out::println);
     }
     Path directory = Path.of(config.output());
-    RunHandle handle = starter.start(config, loaded.text());
+    RunHandle handle = starter.start(request);
     Progress progress = Progress.onStandardOutput(out);
     Interrupts interrupts =
         new Interrupts(
@@ -82,8 +96,9 @@ final class RunSession {
     RunResult result;
     try {
       if (config.dashboard().enabled()) {
-        DashboardServer server = dashboard(config, directory, handle);
+        DashboardServer server = dashboard(config, port, directory, handle);
         watchers.add(server);
+        port.notice().ifPresent(out::println);
         out.println("dashboard: " + server.url());
         out.flush();
       }
@@ -101,7 +116,12 @@ final class RunSession {
       close(watchers);
       watchers.clear();
       int code = UserErrors.report(e, spec.commandLine().getErr());
-      spec.commandLine().getErr().println("what was done is kept; to go on: " + resumeCommand());
+      spec.commandLine()
+          .getErr()
+          .println(
+              handle.holdsTraining()
+                  ? "what was done is kept; to go on: " + resumeCommand()
+                  : "nothing was trained yet; run it again when that is mended");
       return code;
     } finally {
       close(watchers);
@@ -127,7 +147,10 @@ final class RunSession {
       }
       return ExitCode.OK;
     }
-    out.println("stopped before its end; to go on: " + resumeCommand());
+    out.println(
+        handle.holdsTraining()
+            ? "stopped before its end; to go on: " + resumeCommand()
+            : "stopped before anything was trained; run it again to start anew");
     out.flush();
     return ExitCode.INTERRUPTED;
   }
@@ -140,10 +163,26 @@ final class RunSession {
     return Invocation.line(words.toArray(String[]::new));
   }
 
+  private void tell(String line) {
+    out().println(line);
+    out().flush();
+  }
+
+  /** A run that is asked to go on and has no more to do. */
+  private int complete(RunResult result) {
+    out().println("the run in " + result.directory() + " is complete; there is nothing to resume");
+    out().flush();
+    if (json) {
+      spec.commandLine().getOut().print(result.summaryJson());
+      spec.commandLine().getOut().flush();
+    }
+    return ExitCode.OK;
+  }
+
   private static DashboardServer dashboard(
-      PipelineConfig config, Path directory, RunHandle handle) {
+      PipelineConfig config, DashboardPort port, Path directory, RunHandle handle) {
     try {
-      return DashboardServer.start(directory, config.dashboard().host(), config.dashboard().port());
+      return DashboardServer.start(directory, config.dashboard().host(), port.port());
     } catch (RuntimeException e) {
       handle.cancel();
       throw e;

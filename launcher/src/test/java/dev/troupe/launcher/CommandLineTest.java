@@ -116,8 +116,11 @@ class CommandLineTest {
     assertThat(run("generate", "no/such", "--prompt", "a")).isEqualTo(2);
     assertThat(err.toString())
         .isEqualTo(
-            "error: no/such: no such directory; MODEL is a directory with config.json,"
-                + " *.safetensors and tokenizer.json, or a .gguf file\n");
+            "error: no/such: no such directory; a model is a directory with config.json,"
+                + " *.safetensors and tokenizer.json, or a .gguf file. Troupe downloads nothing; if"
+                + " this is a model's name on Hugging Face, fetch it first: hf download no/such"
+                + " --local-dir such (pip install huggingface_hub), then name the directory"
+                + " such\n");
   }
 
   @Test

@@ -8,6 +8,7 @@ import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.event.EventLog;
 import dev.troupe.protocol.event.RunCompleted;
 import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.protocol.event.RunPage;
 import dev.troupe.protocol.event.RunStarted;
 import dev.troupe.protocol.event.StageCompleted;
 import dev.troupe.protocol.event.StageStarted;
@@ -46,7 +47,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -64,11 +64,6 @@ public final class Pipeline {
   private final RunCheckpoints checkpoints;
   private final Map<String, StageResult> results = new LinkedHashMap<>();
   private final Map<String, Double> seconds = new LinkedHashMap<>();
-
-  private enum Opening {
-    NEW,
-    RESUME
-  }
 
   private Pipeline(
       PipelineConfig config,
@@ -96,83 +91,102 @@ public final class Pipeline {
    *
    * @param configuration the effective configuration as text, kept beside the run
    * @param listener hears of each step
-   * @throws PipelineException when the output directory is not free
+   * @throws PipelineException when the output directory is not free, or anything else is found that
+   *     would stop the run later
    */
   public static RunHandle start(
       PipelineConfig config, String configuration, StepListener listener) {
-    return start(
-        config,
-        configuration,
-        listener,
-        () -> Ensemble.local(HybridEngines.on(config.engine().device())),
-        Opening.NEW);
+    return start(RunRequest.of(config, configuration).listener(listener));
   }
 
-  /**
-   * Starts a run on the nodes that join {@code seed}.
-   *
-   * @param seed this JVM's place in the cluster; closed with the run, and its nodes with it
-   */
-  public static RunHandle start(
-      PipelineConfig config, String configuration, StepListener listener, Ensemble seed) {
-    return start(config, configuration, listener, () -> seed, Opening.NEW);
+  /** As requested; see {@link #start(PipelineConfig, String, StepListener)}. */
+  public static RunHandle start(RunRequest request) {
+    return start(request, RunForecast.Purpose.START);
   }
 
   /**
    * Goes on with a run that was stopped, from its last checkpoint, in this JVM. Its result is the
-   * one that it would have had.
+   * one that it would have had. Of a complete run, the result is there at once.
    *
-   * @throws PipelineException when the output directory holds no such run, or its configuration or
-   *     input files have changed
+   * @throws PipelineException when the output directory holds no such run, or what it trained
+   *     depended on something that has changed
    */
   public static RunHandle resume(
       PipelineConfig config, String configuration, StepListener listener) {
-    return start(
-        config,
-        configuration,
-        listener,
-        () -> Ensemble.local(HybridEngines.on(config.engine().device())),
-        Opening.RESUME);
+    return resume(RunRequest.of(config, configuration).listener(listener));
   }
 
-  /** The same on the nodes that join {@code seed}. */
-  public static RunHandle resume(
-      PipelineConfig config, String configuration, StepListener listener, Ensemble seed) {
-    return start(config, configuration, listener, () -> seed, Opening.RESUME);
+  /** As requested; see {@link #resume(PipelineConfig, String, StepListener)}. */
+  public static RunHandle resume(RunRequest request) {
+    return start(request, RunForecast.Purpose.RESUME);
   }
 
-  private static RunHandle start(
-      PipelineConfig config,
-      String configuration,
-      StepListener listener,
-      Supplier<Ensemble> ensembles,
-      Opening opening) {
-    new StartPoints(config).check();
+  private static RunHandle start(RunRequest request, RunForecast.Purpose purpose) {
+    PipelineConfig config = request.config();
+    RunForecast forecast = request.forecast().orElseGet(() -> RunForecast.of(config, purpose));
+    RunDirectory directory = new RunDirectory(Path.of(config.output()));
     RunIdentity identity = RunIdentity.of(config);
-    Path output = Path.of(config.output());
-    RunDirectory directory =
-        switch (opening) {
-          case NEW -> RunDirectory.create(output, configuration, identity);
-          case RESUME -> RunDirectory.resume(output, identity);
-        };
     AtomicBoolean cancelled = new AtomicBoolean();
     CompletableFuture<RunResult> result = new CompletableFuture<>();
-    // The log outlives the actors, who write to it until they end.
+    // The log outlives the actors, who write to it until they end; and no other run has it open.
     EventLog log = EventLog.open(directory.events());
-    RunHandle handle = new RunHandle(cancelled, result, log.sequence());
+    Optional<RunPage> page;
+    RunState state;
+    try {
+      state = RunState.of(directory.path());
+      Optional<String> refusal = state.refusal(purpose);
+      if (refusal.isPresent()) {
+        throw new PipelineException(refusal.get());
+      }
+      if (state.holdsTraining()) {
+        directory.goOn(request.text(), identity, state, config.stages());
+      } else {
+        directory.begin(request.text(), identity);
+      }
+      if (forecast.complete()) {
+        result.complete(earlier(config, directory));
+      }
+      page =
+          request
+              .page()
+              .filter(opener -> config.dashboard().enabled() && !forecast.complete())
+              .map(
+                  opener ->
+                      opener.open(
+                          directory.path(), config.dashboard().host(), config.dashboard().port()));
+    } catch (RuntimeException e) {
+      log.close();
+      throw e;
+    }
+    RunHandle handle =
+        new RunHandle(cancelled, result, log.sequence(), directory, page.map(RunPage::url));
+    if (forecast.complete()) {
+      log.close();
+      return handle;
+    }
     Thread thread =
         new Thread(
             () -> {
+              RunResult finished = null;
+              Throwable failure = null;
               try (log) {
-                RunResult finished;
-                try (Ensemble ensemble = ensembles.get()) {
+                try (Ensemble ensemble =
+                    request
+                        .seed()
+                        .orElseGet(
+                            () -> Ensemble.local(HybridEngines.on(config.engine().device())))) {
                   finished =
-                      new Pipeline(config, directory, cancelled, log, ensemble, listener)
-                          .run(configuration, opening);
+                      new Pipeline(config, directory, cancelled, log, ensemble, request.listener())
+                          .run(request.text(), state);
                 }
-                result.complete(finished);
               } catch (RuntimeException | Error | IOException e) {
-                result.completeExceptionally(e);
+                failure = e;
+              }
+              page.ifPresent(RunPage::close);
+              if (failure == null) {
+                result.complete(finished);
+              } else {
+                result.completeExceptionally(failure);
               }
             },
             "troupe-run");
@@ -181,7 +195,23 @@ public final class Pipeline {
     return handle;
   }
 
-  private RunResult run(String configuration, Opening opening) throws IOException {
+  /** What a run that is complete came to. */
+  private static RunResult earlier(PipelineConfig config, RunDirectory directory) {
+    RunCheckpoints checkpoints = new RunCheckpoints(directory.path(), config.checkpoints());
+    Map<String, StageResult> results = new LinkedHashMap<>();
+    for (PipelineConfig.Stage stage : config.stages()) {
+      checkpoints
+          .completed(name(stage), directory.trained(stage), resultOf(stage))
+          .ifPresent(done -> results.put(name(stage), done.result()));
+    }
+    return new RunResult(
+        RunResult.COMPLETED,
+        directory.path(),
+        Collections.unmodifiableMap(results),
+        directory.readSummary().orElse(""));
+  }
+
+  private RunResult run(String configuration, RunState before) throws IOException {
     log.append(
         RunEvent.newBuilder()
             .setRunStarted(
@@ -190,12 +220,10 @@ public final class Pipeline {
                     .addAllStages(config.stages().stream().map(Pipeline::name).toList())
                     .setConfiguration(configuration)
                     .setProtocolVersion(Node.PROTOCOL_VERSION)
-                    .setResumed(opening == Opening.RESUME)));
+                    .setResumed(before.holdsTraining())));
     try {
-      if (opening == Opening.RESUME) {
-        recorder.resume(
-            stage -> checkpoints.isComplete(stage) ? Long.MAX_VALUE : checkpoints.step(stage));
-      }
+      recorder.resume(
+          stage -> checkpoints.isComplete(stage) ? Long.MAX_VALUE : checkpoints.step(stage));
       boolean complete =
           stages(
               ensemble.cast(
@@ -320,14 +348,7 @@ public final class Pipeline {
 
   /** Whether the run that is resumed completed the stage. */
   private boolean takenOver(PipelineConfig.Stage stage) {
-    Class<? extends StageResult> type =
-        switch (stage) {
-          case PRETRAIN, SFT -> SftRecipe.Result.class;
-          case REWARD -> RewardModelRecipe.Result.class;
-          case PPO -> PpoRecipe.Result.class;
-          case DPO -> DpoRecipe.Result.class;
-        };
-    var done = checkpoints.completed(name(stage), directory.trained(stage), type);
+    var done = checkpoints.completed(name(stage), directory.trained(stage), resultOf(stage));
     done.ifPresent(
         earlier -> {
           results.put(name(stage), earlier.result());
@@ -335,6 +356,15 @@ public final class Pipeline {
           recorder.notice("info", name(stage), "done before, taken over");
         });
     return done.isPresent();
+  }
+
+  private static Class<? extends StageResult> resultOf(PipelineConfig.Stage stage) {
+    return switch (stage) {
+      case PRETRAIN, SFT -> SftRecipe.Result.class;
+      case REWARD -> RewardModelRecipe.Result.class;
+      case PPO -> PpoRecipe.Result.class;
+      case DPO -> DpoRecipe.Result.class;
+    };
   }
 
   /**
@@ -371,6 +401,7 @@ public final class Pipeline {
     }
     checkpoints.begins(name(stage));
     StageResult result = recipe.run(context);
+    recorder.stageEnds(name(stage));
     double took = checkpoints.seconds();
     results.put(name(stage), result);
     seconds.put(name(stage), took);
@@ -396,8 +427,10 @@ public final class Pipeline {
     return switch (stage) {
       case PRETRAIN ->
           new SftRecipe(
-              config.pretrain().training(), policy, inputs.sft(config.pretrain().training()));
-      case SFT -> new SftRecipe(config.sft(), policy, inputs.sft(config.sft()));
+              config.pretrain().training(),
+              policy,
+              inputs.sft("pretrain.training", config.pretrain().training()));
+      case SFT -> new SftRecipe(config.sft(), policy, inputs.sft("sft", config.sft()));
       case REWARD ->
           new RewardModelRecipe(config.reward(), reward, inputs.rewardModel(config.reward()));
       case PPO ->
@@ -434,7 +467,7 @@ public final class Pipeline {
    * The checkpoint with random weights that pre-training starts from; there whole or not at all.
    */
   private Path fresh(DataConfig data) throws IOException {
-    Path fresh = directory.path().resolve("fresh");
+    Path fresh = directory.fresh();
     if (!Files.exists(fresh)) {
       Path writing = directory.path().resolve("fresh.writing");
       fresh(config.pretrain().model())

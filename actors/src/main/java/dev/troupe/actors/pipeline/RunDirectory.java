@@ -1,12 +1,13 @@
 package dev.troupe.actors.pipeline;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /** The directory that a run leaves its files in: one run, one directory. */
@@ -14,75 +15,54 @@ public record RunDirectory(Path path) {
   /** The effective configuration. */
   private static final String CONFIGURATION = "config.conf";
 
-  private static final String SUMMARY = "summary.json";
+  static final String SUMMARY = "summary.json";
 
   /** The newest policy. */
   private static final String POLICY = "policy";
 
   /** What a resume is held to. */
-  private static final String IDENTITY = "identity.json";
+  static final String IDENTITY = "identity.json";
+
+  private static final String FRESH = "fresh";
 
   /**
-   * Makes the directory for a new run.
+   * Notes which run this is, when nothing in the directory was trained yet.
    *
-   * @throws PipelineException when there is anything in it
+   * @param configuration the effective one, as text
    */
-  static RunDirectory create(Path path, String configuration, RunIdentity identity) {
+  void begin(String configuration, RunIdentity identity) {
     try {
-      if (Files.exists(path)) {
-        if (!Files.isDirectory(path)) {
-          throw new PipelineException(path + " is a file; name a directory for output");
-        }
-        try (Stream<Path> entries = Files.list(path)) {
-          if (entries.findAny().isPresent()) {
-            throw new PipelineException(
-                "the output directory "
-                    + path
-                    + (isComplete(path)
-                        ? " holds a complete run; name another one (--set output=DIR) or remove it"
-                        : Files.exists(path.resolve(CONFIGURATION))
-                            ? " holds another run; go on with that one (--resume), name another one"
-                                + " (--set output=DIR) or remove it"
-                            : " is not empty; name another one (--set output=DIR) or remove it"));
-          }
-        }
-      }
-      Files.createDirectories(path);
-      Files.writeString(path.resolve(CONFIGURATION), configuration);
-      identity.write(path.resolve(IDENTITY));
-      return new RunDirectory(path);
+      remove(path.resolve(FRESH)); // of an earlier start, perhaps of another shape
+      note(configuration, identity);
     } catch (IOException e) {
       throw new PipelineException("cannot write to the output directory " + path + ": " + e, e);
     }
   }
 
   /**
-   * The directory of a run that was stopped, to go on in.
+   * Goes on with the run of this directory: as it was started, as far as anything was trained.
    *
-   * @throws PipelineException when there is none, it is complete, or it is another run
+   * @throws PipelineException when what was trained depended on something that has changed
    */
-  static RunDirectory resume(Path path, RunIdentity identity) {
-    if (!Files.exists(path.resolve(IDENTITY))) {
-      throw new PipelineException(
-          "there is no run in " + path + " to resume; leave --resume out to start one");
-    }
+  void goOn(
+      String configuration, RunIdentity identity, RunState state, List<PipelineConfig.Stage> now) {
     try {
-      if (isComplete(path)) {
-        throw new PipelineException(
-            "the run in " + path + " is complete; there is nothing to resume");
-      }
-      List<String> differences = RunIdentity.read(path.resolve(IDENTITY)).differences(identity);
+      RunIdentity then = RunIdentity.read(path.resolve(IDENTITY));
+      List<String> differences = then.differences(identity, state, now);
       if (!differences.isEmpty()) {
         throw new PipelineException(
             "the run in "
                 + path
-                + " was started differently:\n  "
+                + " cannot go on, since what it trained depended on something that has changed:\n  "
                 + String.join("\n  ", differences)
                 + "\nResume it as it was started ("
                 + path.resolve(CONFIGURATION)
-                + " is its configuration), or start a new run in another directory");
+                + " is its configuration), or start a new run in another directory (--set"
+                + " output=DIR); stages that have not begun may change");
       }
-      return new RunDirectory(path);
+      if (!then.equals(identity)) {
+        note(configuration, identity);
+      }
     } catch (IOException e) {
       throw new PipelineException("cannot read the run in " + path + ": " + e, e);
     }
@@ -93,14 +73,37 @@ public record RunDirectory(Path path) {
     return Files.exists(path.resolve(CONFIGURATION));
   }
 
-  private static boolean isComplete(Path path) throws IOException {
-    Path summary = path.resolve(SUMMARY);
-    return Files.exists(summary)
-        && new ObjectMapper()
-            .readTree(summary.toFile())
-            .path("outcome")
-            .asText()
-            .equals(RunResult.COMPLETED);
+  /** The identity comes first: it is what makes the directory a run's. */
+  private void note(String configuration, RunIdentity identity) throws IOException {
+    Path writing = path.resolve(IDENTITY + ".writing");
+    identity.write(writing);
+    Files.move(writing, path.resolve(IDENTITY), StandardCopyOption.REPLACE_EXISTING);
+    Files.writeString(path.resolve(CONFIGURATION), configuration);
+  }
+
+  /** The new model that pre-training starts from. */
+  Path fresh() {
+    return path.resolve(FRESH);
+  }
+
+  /** Of an earlier start; absent when there is none. */
+  Optional<String> readSummary() {
+    try {
+      return Optional.of(Files.readString(path.resolve(SUMMARY)));
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static void remove(Path tree) throws IOException {
+    if (!Files.exists(tree)) {
+      return;
+    }
+    try (Stream<Path> below = Files.walk(tree)) {
+      for (Path path : below.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(path);
+      }
+    }
   }
 
   /** Where a stage's trained role is saved: under the stage's name, the new model as base. */

@@ -1,5 +1,7 @@
 package dev.troupe.actors.pipeline;
 
+import java.net.URI;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -10,10 +12,30 @@ public final class RunHandle {
 
   private final long eventsBefore;
 
-  RunHandle(AtomicBoolean cancelled, CompletableFuture<RunResult> result, long eventsBefore) {
+  private final RunDirectory directory;
+  private final Optional<URI> page;
+
+  RunHandle(
+      AtomicBoolean cancelled,
+      CompletableFuture<RunResult> result,
+      long eventsBefore,
+      RunDirectory directory,
+      Optional<URI> page) {
     this.cancelled = cancelled;
     this.result = result;
     this.eventsBefore = eventsBefore;
+    this.directory = directory;
+    this.page = page;
+  }
+
+  /** Where the run's page is, when one was asked for. */
+  public Optional<URI> page() {
+    return page;
+  }
+
+  /** Whether the run's directory holds anything that was trained, to go on from. */
+  public boolean holdsTraining() {
+    return RunState.of(directory.path()).holdsTraining();
   }
 
   /** How many events the file held when the run began: 0, or those of the run that is resumed. */

@@ -14,19 +14,23 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 
 /**
  * What makes a run the same run: every key of its configuration that its result depends on, and its
- * input files. A run goes on only as the one that was started.
+ * input files. A run goes on only as the one that was started, as far as anything of it was
+ * trained.
  *
  * @param keys by name, as JSON
- * @param inputs by path: length and SHA-256 (of the first 64 MiB of larger files)
+ * @param inputs by the key that names them and their path: length and SHA-256 (of the first 64 MiB
+ *     of larger files)
  */
 record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
   private static final ObjectMapper JSON = new ObjectMapper();
+  private static final String STAGES = "stages";
   private static final long HASHED_BYTES = 64L << 20;
 
   /** Where a run is, how it is watched and what it keeps make no difference to its result. */
@@ -48,21 +52,22 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
         model(start, inputs);
       }
       if (config.quickstart().isEmpty()) {
-        for (List<SourceConfig> sources :
-            List.of(
-                config.data().sft(),
-                config.data().preferences(),
-                config.data().prompts(),
-                config.data().pretraining())) {
-          for (SourceConfig source : sources) {
-            records(source.path(), inputs);
-          }
-        }
+        sources("data.sft", config.data().sft(), inputs);
+        sources("data.preferences", config.data().preferences(), inputs);
+        sources("data.prompts", config.data().prompts(), inputs);
+        sources("data.pretraining", config.data().pretraining(), inputs);
       }
     } catch (IOException e) {
       throw new PipelineException("cannot read the run's inputs: " + e, e);
     }
     return new RunIdentity(keys, inputs);
+  }
+
+  private static void sources(String key, List<SourceConfig> sources, Map<String, String> inputs)
+      throws IOException {
+    for (SourceConfig source : sources) {
+      records(key, source.path(), inputs);
+    }
   }
 
   private static void flatten(String prefix, JsonNode node, Map<String, String> keys) {
@@ -85,16 +90,17 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
     if (Files.isDirectory(model)) {
       try (Stream<Path> files = Files.list(model)) {
         for (Path file : (Iterable<Path>) files.filter(Files::isRegularFile)::iterator) {
-          input(file, inputs);
+          input("model", file, inputs);
         }
       }
     } else {
-      input(model, inputs);
+      input("model", model, inputs);
     }
   }
 
   /** What names no files is told by who reads it. */
-  private static void records(String path, Map<String, String> inputs) throws IOException {
+  private static void records(String key, String path, Map<String, String> inputs)
+      throws IOException {
     List<Path> files;
     try {
       files = SourceFiles.of(path).files();
@@ -102,15 +108,15 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
       return;
     }
     for (Path file : files) {
-      input(file, inputs);
+      input(key, file, inputs);
     }
   }
 
   /** A file that is not there is told by who reads it. */
-  private static void input(Path file, Map<String, String> inputs) throws IOException {
+  private static void input(String key, Path file, Map<String, String> inputs) throws IOException {
     if (Files.isRegularFile(file)) {
       Digests.File digest = Digests.of(file, HASHED_BYTES);
-      inputs.put(file.toString(), digest.bytes() + " bytes, SHA-256 " + digest.sha256());
+      inputs.put(key + " " + file, digest.bytes() + " bytes, SHA-256 " + digest.sha256());
     }
   }
 
@@ -127,25 +133,69 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
     }
   }
 
-  /** What differs in {@code now}, a line each; empty when it is the same run. */
-  List<String> differences(RunIdentity now) {
+  /**
+   * What differs in {@code now} and was depended on by what is done or begun, a line each; empty
+   * when the run can go on.
+   *
+   * @param order the stages that are to run now
+   */
+  List<String> differences(RunIdentity now, RunState state, List<PipelineConfig.Stage> order) {
     List<String> lines = new ArrayList<>();
+    List<PipelineConfig.Stage> touched = state.touched(List.of(PipelineConfig.Stage.values()));
+    Set<PipelineConfig.Stage> first =
+        Set.copyOf(order.subList(0, Math.min(order.size(), touched.size())));
+    if (!first.equals(Set.copyOf(touched))) {
+      lines.add(
+          "stages was "
+              + keys.getOrDefault(STAGES, "not set")
+              + ", is "
+              + now.keys.getOrDefault(STAGES, "not set")
+              + " ("
+              + state.progress()
+              + ": these must come first)");
+    }
     for (String key : union(keys, now.keys)) {
       String then = keys.getOrDefault(key, "not set");
       String other = now.keys.getOrDefault(key, "not set");
-      if (!then.equals(other)) {
-        lines.add(String.format(Locale.ROOT, "%s was %s, is %s", key, then, other));
+      if (!then.equals(other) && !key.equals(STAGES)) {
+        touched.stream()
+            .filter(stage -> StageDemands.dependsOn(stage, key))
+            .findFirst()
+            .ifPresent(
+                stage -> lines.add(key + " was " + then + ", is " + other + why(stage, state)));
       }
     }
     // A file that was not there has been mended since: nothing was learned from it.
-    for (String path : inputs.keySet()) {
-      String then = inputs.getOrDefault(path, "");
-      String other = now.inputs.getOrDefault(path, "not there");
-      if (!then.equals(other)) {
-        lines.add(String.format(Locale.ROOT, "the input %s was %s, is %s", path, then, other));
+    for (Map.Entry<String, String> input : inputs.entrySet()) {
+      String other = now.inputs.getOrDefault(input.getKey(), "not there");
+      if (!input.getValue().equals(other)) {
+        String[] kindAndPath = input.getKey().split(" ", 2);
+        touched.stream()
+            .filter(stage -> StageDemands.dependsOn(stage, kindAndPath[0]))
+            .findFirst()
+            .ifPresent(
+                stage ->
+                    lines.add(
+                        "the input "
+                            + kindAndPath[kindAndPath.length - 1]
+                            + " was "
+                            + input.getValue()
+                            + ", is "
+                            + other
+                            + why(stage, state)));
       }
     }
     return lines;
+  }
+
+  private static String why(PipelineConfig.Stage stage, RunState state) {
+    return " (stage "
+        + stage.key()
+        + (state.isDone(stage)
+            ? ", which is done, depends on it)"
+            : ", which has begun, depends on it; remove "
+                + state.path().resolve(RunCheckpoints.DIRECTORY).resolve(stage.key())
+                + " to have it begin anew)");
   }
 
   private static TreeSet<String> union(Map<String, String> one, Map<String, String> other) {

@@ -17,6 +17,8 @@ import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Writes what the recipes say into the event file and, for scripts, into metrics.jsonl and
@@ -26,6 +28,7 @@ final class RunRecorder implements Observer {
   /** Rollouts of a step that are kept for people to look at. */
   private static final int ROLLOUTS_PER_STEP = 8;
 
+  private static final Logger LOG = LoggerFactory.getLogger(RunRecorder.class);
   private static final String FLIP = "flip";
   private static final String GENERATE = "generate";
 
@@ -40,6 +43,7 @@ final class RunRecorder implements Observer {
   private volatile double flipped;
 
   private double flippedBefore;
+  private long listenerFailures;
 
   RunRecorder(
       EventLog log, RunDirectory directory, StepListener listener, AtomicBoolean cancelled) {
@@ -127,7 +131,28 @@ final class RunRecorder implements Observer {
     new TreeMap<>(metrics).forEach((name, value) -> line.put(name, JsonLines.finite(value)));
     line.put("phaseSeconds", new TreeMap<>(phaseSeconds));
     metricsFile.append(line);
-    listener.step(stage, step, totalSteps, metrics);
+    tell(stage, step, totalSteps, metrics);
+  }
+
+  /** Whatever the caller's listener throws is the caller's: the run tells it and goes on. */
+  private void tell(String stage, long step, long totalSteps, Map<String, Double> metrics) {
+    try {
+      listener.step(stage, step, totalSteps, metrics);
+    } catch (RuntimeException | AssertionError | LinkageError | StackOverflowError e) {
+      listenerFailures++;
+      if (listenerFailures == 1) {
+        LOG.warn("the listener failed at step {} of stage {}", step, stage, e);
+        notice(stage, "the listener failed at step " + step + ": " + e + "; the run goes on");
+      }
+    }
+  }
+
+  /** Tells how often the listener failed. */
+  void stageEnds(String stage) {
+    if (listenerFailures > 1) {
+      notice(stage, "the listener failed at " + listenerFailures + " steps");
+    }
+    listenerFailures = 0;
   }
 
   @Override

@@ -9,6 +9,9 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.event.EventLog;
+import dev.troupe.protocol.event.EventReader;
+import dev.troupe.protocol.event.RunEvent;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -25,8 +28,7 @@ class RunRecorderTest {
 
   @Test
   void step_isALineOfMetrics_andNotFiniteIsNull() throws Exception {
-    RunDirectory directory =
-        RunDirectory.create(path.resolve("run"), "seed = 1\n", new RunIdentity(Map.of(), Map.of()));
+    RunDirectory directory = made(path.resolve("run"));
     List<String> heard = new ArrayList<>();
     try (EventLog log = EventLog.open(directory.events())) {
       RunRecorder recorder =
@@ -48,8 +50,7 @@ class RunRecorderTest {
 
   @Test
   void resume_leavesOutStepsThatWillComeAgain_andAHalfLine() throws Exception {
-    RunDirectory directory =
-        RunDirectory.create(path.resolve("run"), "", new RunIdentity(Map.of(), Map.of()));
+    RunDirectory directory = made(path.resolve("run"));
     try (EventLog log = EventLog.open(directory.events())) {
       RunRecorder recorder =
           new RunRecorder(log, directory, StepListener.NONE, new AtomicBoolean());
@@ -71,8 +72,7 @@ class RunRecorderTest {
 
   @Test
   void experiences_keepTheFirstEight_tokenByToken() throws Exception {
-    RunDirectory directory =
-        RunDirectory.create(path.resolve("run"), "seed = 1\n", new RunIdentity(Map.of(), Map.of()));
+    RunDirectory directory = made(path.resolve("run"));
     Experience experience =
         new Experience(
             new Rollout(
@@ -99,5 +99,48 @@ class RunRecorderTest {
                 + "\"response\":\"there\",\"score\":0.5,\"finish\":\"eos\",\"adapterVersion\":4,"
                 + "\"tokens\":[],\"logprobs\":[-1.0,-2.0],\"refLogprobs\":[-1.0,null],"
                 + "\"values\":[0.0,1.0],\"rewards\":[0.0,0.5],\"advantages\":[1.0,-1.0]}");
+  }
+
+  @Test
+  void aListenerThatThrows_isReported_andHearsOn() throws Exception {
+    RunDirectory directory = made(path.resolve("run"));
+    List<Long> heard = new ArrayList<>();
+    List<String> notices;
+    try (EventLog log = EventLog.open(directory.events())) {
+      RunRecorder recorder =
+          new RunRecorder(
+              log,
+              directory,
+              (stage, step, total, metrics) -> {
+                heard.add(step);
+                if (step == 1) {
+                  throw new AssertionError("one");
+                }
+                throw new IllegalStateException("no more " + step);
+              },
+              new AtomicBoolean());
+      for (long step = 1; step <= 3; step++) {
+        recorder.step("sft", step, 3, Map.of(), Map.of());
+      }
+      recorder.stageEnds("sft");
+      recorder.stageEnds("reward");
+    }
+    try (EventReader reader = EventReader.open(directory.events())) {
+      notices =
+          reader.poll(100).stream()
+              .filter(RunEvent::hasNotice)
+              .map(event -> event.getNotice().getSeverity() + ": " + event.getNotice().getText())
+              .toList();
+    }
+    assertThat(heard).containsExactly(1L, 2L, 3L);
+    assertThat(Files.readAllLines(directory.metrics())).hasSize(3);
+    assertThat(notices)
+        .containsExactly(
+            "warning: the listener failed at step 1: java.lang.AssertionError: one; the run goes on",
+            "warning: the listener failed at 3 steps");
+  }
+
+  private static RunDirectory made(Path path) throws IOException {
+    return new RunDirectory(Files.createDirectories(path));
   }
 }

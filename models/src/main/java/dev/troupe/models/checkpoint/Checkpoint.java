@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.WeightFiles.Place;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -72,12 +71,7 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   private static Checkpoint open(Path directory, boolean classifier) {
-    if (!Files.isDirectory(directory) && !ModelConfig.isGguf(directory)) {
-      throw new CheckpointException(
-          directory
-              + " is not a directory. Expected a Hugging Face model (config.json, safetensors and"
-              + " tokenizer.json) or a .gguf file.");
-    }
+    ModelPath.requireExisting(directory);
     if (!classifier) {
       SequenceClassifier.refuse(directory);
     }

@@ -59,7 +59,7 @@ final class CheckpointTest {
     assertError(
         directory.resolve("nowhere"),
         directory.resolve("nowhere")
-            + " is not a directory. Expected a Hugging Face model (config.json, safetensors and tokenizer.json) or a .gguf file.");
+            + ": no such directory; a model is a directory with config.json, *.safetensors and tokenizer.json, or a .gguf file");
   }
 
   @Test

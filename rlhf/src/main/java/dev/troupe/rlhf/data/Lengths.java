@@ -12,12 +12,10 @@ public record Lengths(int maxTokens, int maxPromptTokens, DataConfig.TooLong too
   public Lengths {
     if (maxPromptTokens < 1 || maxPromptTokens >= maxTokens) {
       throw new DataException(
-          "the longest prompt is "
-              + maxPromptTokens
-              + " tokens and the longest sequence "
-              + maxTokens
-              + "; a prompt needs at least 1 and must leave room for an answer: raise"
-              + " data.max-tokens or lower the number of new tokens");
+          "sequences of "
+              + Math.max(0, maxTokens)
+              + " tokens leave no room for a prompt and an answer of at least one token each:"
+              + " raise data.max-tokens");
     }
   }
 
@@ -37,7 +35,32 @@ public record Lengths(int maxTokens, int maxPromptTokens, DataConfig.TooLong too
     return new Lengths(max, prompt, config.tooLong());
   }
 
-  /** With room for this many new tokens after every prompt. */
+  /**
+   * Refuses answers so long that no prompt has room beside them.
+   *
+   * @param key where the longest answer is configured
+   */
+  public static void checkAnswer(String key, int newTokens, DataConfig config, Text text) {
+    int max = Lengths.of(config, text).maxTokens();
+    if (newTokens >= max) {
+      throw new DataException(
+          key
+              + " is "
+              + newTokens
+              + " and leaves no room for a prompt: "
+              + (config.maxTokens() == 0
+                  ? "the model's context is " + max + " tokens"
+                  : "data.max-tokens is " + max)
+              + "; allowed: at most "
+              + (max - 1));
+    }
+  }
+
+  /**
+   * With room for this many new tokens after every prompt.
+   *
+   * @throws DataException when no prompt has room, see {@link #checkAnswer}
+   */
   public Lengths reserving(int newTokens) {
     return new Lengths(maxTokens, Math.min(maxPromptTokens, maxTokens - newTokens), tooLong);
   }

@@ -2,8 +2,10 @@ package dev.troupe.rlhf.recipe;
 
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.rlhf.data.DataConfig;
+import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.DataRecord;
 import dev.troupe.rlhf.data.LengthReport;
+import dev.troupe.rlhf.data.Lengths;
 import dev.troupe.rlhf.data.Reading;
 import dev.troupe.rlhf.data.StageData;
 import dev.troupe.rlhf.data.TokenPair;
@@ -50,15 +52,20 @@ public final class StageInputs {
     this.reading = reading;
   }
 
-  public TrainingData<SftExample> sft(SftConfig config) {
+  /**
+   * @param section of the configuration, which errors name
+   */
+  public TrainingData<SftExample> sft(String section, SftConfig config) {
     Tokenized<SftExample> all =
         tokenization.sft(StageData.sft(data, seed, reading), config.trainOn());
+    checkHeldOut(section + ".held-out", "texts", all.examples(), config.heldOut());
     return TrainingData.split(
         "texts", all.examples(), config.heldOut(), seed, leftOut("texts", all));
   }
 
   public TrainingData<RankedPair> rewardModel(RewardModelConfig config) {
     Tokenized<TokenPair> all = tokenization.pairs(StageData.preferences(data, seed, reading));
+    checkHeldOut("reward.held-out", "pairs", all.examples(), config.heldOut());
     List<RankedPair> pairs =
         all.examples().stream()
             .map(
@@ -72,9 +79,15 @@ public final class StageInputs {
   }
 
   public PpoData ppo(PpoConfig config) {
+    int answer = config.generation().maxNewTokens();
+    int measured = config.evaluation().generation().maxNewTokens();
+    Lengths.checkAnswer("ppo.generation.max-new-tokens", answer, data, text);
+    Lengths.checkAnswer("ppo.evaluation.generation.max-new-tokens", measured, data, text);
     Tokenized<Prompt> all =
-        tokenization.prompts(
-            StageData.prompts(data, seed, reading), config.generation().maxNewTokens());
+        tokenization.prompts(StageData.prompts(data, seed, reading), Math.max(answer, measured));
+    checkHeldOut(
+        "ppo.evaluation.held-out", "prompts", all.examples(), config.evaluation().heldOut());
+    checkRound(config, all.examples().size() - config.evaluation().heldOut());
     TrainingData<Prompt> prompts =
         TrainingData.split(
             "prompts",
@@ -96,6 +109,7 @@ public final class StageInputs {
 
   public TrainingData<TokenPair> dpo(DpoConfig config) {
     Tokenized<TokenPair> all = tokenization.pairs(StageData.preferences(data, seed, reading));
+    checkHeldOut("dpo.held-out", "pairs", all.examples(), config.heldOut());
     return TrainingData.split(
         "pairs", all.examples(), config.heldOut(), seed, leftOut("pairs", all));
   }
@@ -107,13 +121,40 @@ public final class StageInputs {
             ? StageData.preferences(data, seed, reading)
             : StageData.prompts(data, seed, reading);
     int room = config.evaluation().generation().maxNewTokens();
-    return TrainingData.split(
-            "prompts",
-            tokenization.prompts(records, room).examples(),
-            config.evaluation().heldOut(),
-            seed,
-            Map.of())
+    Lengths.checkAnswer("dpo.evaluation.generation.max-new-tokens", room, data, text);
+    List<Prompt> prompts = tokenization.prompts(records, room).examples();
+    checkHeldOut("dpo.evaluation.held-out", "prompts", prompts, config.evaluation().heldOut());
+    return TrainingData.split("prompts", prompts, config.evaluation().heldOut(), seed, Map.of())
         .heldOut();
+  }
+
+  private static void checkHeldOut(String key, String what, List<?> all, int count) {
+    if (count >= all.size()) {
+      throw new DataException(
+          key
+              + " is "
+              + count
+              + " and the data have "
+              + all.size()
+              + " "
+              + what
+              + " after the length policy; at least one must be left to train on: lower it or give"
+              + " more data");
+    }
+  }
+
+  private static void checkRound(PpoConfig config, int left) {
+    if (config.promptsPerIteration() > left) {
+      throw new DataException(
+          "ppo.prompts-per-iteration is "
+              + config.promptsPerIteration()
+              + " and the data have "
+              + left
+              + " prompts after the length policy and without those held out"
+              + " (ppo.evaluation.held-out is "
+              + config.evaluation().heldOut()
+              + "); a round takes different ones: lower one of the two or give more data");
+    }
   }
 
   /**

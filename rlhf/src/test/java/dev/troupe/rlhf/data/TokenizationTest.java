@@ -471,7 +471,7 @@ class TokenizationTest {
         .isEqualTo(new LengthReport(1, 0, 5, Map.of("too long", 1)));
     assertThatThrownBy(() -> dropping(10, 8).prompts(records, 10))
         .isInstanceOf(DataException.class)
-        .hasMessageContaining("the longest prompt is 0 tokens and the longest sequence 10");
+        .hasMessageContaining("sequences of 10 tokens leave no room for a prompt and an answer");
   }
 
   @Test

@@ -1,0 +1,140 @@
+package dev.troupe.launcher;
+
+import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.actors.pipeline.RunForecast;
+import dev.troupe.actors.pipeline.StageDemands;
+import dev.troupe.configuration.ConfigurationLoader;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalLong;
+import java.util.stream.Collectors;
+
+/** What {@code troupe plan} says, a section each. */
+final class PlanReport {
+  private PlanReport() {}
+
+  /** The keys that were given and differ from the defaults, and those that nothing reads. */
+  static String settings(ConfigurationLoader.Loaded<PipelineConfig> loaded) {
+    StringBuilder text = new StringBuilder("set, and other than the defaults\n");
+    List<String> unused = new ArrayList<>();
+    for (ConfigurationLoader.Setting setting : loaded.settings()) {
+      if (!StageDemands.isUsed(loaded.value(), setting.key())) {
+        unused.add(setting.key());
+      } else if (setting.differs()) {
+        text.append("  ").append(setting.key()).append(" = ").append(setting.value()).append('\n');
+      }
+    }
+    if (!unused.isEmpty()) {
+      text.append("set, and not used by these stages\n  ")
+          .append(String.join(", ", unused))
+          .append('\n');
+    }
+    return text.toString();
+  }
+
+  /** A line for each stage: what it learns from, and how much work it is. */
+  static String stages(RunForecast forecast) {
+    StringBuilder text = new StringBuilder();
+    text.append(
+        line("stage", "samples", "held out", "dropped", "steps", "a step", "tokens", "longest"));
+    for (RunForecast.Stage stage : forecast.stages()) {
+      boolean rounds = stage.stage() == PipelineConfig.Stage.PPO;
+      long dropped = stage.dropped().values().stream().mapToLong(Long::longValue).sum();
+      text.append(
+          line(
+              stage.stage().key(),
+              stage.samples() + " " + stage.what(),
+              stage.heldOut().isPresent() ? count(stage.heldOut().getAsInt()) : "",
+              stage.tokens().isPresent() ? count(dropped) : "",
+              count(stage.steps()),
+              count(Math.min(stage.samplesPerStep(), stage.samples())),
+              stage.tokens().isPresent()
+                  ? (rounds ? "≤ " : "") + count(stage.tokens().getAsLong())
+                  : "",
+              stage.longest().isPresent() ? count(stage.longest().getAsInt()) : ""));
+    }
+    if (forecast.stages().stream().anyMatch(stage -> stage.tokens().isEmpty())) {
+      text.append("  (tokens are known when pre-training has made the tokenizer)\n");
+    }
+    return text.toString();
+  }
+
+  private static String line(
+      String stage,
+      String samples,
+      String heldOut,
+      String dropped,
+      String steps,
+      String perStep,
+      String tokens,
+      String longest) {
+    return String.format(
+                Locale.ROOT,
+                "%-9s %14s %9s %8s %7s %7s %13s %8s",
+                stage,
+                samples,
+                heldOut,
+                dropped,
+                steps,
+                perStep,
+                tokens,
+                longest)
+            .stripTrailing()
+        + "\n";
+  }
+
+  private static String count(long number) {
+    return String.format(Locale.ROOT, "%,d", number);
+  }
+
+  /** Where roles are, what they take and what is left. */
+  static String resources(
+      RunForecast forecast, MemoryPlan memory, OptionalLong available, DashboardPort port) {
+    PipelineConfig config = forecast.config();
+    StringBuilder text = new StringBuilder();
+    text.append("roles     ").append(roles(config)).append('\n');
+    text.append("memory    ").append(memory.summary(available)).append('\n');
+    text.append("disk      about ")
+        .append(MachineMemory.readable(forecast.diskBytes()))
+        .append(" in ")
+        .append(config.output())
+        .append('\n');
+    if (config.dashboard().enabled()) {
+      text.append("page      ")
+          .append(
+              port.port() == 0
+                  ? "on a free port of " + config.dashboard().host()
+                  : "http://" + config.dashboard().host() + ":" + port.port() + "/")
+          .append(port.notice().map(notice -> " (" + notice + ")").orElse(""))
+          .append('\n');
+    }
+    return text.toString();
+  }
+
+  private static String roles(PipelineConfig config) {
+    boolean all = config.stages().contains(PipelineConfig.Stage.PPO);
+    String names =
+        all
+            ? "policy, critic, reward, reference"
+            : config.stages().stream()
+                .flatMap(
+                    stage ->
+                        switch (stage) {
+                          case PRETRAIN, SFT -> List.of("policy").stream();
+                          case REWARD -> List.of("reward").stream();
+                          case DPO -> List.of("policy", "reference").stream();
+                          case PPO -> List.<String>of().stream();
+                        })
+                .distinct()
+                .collect(Collectors.joining(", "));
+    return names + ": this JVM, one shared base (troupe launch: " + nodes(config) + ")";
+  }
+
+  private static String nodes(PipelineConfig config) {
+    return config.cluster().placement().values().stream()
+        .distinct()
+        .sorted()
+        .collect(Collectors.joining(", ", "nodes ", ""));
+  }
+}
