@@ -388,6 +388,7 @@ final class BenchCommand implements Runnable {
             List.of(roles),
             room,
             Duration.ofSeconds(60),
+            HandOver.read(System.in).place(),
             new SimulatedEngines(new CostModel(workers, speed, parameters)))) {
       NodeCommand.endWithStandardInput();
       node.ended().join();

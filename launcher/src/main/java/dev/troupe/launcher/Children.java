@@ -33,9 +33,10 @@ final class Children implements AutoCloseable {
   /**
    * Starts one.
    *
+   * @param said to it over its standard input, which stays open
    * @param onDeath hears the exit code and the log when it ends before {@link #close}
    */
-  void start(String name, List<String> command, BiConsumer<Integer, Path> onDeath) {
+  void start(String name, List<String> command, HandOver said, BiConsumer<Integer, Path> onDeath) {
     Path log = logs.resolve(name + ".log");
     try {
       Files.createDirectories(logs);
@@ -54,9 +55,19 @@ final class Children implements AutoCloseable {
                     }
                   });
       children.add(new Child(name, process, watch));
+      say(process, said);
     } catch (IOException e) {
       throw new UserException(
           "cannot start node " + name + " with '" + command.get(0) + "': " + e.getMessage(), e);
+    }
+  }
+
+  private static void say(Process process, HandOver said) {
+    try {
+      process.getOutputStream().write(said.bytes());
+      process.getOutputStream().flush();
+    } catch (IOException e) {
+      // It has ended already, and its end is told.
     }
   }
 

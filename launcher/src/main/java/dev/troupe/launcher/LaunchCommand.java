@@ -3,6 +3,8 @@ package dev.troupe.launcher;
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.actors.trust.Authority;
+import dev.troupe.actors.trust.Credentials;
 import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.models.torch.Device;
 import java.io.IOException;
@@ -10,6 +12,8 @@ import java.io.PrintWriter;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -32,6 +36,9 @@ import picocli.CommandLine.Spec;
             + " Ctrl-C. Each node's output is in RUNDIR/nodes/.")
 final class LaunchCommand implements Callable<Integer> {
   private static final String LOOPBACK = "127.0.0.1";
+
+  /** Of certificates that live in memory, for as long as the run does. */
+  private static final Duration VALIDITY = Duration.ofDays(365);
 
   @Spec private CommandSpec spec;
   @Mixin private RunOptions options;
@@ -58,6 +65,15 @@ final class LaunchCommand implements Callable<Integer> {
           "with --hosts: the name or address at which the nodes reach this machine (default: its"
               + " own host name)")
   private @Nullable String host;
+
+  @Option(
+      names = "--certificates",
+      paramLabel = "DIR",
+      description =
+          "issue the nodes' certificates by the authority that troupe certificates made in DIR, so"
+              + " that nodes started by hand can join (default: a new authority for this run, in"
+              + " memory)")
+  private @Nullable Path certificates;
 
   @Option(
       names = "--ssh",
@@ -101,6 +117,11 @@ final class LaunchCommand implements Callable<Integer> {
               + Ensemble.ROLLOUT
               + " instead");
     }
+    Authority authority = authority(Path.of(config.output()));
+    Credentials own = authority.issue("driver", VALIDITY).checked(Instant.now());
+    if (own.endsSoon(Instant.now())) {
+      session.out().println("note: the run's certificates expire on " + own.expires());
+    }
     // The children end with this command, however it ends.
     try (Children children = new Children(logs)) {
       return session.follow(
@@ -110,20 +131,27 @@ final class LaunchCommand implements Callable<Integer> {
           request -> {
             Ensemble seed =
                 file == null
-                    ? Ensemble.seed(LOOPBACK, 0, rollouts)
-                    : Ensemble.seed(ownHost(), 0, file.count(Ensemble.ROLLOUT));
+                    ? Ensemble.seed(LOOPBACK, 0, rollouts, own)
+                    : Ensemble.seed(ownHost(), 0, file.count(Ensemble.ROLLOUT), own);
             var handle =
                 options.resume()
                     ? Pipeline.resume(request.on(seed))
                     : Pipeline.start(request.on(seed));
             if (file == null) {
-              startLocal(children, seed, config, session.out());
+              startLocal(children, seed, authority, config, session.out());
             } else {
-              startRemote(children, seed, config.engine().device(), file, session.out());
+              startRemote(children, seed, authority, config, file, session.out());
             }
             return handle;
           });
     }
+  }
+
+  private Authority authority(Path output) {
+    Path directory = certificates;
+    return directory == null
+        ? Authority.create(String.valueOf(output.toAbsolutePath().getFileName()), VALIDITY)
+        : Authority.read(directory.resolve(CertificatesCommand.AUTHORITY));
   }
 
   /** The device whose memory can be asked for: not one of other hosts. */
@@ -133,7 +161,11 @@ final class LaunchCommand implements Callable<Integer> {
   }
 
   private void startLocal(
-      Children children, Ensemble seed, PipelineConfig config, PrintWriter out) {
+      Children children,
+      Ensemble seed,
+      Authority authority,
+      PipelineConfig config,
+      PrintWriter out) {
     List<String> roles = new ArrayList<>(new TreeSet<>(config.cluster().placement().values()));
     int count = Math.min(where.local, roles.size());
     String named = config.engine().device();
@@ -158,6 +190,7 @@ final class LaunchCommand implements Callable<Integer> {
           String.join("-", own),
           String.join(",", own),
           device(named, chosen, i, Device.cudaDevices()),
+          handOver(authority, String.join("-", own), config),
           out);
     }
     for (int i = 1; i <= rollouts; i++) {
@@ -167,6 +200,7 @@ final class LaunchCommand implements Callable<Integer> {
           Ensemble.ROLLOUT + "-" + i,
           Ensemble.ROLLOUT,
           device(named, chosen, count + i - 1, Device.cudaDevices()),
+          handOver(authority, Ensemble.ROLLOUT + "-" + i, config),
           out);
     }
     out.flush();
@@ -179,7 +213,13 @@ final class LaunchCommand implements Callable<Integer> {
   }
 
   private static void startLocal(
-      Children children, Ensemble seed, String name, String own, String device, PrintWriter out) {
+      Children children,
+      Ensemble seed,
+      String name,
+      String own,
+      String device,
+      HandOver said,
+      PrintWriter out) {
     int port = freePort();
     List<String> command = new ArrayList<>(JavaCommand.ofThisProgram());
     command.addAll(
@@ -197,6 +237,7 @@ final class LaunchCommand implements Callable<Integer> {
     children.start(
         name,
         command,
+        said,
         (code, log) -> {
           seed.ended(LOOPBACK, port);
           report(name, code, log, out);
@@ -204,8 +245,18 @@ final class LaunchCommand implements Callable<Integer> {
     out.println("node " + name + ": process " + children.pids().get(children.pids().size() - 1));
   }
 
+  private static HandOver handOver(Authority authority, String node, PipelineConfig config) {
+    return new HandOver(config.output(), authority.issue(node, VALIDITY));
+  }
+
   private void startRemote(
-      Children children, Ensemble seed, String device, HostsFile file, PrintWriter out) {
+      Children children,
+      Ensemble seed,
+      Authority authority,
+      PipelineConfig config,
+      HostsFile file,
+      PrintWriter out) {
+    String device = config.engine().device();
     String home = System.getenv().getOrDefault("TROUPE_HOME", System.getProperty("user.dir"));
     for (HostsFile.Host node : file.hosts()) {
       String line =
@@ -223,7 +274,11 @@ final class LaunchCommand implements Callable<Integer> {
       List<String> command = new ArrayList<>(List.of(ssh.split(" ", -1)));
       command.add(node.name());
       command.add(line);
-      children.start(node.name(), command, (code, log) -> report(node.name(), code, log, out));
+      children.start(
+          node.name(),
+          command,
+          handOver(authority, node.name(), config),
+          (code, log) -> report(node.name(), code, log, out));
     }
     out.flush();
   }

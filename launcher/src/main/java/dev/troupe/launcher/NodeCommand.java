@@ -1,12 +1,16 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.cluster.Ensemble;
+import dev.troupe.actors.role.RunFiles;
 import dev.troupe.models.torch.Torch;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -61,15 +65,35 @@ final class NodeCommand implements Callable<Integer> {
       description = "what computes: auto, cpu, cuda or cuda:N (default: ${DEFAULT-VALUE})")
   private String device;
 
-  @Option(names = "--managed", hidden = true, description = "end when standard input closes")
+  @Option(
+      names = "--certificates",
+      paramLabel = "DIR",
+      description =
+          "the directory that troupe certificates made for this node, by the authority that the"
+              + " run has by troupe launch --certificates")
+  private @Nullable Path certificates;
+
+  @Option(
+      names = "--output",
+      paramLabel = "DIR",
+      description = "the run's output directory, the only place where this node writes")
+  private @Nullable Path output;
+
+  @Option(
+      names = "--managed",
+      hidden = true,
+      description =
+          "take credentials and output directory from standard input, and end when that closes")
   private boolean managed;
 
   @Override
-  public Integer call() {
+  public Integer call() throws IOException {
+    Ensemble.Place place = managed ? HandOver.read(System.in).place() : byHand();
+    place.credentials().checked(Instant.now());
     PrintWriter out = spec.commandLine().getOut();
     try (Ensemble node =
         Ensemble.node(
-            host, port, join, roles, Duration.ofSeconds(timeout), Engines.create(device))) {
+            host, port, join, roles, Duration.ofSeconds(timeout), place, Engines.create(device))) {
       out.println(
           "joined "
               + join
@@ -79,6 +103,12 @@ final class NodeCommand implements Callable<Integer> {
               + roles
               + ", device "
               + Torch.device());
+      if (place.credentials().endsSoon(Instant.now())) {
+        out.println(
+            "note: this node's certificate expires on "
+                + place.credentials().expires()
+                + "; after that no new connection is made");
+      }
       out.flush();
       if (managed) {
         endWithStandardInput();
@@ -86,6 +116,23 @@ final class NodeCommand implements Callable<Integer> {
       node.ended().join();
     }
     return ExitCode.OK;
+  }
+
+  private Ensemble.Place byHand() throws IOException {
+    Path directory = certificates;
+    if (directory == null) {
+      throw new UserException(
+          "nodes of a run know one another by certificates: make them with 'troupe certificates"
+              + " DIR NODE', start the run with 'troupe launch --certificates DIR', and this node"
+              + " with --certificates DIR/NODE");
+    }
+    Path run = output;
+    if (run == null) {
+      throw new UserException(
+          "name the run's output directory by --output DIR: it is the only place where this node"
+              + " writes");
+    }
+    return new Ensemble.Place(CertificatesCommand.read(directory), RunFiles.of(run));
   }
 
   /** A launcher that is gone, however it went, closes our standard input. */

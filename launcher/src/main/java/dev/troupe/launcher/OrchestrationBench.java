@@ -9,6 +9,7 @@ import dev.troupe.actors.cluster.WireMeter.Traffic;
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.RunRequest;
 import dev.troupe.actors.pipeline.RunResult;
+import dev.troupe.actors.trust.Authority;
 import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.launcher.bench.CostModel;
 import dev.troupe.launcher.bench.Measurement;
@@ -19,6 +20,7 @@ import java.lang.management.ThreadInfo;
 import java.lang.management.ThreadMXBean;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -62,15 +64,19 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
     var loaded = PipelineConfigurations.loader().load(conf, List.of());
     List<Mark> marks = new ArrayList<>();
     RunResult result;
+    Authority authority = Authority.create("bench", Duration.ofDays(1));
     try (Children children = new Children(scratch.resolve("nodes"))) {
       Ensemble ensemble =
           jvms == 0
               ? Ensemble.local(new SimulatedEngines(cost()), workers)
-              : Ensemble.seed(LOOPBACK, 0, workers);
+              : Ensemble.seed(LOOPBACK, 0, workers, authority.issue("driver", Duration.ofDays(1)));
       for (int i = 0; jvms > 0 && i <= jvms; i++) {
         children.start(
             "simulated-" + i,
             node(ensemble.address(), i),
+            new HandOver(
+                scratch.resolve("run").toString(),
+                authority.issue("simulated-" + i, Duration.ofDays(1))),
             (code, log) -> {
               if (code != ExitCode.OK) {
                 throw new IllegalStateException("a node ended with " + code + ", see " + log);

@@ -32,6 +32,7 @@ import picocli.CommandLine.Spec;
       PlanCommand.class,
       LaunchCommand.class,
       NodeCommand.class,
+      CertificatesCommand.class,
       ChatCommand.class,
       GenerateCommand.class,
       LogprobsCommand.class,

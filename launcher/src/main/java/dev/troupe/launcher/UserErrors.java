@@ -4,6 +4,7 @@ import dev.troupe.actors.cluster.ClusterException;
 import dev.troupe.actors.pipeline.PipelineException;
 import dev.troupe.actors.role.RoleException;
 import dev.troupe.actors.shortage.Shortage;
+import dev.troupe.actors.trust.TrustException;
 import dev.troupe.configuration.ConfigException;
 import dev.troupe.dashboard.DashboardException;
 import dev.troupe.engine.EngineException;
@@ -54,6 +55,7 @@ final class UserErrors {
           DeviceException.class,
           PipelineException.class,
           ClusterException.class,
+          TrustException.class,
           GenerationException.class);
 
   /** What picocli makes of it, which keeps no cause. */

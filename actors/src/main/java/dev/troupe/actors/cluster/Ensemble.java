@@ -5,10 +5,13 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigValueFactory;
 import dev.troupe.actors.role.ActorCast;
 import dev.troupe.actors.role.NodeActor;
+import dev.troupe.actors.role.RunFiles;
+import dev.troupe.actors.trust.Credentials;
+import dev.troupe.actors.trust.Refusals;
+import dev.troupe.actors.trust.RunTls;
 import dev.troupe.engine.RoleEngine;
 import dev.troupe.protocol.event.RunEvent;
 import dev.troupe.protocol.message.Node;
-import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.rlhf.port.Cast;
 import java.time.Duration;
 import java.util.Collection;
@@ -25,9 +28,12 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.pekko.actor.Address;
+import org.apache.pekko.actor.BootstrapSetup;
+import org.apache.pekko.actor.setup.ActorSystemSetup;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Props;
+import org.apache.pekko.actor.typed.eventstream.EventStream;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.cluster.typed.Cluster;
@@ -35,6 +41,7 @@ import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.JoinSeedNodes;
 import org.apache.pekko.cluster.typed.SelfUp;
 import org.apache.pekko.cluster.typed.Subscribe;
+import org.apache.pekko.event.Logging;
 
 /**
  * The actor system of this JVM, alone or as a member of a cluster. The guardian is the JVM's {@link
@@ -52,6 +59,7 @@ public final class Ensemble implements AutoCloseable {
 
   private final ActorSystem<Node.Command> system;
   private final boolean clustered;
+  private final Refusals refusals;
 
   /** How many answer the policy's prompts; 0 when it does so itself. */
   private final int rolloutWorkers;
@@ -59,9 +67,11 @@ public final class Ensemble implements AutoCloseable {
   /** The nodes of the run, told to leave when it is over. */
   private volatile Collection<ActorRef<Node.Command>> joined = List.of();
 
-  private Ensemble(ActorSystem<Node.Command> system, boolean clustered, int rolloutWorkers) {
+  private Ensemble(
+      ActorSystem<Node.Command> system, boolean clustered, Refusals refusals, int rolloutWorkers) {
     this.system = system;
     this.clustered = clustered;
+    this.refusals = refusals;
     this.rolloutWorkers = rolloutWorkers;
   }
 
@@ -79,38 +89,65 @@ public final class Ensemble implements AutoCloseable {
         ConfigFactory.parseString("pekko.actor.provider = local")
             .withFallback(ConfigFactory.parseResources("troupe-actors.conf"))
             .withFallback(ConfigFactory.load());
+    Refusals none = new Refusals();
     return new Ensemble(
         ActorSystem.create(
-            NodeActor.create("local", List.of(), rolloutWorkers, Node.PROTOCOL_VERSION, engines),
+            NodeActor.create(
+                "local",
+                List.of(),
+                rolloutWorkers,
+                Node.PROTOCOL_VERSION,
+                engines,
+                RunFiles.ANYWHERE,
+                none),
             SYSTEM,
             config),
         false,
+        none,
         rolloutWorkers);
   }
 
   /**
    * The first node of a cluster, which drives the run and plays no role.
    *
-   * @param host to bind and to be reached at; loopback unless transport security is configured
+   * @param host to bind and to be reached at
    * @param port 0 for any free one
+   * @param credentials of this JVM; nodes need some of the same authority
    */
-  public static Ensemble seed(String host, int port) {
-    return seed(host, port, 0);
+  public static Ensemble seed(String host, int port, Credentials credentials) {
+    return seed(host, port, 0, credentials);
   }
 
   /**
-   * As {@link #seed(String, int)}, for a run whose prompts are answered by others than the policy.
+   * As {@link #seed(String, int, Credentials)}, for a run whose prompts are answered by others than
+   * the policy.
    *
    * @param rolloutWorkers how many to wait for, on nodes of the role {@value #ROLLOUT}; 0 when the
    *     policy's node answers the prompts
    */
-  public static Ensemble seed(String host, int port, int rolloutWorkers) {
+  public static Ensemble seed(String host, int port, int rolloutWorkers, Credentials credentials) {
     Ensemble ensemble =
-        clustered(host, port, List.of("seed"), 0, Node.PROTOCOL_VERSION, null, rolloutWorkers);
+        clustered(
+            host,
+            port,
+            List.of("seed"),
+            0,
+            Node.PROTOCOL_VERSION,
+            new Place(credentials, RunFiles.NOWHERE),
+            null,
+            rolloutWorkers);
     Cluster cluster = Cluster.get(ensemble.system);
     ensemble.join(List.of(cluster.selfMember().address()), "itself", SHORT);
     return ensemble;
   }
+
+  /**
+   * What a node is given by whoever starts it, and believes no message about.
+   *
+   * @param credentials of the same authority as the seed's
+   * @param files where its roles may write
+   */
+  public record Place(Credentials credentials, RunFiles files) {}
 
   /**
    * A further node.
@@ -125,8 +162,9 @@ public final class Ensemble implements AutoCloseable {
       String seed,
       List<String> roles,
       Duration timeout,
+      Place place,
       RoleEngine.Factory engines) {
-    return node(host, port, seed, roles, roles.contains(ROLLOUT) ? 1 : 0, timeout, engines);
+    return node(host, port, seed, roles, roles.contains(ROLLOUT) ? 1 : 0, timeout, place, engines);
   }
 
   /** As above, with room for several roles that answer prompts side by side. */
@@ -137,8 +175,10 @@ public final class Ensemble implements AutoCloseable {
       List<String> roles,
       int rolloutWorkers,
       Duration timeout,
+      Place place,
       RoleEngine.Factory engines) {
-    return node(host, port, seed, roles, rolloutWorkers, timeout, Node.PROTOCOL_VERSION, engines);
+    return node(
+        host, port, seed, roles, rolloutWorkers, timeout, Node.PROTOCOL_VERSION, place, engines);
   }
 
   static Ensemble node(
@@ -149,13 +189,15 @@ public final class Ensemble implements AutoCloseable {
       int rolloutWorkers,
       Duration timeout,
       int protocolVersion,
+      Place place,
       RoleEngine.Factory engines) {
     int colon = seed.lastIndexOf(':');
     if (colon < 1 || !seed.substring(colon + 1).matches("\\d{1,5}")) {
       throw new ClusterException(
           "the seed node must be HOST:PORT, found '" + seed + "'; for example 127.0.0.1:7355");
     }
-    Ensemble ensemble = clustered(host, port, roles, rolloutWorkers, protocolVersion, engines, 0);
+    Ensemble ensemble =
+        clustered(host, port, roles, rolloutWorkers, protocolVersion, place, engines, 0);
     Address address =
         new Address(
             "pekko", SYSTEM, seed.substring(0, colon), Integer.parseInt(seed.substring(colon + 1)));
@@ -169,18 +211,27 @@ public final class Ensemble implements AutoCloseable {
       List<String> roles,
       int room,
       int protocolVersion,
+      Place place,
       RoleEngine.@org.jspecify.annotations.Nullable Factory engines,
       int rolloutWorkers) {
     Config config =
         ConfigFactory.parseMap(
                 Map.of(
-                    "pekko.actor.provider", "cluster",
-                    "pekko.remote.artery.canonical.hostname", host,
-                    "pekko.remote.artery.canonical.port", port))
+                    "pekko.actor.provider",
+                    "cluster",
+                    "pekko.loglevel",
+                    "DEBUG",
+                    "pekko.logging-filter",
+                    WarningsAndStreams.class.getName(),
+                    "pekko.remote.artery.canonical.hostname",
+                    host,
+                    "pekko.remote.artery.canonical.port",
+                    port))
             .withValue("pekko.cluster.roles", ConfigValueFactory.fromIterable(roles))
             .withFallback(ConfigFactory.parseResources("troupe-actors.conf"))
             .withFallback(ConfigFactory.load());
     RoleEngine.Factory factory = engines == null ? new NoEngines() : engines;
+    Refusals refusals = new Refusals();
     ActorSystem<Node.Command> system;
     try {
       system =
@@ -196,9 +247,12 @@ public final class Ensemble implements AutoCloseable {
                           engines == null ? List.of() : roles,
                           room,
                           protocolVersion,
-                          factory)),
+                          factory,
+                          place.files(),
+                          refusals)),
               SYSTEM,
-              config);
+              ActorSystemSetup.create(
+                  BootstrapSetup.create(config), RunTls.setup(place.credentials(), refusals)));
     } catch (org.apache.pekko.remote.RemoteTransportException e) {
       throw new ClusterException(
           "cannot listen on "
@@ -209,7 +263,24 @@ public final class Ensemble implements AutoCloseable {
               + e.getMessage()
               + ". Is the port in use? Choose another one, or 0 for any free one");
     }
-    return new Ensemble(system, true, rolloutWorkers);
+    listen(system, refusals);
+    return new Ensemble(system, true, refusals, rolloutWorkers);
+  }
+
+  /** Pekko tells the address of a connection that was refused in its log alone. */
+  private static void listen(ActorSystem<?> system, Refusals refusals) {
+    ActorRef<Logging.Debug> ear =
+        system.systemActorOf(
+            Behaviors.receive(Logging.Debug.class)
+                .onAnyMessage(
+                    line -> {
+                      refusals.heard(String.valueOf(line.message()));
+                      return Behaviors.same();
+                    })
+                .build(),
+            "refusals",
+            Props.empty());
+    system.eventStream().tell(new EventStream.Subscribe<>(Logging.Debug.class, ear));
   }
 
   private void join(List<Address> seeds, String seed, Duration timeout) {
@@ -232,6 +303,16 @@ public final class Ensemble implements AutoCloseable {
       up.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
     } catch (TimeoutException e) {
       close();
+      if (refusals.first().isPresent()) {
+        throw new ClusterException(
+            "cannot join the run of "
+                + seed
+                + " within "
+                + timeout.toSeconds()
+                + " s: "
+                + refusals.first().get()
+                + ". Give this node certificates of that run's authority");
+      }
       throw new ClusterException(
           "cannot reach the seed node "
               + seed
@@ -276,11 +357,14 @@ public final class Ensemble implements AutoCloseable {
     ActorRef<RunCoordinator.Command> coordinator =
         system.systemActorOf(
             RunCoordinator.create(clustered, events), "run-coordinator", Props.empty());
-    ActorRef<RoleStatus> listener =
+    RunCoordinator.Ears ears =
         await(
-            AskPattern.<RunCoordinator.Command, ActorRef<RoleStatus>>ask(
+            AskPattern.<RunCoordinator.Command, RunCoordinator.Ears>ask(
                     coordinator, RunCoordinator.Listener::new, SHORT, system.scheduler())
                 .toCompletableFuture());
+    if (clustered) {
+      system.tell(new Node.Report(ears.refusals()));
+    }
     Function<String, ActorRef<Node.Command>> nodes = role -> system;
     List<ActorRef<Node.Command>> workers = Collections.nCopies(rolloutWorkers, system);
     if (clustered) {
@@ -294,9 +378,10 @@ public final class Ensemble implements AutoCloseable {
       Set<ActorRef<Node.Command>> all = new HashSet<>(byRole.values());
       all.addAll(workers);
       joined = List.copyOf(all);
+      joined.forEach(node -> node.tell(new Node.Report(ears.refusals())));
       nodes = role -> node(role, placement.getOrDefault(role, role), byRole);
     }
-    return new ActorCast(system, nodes, workers, listener, deadline);
+    return new ActorCast(system, nodes, workers, ears.roles(), deadline);
   }
 
   private static ActorRef<Node.Command> node(

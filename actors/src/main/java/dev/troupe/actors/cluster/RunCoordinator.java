@@ -1,8 +1,10 @@
 package dev.troupe.actors.cluster;
 
 import dev.troupe.protocol.event.MembersChanged;
+import dev.troupe.protocol.event.Notice;
 import dev.troupe.protocol.event.RoleChanged;
 import dev.troupe.protocol.event.RunEvent;
+import dev.troupe.protocol.message.Node;
 import dev.troupe.protocol.message.RoleStatus;
 import java.util.Map;
 import java.util.TreeMap;
@@ -29,18 +31,33 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
 
   private record Membership(ClusterEvent.ClusterDomainEvent event) implements Command {}
 
-  /** Asks for the address that roles report to. */
-  record Listener(ActorRef<ActorRef<RoleStatus>> replyTo) implements Command {}
+  private record Refused(String what) implements Command {}
+
+  /** Asks where the run listens. */
+  record Listener(ActorRef<Ears> replyTo) implements Command {}
+
+  /**
+   * Where the run listens.
+   *
+   * @param roles to what roles are doing
+   * @param refusals to whom nodes refused
+   */
+  record Ears(ActorRef<RoleStatus> roles, ActorRef<Node.Refused> refusals) {}
 
   private final Consumer<RunEvent.Builder> events;
-  private final ActorRef<RoleStatus> listener;
+  private final Ears ears;
   private final Map<String, MembersChanged.Member> members = new TreeMap<>();
 
   private RunCoordinator(
       ActorContext<Command> context, boolean clustered, Consumer<RunEvent.Builder> events) {
     super(context);
     this.events = events;
-    listener = context.messageAdapter(RoleStatus.class, Heard::new);
+    ears =
+        new Ears(
+            context.messageAdapter(RoleStatus.class, Heard::new),
+            context.messageAdapter(
+                Node.Refused.class,
+                refused -> new Refused("node " + refused.node() + " " + refused.what())));
     if (clustered) {
       Cluster.get(context.getSystem())
           .subscriptions()
@@ -61,11 +78,12 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
         .onMessage(Listener.class, this::onListener)
         .onMessage(Heard.class, this::onHeard)
         .onMessage(Membership.class, this::onMembership)
+        .onMessage(Refused.class, this::onRefused)
         .build();
   }
 
   private Behavior<Command> onListener(Listener ask) {
-    ask.replyTo().tell(listener);
+    ask.replyTo().tell(ears);
     return this;
   }
 
@@ -82,6 +100,13 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
                     .setAdapterVersion(status.adapterVersion())
                     .putAllMemoryBytes(status.memoryBytes())
                     .putAllPhaseSeconds(status.phaseSeconds())));
+    return this;
+  }
+
+  private Behavior<Command> onRefused(Refused refused) {
+    events.accept(
+        RunEvent.newBuilder()
+            .setNotice(Notice.newBuilder().setSeverity("warning").setText(refused.what())));
     return this;
   }
 

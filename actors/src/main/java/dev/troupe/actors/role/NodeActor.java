@@ -1,5 +1,6 @@
 package dev.troupe.actors.role;
 
+import dev.troupe.actors.trust.Refusals;
 import dev.troupe.engine.RoleEngine;
 import dev.troupe.protocol.message.Node;
 import java.util.List;
@@ -23,6 +24,8 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
   private final int rolloutWorkers;
   private final int protocolVersion;
   private final RoleEngine.Factory engines;
+  private final RunFiles files;
+  private final Refusals refusals;
   private int opened;
 
   private NodeActor(
@@ -31,13 +34,17 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
       List<String> roles,
       int rolloutWorkers,
       int protocolVersion,
-      RoleEngine.Factory engines) {
+      RoleEngine.Factory engines,
+      RunFiles files,
+      Refusals refusals) {
     super(context);
     this.name = name;
     this.roles = roles;
     this.rolloutWorkers = rolloutWorkers;
     this.protocolVersion = protocolVersion;
     this.engines = engines;
+    this.files = files;
+    this.refusals = refusals;
     context.getSystem().receptionist().tell(Receptionist.register(KEY, context.getSelf()));
   }
 
@@ -46,15 +53,21 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
    * @param roles the node roles that placement names
    * @param rolloutWorkers how many roles may live here that answer prompts for a policy elsewhere
    * @param protocolVersion {@link Node#PROTOCOL_VERSION}, but in tests of strangers
+   * @param files where roles may write
+   * @param refusals of connections to this JVM
    */
   public static Behavior<Node.Command> create(
       String name,
       List<String> roles,
       int rolloutWorkers,
       int protocolVersion,
-      RoleEngine.Factory engines) {
+      RoleEngine.Factory engines,
+      RunFiles files,
+      Refusals refusals) {
     return Behaviors.setup(
-        context -> new NodeActor(context, name, roles, rolloutWorkers, protocolVersion, engines));
+        context ->
+            new NodeActor(
+                context, name, roles, rolloutWorkers, protocolVersion, engines, files, refusals));
   }
 
   @Override
@@ -62,6 +75,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
     return newReceiveBuilder()
         .onMessage(Node.Introduce.class, this::onIntroduce)
         .onMessage(Node.Open.class, this::onOpen)
+        .onMessage(Node.Report.class, this::onReport)
         .onMessage(Node.Leave.class, leave -> Behaviors.stopped())
         .build();
   }
@@ -75,13 +89,18 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
     return this;
   }
 
+  private Behavior<Node.Command> onReport(Node.Report report) {
+    refusals.listen(what -> report.listener().tell(new Node.Refused(name, what)));
+    return this;
+  }
+
   private Behavior<Node.Command> onOpen(Node.Open open) {
     opened++;
     ActorRef<dev.troupe.protocol.message.RoleWorker.Command> worker =
         getContext()
             .spawn(
                 RoleActor.create(
-                    open.spec(), name, () -> engines.open(open.spec()), open.listener()),
+                    open.spec(), name, () -> engines.open(open.spec()), files, open.listener()),
                 open.spec().name() + "-" + opened);
     open.replyTo().tell(new Node.Opened(worker, name));
     return this;

@@ -9,7 +9,6 @@ import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
-import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.EnumSet;
@@ -63,6 +62,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private final RoleSpec spec;
   private final String node;
   private final Supplier<RoleEngine> opener;
+  private final RunFiles files;
   private final ActorRef<RoleStatus> listener;
   private final ExecutorService thread;
   private final Deque<RoleWorker.Command> waiting = new ArrayDeque<>();
@@ -83,11 +83,13 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       RoleSpec spec,
       String node,
       Supplier<RoleEngine> opener,
+      RunFiles files,
       ActorRef<RoleStatus> listener) {
     super(context);
     this.spec = spec;
     this.node = node;
     this.opener = opener;
+    this.files = files;
     this.listener = listener;
     this.system = context.getSystem();
     this.thread =
@@ -101,8 +103,12 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
 
   /** The engine is opened by the first request, on the role's thread. */
   static Behavior<RoleWorker.Command> create(
-      RoleSpec spec, String node, Supplier<RoleEngine> opener, ActorRef<RoleStatus> listener) {
-    return Behaviors.setup(context -> new RoleActor(context, spec, node, opener, listener));
+      RoleSpec spec,
+      String node,
+      Supplier<RoleEngine> opener,
+      RunFiles files,
+      ActorRef<RoleStatus> listener) {
+    return Behaviors.setup(context -> new RoleActor(context, spec, node, opener, files, listener));
   }
 
   @Override
@@ -208,11 +214,11 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     } else if (work instanceof RoleWorker.Update<?> update) {
       return new RoleWorker.Updated(updated(open, update));
     } else if (work instanceof RoleWorker.Save save) {
-      open.save(Path.of(save.directory()));
+      open.save(files.toWrite(save.directory()));
     } else if (work instanceof RoleWorker.Checkpoint checkpoint) {
-      open.checkpoint(Path.of(checkpoint.directory()));
+      open.checkpoint(files.toWrite(checkpoint.directory()));
     } else if (work instanceof RoleWorker.Restore restore) {
-      open.restore(Path.of(restore.directory()));
+      open.restore(files.toRead(restore.directory()));
       lent = Weights.NONE;
     } else if (work instanceof RoleWorker.Lend) {
       if (lent.version() != open.adapterVersion()) {

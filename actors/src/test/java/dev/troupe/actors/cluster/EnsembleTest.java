@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.actors.role.FakeEngines;
 import dev.troupe.actors.role.RoleException;
+import dev.troupe.actors.role.RunFiles;
+import dev.troupe.actors.trust.Authority;
+import dev.troupe.actors.trust.Credentials;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
@@ -48,6 +51,8 @@ class EnsembleTest {
   private static final Map<String, String> APART =
       Map.of("policy", "one", "critic", "two", "reward", "three", "reference", "three");
 
+  private static final Authority AUTHORITY = Authority.create("test", Duration.ofHours(1));
+
   private final List<Ensemble> open = new ArrayList<>();
   private final Queue<RunEvent.Builder> events = new ConcurrentLinkedQueue<>();
 
@@ -61,8 +66,17 @@ class EnsembleTest {
     return ensemble;
   }
 
+  private static Credentials credentials() {
+    return AUTHORITY.issue("test", Duration.ofHours(1));
+  }
+
+  private static Ensemble.Place place() {
+    return new Ensemble.Place(credentials(), RunFiles.ANYWHERE);
+  }
+
   private Ensemble node(Ensemble seed, String role, FakeEngines engines) {
-    return opened(Ensemble.node(LOOPBACK, 0, seed.address(), List.of(role), LONG, engines));
+    return opened(
+        Ensemble.node(LOOPBACK, 0, seed.address(), List.of(role), LONG, place(), engines));
   }
 
   private Cast cast(Ensemble ensemble, Duration join, Duration deadline) {
@@ -127,7 +141,7 @@ class EnsembleTest {
     FakeEngines alone = new FakeEngines();
     List<Object> expected = recipe(cast(opened(Ensemble.local(alone)), LONG, LONG));
 
-    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0));
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, credentials()));
     List<FakeEngines> engines = List.of(new FakeEngines(), new FakeEngines(), new FakeEngines());
     List<Ensemble> nodes =
         List.of(
@@ -176,7 +190,7 @@ class EnsembleTest {
   @Test
   void prompts_spreadOverNodes_areAnsweredAsByThePolicyAlone_alsoWhenOneIsLost() throws Exception {
     List<Object> expected = recipe(cast(opened(Ensemble.local(new FakeEngines())), LONG, LONG));
-    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 2));
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 2, credentials()));
     node(seed, "one", new FakeEngines());
     FakeEngines steady = new FakeEngines();
     FakeEngines mortal = new FakeEngines();
@@ -223,7 +237,7 @@ class EnsembleTest {
 
   @Test
   void prompts_whenEveryFollowerIsLost_failWithTheReason() throws Exception {
-    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 1));
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 1, credentials()));
     node(seed, "one", new FakeEngines());
     FakeEngines mortal = new FakeEngines();
     Ensemble dies = node(seed, Ensemble.ROLLOUT, mortal);
@@ -243,7 +257,7 @@ class EnsembleTest {
 
   @Test
   void cast_withoutItsFollowers_saysHowManyAreMissing() {
-    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 3));
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 3, credentials()));
     node(seed, "one", new FakeEngines());
     node(seed, Ensemble.ROLLOUT, new FakeEngines());
     assertThatThrownBy(() -> castOnOne(seed, Duration.ofSeconds(3)))
@@ -256,7 +270,7 @@ class EnsembleTest {
 
   @Test
   void request_toANodeThatEnds_failsAtOnceWithRoleAndNode() throws Exception {
-    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0));
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, credentials()));
     FakeEngines engines = new FakeEngines();
     node(seed, "one", engines);
     node(seed, "two", new FakeEngines());
@@ -299,11 +313,19 @@ class EnsembleTest {
 
   @Test
   void node_ofAnotherProtocolVersion_isRefused() {
-    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0));
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, credentials()));
     Ensemble stranger =
         opened(
             Ensemble.node(
-                LOOPBACK, 0, seed.address(), List.of("one"), 0, LONG, 99, new FakeEngines()));
+                LOOPBACK,
+                0,
+                seed.address(),
+                List.of("one"),
+                0,
+                LONG,
+                99,
+                place(),
+                new FakeEngines()));
     assertThatThrownBy(() -> cast(seed, LONG, LONG))
         .isInstanceOf(ClusterException.class)
         .hasMessage(
@@ -317,7 +339,7 @@ class EnsembleTest {
 
   @Test
   void cast_withoutItsNodes_saysWhichAreMissingAndHowToStartThem() {
-    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0));
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, credentials()));
     node(seed, "two", new FakeEngines());
     assertThatThrownBy(() -> cast(seed, Duration.ofSeconds(3), LONG))
         .isInstanceOf(ClusterException.class)
@@ -339,7 +361,13 @@ class EnsembleTest {
     assertThatThrownBy(
             () ->
                 Ensemble.node(
-                    LOOPBACK, 0, seed, List.of("one"), Duration.ofSeconds(2), new FakeEngines()))
+                    LOOPBACK,
+                    0,
+                    seed,
+                    List.of("one"),
+                    Duration.ofSeconds(2),
+                    place(),
+                    new FakeEngines()))
         .isInstanceOf(ClusterException.class)
         .hasMessage(
             "cannot reach the seed node "
@@ -351,14 +379,16 @@ class EnsembleTest {
   @Test
   void node_withASeedThatIsNoAddress_saysWhatOneLooksLike() {
     assertThatThrownBy(
-            () -> Ensemble.node(LOOPBACK, 0, "here", List.of("one"), LONG, new FakeEngines()))
+            () ->
+                Ensemble.node(
+                    LOOPBACK, 0, "here", List.of("one"), LONG, place(), new FakeEngines()))
         .hasMessage("the seed node must be HOST:PORT, found 'here'; for example 127.0.0.1:7355");
   }
 
   @Test
   void seed_onAPortInUse_saysSo() throws IOException {
     try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      assertThatThrownBy(() -> opened(Ensemble.seed(LOOPBACK, taken.getLocalPort())))
+      assertThatThrownBy(() -> opened(Ensemble.seed(LOOPBACK, taken.getLocalPort(), credentials())))
           .isInstanceOf(ClusterException.class)
           .hasMessageStartingWith("cannot listen on " + LOOPBACK + ":" + taken.getLocalPort())
           .hasMessageContaining("Choose another one, or 0 for any free one");

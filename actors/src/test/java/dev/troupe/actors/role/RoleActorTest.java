@@ -72,7 +72,9 @@ class RoleActorTest {
   }
 
   private ActorRef<RoleWorker.Command> spawn(FakeEngines engines) {
-    return KIT.spawn(RoleActor.create(SPEC, "here", () -> engines.open(SPEC), statuses.getRef()));
+    return KIT.spawn(
+        RoleActor.create(
+            SPEC, "here", () -> engines.open(SPEC), RunFiles.ANYWHERE, statuses.getRef()));
   }
 
   private void ask(ActorRef<RoleWorker.Command> worker, RoleWorker.Work work) {

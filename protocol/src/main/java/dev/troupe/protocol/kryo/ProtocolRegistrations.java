@@ -75,6 +75,8 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.Take.class,
         RoleWorker.Fetch.class,
         RoleWorker.Lent.class,
-        RoleWorker.Fetched.class);
+        RoleWorker.Fetched.class,
+        Node.Report.class,
+        Node.Refused.class);
   }
 }

@@ -7,7 +7,7 @@ import org.apache.pekko.actor.typed.ActorRef;
 /** The actor of one JVM that brings roles to life there. */
 public final class Node {
   /** Raised with every change of a message; nodes of another version are refused. */
-  public static final int PROTOCOL_VERSION = 3;
+  public static final int PROTOCOL_VERSION = 4;
 
   private Node() {}
 
@@ -20,6 +20,17 @@ public final class Node {
   /** Brings a role to life; answered by {@link Opened}. Its engine loads with the first request. */
   public record Open(RoleSpec spec, ActorRef<RoleStatus> listener, ActorRef<Reply> replyTo)
       implements Command, Wire {}
+
+  /** Asks to be told of connections that the node refused and will refuse: {@link Refused}. */
+  public record Report(ActorRef<Refused> listener) implements Command, Wire {}
+
+  /**
+   * A connection was refused.
+   *
+   * @param node that refused it
+   * @param what with whom, and why
+   */
+  public record Refused(String node, String what) implements Wire {}
 
   /** The run is over: the node's JVM ends. */
   public record Leave() implements Command, Wire {}

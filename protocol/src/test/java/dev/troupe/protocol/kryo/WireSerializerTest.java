@@ -221,6 +221,8 @@ class WireSerializerTest {
       }
     }
     all.add(new Node.Opened(reference("worker"), "n"));
+    all.add(new Node.Report(reference("refusals")));
+    all.add(new Node.Refused("n", "refused a connection"));
     all.add(new Node.Leave());
     return all;
   }

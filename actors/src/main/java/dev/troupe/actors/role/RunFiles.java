@@ -1,0 +1,118 @@
+package dev.troupe.actors.role;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The one directory that a node's roles write in and take checkpoints from. A node is told of it by
+ * whoever starts it; what messages name is held against it every time, links resolved.
+ */
+public final class RunFiles {
+  /** Of a JVM that takes no messages from others. */
+  public static final RunFiles ANYWHERE = new RunFiles(null, true);
+
+  /** Of a JVM that plays no roles. */
+  public static final RunFiles NOWHERE = new RunFiles(null, false);
+
+  private final @Nullable Path root;
+  private final boolean anywhere;
+
+  private RunFiles(@Nullable Path root, boolean anywhere) {
+    this.root = root;
+    this.anywhere = anywhere;
+  }
+
+  /**
+   * Below the directory of a run, which need not be there yet. It may be a link itself, or lie
+   * behind one: it is the user's own choice.
+   */
+  public static RunFiles of(Path run) {
+    return new RunFiles(run.toAbsolutePath(), false);
+  }
+
+  /**
+   * The directory to write in, made where it is not there.
+   *
+   * @throws RunFilesException when it is outside, is reached through a link to the outside, or
+   *     holds links
+   */
+  Path toWrite(String directory) {
+    if (anywhere) {
+      return Path.of(directory);
+    }
+    try {
+      Path place = inside(directory);
+      Files.createDirectories(place);
+      return withoutLinks(directory, inside(directory));
+    } catch (IOException e) {
+      throw new RunFilesException("cannot write into " + directory + ": " + e, e);
+    }
+  }
+
+  /** The directory to read, likewise. */
+  Path toRead(String directory) {
+    if (anywhere) {
+      return Path.of(directory);
+    }
+    try {
+      return withoutLinks(directory, inside(directory));
+    } catch (IOException e) {
+      throw new RunFilesException("cannot read " + directory + ": " + e, e);
+    }
+  }
+
+  private Path inside(String directory) throws IOException {
+    if (root == null) {
+      throw new RunFilesException("this node has no run's directory, and was given " + directory);
+    }
+    Files.createDirectories(root);
+    Path run = root.toRealPath();
+    Path place = real(Path.of(directory).toAbsolutePath());
+    if (!place.startsWith(run) || place.equals(run)) {
+      throw new RunFilesException(
+          "refuses "
+              + directory
+              + (place.equals(Path.of(directory).toAbsolutePath()) ? "" : " (" + place + ")")
+              + ": it is not inside the run's directory "
+              + run);
+    }
+    return place;
+  }
+
+  /** Links resolved as far as there is something, the names of what is to be made after that. */
+  private static Path real(Path path) throws IOException {
+    Path there = path;
+    while (!Files.exists(there, LinkOption.NOFOLLOW_LINKS)) {
+      Path above = there.getParent();
+      if (above == null) {
+        throw new RunFilesException("refuses " + path + ": nothing of it exists");
+      }
+      there = above;
+    }
+    Path rest = there.relativize(path);
+    for (Path name : rest) {
+      if (name.toString().equals("..")) {
+        throw new RunFilesException("refuses " + path + ": it has .. after what is not there");
+      }
+    }
+    // Fails on a link that leads nowhere.
+    return there.toRealPath().resolve(rest).normalize();
+  }
+
+  /** A file that is a link would be written, or read, elsewhere. */
+  private static Path withoutLinks(String directory, Path place) throws IOException {
+    try (Stream<Path> below = Files.walk(place)) {
+      Optional<Path> link = below.filter(Files::isSymbolicLink).findFirst();
+      if (link.isPresent()) {
+        throw new RunFilesException(
+            "refuses " + directory + ": " + link.get() + " is a symbolic link");
+      }
+    }
+    return place;
+  }
+}

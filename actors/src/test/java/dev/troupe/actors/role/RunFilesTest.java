@@ -1,0 +1,100 @@
+package dev.troupe.actors.role;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What messages name is held against the run's directory, links resolved, every time. */
+class RunFilesTest {
+  @TempDir Path directory;
+  private Path run;
+  private Path outside;
+  private RunFiles files;
+
+  @BeforeEach
+  void make() throws IOException {
+    directory = directory.toRealPath();
+    run = directory.resolve("run");
+    outside = Files.createDirectory(directory.resolve("outside"));
+    files = RunFiles.of(run);
+  }
+
+  private void refused(Path place) {
+    assertThatThrownBy(() -> files.toWrite(place.toString()))
+        .isInstanceOf(RunFilesException.class)
+        .hasMessageContaining("refuses " + place);
+    assertThatThrownBy(() -> files.toRead(place.toString()))
+        .isInstanceOf(RunFilesException.class)
+        .hasMessageContaining("refuses " + place);
+    assertThat(outside).isEmptyDirectory();
+  }
+
+  @Test
+  void inside_isMade_alsoWhereTheRunsDirectoryIsNotThereYet() {
+    Path place = run.resolve("checkpoints/sft/.writing/policy");
+    assertThat(files.toWrite(place.toString())).isEqualTo(place).isEmptyDirectory();
+    assertThat(files.toRead(place.toString())).isEqualTo(place);
+  }
+
+  @Test
+  void outside_isRefused_howeverItIsNamed() throws IOException {
+    refused(outside);
+    refused(outside.resolve("deeper"));
+    refused(run);
+    refused(directory.resolve("runs"));
+    refused(run.resolve("../outside"));
+    refused(run.resolve("a/../../outside/x"));
+    refused(Path.of("elsewhere").toAbsolutePath());
+    Files.createDirectories(run.resolve("a"));
+    refused(run.resolve("a/../../outside/x"));
+  }
+
+  @Test
+  void links_madeBefore_areResolved() throws IOException {
+    Files.createDirectories(run);
+    Files.createSymbolicLink(run.resolve("away"), outside);
+    Files.createSymbolicLink(run.resolve("nowhere"), directory.resolve("not there"));
+    refused(run.resolve("away"));
+    refused(run.resolve("away/policy"));
+    assertThatThrownBy(() -> files.toWrite(run.resolve("nowhere/policy").toString()))
+        .isInstanceOf(RunFilesException.class);
+    assertThat(directory.resolve("not there")).doesNotExist();
+    Files.createDirectory(run.resolve("there"));
+    Files.createSymbolicLink(run.resolve("within"), run.resolve("there"));
+    assertThat(files.toWrite(run.resolve("within/x").toString())).isEqualTo(run.resolve("there/x"));
+  }
+
+  @Test
+  void links_madeAfterAFirstUse_areRefusedAtTheNext() throws IOException {
+    Path policy = files.toWrite(run.resolve("policy").toString());
+    Files.createSymbolicLink(
+        policy.resolve("adapter_model.safetensors.part"), outside.resolve("file"));
+    assertThatThrownBy(() -> files.toWrite(policy.toString()))
+        .hasMessageContaining("adapter_model.safetensors.part is a symbolic link");
+    Files.delete(policy.resolve("adapter_model.safetensors.part"));
+    Files.delete(policy);
+    Files.createSymbolicLink(policy, outside);
+    refused(policy);
+  }
+
+  @Test
+  void theRunsOwnDirectory_mayBeALink() throws IOException {
+    Path real = Files.createDirectory(directory.resolve("real"));
+    Files.createSymbolicLink(directory.resolve("link"), real);
+    RunFiles linked = RunFiles.of(directory.resolve("link"));
+    assertThat(linked.toWrite(directory.resolve("link/sft").toString()))
+        .isEqualTo(real.resolve("sft"));
+  }
+
+  @Test
+  void aJvmWithoutRoles_writesNothing() {
+    assertThatThrownBy(() -> RunFiles.NOWHERE.toWrite(run.toString()))
+        .hasMessageContaining("no run's directory");
+  }
+}
