@@ -5,11 +5,15 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.StepListener;
+import dev.troupe.actors.trust.Authority;
 import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.launcher.Troupe;
 import dev.troupe.models.checkpoint.SafetensorsFile;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -49,13 +53,35 @@ class LaunchTest {
     return run.resolve(stage).resolve("adapter_model.safetensors");
   }
 
+  /** And takes no orders from others, who try while it runs. */
   @Test
-  void local3_givesTheBytesOfOneJvm() throws Exception {
+  void local3_givesTheBytesOfOneJvm_whateverStrangersTry() throws Exception {
     Path together = directory.resolve("together");
-    Process launch = launch(together, "--local", "3");
+    Path certificates = certificates("certificates");
+    Process launch = launch(together, "--local", "3", "--certificates", certificates.toString());
     List<Long> nodes = new ArrayList<>();
-    String output = read(launch, nodes, "never");
+    String output = read(launch, nodes, "sft ");
+    Matcher joined =
+        Pattern.compile("joined \\S+:(\\d+) as \\S+:(\\d+), roles \\[policy]")
+            .matcher(Files.readString(together.resolve("nodes/policy.log")));
+    assertThat(joined.find()).isTrue();
+    Path stolen = directory.resolve("stolen");
+    for (int port : List.of(Integer.parseInt(joined.group(1)), Integer.parseInt(joined.group(2)))) {
+      Strangers.attack(port, Authority.read(certificates.resolve("authority")), stolen);
+    }
+    output += read(launch, nodes, "never");
     assertThat(launch.waitFor()).as(output).isZero();
+    assertThat(stolen).doesNotExist();
+    for (String who : List.of(joined.group(1), joined.group(2))) {
+      for (String why : Strangers.REASONS) {
+        assertThat(output)
+            .containsPattern(
+                "node 127\\.0\\.0\\.1:"
+                    + who
+                    + " refused a connection with 127\\.0\\.0\\.1:\\d+: "
+                    + Pattern.quote(why));
+      }
+    }
     assertThat(nodes).hasSize(3).noneMatch(LaunchTest::alive);
     assertSameBytesAsAlone(together);
   }
@@ -183,12 +209,36 @@ class LaunchTest {
   @Test
   void node_seedUnreachable_saysSo() throws Exception {
     Process node =
-        start(List.of("node", "--join", "127.0.0.1:1", "--roles", "policy", "--join-timeout", "2"));
+        start(
+            List.of(
+                "node",
+                "--join",
+                "127.0.0.1:1",
+                "--roles",
+                "policy",
+                "--join-timeout",
+                "2",
+                "--certificates",
+                certificates("unreachable").toString(),
+                "--output",
+                "" + directory.resolve("unreachable-run")));
     String output = read(node, new ArrayList<>(), "never");
     assertThat(node.waitFor()).isEqualTo(2);
     assertThat(output)
         .contains("error: cannot reach the seed node 127.0.0.1:1 after 2 s. Is a run started there")
         .doesNotContain("\tat ");
+  }
+
+  private static Path certificates(String name) {
+    Path made = directory.resolve(name);
+    assertThat(
+            Troupe.execute(
+                new PrintWriter(Writer.nullWriter()),
+                new PrintWriter(System.err, true, StandardCharsets.UTF_8),
+                "certificates",
+                made.toString()))
+        .isZero();
+    return made;
   }
 
   private static Process launch(Path output, String... options) throws IOException {

@@ -66,7 +66,14 @@ final class Includes
               ? "is a directory, expected a configuration file"
               : file.exists() ? "cannot be read: permission denied" : "no such file");
     }
-    return ConfigFactory.parseFile(file, strict(context)).root();
+    try {
+      return ConfigFactory.parseFile(file, strict(context)).root();
+    } catch (com.typesafe.config.ConfigException.Parse e) {
+      // Nothing of it is quoted, as the library does: it may be any file of this machine.
+      throw new ConfigException(
+          e.origin() == null ? file.toString() : Places.of(e.origin()),
+          "is not a configuration (HOCON) from here on; it was named by include " + what);
+    }
   }
 
   private static ConfigObject preset(ConfigIncludeContext context, String what, String shown) {

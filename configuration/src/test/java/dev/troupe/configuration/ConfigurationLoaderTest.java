@@ -230,6 +230,17 @@ class ConfigurationLoaderTest {
   }
 
   @Test
+  void include_ofWhatIsNoConfiguration_namesTheLine_andQuotesNothing() throws IOException {
+    Path other = Files.writeString(directory.resolve("shadow"), "# x\nroot:$6$secret:1:0:\n");
+    Path file = directory.resolve("my.conf");
+    Files.writeString(file, "include \"shadow\"");
+    assertThatThrownBy(() -> loader.load(file, List.of()))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining(other + ":2: is not a configuration (HOCON) from here on")
+        .hasMessageNotContainingAny("root", "secret");
+  }
+
+  @Test
   void include_missing() throws IOException {
     Path file = directory.resolve("my.conf");
     Files.writeString(file, "include \"presets/modrn.conf\"");

@@ -21,6 +21,7 @@ import java.util.concurrent.TimeoutException;
 import org.apache.pekko.actor.ActorSystem;
 import org.apache.pekko.http.javadsl.Http;
 import org.apache.pekko.http.javadsl.ServerBinding;
+import org.apache.pekko.stream.javadsl.Sink;
 
 /**
  * The web page of a run directory, served over HTTP while the run lasts and after. It reads the
@@ -53,6 +54,7 @@ public final class DashboardServer implements RunPage {
                 coordinated-shutdown.run-by-jvm-shutdown-hook = off
                 actor.default-dispatcher.fork-join-executor { parallelism-min = 2, parallelism-max = 2 }
                 http.server.transparent-head-requests = on
+                http.server.idle-timeout = 30 s
                 http.server.server-header = ""
               }
               """)
@@ -80,6 +82,10 @@ public final class DashboardServer implements RunPage {
    * @throws DashboardException when there is no such directory or the address cannot be taken
    */
   public static DashboardServer start(Path runDirectory, String host, int port) {
+    return start(runDirectory, host, port, Connections.FIRST_REQUEST);
+  }
+
+  static DashboardServer start(Path runDirectory, String host, int port, Duration firstRequest) {
     if (!Files.isDirectory(runDirectory)) {
       throw new DashboardException(
           String.format(
@@ -91,10 +97,13 @@ public final class DashboardServer implements RunPage {
     Pages pages = new Pages(live, host);
     ActorSystem system = ActorSystem.create("troupe-dashboard", SYSTEM);
     try {
+      Connections connections = new Connections(system, pages::answer, firstRequest);
       ServerBinding binding =
           Http.get(system)
               .newServerAt(host, port)
-              .bindSync(pages::answer)
+              .connectionSource()
+              .to(Sink.foreach(connections::admit))
+              .run(system)
               .toCompletableFuture()
               .get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
       RunFollower follower = RunFollower.start("troupe-dashboard", runDirectory, live::take);

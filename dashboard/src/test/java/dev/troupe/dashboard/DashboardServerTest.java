@@ -14,6 +14,8 @@ import java.net.HttpURLConnection;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.SocketException;
+import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -22,6 +24,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -66,6 +70,63 @@ final class DashboardServerTest {
       }
       assertThat(System.nanoTime()).as("the event file is followed").isLessThan(deadline);
       Thread.onSpinWait();
+    }
+  }
+
+  /** Each has sent the half of a request, and will send no more. */
+  @Test
+  void manyHalfOpenConnections_doNotStarveThePage() throws Exception {
+    List<Socket> halves = new ArrayList<>();
+    try {
+      for (int i = 0; i < Connections.MOST + 100; i++) {
+        halves.add(half(server));
+      }
+      for (String path : List.of("/", "/static/app.js", "/api/run")) {
+        HttpResponse<String> response =
+            client.send(
+                HttpRequest.newBuilder(server.url().resolve(path))
+                    .timeout(Duration.ofSeconds(20))
+                    .build(),
+                HttpResponse.BodyHandlers.ofString());
+        assertThat(response.statusCode()).as(path).isEqualTo(200);
+      }
+      // The first to come has given its place to a later one.
+      assertThat(closed(halves.get(0))).isTrue();
+    } finally {
+      for (Socket half : halves) {
+        half.close();
+      }
+    }
+  }
+
+  @Test
+  void aConnectionWithoutAWholeRequest_isClosedInTime() throws Exception {
+    try (DashboardServer impatient =
+            DashboardServer.start(
+                directory, DashboardServer.DEFAULT_HOST, 0, Duration.ofMillis(300));
+        Socket half = half(impatient)) {
+      assertThat(closed(half)).isTrue();
+    }
+  }
+
+  private static Socket half(DashboardServer server) throws IOException {
+    Socket socket = new Socket(InetAddress.getLoopbackAddress(), server.port());
+    socket.getOutputStream().write("GET / HTTP/1.1\r\nHost: loc".getBytes(StandardCharsets.UTF_8));
+    return socket;
+  }
+
+  /** Whether the other side ends it within 20 s, whatever it says before. */
+  private static boolean closed(Socket socket) throws IOException {
+    socket.setSoTimeout(20_000);
+    try {
+      while (socket.getInputStream().read() >= 0) {
+        // An answer to half a request.
+      }
+      return true;
+    } catch (SocketTimeoutException e) {
+      return false;
+    } catch (SocketException e) {
+      return true;
     }
   }
 

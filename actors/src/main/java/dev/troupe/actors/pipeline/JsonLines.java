@@ -3,12 +3,12 @@ package dev.troupe.actors.pipeline;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.troupe.models.checkpoint.DurableFiles;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
@@ -66,7 +66,8 @@ final class JsonLines {
       throw new PipelineException("cannot rewrite " + file + ": " + e, e);
     }
     try {
-      Files.move(rewritten, file, StandardCopyOption.ATOMIC_MOVE);
+      DurableFiles.sync(rewritten);
+      DurableFiles.rename(rewritten, file);
     } catch (IOException e) {
       throw new PipelineException("cannot rewrite " + file + ": " + e, e);
     }

@@ -3,6 +3,7 @@ package dev.troupe.actors.pipeline;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.engine.HybridEngines;
+import dev.troupe.models.checkpoint.DurableFiles;
 import dev.troupe.models.fresh.FreshModel;
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.event.EventLog;
@@ -36,7 +37,6 @@ import dev.troupe.rlhf.recipe.TuningConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -475,7 +475,8 @@ public final class Pipeline {
               writing,
               corpus(StageData.sft(data, config.seed(), reading("pretrain"))),
               config.seed());
-      Files.move(writing, fresh, StandardCopyOption.ATOMIC_MOVE);
+      DurableFiles.syncTree(writing);
+      DurableFiles.rename(writing, fresh);
     }
     return fresh;
   }

@@ -6,12 +6,13 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
+import dev.troupe.models.checkpoint.DurableFiles;
+import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.rlhf.port.Checkpoints;
 import dev.troupe.rlhf.recipe.StageResult;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -126,7 +127,9 @@ final class RunCheckpoints implements Checkpoints {
       JSON.writeValue(writing.resolve(STATE).toFile(), state);
       Manifest manifest = new Manifest(stage, step, seconds(), Digests.of(writing), needed);
       JSON.writeValue(writing.resolve(MANIFEST).toFile(), manifest);
-      Files.move(writing, place, StandardCopyOption.ATOMIC_MOVE);
+      DurableFiles.syncTree(writing);
+      DurableFiles.rename(writing, place);
+      DurableFiles.sync(directory);
       prune(stage);
     } catch (IOException e) {
       throw new PipelineException("cannot write the checkpoint " + place + ": " + e, e);
@@ -217,7 +220,7 @@ final class RunCheckpoints implements Checkpoints {
       throw new PipelineException(
           String.format(
               Locale.ROOT,
-              "the checkpoint %s was written by another version of Troupe: %s: %s",
+              "the checkpoint %s was written by another version of Troupe: %s %s",
               checkpoint,
               STATE,
               e.getOriginalMessage()),
@@ -235,13 +238,14 @@ final class RunCheckpoints implements Checkpoints {
   /** Notes that a stage is complete; its checkpoints are not needed any more. */
   void complete(String stage, Path trained, StageResult result) {
     Path done = directory.resolve(stage).resolve(DONE);
-    Path writing = directory.resolve(stage).resolve(WRITING + ".json");
     try {
       Files.createDirectories(directory.resolve(stage));
-      JSON.writeValue(
-          writing.toFile(),
-          new Completed(seconds(), Digests.of(trained), JSON.valueToTree(result)));
-      Files.move(writing, done, StandardCopyOption.ATOMIC_MOVE);
+      // What it names is on the disk before it is.
+      DurableFiles.syncTree(trained);
+      DurableFiles.write(
+          done,
+          JSON.writeValueAsString(
+              new Completed(seconds(), Digests.of(trained), JSON.valueToTree(result))));
       for (Path checkpoint : all(stage)) {
         remove(checkpoint);
       }
@@ -286,7 +290,7 @@ final class RunCheckpoints implements Checkpoints {
               Locale.ROOT,
               "cannot read %s: %s. Remove it to have stage %s run again",
               done,
-              e.getMessage(),
+              e instanceof JsonProcessingException json ? JsonFile.fault(json) : e,
               stage),
           e);
     }

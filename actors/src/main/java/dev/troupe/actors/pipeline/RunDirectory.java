@@ -1,5 +1,6 @@
 package dev.troupe.actors.pipeline;
 
+import dev.troupe.models.checkpoint.DurableFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -77,8 +78,8 @@ public record RunDirectory(Path path) {
   private void note(String configuration, RunIdentity identity) throws IOException {
     Path writing = path.resolve(IDENTITY + ".writing");
     identity.write(writing);
-    Files.move(writing, path.resolve(IDENTITY), StandardCopyOption.REPLACE_EXISTING);
-    Files.writeString(path.resolve(CONFIGURATION), configuration);
+    DurableFiles.rename(writing, path.resolve(IDENTITY));
+    DurableFiles.write(path.resolve(CONFIGURATION), configuration);
   }
 
   /** The new model that pre-training starts from. */
@@ -146,6 +147,6 @@ public record RunDirectory(Path path) {
   }
 
   void writeSummary(String json) throws IOException {
-    Files.writeString(path.resolve(SUMMARY), json);
+    DurableFiles.write(path.resolve(SUMMARY), json);
   }
 }

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.models.checkpoint.DurableFiles;
+import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.SourceConfig;
 import dev.troupe.rlhf.data.SourceFiles;
@@ -121,7 +123,7 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
   }
 
   void write(Path file) throws IOException {
-    Files.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n");
+    DurableFiles.write(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(this) + "\n");
   }
 
   static RunIdentity read(Path file) throws IOException {
@@ -129,7 +131,7 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
       return JSON.readValue(Files.readString(file), RunIdentity.class);
     } catch (JsonProcessingException e) {
       throw new PipelineException(
-          file + " cannot be read: " + e.getOriginalMessage() + "; start a new run", e);
+          file + " cannot be read " + JsonFile.fault(e) + "; start a new run", e);
     }
   }
 

@@ -1,7 +1,11 @@
 package dev.troupe.models.checkpoint;
 
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.exc.StreamConstraintsException;
+import com.fasterxml.jackson.core.io.JsonEOFException;
+import com.fasterxml.jackson.databind.DatabindException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -10,7 +14,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Map;
 
 /**
@@ -47,15 +50,9 @@ public final class JsonFile {
     try {
       node = MAPPER.readTree(json);
     } catch (JsonProcessingException e) {
-      throw new CheckpointException(
-          where
-              + " is not valid JSON (line "
-              + (e.getLocation() == null ? "?" : e.getLocation().getLineNr())
-              + "): "
-              + e.getOriginalMessage(),
-          e);
+      throw new CheckpointException(where + " is not valid JSON " + fault(e));
     } catch (IOException e) {
-      throw new CheckpointException(where + " is not valid JSON: " + e.getMessage(), e);
+      throw new CheckpointException(where + " cannot be read as JSON.");
     }
     if (node instanceof ObjectNode object) {
       checkText(object, "", where);
@@ -103,12 +100,34 @@ public final class JsonFile {
     }
   }
 
+  /**
+   * Where a text stops being JSON and in what way, without a word of it: a file of a model may be a
+   * link to one that is not the user's to see.
+   */
+  public static String fault(JsonProcessingException e) {
+    JsonLocation at = e.getLocation();
+    String message = e.getOriginalMessage();
+    String kind = "something stands there that is not JSON";
+    if (e instanceof JsonEOFException || message.startsWith("Unexpected end-of-input")) {
+      kind = "it ends in the middle";
+    } else if (e instanceof StreamConstraintsException) {
+      kind = message;
+    } else if (message.startsWith("Duplicate field")) {
+      kind = "a key is there twice";
+    } else if (message.startsWith("Invalid UTF-8")) {
+      kind = "it is not UTF-8";
+    } else if (e instanceof DatabindException) {
+      kind = "a value is not of the kind expected";
+    }
+    return at == null || at.getLineNr() < 1
+        ? "(" + kind + ")"
+        : "(line " + at.getLineNr() + "): " + kind + ", at column " + at.getColumnNr();
+  }
+
   /** Writes the object, indented, by way of a temporary file beside it. */
   public static void write(Path file, ObjectNode object) {
     try {
-      Path part = file.resolveSibling(file.getFileName() + ".part");
-      Files.writeString(part, object.toPrettyString() + "\n");
-      Files.move(part, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+      DurableFiles.write(file, object.toPrettyString() + "\n");
     } catch (IOException e) {
       throw new CheckpointException(file + " cannot be written: " + e, e);
     }

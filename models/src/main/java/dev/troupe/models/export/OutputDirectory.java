@@ -1,6 +1,7 @@
 package dev.troupe.models.export;
 
 import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.models.checkpoint.DurableFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -69,8 +70,9 @@ final class OutputDirectory implements AutoCloseable {
   /** All is written: under its name now. */
   void keep() {
     try {
+      DurableFiles.syncTree(part);
       Files.deleteIfExists(output);
-      Files.move(part, output);
+      DurableFiles.rename(part, output);
       kept = true;
     } catch (IOException e) {
       throw new CheckpointException(output + " cannot be written: " + e, e);

@@ -225,7 +225,11 @@ public final class Tokenizer implements AutoCloseable {
           Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "false"));
     } catch (IOException | RuntimeException e) {
       throw new CheckpointException(
-          file + " is not a tokenizer that can be loaded: " + e.getMessage(), e);
+          file
+              + " is not a tokenizer that can be loaded: "
+              // What is quoted there is of the file, which may not be the user's.
+              + String.valueOf(e.getMessage()).replaceAll("\"(\\\\.|[^\"\\\\])*\"", "\"…\""),
+          e);
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.troupe.models.tokenizer;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.models.checkpoint.DurableFiles;
 import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.gguf.GgufFile;
@@ -43,6 +44,7 @@ public final class TokenizerFiles {
       for (String name : NAMES) {
         if (Files.exists(from.resolve(name))) {
           Files.copy(from.resolve(name), to.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+          DurableFiles.sync(to.resolve(name));
         }
       }
     } catch (IOException e) {

@@ -205,6 +205,31 @@ final class TokenizerTest {
         .hasMessageStartingWith(file.toString());
   }
 
+  /** Whoever gives away a model may link its files to anything that its user can read. */
+  @Test
+  void load_fileThatIsALinkElsewhere_isNotQuoted(@TempDir Path directory) throws Exception {
+    Path other = Files.writeString(directory.resolve("shadow"), "root:$6$secret:19000:0\n");
+    for (String name : List.of("tokenizer.json", "tokenizer_config.json", "config.json")) {
+      Path model = Files.createDirectory(directory.resolve("of " + name));
+      Golden.copy("gqa-tied-bf16", model);
+      Files.deleteIfExists(model.resolve(name));
+      Files.createSymbolicLink(model.resolve(name), other);
+      assertThatThrownBy(
+              () -> {
+                JsonFile.read(model.resolve("config.json"));
+                Tokenizer.load(model);
+              })
+          .as(name)
+          .isInstanceOf(CheckpointException.class)
+          .hasMessageStartingWith(
+              model.resolve(name)
+                  + " is not valid JSON (line 1): something stands there that is not JSON, at"
+                  + " column ")
+          .hasMessageNotContainingAny("root", "secret", "19000")
+          .hasNoCause();
+    }
+  }
+
   @Test
   void load_unknownSpecialToken_isNamed(@TempDir Path directory) throws Exception {
     Golden.copy("gqa-tied-bf16", directory);
