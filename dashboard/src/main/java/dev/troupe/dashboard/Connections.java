@@ -5,7 +5,6 @@ import java.util.LinkedHashSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.TimeoutException;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.ActorSystem;
 import org.apache.pekko.http.javadsl.IncomingConnection;
@@ -43,8 +42,7 @@ final class Connections {
     private volatile Optional<UniqueKillSwitch> closer = Optional.empty();
 
     void close() {
-      closer.ifPresent(
-          open -> open.abort(new TimeoutException("its place is given to another connection")));
+      closer.ifPresent(UniqueKillSwitch::shutdown);
     }
   }
 

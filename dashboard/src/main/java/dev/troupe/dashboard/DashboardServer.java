@@ -55,6 +55,7 @@ public final class DashboardServer implements RunPage {
                 actor.default-dispatcher.fork-join-executor { parallelism-min = 2, parallelism-max = 2 }
                 http.server.transparent-head-requests = on
                 http.server.idle-timeout = 30 s
+                http.server.parsing.error-logging-verbosity = off
                 http.server.server-header = ""
               }
               """)
