@@ -67,7 +67,7 @@ final class Connections {
                   return answer.apply(request);
                 })
             .watchTermination(Keep.both());
-    Pair<UniqueKillSwitch, CompletionStage<Done>> running = 
+    Pair<UniqueKillSwitch, CompletionStage<Done>> running =
         connection.handleWith(flow, Materializer.matFromSystem(system));
     place.closer = Optional.of(running.first());
     running.second().whenComplete((done, failure) -> leave(place));
