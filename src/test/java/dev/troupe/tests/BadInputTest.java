@@ -72,7 +72,14 @@ class BadInputTest {
   }
 
   @Test
-  void unknownArchitecture() throws IOException {
+  void unknownModelType() throws IOException {
+    edit("config.json", "\"llama\"", "\"mamba\"");
+    assertRefused(generate("Hello"), "unknown model_type 'mamba'", "llama");
+  }
+
+  @Test
+  void unknownArchitecture_whereNoModelTypeSaysTheFamily() throws IOException {
+    edit("config.json", "\"model_type\"\\s*:\\s*\"llama\",", "");
     edit("config.json", "LlamaForCausalLM", "MambaForCausalLM");
     assertRefused(generate("Hello"), "MambaForCausalLM", "LlamaForCausalLM");
   }

@@ -1,6 +1,7 @@
 package dev.troupe.actors.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.actors.role.FakeEngines;
@@ -16,6 +17,7 @@ import dev.troupe.rlhf.port.Role;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
+import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
 import java.security.Principal;
 import java.security.PrivateKey;
@@ -25,6 +27,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -165,9 +168,7 @@ class StrangersTest {
   void plainBytes_areRefused_andNamed() throws Exception {
     for (Ensemble knocked : List.of(seed, node)) {
       try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port(knocked))) {
-        socket
-            .getOutputStream()
-            .write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+        socket.getOutputStream().write(bytes("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
         assertThat(notice("node " + knocked.address() + " refused"))
             .isEqualTo(
                 "node "
@@ -180,6 +181,35 @@ class StrangersTest {
       }
     }
     theRunGoesOn();
+  }
+
+  /** As it is, behind what opens a TLS record, or behind Artery's own greeting. */
+  @Test
+  void noise_isWithoutEffect() throws Exception {
+    long number = 20261129;
+    Random random = new Random(number);
+    List<byte[]> openings =
+        List.of(
+            new byte[0],
+            new byte[] {22, 3, 3, 1, 44},
+            new byte[] {23, 3, 3, 1, 44},
+            bytes("AKKA\u0001"));
+    byte[] noise = new byte[300];
+    for (int i = 0; i < 80; i++) {
+      random.nextBytes(noise);
+      int port = port(i % 2 == 0 ? seed : node);
+      try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+        socket.getOutputStream().write(openings.get(i / 2 % openings.size()));
+        socket.getOutputStream().write(noise);
+      } catch (SocketException e) {
+        // Hung up on, which is an answer too.
+      }
+    }
+    assertThatCode(this::theRunGoesOn).as("seed " + number).doesNotThrowAnyException();
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.US_ASCII);
   }
 
   @Test
