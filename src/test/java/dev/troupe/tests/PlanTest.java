@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -172,7 +173,9 @@ class PlanTest {
     Path data = Files.writeString(directory.resolve("pairs.jsonl"), pairs);
     return Files.writeString(
         directory.resolve("run.conf"),
-        """
+        String.format(
+            Locale.ROOT,
+            """
         output = "%s"
         model = "%s"
         stages = [sft, reward, ppo, dpo]
@@ -182,11 +185,10 @@ class PlanTest {
         reward.held-out = 1
         ppo { prompts-per-iteration = 4, evaluation.held-out = 1 }
         dpo { held-out = 1, evaluation.held-out = 1 }
-        """
-            .formatted(
-                directory.resolve("out"),
-                Quickstarts.ROOT.resolve("configs/quickstart-base"),
-                data));
+        """,
+            directory.resolve("out"),
+            Quickstarts.ROOT.resolve("configs/quickstart-base"),
+            data));
   }
 
   private int troupe(Path config, String command, List<String> overrides, String... more) {

@@ -24,8 +24,8 @@ final class SnippetCommands {
       StringWriter err = new StringWriter();
       long start = System.nanoTime();
       int code = Troupe.execute(new PrintWriter(out), new PrintWriter(err), words);
-      System.out.printf(
-          "%d ms: %s%n", (System.nanoTime() - start) / 1_000_000, String.join(" ", words));
+      System.out.println(
+          (System.nanoTime() - start) / 1_000_000 + " ms: " + String.join(" ", words));
       if (code != 0) {
         System.out.println(
             "FAILED " + code + ": " + Arrays.toString(words) + ": " + oneLine(err + " " + out));

@@ -15,8 +15,7 @@ public final class Finite {
   private Finite() {}
 
   /**
-   * Checks the numbers that were read of a tensor; about a quarter of a second for a billion on one
-   * core.
+   * Checks the numbers that were read of a tensor; well below a second for a billion on one core.
    *
    * @param file where it lies, for the message
    * @param numbers all of the tensor's from the position on, which stays

@@ -16,6 +16,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,7 +52,7 @@ final class ContradictionsTest {
     assertThat(exported.has("text_config")).isFalse();
     double published = worst(path, adapter, golden);
     double again = worst(output, Optional.empty(), golden);
-    System.out.printf("%s: %.2e, exported %.2e%n", name, published, again);
+    System.out.printf(Locale.ROOT, "%s: %.2e, exported %.2e%n", name, published, again);
     assertThat(published).isLessThanOrEqualTo(TOLERANCE);
     assertThat(again).isLessThanOrEqualTo(TOLERANCE);
   }
