@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.troupe.engine.HybridEngines;
+import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.RoleSpec;
@@ -190,7 +191,7 @@ final class StartPoints {
       }
       return tokens;
     } catch (JsonProcessingException e) {
-      throw new PipelineException(file + " is no JSON: " + e.getOriginalMessage(), e);
+      throw new PipelineException(file + " cannot be read " + JsonFile.fault(e), e);
     } catch (IOException e) {
       throw new PipelineException("cannot read " + file + ": " + e, e);
     }

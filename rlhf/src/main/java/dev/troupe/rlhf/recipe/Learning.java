@@ -62,8 +62,12 @@ public record Learning(Map<String, Updates> learners) {
     }
   }
 
-  /** An update that was not done, and why. */
-  public record Skip(long step, String why) {}
+  /**
+   * An update that was not done, and why.
+   *
+   * @param tried whether loss and gradient were computed and not finite; else there was no sample
+   */
+  public record Skip(long step, String why, boolean tried) {}
 
   /** After one more update. */
   Learning after(String learner, long step, UpdateResult update) {
@@ -74,12 +78,14 @@ public record Learning(Map<String, Updates> learners) {
             ? before.applied(update.gradientNorm() != 0 && update.learningRate() != 0)
             : before.skipped(
                 new Skip(
-                    step, "loss " + update.loss() + ", gradient norm " + update.gradientNorm())));
+                    step,
+                    "loss " + update.loss() + ", gradient norm " + update.gradientNorm(),
+                    true)));
   }
 
   /** After an update that could not even be tried. */
   Learning without(String learner, long step, String why) {
-    return with(learner, of(learner).skipped(new Skip(step, why)));
+    return with(learner, of(learner).skipped(new Skip(step, why, false)));
   }
 
   private Updates of(String learner) {
@@ -149,6 +155,25 @@ public record Learning(Map<String, Updates> learners) {
                       entry.getKey(),
                       updates.applied());
             });
+  }
+
+  /**
+   * Why the state at a stage's end cannot be its result: since a learner's last update that was
+   * done, no gradient was finite, so that nothing shows its weights to be sound.
+   */
+  Optional<String> unproven() {
+    return learners.entrySet().stream()
+        .filter(entry -> entry.getValue().last().stream().anyMatch(Skip::tried))
+        .findFirst()
+        .map(
+            entry ->
+                String.format(
+                    Locale.ROOT,
+                    "the last updates of the %s were skipped, since step %d, so that nothing shows its weights to be sound: %s. %s",
+                    entry.getKey(),
+                    entry.getValue().since(),
+                    told(entry.getValue()),
+                    advice(entry.getValue())));
   }
 
   private static String told(Updates updates) {

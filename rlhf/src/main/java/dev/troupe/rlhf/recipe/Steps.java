@@ -98,9 +98,14 @@ final class Steps {
         : !last && evaluateEvery > 0 && step % evaluateEvery == 0;
   }
 
-  /** Of {@code metrics}, the held-out ones were measured after this step. */
+  /**
+   * Of {@code metrics}, the held-out ones were measured after this step. While updates are skipped
+   * no state is kept, so none of these can be the best.
+   */
   Progress measured(Progress progress, Map<String, Double> metrics) {
-    return progress.measured(best, metrics);
+    return progress.learning().stuckSince().isPresent()
+        ? progress
+        : progress.measured(best, metrics);
   }
 
   /** Enters an update, and tells of one that was skipped. */
@@ -165,6 +170,9 @@ final class Steps {
     if (why.isEmpty()) {
       why = progress.learning().nothing();
     }
+    if (why.isEmpty() && !hasSoundBest(progress)) {
+      why = progress.learning().unproven();
+    }
     if (why.isPresent()) {
       return failed(progress, why.get());
     }
@@ -172,6 +180,12 @@ final class Steps {
     progress.best().ifPresent(found -> takeBest(progress, found, early));
     Await.on(trained.get(0).save(context.output()));
     return new Ending.Done(early);
+  }
+
+  /** One after which an update was done: the result, whatever became of the last steps. */
+  private static boolean hasSoundBest(Progress progress) {
+    long since = progress.learning().stuckSince().orElse(Long.MAX_VALUE);
+    return progress.best().filter(found -> found.step() < since - 1).isPresent();
   }
 
   private void takeBest(Progress progress, Best found, boolean early) {

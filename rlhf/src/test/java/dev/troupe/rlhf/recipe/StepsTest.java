@@ -50,6 +50,32 @@ class StepsTest {
     assertThat(checkpoints.steps("sft")).containsExactly(2L, 4L);
   }
 
+  @Test
+  void lastUpdatesSkipped_failTheStage_evenBelowTheLimit_andTheLastSoundStateIsSaved() {
+    MemoryCheckpoints checkpoints = new MemoryCheckpoints(2);
+    TabularRecipes.sft(32).run(context("sound", new Recording(10), checkpoints));
+    double[] sound = cast.disk.get("sound/10/policy");
+    // Steps 1 to 11 are done and 12, the last, is not: the state after 11 is what it failed on.
+    cast.faults.failUpdates("policy", 1, 12);
+    SftRecipe.Result result = TabularRecipes.sft(32).run(context("sft", observer, checkpoints));
+
+    assertThat(result.failure().orElseThrow())
+        .startsWith(
+            "stage sft failed after step 12 of 12: the last updates of the policy were skipped,"
+                + " since step 12, so that nothing shows its weights to be sound: step 12: loss ")
+        .endsWith("The last sound state, after step 10, is saved in out/sft");
+    assertThat(cast.disk.get("out/sft")).containsExactly(parameters(sound));
+  }
+
+  @Test
+  void updatesSkippedInBetween_areTold_andTheStageIsDone() {
+    cast.faults.failUpdates("policy", 3, 5);
+    SftRecipe.Result result =
+        TabularRecipes.sft(32).run(context("sft", observer, new MemoryCheckpoints(2)));
+    assertThat(result.failure()).isEmpty();
+    assertThat(result.skippedUpdates()).isEqualTo(3);
+  }
+
   private static double[] parameters(double[] checkpoint) {
     return java.util.Arrays.copyOf(checkpoint, checkpoint.length - 1);
   }
