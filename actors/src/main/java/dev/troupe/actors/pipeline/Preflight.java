@@ -74,7 +74,9 @@ final class Preflight {
             : config.stages();
     Optional<ModelConfig> model = model(toDo);
     model.ifPresent(this::checkTunings);
-    checked("", this::checkStarts);
+    StartPoints start = new StartPoints(config);
+    checked(start::checkPolicy);
+    checked(start::checkReward);
     data(toDo, model.isPresent());
     long disk = DiskNeed.of(config, model, toDo);
     DiskNeed.problem(output, disk).ifPresent(problems::add);
@@ -102,6 +104,15 @@ final class Preflight {
     }
   }
 
+  private void checked(Runnable check) {
+    checked(
+        "",
+        () -> {
+          check.run();
+          return true;
+        });
+  }
+
   /** The model that the first stages to do start from, when there is one already. */
   private Optional<ModelConfig> model(List<PipelineConfig.Stage> toDo) {
     if (config.model().isEmpty() || toDo.contains(PipelineConfig.Stage.PRETRAIN)) {
@@ -117,11 +128,6 @@ final class Preflight {
             return checkpoint.config();
           }
         });
-  }
-
-  private boolean checkStarts() {
-    new StartPoints(config).check();
-    return true;
   }
 
   /** That each stage's tuning is one that the model has, and that a later stage can go on from. */

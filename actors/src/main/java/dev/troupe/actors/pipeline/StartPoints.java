@@ -60,25 +60,31 @@ final class StartPoints {
   }
 
   /**
-   * Whether the stages can start from it; reads configurations and the headers of files alone.
+   * Whether the stages can start from the policy that is named; reads configurations and the
+   * headers of files alone.
    *
    * @throws RuntimeException that tells the user what, where and how to mend it
    */
-  void check() {
-    config.start().policy().ifPresent(directory -> check(POLICY, Path.of(directory)));
-    config.start().reward().ifPresent(directory -> check(REWARD, Path.of(directory)));
+  void checkPolicy() {
     if (config.start().policy().isPresent()) {
+      check(POLICY, Path.of(config.start().policy().get()));
       firstPolicyTuning()
           .ifPresent(tuning -> check("policy", policy(), tuning.tuning(), Head.LANGUAGE_MODEL));
     }
-    if (config.start().reward().isPresent()) {
-      if (config.stages().contains(PipelineConfig.Stage.REWARD)) {
-        check("reward", reward(), config.reward().tuning().tuning(), Head.VALUE);
-      } else if (config.stages().contains(PipelineConfig.Stage.PPO)) {
-        check("reward", reward(), new Tuning.Frozen(), Head.VALUE);
-        if (config.ppo().critic().start() == PpoConfig.Start.REWARD_MODEL) {
-          check("critic", reward(), config.ppo().critic().tuning().tuning(), Head.VALUE);
-        }
+  }
+
+  /** The same of the reward model that is named. */
+  void checkReward() {
+    if (config.start().reward().isEmpty()) {
+      return;
+    }
+    check(REWARD, Path.of(config.start().reward().get()));
+    if (config.stages().contains(PipelineConfig.Stage.REWARD)) {
+      check("reward", reward(), config.reward().tuning().tuning(), Head.VALUE);
+    } else if (config.stages().contains(PipelineConfig.Stage.PPO)) {
+      check("reward", reward(), new Tuning.Frozen(), Head.VALUE);
+      if (config.ppo().critic().start() == PpoConfig.Start.REWARD_MODEL) {
+        check("critic", reward(), config.ppo().critic().tuning().tuning(), Head.VALUE);
       }
     }
   }

@@ -54,8 +54,8 @@ final class TurnsParser {
           "a turn in \"" + key + "\" is " + Fields.kind(node) + ", expected an object");
     }
     Fields turn = new Fields(node, record.origin());
-    String role = turn.text(Shape.MESSAGES, turn.has("from") ? "from" : "role");
-    String contentKey = turn.has("value") ? "value" : "content";
+    String role = turn.text(Shape.MESSAGES, oneOf(turn, "from", "role"));
+    String contentKey = oneOf(turn, "value", "content");
     if (role.equals("function_call")) {
       return functionCall(turn, contentKey);
     }
@@ -76,6 +76,20 @@ final class TurnsParser {
       fields.put(name, JsonValues.plain(node.get(name)));
     }
     return new ChatMessage(known, content, fields);
+  }
+
+  /** ShareGPT's name of a field or OpenAI's; both at once are one field twice. */
+  private static String oneOf(Fields turn, String name, String other) {
+    if (turn.has(name) && turn.has(other)) {
+      throw DataException.at(
+          turn.origin(),
+          "a turn has both \""
+              + name
+              + "\" and \""
+              + other
+              + "\", which mean the same; leave one out");
+    }
+    return turn.has(name) ? name : other;
   }
 
   private static String content(

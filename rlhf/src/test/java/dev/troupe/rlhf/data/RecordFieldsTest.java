@@ -267,6 +267,12 @@ class RecordFieldsTest {
         "\"content\" is null, expected text (null only beside tool_calls)");
     refused("{\"messages\": [\"hi\"]}", "a turn in \"messages\" is text, expected an object");
     refused(
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\", \"value\": \"Ho\"}]}",
+        "a turn has both \"value\" and \"content\", which mean the same; leave one out");
+    refused(
+        "{\"conversations\": [{\"from\": \"human\", \"role\": \"assistant\", \"value\": \"Ho\"}]}",
+        "a turn has both \"from\" and \"role\", which mean the same; leave one out");
+    refused(
         "{\"prompt\": [{\"role\": \"user\", \"content\": \"hi\"}], \"completion\": ["
             + TURNS
             + "]}",
