@@ -47,11 +47,13 @@ class PlanTest {
   @Test
   void keysThatNoStageReads_areNamed() throws IOException {
     List<String> overrides = new ArrayList<>(Quickstarts.whole(directory.resolve("out")));
-    overrides.addAll(List.of("dpo.beta=0.2", "stages=[sft]", "quickstart.answered=200"));
+    String reward = "start.reward=\"" + Quickstarts.ROOT.resolve("configs/quickstart-base") + "\"";
+    overrides.addAll(List.of("dpo.beta=0.2", "stages=[sft]", "quickstart.answered=200", reward));
     assertThat(troupe(Quickstarts.CONFIGURATION, "plan", overrides)).isZero();
     assertThat(out.toString())
-        .contains("set, and not used by these stages\n")
-        .containsPattern("  quickstart.preferences.*, dpo.beta");
+        .containsPattern("set, and not used by these stages\n  [^\n]*quickstart.preferences, ")
+        .containsPattern("set, and not used by these stages\n  [^\n]*start.reward")
+        .containsPattern("set, and not used by these stages\n  [^\n]*, dpo.beta");
   }
 
   @Test

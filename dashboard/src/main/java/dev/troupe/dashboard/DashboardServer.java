@@ -129,7 +129,7 @@ public final class DashboardServer implements RunPage {
     return new DashboardException(
         String.format(
             Locale.ROOT,
-            "the dashboard cannot listen on %s:%d: %s. Set dashboard.port to another port, or to 0 for any free one.",
+            "the dashboard cannot listen on %s:%d: %s. Take another port, or 0 for any free one (dashboard.port of a configuration, --port of troupe dashboard).",
             host,
             port,
             reason),

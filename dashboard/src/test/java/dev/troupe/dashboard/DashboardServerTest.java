@@ -249,7 +249,7 @@ final class DashboardServerTest {
           .isInstanceOf(DashboardException.class)
           .hasMessageContaining("cannot listen on 127.0.0.1:" + taken.getLocalPort())
           .hasMessageContaining("Address already in use")
-          .hasMessageContaining("Set dashboard.port to another port");
+          .hasMessageContaining("Take another port, or 0 for any free one (dashboard.port of");
     }
   }
 

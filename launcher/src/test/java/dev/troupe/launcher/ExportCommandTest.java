@@ -45,7 +45,8 @@ class ExportCommandTest {
   @Test
   void missingDirectories_areNamed() {
     assertThat(run("export", path("none"), "--output", path("out"))).isEqualTo(2);
-    assertThat(err.toString()).startsWith("error: " + path("none") + ": no such directory; MODEL");
+    assertThat(err.toString())
+        .startsWith("error: " + path("none") + ": no such directory; a model is a directory");
   }
 
   @Test

@@ -26,6 +26,9 @@ public final class StageDemands {
     if (SECTIONS.contains(names[0])) {
       return names[0].equals(stage.key());
     }
+    if (names[0].equals("start") && names.length > 1) {
+      return starts(stage).contains(names[1]);
+    }
     boolean data = names[0].equals("data") || names[0].equals("quickstart");
     return !data
         || names.length < 2
@@ -39,6 +42,16 @@ public final class StageDemands {
         config.quickstart().isPresent()
             && SOURCES.stream().anyMatch(source -> key.equals("data." + source));
     return !replaced && config.stages().stream().anyMatch(stage -> dependsOn(stage, key));
+  }
+
+  /** What of {@code start} a stage may begin from. */
+  private static Set<String> starts(PipelineConfig.Stage stage) {
+    return switch (stage) {
+      case PRETRAIN -> Set.of();
+      case SFT, DPO -> Set.of("policy");
+      case REWARD -> Set.of("reward");
+      case PPO -> Set.of("policy", "reward");
+    };
   }
 
   private static Set<String> parts(PipelineConfig.Stage stage) {

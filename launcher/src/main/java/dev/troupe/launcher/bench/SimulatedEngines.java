@@ -135,7 +135,8 @@ public final class SimulatedEngines implements RoleEngine.Factory {
     public <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
       spend(cost.train(examples.stream().mapToLong(example -> tokens(example.sequences())).sum()));
       version++;
-      return new UpdateResult(0, 0, 0, true, version, Map.of());
+      // A gradient and a rate, since a stage that has none fails.
+      return new UpdateResult(0, 1, 1, true, version, Map.of());
     }
 
     @Override
