@@ -83,10 +83,13 @@ public final class ConfigurationLoader<T extends Record> {
     try {
       return bind(
           set(overrides)
-              .withFallback(ConfigFactory.parseFile(file.toFile(), options(true)))
+              // A bare name has no directory for the library to look for includes in.
+              .withFallback(ConfigFactory.parseFile(file.toAbsolutePath().toFile(), options(true)))
               .withFallback(defaults()));
     } catch (com.typesafe.config.ConfigException e) {
       throw syntax(e, file.toString());
+    } catch (StackOverflowError e) {
+      throw tooDeep(file.toString());
     }
   }
 
@@ -100,6 +103,8 @@ public final class ConfigurationLoader<T extends Record> {
               .withFallback(defaults()));
     } catch (com.typesafe.config.ConfigException e) {
       throw syntax(e, "text");
+    } catch (StackOverflowError e) {
+      throw tooDeep("text");
     }
   }
 
@@ -180,6 +185,11 @@ public final class ConfigurationLoader<T extends Record> {
   private static ConfigException syntax(com.typesafe.config.ConfigException e, String file) {
     String place = e.origin() == null ? file : Places.of(e.origin());
     return new ConfigException(place, reason(e));
+  }
+
+  private static ConfigException tooDeep(String file) {
+    return new ConfigException(
+        file, "has sections or lists within one another to a depth that cannot be read");
   }
 
   /** The library's message without the place it begins with. */

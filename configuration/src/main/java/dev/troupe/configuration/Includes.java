@@ -11,6 +11,10 @@ import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigParseable;
 import java.io.File;
 import java.net.URL;
+import java.nio.file.Path;
+import java.util.LinkedHashSet;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * What {@code include} may take up: a file beside the one that includes it, or a preset of ours,
@@ -21,6 +25,9 @@ final class Includes
     implements ConfigIncluder, ConfigIncluderFile, ConfigIncluderURL, ConfigIncluderClasspath {
   /** Of the presets on the class path. */
   private static final String PRESETS = "presets/";
+
+  /** The included files that are being read, outermost first. */
+  private final Set<Path> open = new LinkedHashSet<>();
 
   @Override
   public ConfigIncluder withFallback(ConfigIncluder fallback) {
@@ -58,13 +65,17 @@ final class Includes
     throw refused("url(\"" + what + "\")");
   }
 
-  private static ConfigObject file(ConfigIncludeContext context, File file, String what) {
+  private ConfigObject file(ConfigIncludeContext context, File file, String what) {
     if (!file.isFile() || !file.canRead()) {
       throw new ConfigException(
           "include " + what,
           file.isDirectory()
               ? "is a directory, expected a configuration file"
               : file.exists() ? "cannot be read: permission denied" : "no such file");
+    }
+    Path path = file.toPath().toAbsolutePath().normalize();
+    if (!open.add(path)) {
+      throw new ConfigException("include " + what, "includes itself, by way of " + shown());
     }
     try {
       return ConfigFactory.parseFile(file, strict(context)).root();
@@ -73,7 +84,13 @@ final class Includes
       throw new ConfigException(
           e.origin() == null ? file.toString() : Places.of(e.origin()),
           "is not a configuration (HOCON) from here on; it was named by include " + what);
+    } finally {
+      open.remove(path);
     }
+  }
+
+  private String shown() {
+    return open.stream().map(Path::toString).collect(Collectors.joining(", "));
   }
 
   private static ConfigObject preset(ConfigIncludeContext context, String what, String shown) {

@@ -241,6 +241,44 @@ class ConfigurationLoaderTest {
   }
 
   @Test
+  void include_ofItself_andByWayOfAnother_isRefused() throws IOException {
+    Path file = directory.resolve("a.conf");
+    Files.writeString(file, "include \"b.conf\"");
+    Files.writeString(directory.resolve("b.conf"), "include \"a.conf\"");
+    assertThatThrownBy(() -> loader.load(file, List.of()))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining(
+            "include \"b.conf\": includes itself, by way of "
+                + directory.resolve("b.conf")
+                + ", "
+                + file);
+  }
+
+  /** As it is given most often; only the directory where the test runs will do. */
+  @Test
+  void include_besideAFileOfABareName() throws IOException {
+    Path file = Path.of("bare-name-of-a-test.conf");
+    Path included = Path.of("included-by-a-test.conf");
+    try {
+      Files.writeString(included, "share = 0.3");
+      Files.writeString(file, "include \"" + included + "\"");
+      assertThat(loader.load(file, List.of()).value().share()).isEqualTo(0.3);
+    } finally {
+      Files.deleteIfExists(file);
+      Files.deleteIfExists(included);
+    }
+  }
+
+  @Test
+  void nestingWithoutEnd_isRefused() throws IOException {
+    Path file = directory.resolve("deep.conf");
+    Files.writeString(file, "a = " + "[".repeat(50_000));
+    assertThatThrownBy(() -> loader.load(file, List.of()))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining("deep.conf: has sections or lists within one another to a depth");
+  }
+
+  @Test
   void include_missing() throws IOException {
     Path file = directory.resolve("my.conf");
     Files.writeString(file, "include \"presets/modrn.conf\"");

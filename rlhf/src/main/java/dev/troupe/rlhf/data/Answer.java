@@ -26,6 +26,11 @@ public record Answer(String text, Map<String, @Nullable Object> fields, boolean 
     return new Answer(turn.content(), turn.fields(), true);
   }
 
+  /** Whether it says nothing, and calls nothing either. */
+  boolean isEmpty() {
+    return message().content().isEmpty() && fields.isEmpty();
+  }
+
   /** Of plain text the template gets what lies between its blanks. */
   ChatMessage message() {
     return new ChatMessage("assistant", turn ? text : text.strip(), fields);

@@ -22,6 +22,9 @@ public record LengthReport(int kept, int truncated, int longest, Map<String, Int
   /** A pair without a difference, perhaps since it was truncated. */
   public static final String SAME = "both answers the same";
 
+  /** Nothing to imitate but the end: a cell or a field that was left empty. */
+  public static final String EMPTY = "the answer is empty";
+
   public LengthReport {
     leftOut = Collections.unmodifiableMap(new TreeMap<>(leftOut));
   }

@@ -103,9 +103,12 @@ public final class Tokenization {
       return completion(pair.prompt(), pair.better(), record.origin(), trained, work);
     }
     if (record instanceof DataRecord.Dialogue dialogue) {
-      return dialogue.desirable()
-          ? dialogue(work.segments.dialogue(dialogue), trained, work)
-          : work.without(LengthReport.UNDESIRABLE);
+      if (!dialogue.desirable()) {
+        return work.without(LengthReport.UNDESIRABLE);
+      }
+      return saysNothing(dialogue)
+          ? work.without(LengthReport.EMPTY)
+          : dialogue(work.segments.dialogue(dialogue), trained, work);
     }
     if (record instanceof DataRecord.PlainText plain) {
       return plainText(work.segments.plainText(plain.text()), work);
@@ -116,8 +119,16 @@ public final class Tokenization {
             + Shape.PROMPT_COMPLETION.layout());
   }
 
+  private static boolean saysNothing(DataRecord.Dialogue dialogue) {
+    return dialogue.conversation().messages().stream()
+        .anyMatch(turn -> turn.role().equals("assistant") && Answer.of(turn).isEmpty());
+  }
+
   private Optional<SftExample> completion(
       PromptText prompt, Answer answer, Origin origin, Trained trained, Work work) {
+    if (answer.isEmpty()) {
+      return work.without(LengthReport.EMPTY);
+    }
     TokenIds asked = work.segments.prompt(prompt, origin).tokens();
     TokenIds said = work.segments.answer(prompt, answer, origin);
     work.longest(asked.size() + said.size());
@@ -186,6 +197,9 @@ public final class Tokenization {
   }
 
   private Optional<TokenPair> pair(DataRecord.Preference record, Work work) {
+    if (record.better().isEmpty()) {
+      return work.without(LengthReport.EMPTY);
+    }
     Origin origin = record.origin();
     TokenIds prompt = work.segments.prompt(record.prompt(), origin).tokens();
     TokenIds chosen = work.segments.answer(record.prompt(), record.better(), origin);
@@ -328,6 +342,7 @@ public final class Tokenization {
   private String nothingLeft(String what, int records, Work work) {
     int undesirable = work.leftOut.getOrDefault(LengthReport.UNDESIRABLE, 0);
     int same = work.leftOut.getOrDefault(LengthReport.SAME, 0);
+    int empty = work.leftOut.getOrDefault(LengthReport.EMPTY, 0);
     String none = "none of " + records + " " + what + " ";
     if (undesirable == records) {
       return none
@@ -341,14 +356,19 @@ public final class Tokenization {
           + lengths.maxTokens()
           + " tokens; nothing can be learned from them";
     }
+    if (empty == records) {
+      return none + "has an answer with anything in it; nothing can be learned from them";
+    }
     String others =
-        undesirable + same == 0
+        undesirable + same + empty == 0
             ? ""
             : " (of the others "
                 + undesirable
-                + " have a label that is false and "
+                + " have a label that is false, "
                 + same
-                + " have two answers the same)";
+                + " have two answers the same and "
+                + empty
+                + " an empty answer)";
     return none
         + "fits the length policy (prompts of at most "
         + lengths.maxPromptTokens()

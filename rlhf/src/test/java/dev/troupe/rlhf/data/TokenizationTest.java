@@ -342,6 +342,24 @@ class TokenizationTest {
                 + " be learned from them");
   }
 
+  /** Else a cell that was left empty would teach the model to say nothing. */
+  @Test
+  void answersThatAreEmpty_areLeftOutAndCounted() {
+    Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
+    Dialogue silent =
+        new Dialogue(
+            ORIGIN, List.of(new ChatMessage("user", "a"), new ChatMessage("assistant", "")));
+    Tokenized<SftExample> all =
+        text.sft(List.of(completion("a", ""), completion("a", "b"), silent), Trained.COMPLETION);
+    assertThat(all.examples()).hasSize(1);
+    assertThat(all.report().leftOut()).isEqualTo(Map.of("the answer is empty", 2));
+    assertThat(all.report().describe("texts")).endsWith("; 2 left out: the answer is empty");
+    Preference pair = new Preference(ORIGIN, new Plain("a"), "", "no", 0);
+    assertThatThrownBy(() -> text.pairs(List.of(pair)))
+        .hasMessage(
+            "none of 1 pairs has an answer with anything in it; nothing can be learned from them");
+  }
+
   @Test
   void sft_labelThatIsFalse_isLeftOutAndCounted() {
     Completion bad = new Completion(ORIGIN, new Plain("ab"), Answer.of("no"), false);
