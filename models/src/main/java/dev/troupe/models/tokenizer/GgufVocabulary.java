@@ -210,7 +210,8 @@ public record GgufVocabulary(
     }
     boolean prefix = prefix(json, file);
     for (int id = 0; id < tokens.size(); id++) {
-      if (kinds.get(id) == NORMAL && BYTES.matcher(tokens.get(id)).matches()) {
+      // Also where tokenizer.json calls them special: they are letters.
+      if (kinds.get(id) != UNUSED && BYTES.matcher(tokens.get(id)).matches()) {
         kinds.set(id, BYTE);
       }
     }

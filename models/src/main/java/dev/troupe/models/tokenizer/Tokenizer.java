@@ -27,6 +27,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -172,29 +173,31 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   private static Loaded read(Path directory, Path file, ObjectNode json, ObjectNode config) {
-    Vocabulary vocabulary = Vocabulary.of(json, file.toString());
     ObjectNode map = optional(directory.resolve("special_tokens_map.json"));
     Map<String, String> contents = new LinkedHashMap<>();
-    Map<String, Integer> specials = new LinkedHashMap<>();
     for (String key : List.of("bos_token", "eos_token", "pad_token", "unk_token")) {
       JsonNode token = config.hasNonNull(key) ? config.get(key) : map.path(key);
       String content = token.isObject() ? token.path("content").asText() : token.asText("");
-      if (content.isEmpty() || content.equals("null")) {
-        continue;
+      if (!content.isEmpty() && !content.equals("null")) {
+        contents.put(key, content);
       }
-      Integer id = vocabulary.id(content);
-      if (id == null) {
-        throw new CheckpointException(
-            directory
-                + ": "
-                + key
-                + " is '"
-                + content
-                + "', which is not a token of tokenizer.json.");
-      }
-      contents.put(key, content);
-      specials.put(key, id);
     }
+    Vocabulary vocabulary = Vocabulary.of(json, Set.copyOf(contents.values()), file.toString());
+    Map<String, Integer> specials = new LinkedHashMap<>();
+    contents.forEach(
+        (key, content) -> {
+          Integer id = vocabulary.id(content);
+          if (id == null) {
+            throw new CheckpointException(
+                directory
+                    + ": "
+                    + key
+                    + " is '"
+                    + content
+                    + "', which is not a token of tokenizer.json.");
+          }
+          specials.put(key, id);
+        });
     int longestText = SoundTokenizer.longestText(json, file.toString());
     // What a file says of cutting and padding is for other uses; here every text is encoded whole.
     json.putNull("truncation");
@@ -420,9 +423,13 @@ public final class Tokenizer implements AutoCloseable {
     Reference.reachabilityFence(new long[longs]);
   }
 
-  /** The text of the tokens, special tokens left out. */
+  /**
+   * The text of the tokens, special tokens left out. The bytes of letters are text also where the
+   * file calls them special, over which {@code transformers} loses the letters.
+   */
   public String decode(int[] tokens) {
-    return rendered.decode(longs(tokens, 0, tokens.length), true);
+    int[] text = Arrays.stream(tokens).filter(token -> !vocabulary.isMarker(token)).toArray();
+    return rendered.decode(longs(text, 0, text.length), false);
   }
 
   /**
