@@ -1,6 +1,7 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.cluster.Ensemble;
+import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.launcher.bench.BenchModel;
 import dev.troupe.launcher.bench.CostModel;
@@ -16,7 +17,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -387,7 +387,7 @@ final class BenchCommand implements Runnable {
             join,
             List.of(roles),
             room,
-            Duration.ofSeconds(60),
+            PipelineConfigurations.joinTimeout(),
             HandOver.read(System.in).place(),
             new SimulatedEngines(new CostModel(workers, speed, parameters)))) {
       NodeCommand.endWithStandardInput();

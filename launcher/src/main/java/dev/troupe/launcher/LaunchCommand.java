@@ -190,6 +190,7 @@ final class LaunchCommand implements Callable<Integer> {
           String.join("-", own),
           String.join(",", own),
           device(named, chosen, i, Device.cudaDevices()),
+          config,
           handOver(authority, String.join("-", own), config),
           out);
     }
@@ -200,6 +201,7 @@ final class LaunchCommand implements Callable<Integer> {
           Ensemble.ROLLOUT + "-" + i,
           Ensemble.ROLLOUT,
           device(named, chosen, count + i - 1, Device.cudaDevices()),
+          config,
           handOver(authority, Ensemble.ROLLOUT + "-" + i, config),
           out);
     }
@@ -218,6 +220,7 @@ final class LaunchCommand implements Callable<Integer> {
       String name,
       String own,
       String device,
+      PipelineConfig config,
       HandOver said,
       PrintWriter out) {
     int port = freePort();
@@ -233,6 +236,8 @@ final class LaunchCommand implements Callable<Integer> {
             String.valueOf(port),
             "--device",
             device,
+            "--join-timeout",
+            String.valueOf(config.cluster().joinTimeoutSeconds()),
             "--managed"));
     children.start(
         name,
@@ -270,6 +275,8 @@ final class LaunchCommand implements Callable<Integer> {
               + node.name().replaceFirst(".*@", "")
               + " --device "
               + node.device().orElse(device)
+              + " --join-timeout "
+              + config.cluster().joinTimeoutSeconds()
               + " --managed";
       List<String> command = new ArrayList<>(List.of(ssh.split(" ", -1)));
       command.add(node.name());

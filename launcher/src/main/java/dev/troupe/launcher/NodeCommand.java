@@ -2,6 +2,7 @@ package dev.troupe.launcher;
 
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.role.RunFiles;
+import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.models.torch.Torch;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -12,7 +13,10 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IDefaultValueProvider;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
@@ -20,6 +24,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "node",
     mixinStandardHelpOptions = true,
+    defaultValueProvider = NodeCommand.Defaults.class,
     description = "Joins a run and plays the roles placed on this node, until the run is over.")
 final class NodeCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -53,7 +58,6 @@ final class NodeCommand implements Callable<Integer> {
 
   @Option(
       names = "--join-timeout",
-      defaultValue = "60",
       paramLabel = "SECONDS",
       description = "how long to try (default: ${DEFAULT-VALUE})")
   private int timeout;
@@ -85,6 +89,16 @@ final class NodeCommand implements Callable<Integer> {
       description =
           "take credentials and output directory from standard input, and end when that closes")
   private boolean managed;
+
+  /** The time to join is the one of the configuration. */
+  static final class Defaults implements IDefaultValueProvider {
+    @Override
+    public @Nullable String defaultValue(ArgSpec argument) {
+      return argument instanceof OptionSpec option && option.longestName().equals("--join-timeout")
+          ? String.valueOf(PipelineConfigurations.joinTimeout().toSeconds())
+          : null;
+    }
+  }
 
   @Override
   public Integer call() throws IOException {

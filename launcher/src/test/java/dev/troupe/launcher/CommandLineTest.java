@@ -2,6 +2,7 @@ package dev.troupe.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
@@ -43,6 +44,16 @@ class CommandLineTest {
       assertThat(run(command, "--help")).as(command).isZero();
     }
     assertThat(err.toString()).isEmpty();
+  }
+
+  @Test
+  void node_triesToJoinAsLongAsARunWaits() {
+    assertThat(run("node", "--help")).isZero();
+    String help = out.toString().replaceAll("\\s+", " ");
+    assertThat(help)
+        .contains("--join-timeout=SECONDS how long to try (default: 180)")
+        .contains("address to listen on and to be reached at (default: 127.0.0.1)");
+    assertThat(PipelineConfigurations.joinTimeout().toSeconds()).isEqualTo(180);
   }
 
   @Test
