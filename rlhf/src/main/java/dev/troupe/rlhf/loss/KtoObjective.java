@@ -89,7 +89,7 @@ public record KtoObjective(
       double weight = perExample * (example.desirable() ? desirableWeight : undesirableWeight);
       double x = sign * beta * (sum - example.refLogprob() - referencePoint);
       loss += weight * Logistic.sigmoid(-x);
-      accuracy += x > 0 ? perExample : 0;
+      accuracy += perExample * Wins.of(x, 0);
       margin += perExample * x;
       double perToken = example.desirable() ? perExample / Math.max(1, logprobs.length) : 0;
       sftLoss -= perToken * sum;

@@ -60,7 +60,7 @@ public record OrpoObjective(double beta) implements Objective<OrpoPair> {
       double odds = winner.logOdds() - loser.logOdds();
       preference += perPair * Logistic.softplus(-odds);
       logOdds += perPair * odds;
-      accuracy += winner.mean() > loser.mean() ? perPair : 0;
+      accuracy += perPair * Wins.of(winner.mean(), loser.mean());
       chosenReward += perPair * beta * winner.mean();
       rejectedReward += perPair * beta * loser.mean();
       double slope = perPair * beta * Logistic.sigmoid(-odds);

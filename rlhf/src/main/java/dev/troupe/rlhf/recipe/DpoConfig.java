@@ -46,9 +46,7 @@ public record DpoConfig(
         .condition(
             "label-smoothing",
             labelSmoothing,
-            labelSmoothing == 0
-                || variant == DpoLoss.Variant.SIGMOID
-                || variant == DpoLoss.Variant.ROBUST,
+            labelSmoothing == 0 || variant.smooths(),
             "0 with the variant " + variant)
         .atLeast("held-out", heldOut, 1)
         .atLeast("evaluate-every", evaluateEvery, 0);

@@ -99,6 +99,17 @@ class PreferenceObjectivesTest {
   }
 
   @Test
+  void orpo_equalSides_areHalfWon() {
+    LossGradient result =
+        one(
+            new OrpoObjective(.1),
+            new OrpoPair(Samples.sequence(1), Samples.sequence(2), 0, 1),
+            Samples.logprobs(-2),
+            Samples.logprobs(-2, -2));
+    assertThat(result.metrics()).containsEntry("accuracy", .5).containsEntry("margin", 0.0);
+  }
+
+  @Test
   void orpo_certainOrEmptyAnswer_staysFinite() {
     for (TokenOutputs chosen : List.of(Samples.logprobs(0), Samples.logprobs(-1e-12f))) {
       LossGradient result =
