@@ -13,15 +13,22 @@ public final class StageDemands {
   /** Those of {@code data}, which the quickstart's own take the place of. */
   private static final Set<String> SOURCES = Set.of("sft", "preferences", "prompts", "pretraining");
 
+  /** How much a run may read: what it does read is the same with more room. */
+  private static final Set<String> BOUNDS = Set.of("data.max-records", "data.max-megabytes");
+
   private StageDemands() {}
 
   /**
    * Whether a stage's own work depends on a key, what earlier stages handed on not counted. A key
-   * that is not known to be another stage's alone is taken to be everyone's.
+   * that is not known to be another stage's alone is taken to be everyone's; on a bound of what may
+   * be read, none depends.
    *
    * @param key with dots, such as {@code data.sft} or {@code ppo.kl.coefficient}
    */
   static boolean dependsOn(PipelineConfig.Stage stage, String key) {
+    if (BOUNDS.contains(key)) {
+      return false;
+    }
     String[] names = key.split("\\.", -1);
     if (SECTIONS.contains(names[0])) {
       return names[0].equals(stage.key());
@@ -41,7 +48,9 @@ public final class StageDemands {
     boolean replaced =
         config.quickstart().isPresent()
             && SOURCES.stream().anyMatch(source -> key.equals("data." + source));
-    return !replaced && config.stages().stream().anyMatch(stage -> dependsOn(stage, key));
+    return !replaced
+        && (BOUNDS.contains(key)
+            || config.stages().stream().anyMatch(stage -> dependsOn(stage, key)));
   }
 
   /** What of {@code start} a stage may begin from. */

@@ -33,6 +33,8 @@ class RunDirectoryTest {
           Map.entry("engine.precision", Set.of(SFT, REWARD, PPO, DPO)),
           Map.entry("some.key-of-tomorrow", Set.of(SFT, REWARD, PPO, DPO)),
           Map.entry("data.max-tokens", Set.of(SFT, REWARD, PPO, DPO)),
+          Map.entry("data.max-records", Set.of()),
+          Map.entry("data.max-megabytes", Set.of()),
           Map.entry("data.sft", Set.of(SFT)),
           Map.entry("data.preferences", Set.of(REWARD, DPO)),
           Map.entry("data.prompts", Set.of(PPO, DPO)),
@@ -176,7 +178,7 @@ class RunDirectoryTest {
       }
     }
     assertThat(refused).isEqualTo(196);
-    assertThat(taken).isEqualTo(92);
+    assertThat(taken).isEqualTo(128);
   }
 
   @Test
