@@ -18,8 +18,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -66,21 +68,25 @@ class LaunchTest {
             .matcher(Files.readString(together.resolve("nodes/policy.log")));
     assertThat(joined.find()).isTrue();
     Path stolen = directory.resolve("stolen");
-    for (int port : List.of(Integer.parseInt(joined.group(1)), Integer.parseInt(joined.group(2)))) {
-      Strangers.attack(port, Authority.read(certificates.resolve("authority")), stolen);
-    }
+    Authority authority = Authority.read(certificates.resolve("authority"));
+    CompletableFuture.allOf(
+            Stream.of(joined.group(1), joined.group(2))
+                .map(
+                    port ->
+                        CompletableFuture.runAsync(
+                            () -> Strangers.attack(Integer.parseInt(port), authority, stolen)))
+                .toArray(CompletableFuture<?>[]::new))
+        .join();
     output += read(launch, nodes, "never");
     assertThat(launch.waitFor()).as(output).isZero();
     assertThat(stolen).doesNotExist();
+    // What comes first. The run may be over before the rest has come; StrangersTest has all of it.
     for (String who : List.of(joined.group(1), joined.group(2))) {
-      for (String why : Strangers.REASONS) {
-        assertThat(output)
-            .containsPattern(
-                "node 127\\.0\\.0\\.1:"
-                    + who
-                    + " refused a connection with 127\\.0\\.0\\.1:\\d+: "
-                    + Pattern.quote(why));
-      }
+      assertThat(output)
+          .containsPattern(
+              "node 127\\.0\\.0\\.1:"
+                  + who
+                  + " refused a connection with 127\\.0\\.0\\.1:\\d+: it does not speak TLS");
     }
     assertThat(nodes).hasSize(3).noneMatch(LaunchTest::alive);
     assertSameBytesAsAlone(together);

@@ -14,6 +14,8 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.message.Node;
 import dev.troupe.protocol.message.RoleWorker;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -33,13 +35,6 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 
 /** What a process that does not belong to a run can try at one of its ports. */
 final class Strangers {
-  /** As the notices have them. */
-  static final List<String> REASONS =
-      List.of(
-          "it does not speak TLS",
-          "it did not accept this node's certificate (certificate_unknown)",
-          "its certificate expired on ");
-
   private Strangers() {}
 
   /**
@@ -48,9 +43,11 @@ final class Strangers {
    *
    * @param stolen where a role is told to save
    */
-  static void attack(int port, Authority authority, Path stolen) throws Exception {
+  static void attack(int port, Authority authority, Path stolen) {
     try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
       socket.getOutputStream().write("shutdown\r\n".getBytes(StandardCharsets.US_ASCII));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
     orders(port, stolen);
     Duration hour = Duration.ofHours(1);
