@@ -19,7 +19,7 @@ launch() { # DIR [--resume]
   exec "$troupe" launch --local "${NODES:-3}" "$home/configs/quickstart.conf" "$@" \
     --set "output=\"$dir\"" --set "model=\"$home/configs/quickstart-base\"" --set dashboard.enabled=false \
     --set quickstart.answered=192 --set quickstart.preferences=160 --set quickstart.prompts=160 \
-    --set ppo.iterations=3 --set ppo.prompts-per-iteration=32 --set ppo.evaluation.held-out=16 --set checkpoints.every-steps=1 --set cluster.join-timeout-seconds=120
+    --set ppo.iterations=3 --set ppo.prompts-per-iteration=32 --set ppo.evaluation.held-out=16 --set checkpoints.every-steps=1 --set cluster.join-timeout-seconds=40
 }
 
 differs() { # DIR
@@ -53,7 +53,7 @@ for ((i = 1; i <= trials; i++)); do
   if kill -9 "$pid" 2>/dev/null; then :; else late=$((late + 1)) who="nobody ($who had ended)"; fi
   wait "$driver" 2>/dev/null
   resumes=0
-  while [ ! -s "$dir/summary.json" ] && [ $resumes -lt 3 ]; do
+  while ! grep -qs "\"outcome\" : \"completed\"" "$dir/summary.json" && [ $resumes -lt 3 ]; do
     resumes=$((resumes + 1))
     if [ -e "$dir/identity.json" ]; then
       (launch "$dir" --resume) >>"$log" 2>&1
