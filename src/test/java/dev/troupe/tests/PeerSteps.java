@@ -33,7 +33,10 @@ import java.util.function.Function;
 final class PeerSteps {
   private static final Path GOLDEN = Quickstarts.ROOT.resolve("src/test/resources/parity");
   private static final double LOSSES = 1e-5;
-  private static final double WEIGHTS = 1e-5;
+
+  /** Of a final weight. */
+  static final double WEIGHTS = 1e-5;
+
   private static final List<String> LINEARS =
       List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
 
@@ -86,9 +89,15 @@ final class PeerSteps {
     return worst;
   }
 
-  /** Prints the largest differences, which docs/parity.md lists. */
   static void assertSameWeights(
       Path directory, String name, RoleEngine engine, String expected, double losses)
+      throws IOException {
+    assertSameWeights(directory, name, engine, expected, losses, WEIGHTS);
+  }
+
+  /** Prints the largest differences, which docs/parity.md lists. */
+  static void assertSameWeights(
+      Path directory, String name, RoleEngine engine, String expected, double losses, double limit)
       throws IOException {
     Path saved = directory.resolve(name.replace(' ', '-'));
     engine.save(saved);
@@ -106,7 +115,7 @@ final class PeerSteps {
         float[] b = theirs.floats(tensor);
         assertThat(a).as(tensor).hasSameSizeAs(b);
         for (int i = 0; i < a.length; i++) {
-          assertThat(a[i]).as(tensor + " " + i).isEqualTo(b[i], within((float) WEIGHTS));
+          assertThat(a[i]).as(tensor + " " + i).isEqualTo(b[i], within((float) limit));
           worst = Math.max(worst, Math.abs(a[i] - b[i]));
         }
       }
