@@ -148,7 +148,7 @@ final class RunJson {
             .put("promptId", rollout.getPromptId())
             .put("finish", rollout.getFinish())
             .put("adapterVersion", rollout.getAdapterVersion());
-    put(json, "score", rollout.getScore());
+    put(json, "score", rollout.hasScore() ? rollout.getScore() : Double.NaN);
     return json;
   }
 

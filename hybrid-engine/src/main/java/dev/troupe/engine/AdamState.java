@@ -4,9 +4,9 @@ import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.OptimizerSettings;
-import dev.troupe.protocol.data.UpdateResult;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -59,43 +59,39 @@ final class AdamState implements AutoCloseable {
   }
 
   /**
-   * Adds the gradients into the first, clips and steps. A gradient that is not finite leaves
-   * everything as it was.
+   * Clips and steps. A gradient or a loss that is not finite leaves everything as it was.
+   *
+   * @param asked of this step
    */
-  UpdateResult step(List<Handle> gradients, double loss, Map<String, Double> metrics) {
+  StepResult step(Handle gradient, double loss, StepSettings asked) {
     return lanes.run(
         () -> {
-          Handle gradient = gradients.get(0);
-          for (Handle other : gradients.subList(1, gradients.size())) {
-            kernels.train("add", gradient, other).close();
-          }
           double norm;
           try (Handle result = kernels.train("norm", gradient)) {
             norm = result.asDouble();
           }
-          double rate = settings.learningRate().at(steps);
           steps++;
           boolean finite = Double.isFinite(norm) && Double.isFinite(loss);
           if (finite) {
-            apply(gradient, norm, rate);
+            apply(gradient, norm, asked);
           }
-          return new UpdateResult(loss, norm, rate, finite, 0, metrics);
+          return new StepResult(norm, asked.learningRate(), finite, 0);
         });
   }
 
-  private void apply(Handle gradient, double norm, double rate) {
+  private void apply(Handle gradient, double norm, StepSettings asked) {
     try (Handle p = Handle.ofTensors(List.of(parameters));
         Handle g = Handle.ofTensors(List.of(gradient));
         Handle m = Handle.ofTensors(List.of(first));
         Handle v = Handle.ofTensors(List.of(second));
         Handle s = Handle.ofTensors(List.of(count));
         Handle normHandle = Handle.of(norm);
-        Handle clip = Handle.of(settings.maxGradientNorm());
-        Handle lr = Handle.of(rate);
-        Handle beta1 = Handle.of(settings.beta1());
-        Handle beta2 = Handle.of(settings.beta2());
-        Handle epsilon = Handle.of(settings.epsilon());
-        Handle decay = Handle.of(settings.weightDecay())) {
+        Handle clip = Handle.of(asked.maxGradientNorm());
+        Handle lr = Handle.of(asked.learningRate());
+        Handle beta1 = Handle.of(asked.beta1());
+        Handle beta2 = Handle.of(asked.beta2());
+        Handle epsilon = Handle.of(asked.epsilon());
+        Handle decay = Handle.of(asked.weightDecay())) {
       kernels
           .train("adamw", p, g, m, v, s, normHandle, clip, lr, beta1, beta2, epsilon, decay)
           .close();

@@ -15,6 +15,8 @@ import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.tokenizer.TokenizerFiles;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Accumulated;
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
@@ -25,9 +27,10 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
-import dev.troupe.protocol.data.UpdateResult;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -188,7 +191,7 @@ public final class HybridEngine implements RoleEngine {
   }
 
   @Override
-  public List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings) {
+  public List<Rollout> generate(List<Prompt> prompts, int answers, SamplingSettings settings) {
     boolean ready =
         generator != null
             && generator.mode() instanceof EngineMode.Generating generating
@@ -196,7 +199,7 @@ public final class HybridEngine implements RoleEngine {
     if (!ready) {
       timed("flip", this::flip);
     }
-    return timed("generate", () -> generator().generate(version, prompts, settings));
+    return timed("generate", () -> generator().generate(version, prompts, answers, settings));
   }
 
   @Override
@@ -242,21 +245,39 @@ public final class HybridEngine implements RoleEngine {
   }
 
   @Override
-  public <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
+  public <E extends Example> Accumulated accumulate(
+      Objective<E> objective, List<E> examples, BatchTotals totals) {
     return timed(
         "train",
         () -> {
           returnToTraining();
-          UpdateResult result = trainer.update(objective, examples);
-          version += result.applied() ? 1 : 0;
-          return new UpdateResult(
-              result.loss(),
-              result.gradientNorm(),
-              result.learningRate(),
-              result.applied(),
-              version,
-              result.metrics());
+          return trainer.accumulate(objective, examples, totals);
         });
+  }
+
+  @Override
+  public StepResult step(Optional<StepSettings> settings) {
+    return timed(
+        "train",
+        () -> {
+          returnToTraining();
+          StepResult result = trainer.step(settings);
+          version += result.applied() ? 1 : 0;
+          return new StepResult(
+              result.gradientNorm(), result.learningRate(), result.applied(), version);
+        });
+  }
+
+  /** Before something that an unfinished step would be lost by. */
+  private void requireNothingAccumulated(String what) {
+    if (!trainer.accumulation().isEmpty()) {
+      throw new IllegalStateException(
+          "the "
+              + spec.name()
+              + " has accumulated a gradient and not stepped along it, and is to "
+              + what
+              + ": step first");
+    }
   }
 
   @Override
@@ -279,6 +300,7 @@ public final class HybridEngine implements RoleEngine {
               + model
               + " the same on every node?");
     }
+    requireNothingAccumulated("take other weights");
     returnToTraining();
     trainer.parameters().write(parameters.stream().map(Floats::values).toArray(float[][]::new));
     version = taken;
@@ -312,6 +334,7 @@ public final class HybridEngine implements RoleEngine {
 
   @Override
   public void checkpoint(Path directory) {
+    requireNothingAccumulated("write a checkpoint");
     EngineState.write(
         directory, trainer.parameters().floats(), trainer.adam().map(AdamState::saved), version);
   }
@@ -343,6 +366,7 @@ public final class HybridEngine implements RoleEngine {
               + "'s parameters, which ema-decay asks for: it was made with another configuration.");
     }
     returnToTraining();
+    trainer.accumulation().close();
     trainer.parameters().write(state.parameters());
     trainer.adam().ifPresent(adam -> state.adam().ifPresent(adam::restore));
     version = state.version();
@@ -353,7 +377,9 @@ public final class HybridEngine implements RoleEngine {
     Map<String, Long> bytes = new LinkedHashMap<>();
     bytes.put("base", base.bytes());
     bytes.put("adapter", (long) Float.BYTES * layout.size());
-    bytes.put("optimizer", trainer.adam().map(AdamState::bytes).orElse(0L));
+    bytes.put(
+        "optimizer",
+        trainer.adam().map(AdamState::bytes).orElse(0L) + trainer.accumulation().bytes());
     bytes.putAll(
         generator == null ? Map.of("shadow", 0L, "kv-cache", 0L) : generator.memoryBytes());
     return bytes;

@@ -1,5 +1,7 @@
 package dev.troupe.engine;
 
+import dev.troupe.protocol.data.Accumulated;
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Objective;
@@ -9,11 +11,14 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.UpdateResult;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 
@@ -32,8 +37,18 @@ public interface RoleEngine extends AutoCloseable {
   /** Rises with every applied update; 0 after loading. */
   long adapterVersion();
 
-  /** One rollout per prompt, in order. Flips to generation first when needed. */
-  List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings);
+  /**
+   * So many rollouts per prompt: those of one prompt side by side, in the order of their numbers.
+   * Flips to generation first when needed.
+   *
+   * @param answers to each prompt, at least 1
+   */
+  List<Rollout> generate(List<Prompt> prompts, int answers, SamplingSettings settings);
+
+  /** One rollout per prompt, in order. */
+  default List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings) {
+    return generate(prompts, 1, settings);
+  }
 
   /**
    * As {@link #generate} for one prompt, telling each piece of text as it comes; {@code listener}
@@ -44,8 +59,29 @@ public interface RoleEngine extends AutoCloseable {
   /** Outputs at each sequence's reads, in order; no gradient. */
   List<TokenOutputs> evaluate(List<Sequence> sequences, Set<Output> outputs);
 
-  /** One optimiser step. A gradient that is not finite is skipped and reported in the result. */
-  <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples);
+  /**
+   * Adds the gradient of an objective over these examples to that of the next {@link #step}. One
+   * that fails gives up all that was accumulated.
+   *
+   * @param totals of the whole step, these examples included
+   */
+  <E extends Example> Accumulated accumulate(
+      Objective<E> objective, List<E> examples, BatchTotals totals);
+
+  /**
+   * One optimiser step along what was accumulated. A gradient that is not finite is skipped and
+   * reported in the result.
+   *
+   * @param settings of this step; absent for those of the spec
+   * @throws IllegalStateException when nothing was accumulated since the last step
+   */
+  StepResult step(Optional<StepSettings> settings);
+
+  /** One optimiser step over these examples. */
+  default <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
+    Accumulated accumulated = accumulate(objective, examples, BatchTotals.of(examples));
+    return UpdateResult.of(accumulated, step(Optional.empty()));
+  }
 
   /** A copy of the trained parameters as they are now: the role's flat buffer. */
   Floats parameters();
@@ -56,6 +92,7 @@ public interface RoleEngine extends AutoCloseable {
    * @param parameters of a role of the same model, adapter and tuning, in consecutive parts
    * @param version the other's {@link #adapterVersion}
    * @throws EngineException when they are not as many as this role's
+   * @throws IllegalStateException between an accumulation and its step
    */
   void take(List<Floats> parameters, long version);
 
@@ -65,10 +102,14 @@ public interface RoleEngine extends AutoCloseable {
    */
   void save(Path directory);
 
-  /** Writes all that {@link #restore} needs to go on bit for bit. */
+  /**
+   * Writes all that {@link #restore} needs to go on bit for bit.
+   *
+   * @throws IllegalStateException between an accumulation and its step
+   */
   void checkpoint(Path directory);
 
-  /** Takes up what {@link #checkpoint} wrote. */
+  /** Takes up what {@link #checkpoint} wrote; what was accumulated is given up. */
   void restore(Path directory);
 
   /** Native bytes by purpose: base, adapter, optimizer, shadow, kv-cache. */

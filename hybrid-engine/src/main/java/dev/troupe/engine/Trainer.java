@@ -7,6 +7,7 @@ import dev.troupe.models.torch.GradMode;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Floats;
@@ -15,9 +16,10 @@ import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenOutputs;
-import dev.troupe.protocol.data.UpdateResult;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -56,6 +58,7 @@ final class Trainer implements AutoCloseable {
   private final Handle parameters;
 
   private final Optional<AdamState> adam;
+  private final Accumulation accumulation;
 
   Trainer(
       BaseModel base,
@@ -80,6 +83,7 @@ final class Trainer implements AutoCloseable {
       parameters = lanes.run(() -> kernels.train("leaf", data));
     }
     adam = optimizer.map(settings -> new AdamState(kernels, lanes, parameters, settings, emaDecay));
+    accumulation = new Accumulation(kernels, lanes);
   }
 
   Handle parameters() {
@@ -136,29 +140,55 @@ final class Trainer implements AutoCloseable {
   /** What one micro-batch, or all of one lane, adds up to. */
   private record Share(double loss, Map<String, Double> metrics, Handle gradient) {}
 
-  /** One optimiser step. */
-  <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
-    AdamState state =
-        adam.orElseThrow(() -> new EngineException("a frozen role cannot be trained"));
-    List<Share> shares = shares(objective, examples, state.settings().microBatchTokens());
-    double loss = 0;
-    Map<String, Double> metrics = new TreeMap<>();
-    for (Share share : shares) {
-      loss += share.loss();
-      share.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
-    }
-    List<Handle> gradients = shares.stream().map(Share::gradient).toList();
+  /** Of all lanes that had work. */
+  private record Shares(List<Share> ofLanes, int microBatches) {}
+
+  /** Adds to the gradient of the next step; when that fails, all of it is given up. */
+  <E extends Example> Accumulated accumulate(
+      Objective<E> objective, List<E> examples, BatchTotals totals) {
+    AdamState state = trained();
     try {
-      return state.step(gradients, loss, metrics);
-    } finally {
-      gradients.forEach(Handle::close);
+      Shares shares = shares(objective, examples, totals, state.settings().microBatchTokens());
+      double loss = 0;
+      Map<String, Double> metrics = new TreeMap<>();
+      for (Share share : shares.ofLanes()) {
+        loss += share.loss();
+        share.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
+      }
+      accumulation.add(
+          shares.ofLanes().stream().map(Share::gradient).toList(), loss, shares.microBatches());
+      return new Accumulated(loss, metrics);
+    } catch (RuntimeException | Error e) {
+      accumulation.fail(e);
+      throw e;
     }
   }
 
-  /** The gradient that {@link #update} would step along, before clipping. */
+  /** One optimiser step along what was accumulated. */
+  StepResult step(Optional<StepSettings> settings) {
+    AdamState state = trained();
+    Handle gradient = accumulation.gradient();
+    try {
+      StepSettings asked = settings.orElseGet(() -> state.settings().at(state.steps()));
+      return state.step(gradient, accumulation.loss(), asked);
+    } finally {
+      accumulation.close();
+    }
+  }
+
+  private AdamState trained() {
+    return adam.orElseThrow(() -> new EngineException("a frozen role cannot be trained"));
+  }
+
+  /** What is accumulated for the next step. */
+  Accumulation accumulation() {
+    return accumulation;
+  }
+
+  /** The gradient of a step over these examples alone, before clipping. */
   <E extends Example> float[] gradient(Objective<E> objective, List<E> examples) {
     float[] sum = new float[layout.size()];
-    for (Share share : shares(objective, examples, 0)) {
+    for (Share share : shares(objective, examples, BatchTotals.of(examples), 0).ofLanes()) {
       try (Handle gradient = share.gradient()) {
         float[] part = gradient.floats();
         for (int i = 0; i < sum.length; i++) {
@@ -169,17 +199,26 @@ final class Trainer implements AutoCloseable {
     return sum;
   }
 
-  private <E extends Example> List<Share> shares(
-      Objective<E> objective, List<E> examples, int microBatchTokens) {
+  private <E extends Example> Shares shares(
+      Objective<E> objective, List<E> examples, BatchTotals totals, int microBatchTokens) {
     if (examples.isEmpty()) {
       throw new EngineException("an update needs at least one example");
+    }
+    BatchTotals own = BatchTotals.of(examples);
+    if (totals.examples() < own.examples() || totals.reads() < own.reads()) {
+      throw new EngineException(
+          "a step is said to have "
+              + totals.examples()
+              + " examples with "
+              + totals.reads()
+              + " reads, and these alone are "
+              + own.examples()
+              + " with "
+              + own.reads());
     }
     List<Sequence> all =
         examples.stream().flatMap(example -> example.sequences().stream()).toList();
     check(all, objective.needs());
-    BatchTotals totals =
-        new BatchTotals(
-            examples.size(), all.stream().mapToLong(sequence -> sequence.reads().size()).sum());
     List<List<Integer>> batches =
         MicroBatches.split(
             examples.size(),
@@ -193,13 +232,15 @@ final class Trainer implements AutoCloseable {
             lanes.count());
     Queue<Handle> made = new ConcurrentLinkedQueue<>();
     try {
-      return lanes.map(
-          Math.min(lanes.count(), batches.size()),
-          lane -> {
-            Share share = share(lane, batches, objective, examples, totals);
-            made.add(share.gradient());
-            return share;
-          });
+      return new Shares(
+          lanes.map(
+              Math.min(lanes.count(), batches.size()),
+              lane -> {
+                Share share = share(lane, batches, objective, examples, totals);
+                made.add(share.gradient());
+                return share;
+              }),
+          batches.size());
     } catch (RuntimeException e) {
       made.forEach(Handle::close);
       throw e;
@@ -242,7 +283,7 @@ final class Trainer implements AutoCloseable {
       List<E> examples, Objective<E> objective, BatchTotals totals, int number) {
     List<Sequence> rows =
         examples.stream().flatMap(example -> example.sequences().stream()).toList();
-    long dropout = dropoutSeed(number);
+    long dropout = dropoutSeed(accumulation.microBatches() + number);
     String forward = recomputes() ? "sparing" : "forward";
     try (TokenBatch batch = TokenBatch.of(rows);
         Handles arguments = forwardArguments(batch, objective.needs(), OptionalLong.of(dropout));
@@ -437,6 +478,7 @@ final class Trainer implements AutoCloseable {
 
   @Override
   public void close() {
+    accumulation.close();
     adam.ifPresent(AdamState::close);
     parameters.close();
     temperatureHandle.close();

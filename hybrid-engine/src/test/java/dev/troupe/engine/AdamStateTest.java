@@ -10,8 +10,7 @@ import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.OptimizerSettings;
-import dev.troupe.protocol.data.UpdateResult;
-import java.util.List;
+import dev.troupe.protocol.data.StepResult;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -88,7 +87,7 @@ final class AdamStateTest {
         float[] second = normal(random, 0.1);
         double rate = SETTINGS.learningRate().at(i);
         double norm = reference.step(first, second, rate);
-        UpdateResult result = step(adam, first, second, 0.5);
+        StepResult result = step(adam, first, second, 0.5);
         assertThat(result.applied()).isTrue();
         assertThat(result.learningRate()).isEqualTo(rate);
         assertThat(result.gradientNorm()).isCloseTo(norm, within(1e-5));
@@ -133,10 +132,13 @@ final class AdamStateTest {
         BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
   }
 
-  private static UpdateResult step(AdamState adam, float[] first, float[] second, double loss) {
-    try (Handle a = Handle.of(first, SIZE);
-        Handle b = Handle.of(second, SIZE)) {
-      return adam.step(List.of(a, b), loss, Map.of());
+  private static StepResult step(AdamState adam, float[] first, float[] second, double loss) {
+    float[] sum = new float[SIZE];
+    for (int i = 0; i < SIZE; i++) {
+      sum[i] = first[i] + second[i];
+    }
+    try (Handle gradient = Handle.of(sum, SIZE)) {
+      return adam.step(gradient, loss, adam.settings().at(adam.steps()));
     }
   }
 

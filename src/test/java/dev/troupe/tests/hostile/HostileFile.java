@@ -145,6 +145,7 @@ enum HostileFile {
           new RoleWorker.Request(
               new RoleWorker.Generate(
                   List.of(new Prompt("p-1", "Wie geht's? \u263a", TokenIds.of(0, 1, 127, 65_535))),
+                  8,
                   new SamplingSettings(64, 0.7, 50, 0.95, List.of("\n", "###"), 7)),
               Messages.SYSTEM.<RoleWorker.Reply>ignoreRef()));
     }

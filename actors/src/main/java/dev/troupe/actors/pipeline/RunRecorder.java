@@ -174,36 +174,47 @@ final class RunRecorder implements Observer {
     line.put("promptId", rollout.getPromptId());
     line.put("prompt", rollout.getPrompt());
     line.put("response", rollout.getResponse());
-    line.put("score", JsonLines.finite(rollout.getScore()));
+    if (rollout.hasScore()) {
+      line.put("score", JsonLines.finite(rollout.getScore()));
+    }
     line.put("finish", rollout.getFinish());
     line.put("adapterVersion", rollout.getAdapterVersion());
     line.put("tokens", List.copyOf(rollout.getTokensList()));
     line.put("logprobs", JsonLines.finite(rollout.getLogprobsList()));
-    line.put("refLogprobs", JsonLines.finite(rollout.getRefLogprobsList()));
-    line.put("values", JsonLines.finite(rollout.getValuesList()));
-    line.put("rewards", JsonLines.finite(rollout.getRewardsList()));
-    line.put("advantages", JsonLines.finite(rollout.getAdvantagesList()));
+    putPresent(line, "refLogprobs", rollout.getRefLogprobsList());
+    putPresent(line, "values", rollout.getValuesList());
+    putPresent(line, "rewards", rollout.getRewardsList());
+    putPresent(line, "advantages", rollout.getAdvantagesList());
     return line;
+  }
+
+  /** What an algorithm has not is not in the line. */
+  private static void putPresent(
+      Map<String, @Nullable Object> line, String name, List<Float> values) {
+    if (!values.isEmpty()) {
+      line.put(name, JsonLines.finite(values));
+    }
   }
 
   private RolloutRecorded recorded(String stage, long step, Experience experience) {
     var rollout = experience.rollout();
-    return RolloutRecorded.newBuilder()
-        .setStage(stage)
-        .setStep(step)
-        .setPromptId(rollout.prompt().id())
-        .setPrompt(rollout.prompt().text())
-        .setResponse(rollout.text())
-        .setScore(experience.score())
-        .setFinish(rollout.finish().name().toLowerCase(java.util.Locale.ROOT))
-        .setAdapterVersion(rollout.adapterVersion())
-        .addAllTokens(text == null ? List.of() : text.pieces(rollout.response()))
-        .addAllLogprobs(boxed(rollout.logprobs()))
-        .addAllRefLogprobs(boxed(experience.refLogprobs()))
-        .addAllValues(boxed(experience.values()))
-        .addAllRewards(boxed(experience.rewards()))
-        .addAllAdvantages(boxed(experience.advantages()))
-        .build();
+    RolloutRecorded.Builder recorded =
+        RolloutRecorded.newBuilder()
+            .setStage(stage)
+            .setStep(step)
+            .setPromptId(rollout.prompt().id())
+            .setPrompt(rollout.prompt().text())
+            .setResponse(rollout.text())
+            .setFinish(rollout.finish().name().toLowerCase(java.util.Locale.ROOT))
+            .setAdapterVersion(rollout.adapterVersion())
+            .addAllTokens(text == null ? List.of() : text.pieces(rollout.response()))
+            .addAllLogprobs(boxed(rollout.logprobs()));
+    experience.score().ifPresent(recorded::setScore);
+    experience.refLogprobs().ifPresent(values -> recorded.addAllRefLogprobs(boxed(values)));
+    experience.critic().ifPresent(critic -> recorded.addAllValues(boxed(critic.values())));
+    experience.rewards().ifPresent(values -> recorded.addAllRewards(boxed(values)));
+    experience.advantages().ifPresent(values -> recorded.addAllAdvantages(boxed(values)));
+    return recorded.build();
   }
 
   private static List<Float> boxed(Floats values) {

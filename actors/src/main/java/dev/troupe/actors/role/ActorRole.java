@@ -1,5 +1,7 @@
 package dev.troupe.actors.role;
 
+import dev.troupe.protocol.data.Accumulated;
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
@@ -8,13 +10,16 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
-import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.protocol.message.RoleWorker;
 import dev.troupe.rlhf.port.Role;
+import dev.troupe.rlhf.port.Sampler;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -63,9 +68,12 @@ final class ActorRole implements Role {
   }
 
   @Override
-  public CompletionStage<List<Rollout>> generate(List<Prompt> prompts, SamplingSettings settings) {
-    return ask(new RoleWorker.Generate(List.copyOf(prompts), settings), RoleWorker.Generated.class)
-        .thenApply(RoleWorker.Generated::rollouts);
+  public CompletionStage<List<List<Rollout>>> sample(
+      List<Prompt> prompts, int answers, SamplingSettings settings) {
+    return ask(
+            new RoleWorker.Generate(List.copyOf(prompts), answers, settings),
+            RoleWorker.Generated.class)
+        .thenApply(generated -> Sampler.grouped(generated.rollouts(), answers));
   }
 
   @Override
@@ -78,10 +86,18 @@ final class ActorRole implements Role {
   }
 
   @Override
-  public <E extends Example> CompletionStage<UpdateResult> update(
-      Objective<E> objective, List<E> examples) {
-    return ask(new RoleWorker.Update<>(objective, List.copyOf(examples)), RoleWorker.Updated.class)
-        .thenApply(RoleWorker.Updated::result);
+  public <E extends Example> CompletionStage<Accumulated> accumulate(
+      Objective<E> objective, List<E> examples, BatchTotals totals) {
+    return ask(
+            new RoleWorker.Accumulate<>(objective, List.copyOf(examples), totals),
+            RoleWorker.Gradient.class)
+        .thenApply(RoleWorker.Gradient::accumulated);
+  }
+
+  @Override
+  public CompletionStage<StepResult> step(Optional<StepSettings> settings) {
+    return ask(new RoleWorker.Step(settings), RoleWorker.Stepped.class)
+        .thenApply(RoleWorker.Stepped::result);
   }
 
   @Override

@@ -39,16 +39,16 @@ final class Follower {
 
   /** Fails when an answer is not of the weights that are lent. */
   CompletionStage<List<Rollout>> answer(
-      RoleWorker.Lent lent, List<Prompt> prompts, SamplingSettings settings) {
-    return role.generate(prompts, settings).thenApply(rollouts -> checked(lent, prompts, rollouts));
+      RoleWorker.Lent lent, List<Prompt> prompts, int many, SamplingSettings settings) {
+    return role.sample(prompts, many, settings)
+        .thenApply(groups -> groups.stream().flatMap(List::stream).toList())
+        .thenApply(rollouts -> checked(lent, prompts.size() * many, rollouts));
   }
 
-  private List<Rollout> checked(
-      RoleWorker.Lent lent, List<Prompt> prompts, List<Rollout> rollouts) {
-    if (rollouts.size() != prompts.size()) {
+  private List<Rollout> checked(RoleWorker.Lent lent, int asked, List<Rollout> rollouts) {
+    if (rollouts.size() != asked) {
       throw new RoleException(
-          named() + " was given " + prompts.size() + " prompts, answered " + rollouts.size(),
-          false);
+          named() + " was asked for " + asked + " answers, gave " + rollouts.size(), false);
     }
     for (Rollout rollout : rollouts) {
       if (rollout.adapterVersion() != lent.adapterVersion()) {

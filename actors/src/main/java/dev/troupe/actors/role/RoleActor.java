@@ -5,6 +5,8 @@ import dev.troupe.engine.EngineException;
 import dev.troupe.engine.RoleEngine;
 import dev.troupe.engine.generation.GenerationException;
 import dev.troupe.models.checkpoint.CheckpointException;
+import dev.troupe.protocol.data.Accumulated;
+import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.message.RoleStatus;
@@ -206,13 +208,16 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private RoleWorker.Reply answer(RoleWorker.Work work) {
     RoleEngine open = opened();
     if (work instanceof RoleWorker.Generate generate) {
-      return new RoleWorker.Generated(open.generate(generate.prompts(), generate.settings()));
+      return new RoleWorker.Generated(
+          open.generate(generate.prompts(), generate.answers(), generate.settings()));
     } else if (work instanceof RoleWorker.Evaluate evaluate) {
       EnumSet<Output> outputs = EnumSet.noneOf(Output.class);
       outputs.addAll(evaluate.outputs());
       return new RoleWorker.Evaluated(open.evaluate(evaluate.sequences(), outputs));
-    } else if (work instanceof RoleWorker.Update<?> update) {
-      return new RoleWorker.Updated(updated(open, update));
+    } else if (work instanceof RoleWorker.Accumulate<?> accumulate) {
+      return new RoleWorker.Gradient(accumulated(open, accumulate));
+    } else if (work instanceof RoleWorker.Step step) {
+      return new RoleWorker.Stepped(open.step(step.settings()));
     } else if (work instanceof RoleWorker.Save save) {
       open.save(files.toWrite(save.directory()));
     } else if (work instanceof RoleWorker.Checkpoint checkpoint) {
@@ -229,14 +234,16 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       Weights taken = Weights.fetch(take, system);
       open.take(taken.parts(), taken.version());
       lent = taken;
+    } else if (!(work instanceof RoleWorker.Load)) {
+      throw new IllegalStateException(
+          "it does not know how to " + work.activity() + " (" + work.getClass().getName() + ")");
     }
     return new RoleWorker.Finished();
   }
 
-  private static <E extends dev.troupe.protocol.data.Example>
-      dev.troupe.protocol.data.UpdateResult updated(
-          RoleEngine engine, RoleWorker.Update<E> update) {
-    return engine.update(update.objective(), update.examples());
+  private static <E extends Example> Accumulated accumulated(
+      RoleEngine engine, RoleWorker.Accumulate<E> work) {
+    return engine.accumulate(work.objective(), work.examples(), work.totals());
   }
 
   private RoleWorker.Reply closed() {

@@ -34,6 +34,7 @@ final class Round {
 
   private final ActorRole policy;
   private final RoleWorker.Lent lent;
+  private final int many;
   private final SamplingSettings settings;
   private final Consumer<ActorRole> lost;
   private final CompletableFuture<List<Rollout>> whole = new CompletableFuture<>();
@@ -63,10 +64,12 @@ final class Round {
       RoleWorker.Lent lent,
       Collection<Follower> followers,
       List<Prompt> prompts,
+      int many,
       SamplingSettings settings,
       Consumer<ActorRole> lost) {
     this.policy = policy;
     this.lent = lent;
+    this.many = many;
     this.settings = settings;
     this.lost = lost;
     alive = new LinkedHashSet<>(followers);
@@ -82,7 +85,7 @@ final class Round {
         without.add(follower);
       }
     }
-    answers = new Rollout[prompts.size()];
+    answers = new Rollout[prompts.size() * many];
     int size = portion(prompts.size(), alive.size());
     for (int from = 0; from < prompts.size(); from += size) {
       waiting.add(new Portion(from, prompts.subList(from, Math.min(prompts.size(), from + size))));
@@ -167,7 +170,7 @@ final class Round {
 
   private void answer(Follower follower, Portion portion) {
     follower
-        .answer(lent, portion.prompts(), settings)
+        .answer(lent, portion.prompts(), many, settings)
         .whenComplete(
             (rollouts, failure) -> {
               if (failure == null) {
@@ -181,7 +184,7 @@ final class Round {
   private void answered(Follower follower, Portion portion, List<Rollout> rollouts) {
     synchronized (this) {
       for (int i = 0; i < rollouts.size(); i++) {
-        answers[portion.from() + i] = rollouts.get(i);
+        answers[portion.from() * many + i] = rollouts.get(i);
       }
       unanswered--;
       ready.add(follower);

@@ -1,5 +1,7 @@
 package dev.troupe.actors.role;
 
+import dev.troupe.protocol.data.Accumulated;
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
@@ -8,11 +10,14 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
-import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.port.Role;
+import dev.troupe.rlhf.port.Sampler;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -55,17 +60,18 @@ final class SpreadRole implements Role {
   }
 
   @Override
-  public synchronized CompletionStage<List<Rollout>> generate(
-      List<Prompt> prompts, SamplingSettings settings) {
+  public synchronized CompletionStage<List<List<Rollout>>> sample(
+      List<Prompt> prompts, int many, SamplingSettings settings) {
     List<Prompt> asked = List.copyOf(prompts);
     CompletableFuture<List<Rollout>> answers =
         before
             .thenCompose(ready -> policy.lend())
             .thenCombine(
-                followers(), (lent, all) -> new Round(policy, lent, all, asked, settings, lost))
+                followers(),
+                (lent, all) -> new Round(policy, lent, all, asked, many, settings, lost))
             .thenCompose(Round::answer);
     before = answers.handle((done, failure) -> null);
-    return answers;
+    return answers.thenApply(rollouts -> Sampler.grouped(rollouts, many));
   }
 
   private synchronized CompletableFuture<List<Follower>> followers() {
@@ -96,9 +102,14 @@ final class SpreadRole implements Role {
   }
 
   @Override
-  public <E extends Example> CompletionStage<UpdateResult> update(
-      Objective<E> objective, List<E> examples) {
-    return inTurn(() -> policy.update(objective, examples));
+  public <E extends Example> CompletionStage<Accumulated> accumulate(
+      Objective<E> objective, List<E> examples, BatchTotals totals) {
+    return inTurn(() -> policy.accumulate(objective, examples, totals));
+  }
+
+  @Override
+  public CompletionStage<StepResult> step(Optional<StepSettings> settings) {
+    return inTurn(() -> policy.step(settings));
   }
 
   @Override

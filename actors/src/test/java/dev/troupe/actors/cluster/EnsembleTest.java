@@ -117,7 +117,10 @@ class EnsembleTest {
             .toList();
     for (int step = 0; step < 3; step++) {
       List<Rollout> rollouts =
-          await(policy.generate(prompts, new SamplingSettings(8, 1, 0, 1, List.of(), step)));
+          await(policy.sample(prompts, 3, new SamplingSettings(8, 1, 0, 1, List.of(), step)))
+              .stream()
+              .flatMap(List::stream)
+              .toList();
       List<Sequence> sequences = rollouts.stream().map(Rollout::sequence).toList();
       List<TokenOutputs> outputs =
           await(reference.evaluate(sequences, EnumSet.of(Output.LOGPROBS, Output.ENTROPIES)));
@@ -151,12 +154,12 @@ class EnsembleTest {
     assertThat(recipe(cast(seed, LONG, LONG))).isEqualTo(expected);
 
     assertThat(engines.get(0).calls)
-        .contains("update@role-policy", "save policy@role-policy")
+        .contains("step@role-policy", "save policy@role-policy")
         .noneMatch(call -> call.startsWith("evaluate"));
     assertThat(engines.get(1).calls).isEmpty();
     assertThat(engines.get(2).calls)
         .contains("evaluate@role-reference")
-        .noneMatch(call -> call.startsWith("update"));
+        .noneMatch(call -> call.startsWith("step"));
     assertThat(events)
         .anyMatch(
             event ->
@@ -179,7 +182,7 @@ class EnsembleTest {
     FakeEngines spread = new FakeEngines();
     assertThat(recipe(cast(opened(Ensemble.local(spread, 5)), LONG, LONG))).isEqualTo(expected);
     assertThat(spread.calls)
-        .contains("update@role-policy", "take " + FakeEngines.PARAMETERS + "@role-rollout-1")
+        .contains("step@role-policy", "take " + FakeEngines.PARAMETERS + "@role-rollout-1")
         .doesNotContain("generate@role-policy")
         .anyMatch(call -> call.startsWith("generate@role-rollout-"));
     // Each of three versions once, by those at least that answer.

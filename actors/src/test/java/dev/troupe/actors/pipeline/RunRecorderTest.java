@@ -10,6 +10,7 @@ import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.event.EventLog;
 import dev.troupe.protocol.event.EventReader;
+import dev.troupe.protocol.event.RolloutRecorded;
 import dev.troupe.protocol.event.RunEvent;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,11 +20,21 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class RunRecorderTest {
+  private static final Rollout ROLLOUT =
+      new Rollout(
+          new Prompt("p-1", "Hello", TokenIds.of(1)),
+          TokenIds.of(2, 3),
+          "there",
+          Floats.of(-1, -2),
+          FinishReason.EOS,
+          4);
+
   @TempDir private Path path;
 
   @Test
@@ -75,19 +86,12 @@ class RunRecorderTest {
     RunDirectory directory = made(path.resolve("run"));
     Experience experience =
         new Experience(
-            new Rollout(
-                new Prompt("p-1", "Hello", TokenIds.of(1)),
-                TokenIds.of(2, 3),
-                "there",
-                Floats.of(-1, -2),
-                FinishReason.EOS,
-                4),
-            0.5,
-            Floats.of(-1, Float.NEGATIVE_INFINITY),
-            Floats.of(0, 1),
-            Floats.of(0, 0.5f),
-            Floats.of(1, -1),
-            Floats.of(1, 0));
+            ROLLOUT,
+            Optional.of(0.5),
+            Optional.of(Floats.of(-1, Float.NEGATIVE_INFINITY)),
+            Optional.of(Floats.of(0, 0.5f)),
+            Optional.of(Floats.of(1, -1)),
+            Optional.of(new Experience.Critic(Floats.of(0, 1), Floats.of(1, 0))));
     try (EventLog log = EventLog.open(directory.events())) {
       new RunRecorder(log, directory, StepListener.NONE, new AtomicBoolean())
           .experiences("ppo", 3, Collections.nCopies(9, experience));
@@ -99,6 +103,40 @@ class RunRecorderTest {
                 + "\"response\":\"there\",\"score\":0.5,\"finish\":\"eos\",\"adapterVersion\":4,"
                 + "\"tokens\":[],\"logprobs\":[-1.0,-2.0],\"refLogprobs\":[-1.0,null],"
                 + "\"values\":[0.0,1.0],\"rewards\":[0.0,0.5],\"advantages\":[1.0,-1.0]}");
+  }
+
+  /** As of GRPO, which has no critic, and of distillation, which has no score. */
+  @Test
+  void experiences_whatThereIsNot_isAbsent() throws Exception {
+    RunDirectory directory = made(path.resolve("run"));
+    Experience some =
+        new Experience(
+            ROLLOUT,
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.of(Floats.of(0, -1)),
+            Optional.empty());
+    try (EventLog log = EventLog.open(directory.events())) {
+      new RunRecorder(log, directory, StepListener.NONE, new AtomicBoolean())
+          .experiences("grpo", 1, List.of(some));
+    }
+    assertThat(Files.readAllLines(directory.samples()))
+        .containsExactly(
+            "{\"stage\":\"grpo\",\"step\":1,\"promptId\":\"p-1\",\"prompt\":\"Hello\","
+                + "\"response\":\"there\",\"finish\":\"eos\",\"adapterVersion\":4,"
+                + "\"tokens\":[],\"logprobs\":[-1.0,-2.0],\"advantages\":[0.0,-1.0]}");
+    RolloutRecorded recorded;
+    try (EventReader reader = EventReader.open(directory.events())) {
+      recorded =
+          reader.poll(100).stream()
+              .filter(RunEvent::hasRolloutRecorded)
+              .map(RunEvent::getRolloutRecorded)
+              .findFirst()
+              .orElseThrow();
+    }
+    assertThat(recorded.hasScore()).isFalse();
+    assertThat(recorded.getValuesCount() + recorded.getRewardsCount()).isZero();
   }
 
   @Test

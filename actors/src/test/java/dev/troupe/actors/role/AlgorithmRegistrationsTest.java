@@ -3,6 +3,7 @@ package dev.troupe.actors.role;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.ConfigFactory;
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Objective;
@@ -57,8 +58,8 @@ class AlgorithmRegistrationsTest {
   private static final Sequence LAST = Sequence.ofLast(TokenIds.of(4, 5));
   private static final Floats TWO = Floats.of(0.5f, -1);
 
-  private static List<RoleWorker.Update<?>> samples() {
-    List<RoleWorker.Update<?>> samples = new ArrayList<>();
+  private static List<RoleWorker.Accumulate<?>> samples() {
+    List<RoleWorker.Accumulate<?>> samples = new ArrayList<>();
     for (Averaging averaging : Averaging.values()) {
       samples.add(update(new SftObjective(averaging, 0.5), new SftExample(LONG)));
       samples.add(update(new PpoValueObjective(0.2, averaging), new ValueExample(LONG, TWO, TWO)));
@@ -106,9 +107,9 @@ class AlgorithmRegistrationsTest {
     return samples;
   }
 
-  private static <E extends Example> RoleWorker.Update<E> update(
+  private static <E extends Example> RoleWorker.Accumulate<E> update(
       Objective<E> objective, E example) {
-    return new RoleWorker.Update<>(objective, List.of(example));
+    return new RoleWorker.Accumulate<>(objective, List.of(example), new BatchTotals(2, 3));
   }
 
   @Test
@@ -122,9 +123,9 @@ class AlgorithmRegistrationsTest {
                 .withFallback(ConfigFactory.load()));
     try {
       Serialization serialization = SerializationExtension.get(Adapter.toClassic(system));
-      for (RoleWorker.Update<?> sample : samples()) {
+      for (RoleWorker.Accumulate<?> sample : samples()) {
         byte[] bytes = serialization.serialize(sample).get();
-        assertThat(serialization.deserialize(bytes, RoleWorker.Update.class).get())
+        assertThat(serialization.deserialize(bytes, RoleWorker.Accumulate.class).get())
             .isEqualTo(sample);
       }
     } finally {
@@ -146,7 +147,7 @@ class AlgorithmRegistrationsTest {
     assertThat(sent).hasSizeGreaterThanOrEqualTo(10);
     assertThat(new AlgorithmRegistrations().classes()).containsAll(sent);
     Set<Class<?>> sampled = new HashSet<>();
-    for (RoleWorker.Update<?> sample : samples()) {
+    for (RoleWorker.Accumulate<?> sample : samples()) {
       sampled.add(sample.objective().getClass());
       sampled.add(sample.examples().get(0).getClass());
     }

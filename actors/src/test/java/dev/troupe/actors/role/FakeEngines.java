@@ -1,6 +1,8 @@
 package dev.troupe.actors.role;
 
 import dev.troupe.engine.RoleEngine;
+import dev.troupe.protocol.data.Accumulated;
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
@@ -11,12 +13,14 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
-import dev.troupe.protocol.data.UpdateResult;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -24,6 +28,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /** Engines that do sums instead of a model, and write down what they were asked. */
 public final class FakeEngines implements RoleEngine.Factory {
@@ -68,6 +73,7 @@ public final class FakeEngines implements RoleEngine.Factory {
   private final class FakeEngine implements RoleEngine {
     private final RoleSpec spec;
     private final AtomicLong version = new AtomicLong();
+    private int accumulated;
 
     FakeEngine(RoleSpec spec) {
       this.spec = spec;
@@ -99,19 +105,21 @@ public final class FakeEngines implements RoleEngine.Factory {
     }
 
     @Override
-    public List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings) {
+    public List<Rollout> generate(List<Prompt> prompts, int answers, SamplingSettings settings) {
       note("generate");
       return prompts.stream()
-          .map(
-              prompt ->
-                  new Rollout(
-                      prompt,
-                      TokenIds.of(prompt.tokens().size(), (int) settings.seed()),
-                      "said to " + prompt.text(),
-                      Floats.of((float) -version.get(), -0.25f),
-                      FinishReason.EOS,
-                      version.get()))
+          .flatMap(prompt -> IntStream.range(0, answers).mapToObj(i -> answer(prompt, i, settings)))
           .toList();
+    }
+
+    private Rollout answer(Prompt prompt, int number, SamplingSettings settings) {
+      return new Rollout(
+          prompt,
+          TokenIds.of(prompt.tokens().size(), (int) settings.seed(), number),
+          "said to " + prompt.text(),
+          Floats.of((float) -version.get(), -0.25f, -number),
+          FinishReason.EOS,
+          version.get());
     }
 
     @Override
@@ -133,10 +141,22 @@ public final class FakeEngines implements RoleEngine.Factory {
     }
 
     @Override
-    public <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
-      note("update");
-      return new UpdateResult(
-          examples.size(), 1, 1e-3, true, version.incrementAndGet(), Map.of("examples", 1.0));
+    public <E extends Example> Accumulated accumulate(
+        Objective<E> objective, List<E> examples, BatchTotals totals) {
+      note("accumulate");
+      accumulated++;
+      return new Accumulated(examples.size(), Map.of("examples", (double) totals.examples()));
+    }
+
+    @Override
+    public StepResult step(Optional<StepSettings> settings) {
+      note("step");
+      if (accumulated == 0) {
+        throw new IllegalStateException("nothing accumulated");
+      }
+      accumulated = 0;
+      double rate = settings.map(StepSettings::learningRate).orElse(1e-3);
+      return new StepResult(1, rate, true, version.incrementAndGet());
     }
 
     @Override

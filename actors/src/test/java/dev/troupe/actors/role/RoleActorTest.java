@@ -45,10 +45,14 @@ class RoleActorTest {
   private static final RoleWorker.Generate GENERATE =
       new RoleWorker.Generate(
           List.of(new Prompt("p", "p", TokenIds.of(1, 2, 3))),
+          1,
           new SamplingSettings(4, 1, 0, 1, List.of(), 9));
-  private static final RoleWorker.Update<SftExample> UPDATE =
-      new RoleWorker.Update<>(
-          new Nothing(), List.of(new SftExample(Sequence.ofLast(TokenIds.of(1)))));
+  private static final RoleWorker.Accumulate<SftExample> ACCUMULATE =
+      new RoleWorker.Accumulate<>(
+          new Nothing(),
+          List.of(new SftExample(Sequence.ofLast(TokenIds.of(1)))),
+          new BatchTotals(7, 8));
+  private static final RoleWorker.Step STEP = new RoleWorker.Step(Optional.empty());
 
   private final TestProbe<RoleStatus> statuses = KIT.createTestProbe(RoleStatus.class);
   private final TestProbe<RoleWorker.Reply> replies = KIT.createTestProbe(RoleWorker.Reply.class);
@@ -90,18 +94,22 @@ class RoleActorTest {
   void requests_areCarriedOutInOrder_onTheRolesOwnThread() throws Exception {
     FakeEngines engines = new FakeEngines();
     ActorRef<RoleWorker.Command> worker = spawn(engines);
-    ask(worker, UPDATE);
+    ask(worker, ACCUMULATE);
+    ask(worker, STEP);
     ask(worker, GENERATE);
     ask(worker, new RoleWorker.Save("there"));
-    RoleWorker.Updated updated = replies.expectMessageClass(RoleWorker.Updated.class);
-    assertThat(updated.result().adapterVersion()).isEqualTo(1);
+    RoleWorker.Gradient gradient = replies.expectMessageClass(RoleWorker.Gradient.class);
+    assertThat(gradient.accumulated().metrics()).isEqualTo(Map.of("examples", 7.0));
+    RoleWorker.Stepped stepped = replies.expectMessageClass(RoleWorker.Stepped.class);
+    assertThat(stepped.result().adapterVersion()).isEqualTo(1);
     RoleWorker.Generated generated = replies.expectMessageClass(RoleWorker.Generated.class);
     assertThat(generated.rollouts()).singleElement().matches(r -> r.adapterVersion() == 1);
     replies.expectMessageClass(RoleWorker.Finished.class);
     assertThat(engines.calls)
         .containsExactly(
             "load@role-policy",
-            "update@role-policy",
+            "accumulate@role-policy",
+            "step@role-policy",
             "generate@role-policy",
             "save there@role-policy");
   }
@@ -114,14 +122,14 @@ class RoleActorTest {
     assertThat(heard()).isEqualTo("starting load v0");
     assertThat(heard()).isEqualTo("idle  v0");
     CompletableFuture<Void> gate = engines.hold();
-    ask(worker, UPDATE);
+    ask(worker, ACCUMULATE);
     assertThat(heard()).isEqualTo("busy train on 1 v0");
     // The actor still takes messages while its engine works; nothing is answered out of turn.
     ask(worker, GENERATE);
     replies.expectMessageClass(RoleWorker.Finished.class);
     replies.expectNoMessage(java.time.Duration.ofMillis(50));
     gate.complete(null);
-    replies.expectMessageClass(RoleWorker.Updated.class);
+    replies.expectMessageClass(RoleWorker.Gradient.class);
     RoleStatus next = statuses.receiveMessage();
     assertThat(next)
         .isEqualTo(
@@ -130,10 +138,10 @@ class RoleActorTest {
                 "here",
                 "busy",
                 "generate 1",
-                1,
-                Map.of("base", 101L),
-                Map.of("train", 1.0)));
-    assertThat(heard()).isEqualTo("idle  v1");
+                0,
+                Map.of("base", 100L),
+                Map.of("train", 0.0)));
+    assertThat(heard()).isEqualTo("idle  v0");
   }
 
   @Test
@@ -162,14 +170,19 @@ class RoleActorTest {
   void stop_freesTheEngineOnItsThread_thenTheActorEnds() throws Exception {
     FakeEngines engines = new FakeEngines();
     ActorRef<RoleWorker.Command> worker = spawn(engines);
-    ask(worker, UPDATE);
-    replies.expectMessageClass(RoleWorker.Updated.class);
+    ask(worker, ACCUMULATE);
+    replies.expectMessageClass(RoleWorker.Gradient.class);
+    ask(worker, STEP);
+    replies.expectMessageClass(RoleWorker.Stepped.class);
     worker.tell(new RoleWorker.Stop(replies.getRef()));
     replies.expectMessageClass(RoleWorker.Finished.class);
     replies.expectTerminated(worker);
     assertThat(engines.calls)
-        .containsExactly("load@role-policy", "update@role-policy", "close@role-policy");
+        .containsExactly(
+            "load@role-policy", "accumulate@role-policy", "step@role-policy", "close@role-policy");
     assertThat(heard()).isEqualTo("starting train on 1 v0");
+    assertThat(heard()).isEqualTo("idle  v0");
+    assertThat(heard()).isEqualTo("busy step v0");
     assertThat(heard()).isEqualTo("idle  v1");
     assertThat(statuses.receiveMessage())
         .isEqualTo(

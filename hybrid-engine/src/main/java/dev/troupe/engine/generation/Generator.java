@@ -213,7 +213,23 @@ public final class Generator implements AutoCloseable {
    * @throws GenerationException when a prompt does not fit the context
    */
   public List<Rollout> generate(long version, List<Prompt> prompts, SamplingSettings settings) {
-    return generate(version, prompts, settings, piece -> {}, false);
+    return generate(version, prompts, 1, settings);
+  }
+
+  /**
+   * Answers each prompt several times. An answer's random numbers depend on the seed, its prompt's
+   * id and its own number, so that more answers leave the first ones as they are.
+   *
+   * @param answers to each prompt
+   * @return those of one prompt side by side, in the order of their numbers
+   */
+  public List<Rollout> generate(
+      long version, List<Prompt> prompts, int answers, SamplingSettings settings) {
+    if (answers < 1) {
+      throw new GenerationException(
+          "each prompt is to have " + answers + " answers, must be at least 1");
+    }
+    return generate(version, prompts, answers, settings, piece -> {}, false);
   }
 
   /**
@@ -223,18 +239,23 @@ public final class Generator implements AutoCloseable {
    */
   public Rollout stream(
       long version, Prompt prompt, SamplingSettings settings, Consumer<String> listener) {
-    return generate(version, List.of(prompt), settings, listener, true).get(0);
+    return generate(version, List.of(prompt), 1, settings, listener, true).get(0);
   }
 
   private List<Rollout> generate(
       long version,
       List<Prompt> prompts,
+      int answers,
       SamplingSettings settings,
       Consumer<String> listener,
       boolean streaming) {
     mode.requireGenerating(version);
-    List<Reply> replies =
-        prompts.stream().map(prompt -> reply(prompt, settings, listener, streaming)).toList();
+    List<Reply> replies = new ArrayList<>();
+    for (Prompt prompt : prompts) {
+      for (int answer = 0; answer < answers; answer++) {
+        replies.add(reply(prompt, answer, settings, listener, streaming));
+      }
+    }
     if (replies.isEmpty()) {
       return List.of();
     }
@@ -271,8 +292,15 @@ public final class Generator implements AutoCloseable {
     return new DecodeBatch(kernels, weights, settings, replies, rows);
   }
 
+  /**
+   * @param answer its number among those to the same prompt, from 0
+   */
   Reply reply(
-      Prompt prompt, SamplingSettings settings, Consumer<String> listener, boolean streaming) {
+      Prompt prompt,
+      int answer,
+      SamplingSettings settings,
+      Consumer<String> listener,
+      boolean streaming) {
     ModelConfig config = base.config();
     int size = prompt.tokens().size();
     int room = config.maxPositionEmbeddings() - size;
@@ -302,7 +330,7 @@ public final class Generator implements AutoCloseable {
                 + ". Is the tokenizer the model's own?");
       }
     }
-    return new Reply(prompt, settings, room, endTokens, tokenizer, listener, streaming);
+    return new Reply(prompt, answer, settings, room, endTokens, tokenizer, listener, streaming);
   }
 
   /**

@@ -30,11 +30,13 @@ final class Reply {
   private @Nullable FinishReason finish;
 
   /**
+   * @param answer its number among the answers to the prompt, from 0
    * @param room tokens that the context has left
    * @param listener is told each piece of text as it comes, when {@code streaming}
    */
   Reply(
       Prompt prompt,
+      int answer,
       SamplingSettings settings,
       int room,
       Set<Integer> endTokens,
@@ -47,7 +49,7 @@ final class Reply {
     this.tokenizer = tokenizer;
     this.listener = listener;
     this.streaming = streaming;
-    random = new SplittableRandom(settings.seed() ^ hash(prompt.id()));
+    random = new SplittableRandom(settings.seed() ^ hash(prompt.id()) ^ mixed(answer));
     stream = new TextStream(tokenizer);
     limit = Math.min(settings.maxNewTokens(), room);
   }
@@ -59,6 +61,16 @@ final class Reply {
       hash = (hash ^ id.charAt(i)) * 0x100000001b3L;
     }
     return hash;
+  }
+
+  /**
+   * The finaliser of MurmurHash3; 0 stays 0. Small numbers as they are, or multiples of an odd one,
+   * would give generators whose streams are each other's, a step apart.
+   */
+  private static long mixed(long number) {
+    long mixed = (number ^ (number >>> 33)) * 0xff51afd7ed558ccdL;
+    mixed = (mixed ^ (mixed >>> 33)) * 0xc4ceb9fe1a85ec53L;
+    return mixed ^ (mixed >>> 33);
   }
 
   Prompt prompt() {

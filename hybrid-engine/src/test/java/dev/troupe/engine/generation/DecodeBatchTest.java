@@ -140,7 +140,7 @@ class DecodeBatchTest {
 
   private static List<Reply> replies(Generator generator, List<Prompt> prompts) {
     return prompts.stream()
-        .map(prompt -> generator.reply(prompt, SETTINGS, piece -> {}, false))
+        .map(prompt -> generator.reply(prompt, 0, SETTINGS, piece -> {}, false))
         .toList();
   }
 

@@ -1,6 +1,8 @@
 package dev.troupe.launcher.bench;
 
 import dev.troupe.engine.RoleEngine;
+import dev.troupe.protocol.data.Accumulated;
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
@@ -11,9 +13,10 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
-import dev.troupe.protocol.data.UpdateResult;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -21,10 +24,12 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 
 /**
  * Engines that wait as long as a {@link CostModel} says in place of computing. What they answer is
@@ -89,17 +94,21 @@ public final class SimulatedEngines implements RoleEngine.Factory {
     }
 
     @Override
-    public List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings) {
+    public List<Rollout> generate(List<Prompt> prompts, int answers, SamplingSettings settings) {
       if (flipped != version) {
         spend(cost.flip());
         flipped = version;
       }
-      spend(cost.generate(prompts.size(), settings.maxNewTokens()));
-      return prompts.stream().map(prompt -> rollout(prompt, settings)).toList();
+      spend(cost.generate(prompts.size() * answers, settings.maxNewTokens()));
+      return prompts.stream()
+          .flatMap(
+              prompt -> IntStream.range(0, answers).mapToObj(i -> rollout(prompt, i, settings)))
+          .toList();
     }
 
-    private Rollout rollout(Prompt prompt, SamplingSettings settings) {
-      SplittableRandom random = new SplittableRandom(settings.seed() ^ prompt.id().hashCode());
+    private Rollout rollout(Prompt prompt, int answer, SamplingSettings settings) {
+      String id = answer == 0 ? prompt.id() : prompt.id() + "#" + answer;
+      SplittableRandom random = new SplittableRandom(settings.seed() ^ id.hashCode());
       int size = settings.maxNewTokens();
       return new Rollout(
           prompt,
@@ -132,11 +141,17 @@ public final class SimulatedEngines implements RoleEngine.Factory {
     }
 
     @Override
-    public <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
+    public <E extends Example> Accumulated accumulate(
+        Objective<E> objective, List<E> examples, BatchTotals totals) {
       spend(cost.train(examples.stream().mapToLong(example -> tokens(example.sequences())).sum()));
+      return new Accumulated(0, Map.of());
+    }
+
+    @Override
+    public StepResult step(Optional<StepSettings> settings) {
       version++;
       // A gradient and a rate, since a stage that has none fails.
-      return new UpdateResult(0, 1, 1, true, version, Map.of());
+      return new StepResult(1, 1, true, version);
     }
 
     @Override

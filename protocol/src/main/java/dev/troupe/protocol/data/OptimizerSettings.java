@@ -29,4 +29,10 @@ public record OptimizerSettings(
     this(
         learningRate, beta1, beta2, epsilon, weightDecay, maxGradientNorm, microBatchTokens, false);
   }
+
+  /** What the schedule has for a step, the first being 0. */
+  public StepSettings at(long step) {
+    return new StepSettings(
+        learningRate.at(step), beta1, beta2, epsilon, weightDecay, maxGradientNorm);
+  }
 }

@@ -3,7 +3,7 @@ package dev.troupe.protocol.data;
 import java.util.Map;
 
 /**
- * What one optimiser step did.
+ * What one optimiser step on one objective did.
  *
  * @param loss over the whole step
  * @param gradientNorm before clipping
@@ -17,4 +17,15 @@ public record UpdateResult(
     double learningRate,
     boolean applied,
     long adapterVersion,
-    Map<String, Double> metrics) {}
+    Map<String, Double> metrics) {
+  /** Of a step along a gradient that was accumulated in one call. */
+  public static UpdateResult of(Accumulated accumulated, StepResult step) {
+    return new UpdateResult(
+        accumulated.loss(),
+        step.gradientNorm(),
+        step.learningRate(),
+        step.applied(),
+        step.adapterVersion(),
+        accumulated.metrics());
+  }
+}

@@ -1,5 +1,6 @@
 package dev.troupe.protocol.kryo;
 
+import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
@@ -13,16 +14,20 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
-import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.protocol.message.Node;
 import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
 import java.util.List;
 
-/** The classes of this module that cross the wire. Append only. */
+/**
+ * The classes of this module that cross the wire. Append only, but for those that went with an
+ * earlier protocol version: nodes of another one must understand how they are refused.
+ */
 public final class ProtocolRegistrations implements KryoRegistrations {
   @Override
   public List<Class<?>> classes() {
@@ -36,7 +41,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Sequence.class,
         TokenOutputs.class,
         Output.class,
-        UpdateResult.class,
+        StepResult.class,
         BatchTotals.class,
         RoleSpec.class,
         Tuning.Frozen.class,
@@ -51,13 +56,13 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.Load.class,
         RoleWorker.Generate.class,
         RoleWorker.Evaluate.class,
-        RoleWorker.Update.class,
+        RoleWorker.Accumulate.class,
         RoleWorker.Save.class,
         RoleWorker.Checkpoint.class,
         RoleWorker.Restore.class,
         RoleWorker.Generated.class,
         RoleWorker.Evaluated.class,
-        RoleWorker.Updated.class,
+        RoleWorker.Stepped.class,
         RoleWorker.Finished.class,
         RoleWorker.Failed.class,
         RoleStatus.class,
@@ -77,6 +82,10 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.Lent.class,
         RoleWorker.Fetched.class,
         Node.Report.class,
-        Node.Refused.class);
+        Node.Refused.class,
+        RoleWorker.Step.class,
+        RoleWorker.Gradient.class,
+        Accumulated.class,
+        StepSettings.class);
   }
 }

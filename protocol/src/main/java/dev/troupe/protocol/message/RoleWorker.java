@@ -1,5 +1,7 @@
 package dev.troupe.protocol.message;
 
+import dev.troupe.protocol.data.Accumulated;
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Objective;
@@ -8,9 +10,11 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
-import dev.troupe.protocol.data.UpdateResult;
 import java.util.List;
+import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
 
 /**
@@ -46,11 +50,16 @@ public final class RoleWorker {
     }
   }
 
-  /** Answered by {@link Generated}. */
-  public record Generate(List<Prompt> prompts, SamplingSettings settings) implements Work {
+  /**
+   * Answered by {@link Generated}.
+   *
+   * @param answers to each prompt, at least 1
+   */
+  public record Generate(List<Prompt> prompts, int answers, SamplingSettings settings)
+      implements Work {
     @Override
     public String activity() {
-      return "generate " + prompts.size();
+      return "generate " + prompts.size() * answers;
     }
   }
 
@@ -62,12 +71,28 @@ public final class RoleWorker {
     }
   }
 
-  /** Answered by {@link Updated}. */
-  public record Update<E extends Example>(Objective<E> objective, List<E> examples)
-      implements Work {
+  /**
+   * Adds to the gradient of the next {@link Step}; answered by {@link Gradient}.
+   *
+   * @param totals of the whole step
+   */
+  public record Accumulate<E extends Example>(
+      Objective<E> objective, List<E> examples, BatchTotals totals) implements Work {
     @Override
     public String activity() {
       return "train on " + examples.size();
+    }
+  }
+
+  /**
+   * Steps along the accumulated gradient; answered by {@link Stepped}.
+   *
+   * @param settings absent for those of the role
+   */
+  public record Step(Optional<StepSettings> settings) implements Work {
+    @Override
+    public String activity() {
+      return "step";
     }
   }
 
@@ -126,11 +151,14 @@ public final class RoleWorker {
   /** Answers. */
   public sealed interface Reply extends Wire {}
 
+  /** The answers to one prompt stand side by side, in their order. */
   public record Generated(List<Rollout> rollouts) implements Reply {}
 
   public record Evaluated(List<TokenOutputs> outputs) implements Reply {}
 
-  public record Updated(UpdateResult result) implements Reply {}
+  public record Gradient(Accumulated accumulated) implements Reply {}
+
+  public record Stepped(StepResult result) implements Reply {}
 
   public record Finished() implements Reply {}
 

@@ -26,12 +26,20 @@ record Lesson(
     return new PolicyExample(
         reads(),
         head(oldLogprobs, trained),
-        head(importance.map(this::weighted).orElse(experience.advantages()), trained));
+        head(importance.map(this::weighted).orElseGet(this::advantages), trained));
+  }
+
+  private Floats advantages() {
+    return experience.advantages().orElseThrow();
+  }
+
+  Floats rewards() {
+    return experience.rewards().orElseThrow();
   }
 
   /** A weight above 0 on a token's loss is the same weight on its advantage. */
   private Floats weighted(Floats weights) {
-    float[] advantages = experience.advantages().values().clone();
+    float[] advantages = advantages().values().clone();
     for (int t = 0; t < advantages.length; t++) {
       advantages[t] *= weights.get(t);
     }
@@ -39,8 +47,9 @@ record Lesson(
   }
 
   ValueExample forCritic() {
+    Experience.Critic critic = experience.critic().orElseThrow();
     return new ValueExample(
-        reads(), head(experience.values(), trained), head(experience.returns(), trained));
+        reads(), head(critic.values(), trained), head(critic.returns(), trained));
   }
 
   private Sequence reads() {

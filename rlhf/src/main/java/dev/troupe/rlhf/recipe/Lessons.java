@@ -39,12 +39,11 @@ final class Lessons {
       Experience experience =
           new Experience(
               one.rollout(),
-              one.score(),
-              one.refLogprobs(),
-              one.values(),
-              one.rewards(),
-              padded,
-              estimates.get(i).returns());
+              Optional.of(one.score()),
+              Optional.of(one.refLogprobs()),
+              Optional.of(one.rewards()),
+              Optional.of(padded),
+              Optional.of(new Experience.Critic(one.values(), estimates.get(i).returns())));
       Optional<Floats> importance =
           importanceCap.map(
               cap -> ImportanceWeights.truncated(one.logprobs(), one.rollout().logprobs(), cap));

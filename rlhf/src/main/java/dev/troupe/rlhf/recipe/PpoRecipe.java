@@ -339,9 +339,7 @@ public final class PpoRecipe implements Recipe {
     for (Lesson lesson : lessons) {
       averages.add(
           "rewards",
-          IntStream.range(0, lesson.trained())
-              .mapToDouble(t -> lesson.experience().rewards().get(t))
-              .sum());
+          IntStream.range(0, lesson.trained()).mapToDouble(t -> lesson.rewards().get(t)).sum());
     }
     return averages.means();
   }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.protocol.data.Experience;
 import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.PolicyObjective;
@@ -143,13 +144,13 @@ class RecipesTest {
     ppo(TabularRecipes.ppoConfig(1)).run(context("ppo", observer, Checkpoints.NONE));
 
     for (Experience experience : observer.experiences) {
-      float[] rewards = experience.rewards().values();
+      float[] rewards = experience.rewards().orElseThrow().values();
       for (int t = 0; t < rewards.length - 1; t++) {
         assertThat(rewards[t]).isCloseTo(0, within(1e-6f));
       }
       double penalty = experience.rollout().finish() == FinishReason.LENGTH ? 0.2 : 0;
       assertThat((double) rewards[rewards.length - 1])
-          .isCloseTo(experience.score() - penalty, within(1e-5));
+          .isCloseTo(experience.score().orElseThrow() - penalty, within(1e-5));
     }
   }
 
@@ -257,7 +258,11 @@ class RecipesTest {
         .allMatch(
             e ->
                 e.rollout().finish() != FinishReason.EOS
-                    || e.advantages().get(e.advantages().size() - 1) == 0);
+                    || last(e.advantages().orElseThrow()) == 0);
+  }
+
+  private static float last(Floats values) {
+    return values.get(values.size() - 1);
   }
 
   @Test

@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.FinishReason;
@@ -12,15 +13,18 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
-import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.port.Role;
+import dev.troupe.rlhf.port.Sampler;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
@@ -41,6 +45,8 @@ final class TabularRole implements Role {
   private final Map<String, double[]> disk;
   private final TabularCast.Faults faults;
   private final List<Objective<?>> objectives;
+  private final double[] gradient = new double[parameters.length];
+  private boolean accumulated;
   private long version;
 
   TabularRole(
@@ -61,15 +67,19 @@ final class TabularRole implements Role {
   }
 
   @Override
-  public CompletionStage<List<Rollout>> generate(List<Prompt> prompts, SamplingSettings settings) {
+  public CompletionStage<List<List<Rollout>>> sample(
+      List<Prompt> prompts, int answers, SamplingSettings settings) {
     List<Rollout> rollouts = new ArrayList<>();
-    for (Prompt prompt : prompts) {
+    for (int number = 0; number < prompts.size() * answers; number++) {
+      Prompt prompt = prompts.get(number / answers);
       if (faults.emptyReplies().contains(prompt.id())) {
         rollouts.add(
             new Rollout(prompt, TokenIds.EMPTY, "", Floats.EMPTY, FinishReason.STOP, version));
         continue;
       }
-      SplittableRandom random = new SplittableRandom(settings.seed() * 31 + prompt.id().hashCode());
+      SplittableRandom random =
+          new SplittableRandom(
+              settings.seed() * 31 + prompt.id().hashCode() + 1_000_003L * (number % answers));
       List<Integer> tokens = new ArrayList<>();
       List<Double> logprobs = new ArrayList<>();
       int last = prompt.tokens().get(prompt.tokens().size() - 1);
@@ -98,7 +108,7 @@ final class TabularRole implements Role {
           new Rollout(
               prompt, new TokenIds(ids), tokens.toString(), new Floats(floats), finish, version));
     }
-    return CompletableFuture.completedFuture(rollouts);
+    return CompletableFuture.completedFuture(Sampler.grouped(rollouts, answers));
   }
 
   @Override
@@ -109,21 +119,14 @@ final class TabularRole implements Role {
   }
 
   @Override
-  public <E extends Example> CompletionStage<UpdateResult> update(
-      Objective<E> objective, List<E> examples) {
+  public <E extends Example> CompletionStage<Accumulated> accumulate(
+      Objective<E> objective, List<E> examples, BatchTotals totals) {
     objectives.add(objective);
-    long reads =
-        examples.stream()
-            .flatMap(e -> e.sequences().stream())
-            .mapToLong(s -> s.reads().size())
-            .sum();
     List<List<TokenOutputs>> outputs =
         examples.stream()
             .map(e -> e.sequences().stream().map(s -> outputs(s, objective.needs())).toList())
             .toList();
-    LossGradient result =
-        objective.evaluate(examples, outputs, new BatchTotals(examples.size(), reads));
-    double[] gradient = new double[parameters.length];
+    LossGradient result = objective.evaluate(examples, outputs, totals);
     for (int i = 0; i < examples.size(); i++) {
       for (int s = 0; s < examples.get(i).sequences().size(); s++) {
         if (faults.hasGradient(spec.name())) {
@@ -131,17 +134,28 @@ final class TabularRole implements Role {
         }
       }
     }
+    accumulated = true;
+    return CompletableFuture.completedFuture(new Accumulated(result.loss(), result.metrics()));
+  }
+
+  @Override
+  public CompletionStage<StepResult> step(Optional<StepSettings> settings) {
+    if (!accumulated) {
+      throw new IllegalStateException("nothing was accumulated");
+    }
     boolean applied = !faults.nextUpdateFails(spec.name());
     double norm = applied ? Math.sqrt(Arrays.stream(gradient).map(g -> g * g).sum()) : Double.NaN;
-    double rate = spec.optimizer().orElseThrow().learningRate().at(version);
+    double rate =
+        settings.orElseGet(() -> spec.optimizer().orElseThrow().at(version)).learningRate();
     if (applied) {
       for (int i = 0; i < gradient.length; i++) {
         parameters[i] -= rate * gradient[i];
       }
       version++;
     }
-    return CompletableFuture.completedFuture(
-        new UpdateResult(result.loss(), norm, rate, applied, version, result.metrics()));
+    Arrays.fill(gradient, 0);
+    accumulated = false;
+    return CompletableFuture.completedFuture(new StepResult(norm, rate, applied, version));
   }
 
   @Override
