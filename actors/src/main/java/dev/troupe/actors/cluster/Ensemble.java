@@ -33,7 +33,6 @@ import org.apache.pekko.actor.setup.ActorSystemSetup;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Props;
-import org.apache.pekko.actor.typed.eventstream.EventStream;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.cluster.typed.Cluster;
@@ -41,7 +40,6 @@ import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.JoinSeedNodes;
 import org.apache.pekko.cluster.typed.SelfUp;
 import org.apache.pekko.cluster.typed.Subscribe;
-import org.apache.pekko.event.Logging;
 
 /**
  * The actor system of this JVM, alone or as a member of a cluster. The guardian is the JVM's {@link
@@ -263,24 +261,8 @@ public final class Ensemble implements AutoCloseable {
               + e.getMessage()
               + ". Is the port in use? Choose another one, or 0 for any free one");
     }
-    listen(system, refusals);
+    refusals.hear(system);
     return new Ensemble(system, true, refusals, rolloutWorkers);
-  }
-
-  /** Pekko tells the address of a connection that was refused in its log alone. */
-  private static void listen(ActorSystem<?> system, Refusals refusals) {
-    ActorRef<Logging.Debug> ear =
-        system.systemActorOf(
-            Behaviors.receive(Logging.Debug.class)
-                .onAnyMessage(
-                    line -> {
-                      refusals.heard(String.valueOf(line.message()));
-                      return Behaviors.same();
-                    })
-                .build(),
-            "refusals",
-            Props.empty());
-    system.eventStream().tell(new EventStream.Subscribe<>(Logging.Debug.class, ear));
   }
 
   private void join(List<Address> seeds, String seed, Duration timeout) {

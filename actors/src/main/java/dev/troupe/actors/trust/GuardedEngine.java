@@ -18,15 +18,18 @@ import org.jspecify.annotations.Nullable;
 final class GuardedEngine extends SSLEngine {
   private final SSLEngine engine;
   private final Consumer<String> refused;
+  private final Runnable over;
   private boolean established;
 
   /**
    * @param refused hears why a peer that was asked was refused
+   * @param over hears that the handshake is over, one way or the other; perhaps more than once
    */
-  GuardedEngine(SSLEngine engine, Consumer<String> refused) {
+  GuardedEngine(SSLEngine engine, Consumer<String> refused, Runnable over) {
     super(engine.getPeerHost(), engine.getPeerPort());
     this.engine = engine;
     this.refused = refused;
+    this.over = over;
   }
 
   private interface Step {
@@ -36,12 +39,16 @@ final class GuardedEngine extends SSLEngine {
   private SSLEngineResult guarded(Step step) throws SSLException {
     try {
       SSLEngineResult result = step.take();
-      established |= result.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.FINISHED;
+      if (result.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.FINISHED) {
+        established = true;
+        over.run();
+      }
       return result;
     } catch (SSLException e) {
       if (established) {
         throw e;
       }
+      over.run();
       if (engine.getUseClientMode()) {
         refused.accept(Stranger.reason(e));
         throw e;
@@ -69,6 +76,7 @@ final class GuardedEngine extends SSLEngine {
 
   @Override
   public void closeInbound() throws SSLException {
+    over.run();
     engine.closeInbound();
   }
 
@@ -79,6 +87,7 @@ final class GuardedEngine extends SSLEngine {
 
   @Override
   public void closeOutbound() {
+    over.run();
     engine.closeOutbound();
   }
 

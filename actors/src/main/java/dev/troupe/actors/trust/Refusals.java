@@ -6,6 +6,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Props;
+import org.apache.pekko.actor.typed.eventstream.EventStream;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.event.Logging;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,8 +36,24 @@ public final class Refusals {
   private final List<String> told = new ArrayList<>();
   private final List<Consumer<String>> listeners = new ArrayList<>();
 
+  /** Pekko tells the address of a connection that was refused in its log alone. */
+  public void hear(ActorSystem<?> system) {
+    ActorRef<Logging.Debug> ear =
+        system.systemActorOf(
+            Behaviors.receive(Logging.Debug.class)
+                .onAnyMessage(
+                    line -> {
+                      heard(String.valueOf(line.message()));
+                      return Behaviors.same();
+                    })
+                .build(),
+            "refusals",
+            Props.empty());
+    system.eventStream().tell(new EventStream.Subscribe<>(Logging.Debug.class, ear));
+  }
+
   /** Takes a line of Pekko's log, of whatever it tells. */
-  public void heard(String line) {
+  private void heard(String line) {
     Stranger.in(line).ifPresent(refusal -> refused(refusal.address(), refusal.reason()));
   }
 

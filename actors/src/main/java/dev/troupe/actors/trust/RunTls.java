@@ -11,6 +11,7 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 import javax.net.ssl.TrustManager;
+import org.apache.pekko.actor.ActorSystem;
 import org.apache.pekko.remote.artery.tcp.SSLEngineProvider;
 import org.apache.pekko.remote.artery.tcp.SSLEngineProviderSetup;
 import scala.Option;
@@ -25,9 +26,19 @@ public final class RunTls implements SSLEngineProvider {
 
   private final SSLContext context;
   private final Refusals refusals;
+  private final Handshakes handshakes;
+  private final ActorSystem system;
 
-  private RunTls(Credentials credentials, Refusals refusals) {
+  private RunTls(
+      Credentials credentials, Refusals refusals, Handshakes handshakes, ActorSystem system) {
     this.refusals = refusals;
+    this.handshakes = handshakes;
+    this.system = system;
+    this.context = context(credentials);
+  }
+
+  /** For a JVM with these credentials. */
+  static SSLContext context(Credentials credentials) {
     try {
       char[] password = new char[0];
       KeyStore store = KeyStore.getInstance("PKCS12");
@@ -40,9 +51,10 @@ public final class RunTls implements SSLEngineProvider {
       KeyManagerFactory keys =
           KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
       keys.init(store, password);
-      context = SSLContext.getInstance(PROTOCOLS[0]);
+      SSLContext context = SSLContext.getInstance(PROTOCOLS[0]);
       context.init(
           keys.getKeyManagers(), new TrustManager[] {new RunTrust(credentials.authority())}, null);
+      return context;
     } catch (GeneralSecurityException | IOException e) {
       throw new TrustException("TLS cannot be set up: " + e.getMessage(), e);
     }
@@ -50,11 +62,16 @@ public final class RunTls implements SSLEngineProvider {
 
   /** What an actor system is started with to speak as this node. */
   public static SSLEngineProviderSetup setup(Credentials credentials, Refusals refusals) {
-    RunTls tls = new RunTls(credentials, refusals);
-    return SSLEngineProviderSetup.create(system -> tls);
+    return setup(credentials, refusals, new Handshakes(Handshakes.LONGEST, Handshakes.MOST));
   }
 
-  private SSLEngine engine(boolean client, Consumer<String> refused) {
+  static SSLEngineProviderSetup setup(
+      Credentials credentials, Refusals refusals, Handshakes handshakes) {
+    return SSLEngineProviderSetup.create(
+        system -> new RunTls(credentials, refusals, handshakes, system));
+  }
+
+  private SSLEngine engine(boolean client, Consumer<String> refused, Runnable over) {
     SSLEngine engine = context.createSSLEngine();
     engine.setUseClientMode(client);
     engine.setEnabledProtocols(PROTOCOLS);
@@ -62,17 +79,17 @@ public final class RunTls implements SSLEngineProvider {
     if (!client) {
       engine.setNeedClientAuth(true);
     }
-    return new GuardedEngine(engine, refused);
+    return new GuardedEngine(engine, refused, over);
   }
 
   @Override
   public SSLEngine createServerSSLEngine(String hostname, int port) {
-    return engine(false, reason -> {});
+    return engine(false, reason -> {}, handshakes.begun(system)::over);
   }
 
   @Override
   public SSLEngine createClientSSLEngine(String hostname, int port) {
-    return engine(true, reason -> refusals.refused(hostname + ":" + port, reason));
+    return engine(true, reason -> refusals.refused(hostname + ":" + port, reason), () -> {});
   }
 
   @Override

@@ -18,7 +18,14 @@ final class Stranger extends RuntimeException {
               + ": (.*)");
 
   Stranger(SSLException refusal) {
-    super(reason(refusal), null, false, false);
+    this(reason(refusal));
+  }
+
+  /**
+   * @param reason a clause about the peer as "it"
+   */
+  Stranger(String reason) {
+    super(reason, null, false, false);
   }
 
   /** Why a handshake failed, a clause about the peer as "it". */
