@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.actors.pipeline.Pipeline;
+import dev.troupe.actors.pipeline.RunHandle;
 import dev.troupe.actors.pipeline.StepListener;
 import dev.troupe.actors.trust.Authority;
 import dev.troupe.configuration.PipelineConfigurations;
@@ -12,18 +13,26 @@ import dev.troupe.models.checkpoint.SafetensorsFile;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Real JVMs on loopback, started by the command itself. */
@@ -55,20 +64,39 @@ class LaunchTest {
     return run.resolve(stage).resolve("adapter_model.safetensors");
   }
 
-  /** And takes no orders from others, who try while it runs. */
+  /**
+   * And takes no orders from others, who try while it runs. It runs until they have tried all: its
+   * iterations have no end, and what it is then compared with is a run in one JVM that was stopped
+   * after the same one.
+   */
   @Test
   void local3_givesTheBytesOfOneJvm_whateverStrangersTry() throws Exception {
+    List<String> endless = List.of("ppo.iterations=1000000", "checkpoints.every-steps=1");
     Path together = directory.resolve("together");
     Path certificates = certificates("certificates");
-    Process launch = launch(together, "--local", "3", "--certificates", certificates.toString());
+    Process launch =
+        launch(together, endless, "--local", "3", "--certificates", certificates.toString());
     List<Long> nodes = new ArrayList<>();
-    String output = read(launch, nodes, "sft ");
+    BlockingQueue<String> lines = new LinkedBlockingQueue<>();
+    CompletableFuture<String> output =
+        CompletableFuture.supplyAsync(() -> read(launch, nodes, "never", lines::add));
+    awaitLine(lines, line -> line.startsWith("sft "));
     Matcher joined =
         Pattern.compile("joined \\S+:(\\d+) as \\S+:(\\d+), roles \\[policy]")
             .matcher(Files.readString(together.resolve("nodes/policy.log")));
     assertThat(joined.find()).isTrue();
     Path stolen = directory.resolve("stolen");
     Authority authority = Authority.read(certificates.resolve("authority"));
+    List<String> expected = new ArrayList<>();
+    for (String port : List.of(joined.group(1), joined.group(2))) {
+      Strangers.REASONS.forEach(
+          why ->
+              expected.add(
+                  "node 127\\.0\\.0\\.1:"
+                      + port
+                      + " refused a connection with 127\\.0\\.0\\.1:\\d+: "
+                      + Pattern.quote(why)));
+    }
     CompletableFuture.allOf(
             Stream.of(joined.group(1), joined.group(2))
                 .map(
@@ -77,19 +105,68 @@ class LaunchTest {
                             () -> Strangers.attack(Integer.parseInt(port), authority, stolen)))
                 .toArray(CompletableFuture<?>[]::new))
         .join();
-    output += read(launch, nodes, "never");
-    assertThat(launch.waitFor()).as(output).isZero();
+    awaitLine(
+        lines,
+        line -> {
+          expected.removeIf(notice -> Pattern.compile(notice).matcher(line).find());
+          return expected.isEmpty();
+        });
+    awaitLine(lines, line -> line.startsWith("ppo "));
+    assertThat(new ProcessBuilder("kill", "-INT", "" + launch.pid()).start().waitFor()).isZero();
+    assertThat(launch.waitFor()).as(output.join()).isEqualTo(130);
     assertThat(stolen).doesNotExist();
-    // What comes first. The run may be over before the rest has come; StrangersTest has all of it.
-    for (String who : List.of(joined.group(1), joined.group(2))) {
-      assertThat(output)
-          .containsPattern(
-              "node 127\\.0\\.0\\.1:"
-                  + who
-                  + " refused a connection with 127\\.0\\.0\\.1:\\d+: it does not speak TLS");
-    }
     assertThat(nodes).hasSize(3).noneMatch(LaunchTest::alive);
-    assertSameBytesAsAlone(together);
+    for (String stage : List.of("sft", "reward")) {
+      assertThat(adapter(together, stage)).hasSameBinaryContentAs(adapter(alone, stage));
+    }
+    long last = newestCheckpoint(together, "ppo");
+    Path stopped = directory.resolve("stopped");
+    stoppedAfter(last, stopped, endless);
+    for (String role : List.of("policy", "critic")) {
+      Path state =
+          Path.of(
+              String.format(
+                  Locale.ROOT, "checkpoints/ppo/%08d/%s/engine_state.safetensors", last, role));
+      assertThat(together.resolve(state)).hasSameBinaryContentAs(stopped.resolve(state));
+    }
+  }
+
+  /** Takes lines until there is one as wanted, which comes in two minutes or not at all. */
+  private static void awaitLine(BlockingQueue<String> lines, Predicate<String> wanted)
+      throws InterruptedException {
+    String line = lines.poll(2, TimeUnit.MINUTES);
+    while (line != null && !wanted.test(line)) {
+      line = lines.poll(2, TimeUnit.MINUTES);
+    }
+    assertThat(line).as("no such line came").isNotNull();
+  }
+
+  /** In this JVM. */
+  private static void stoppedAfter(long iteration, Path output, List<String> more)
+      throws Exception {
+    List<String> overrides = new ArrayList<>(Quickstarts.shortened(output));
+    overrides.addAll(more);
+    var loaded = PipelineConfigurations.loader().load(Quickstarts.CONFIGURATION, overrides);
+    CompletableFuture<RunHandle> started = new CompletableFuture<>();
+    StepListener stop =
+        (stage, step, total, metrics) -> {
+          if (stage.equals("ppo") && step == iteration) {
+            started.join().cancel();
+          }
+        };
+    started.complete(Pipeline.start(loaded.value(), loaded.text(), stop));
+    started.join().result().get();
+  }
+
+  private static long newestCheckpoint(Path run, String stage) throws IOException {
+    try (Stream<Path> entries = Files.list(run.resolve("checkpoints").resolve(stage))) {
+      return entries
+          .map(entry -> String.valueOf(entry.getFileName()))
+          .filter(name -> name.matches("\\d+"))
+          .mapToLong(Long::parseLong)
+          .max()
+          .orElseThrow();
+    }
   }
 
   /**
@@ -171,7 +248,7 @@ class LaunchTest {
         script(
             directory.resolve("no-ssh"),
             "echo 'ssh: connect to host far port 22: Connection refused' >&2; exit 255");
-    Path hosts = Files.writeString(directory.resolve("far"), "far policy,critic,judge\n");
+    Path hosts = Files.writeString(directory.resolve("far"), "far policy,critic\nfar judge\n");
     Path run = directory.resolve("far-run");
     List<String> arguments =
         new ArrayList<>(
@@ -184,12 +261,58 @@ class LaunchTest {
                 "--host",
                 "127.0.0.1",
                 "--set",
-                "cluster.join-timeout-seconds=3"));
+                "cluster.join-timeout-seconds=1000"));
     Process launch = start(directory, withConfiguration(arguments, run));
     String output = read(launch, new ArrayList<>(), "never");
     assertThat(launch.waitFor()).as(output).isEqualTo(2);
-    assertThat(output).contains("the node far ended with exit code 255, see " + run);
-    assertThat(run.resolve("nodes/far.log")).content().contains("Connection refused");
+    assertThat(output)
+        .containsPattern(
+            "error: the node far(-2)? ended with exit code 255, see "
+                + run
+                + "/nodes/far(-2)?\\.log, which ends: ssh: connect to host far port 22: Connection"
+                + " refused\n");
+    // Each of a host's nodes has a log of its own.
+    assertThat(run.resolve("nodes/far-2.log")).content().contains("Connection refused");
+  }
+
+  /** Killed as soon as it is there, it has no time to join. */
+  @Test
+  @Timeout(120)
+  void nodeKilledBeforeItJoins_isNamedAtOnce() throws Exception {
+    Process launch =
+        launch(
+            directory.resolve("early"),
+            List.of("cluster.join-timeout-seconds=1000"),
+            "--local",
+            "3");
+    List<Long> nodes = new ArrayList<>();
+    String output = read(launch, nodes, "node critic");
+    ProcessHandle.of(nodes.get(0)).orElseThrow().destroyForcibly();
+    output += read(launch, nodes, "never");
+    assertThat(launch.waitFor()).as(output).isEqualTo(2);
+    assertThat(output)
+        .containsOnlyOnce("the node critic ended with exit code 137")
+        .contains("error: the node critic ended with exit code 137, see ")
+        .contains("early/nodes/critic.log")
+        .contains("nothing was trained yet");
+    assertThat(nodes).noneMatch(LaunchTest::alive);
+  }
+
+  /** The critic comes last, in PPO: nobody waits for it, and nobody is at work there. */
+  @Test
+  @Timeout(180)
+  void nodeKilledBeforeItsRoleIsOpened_failsThereAtOnce() throws Exception {
+    Process launch = launch(directory.resolve("unopened"), "--local", "3");
+    List<Long> nodes = new ArrayList<>();
+    String output = read(launch, nodes, "sft ");
+    ProcessHandle.of(nodes.get(0)).orElseThrow().destroyForcibly();
+    output += read(launch, nodes, "never");
+    assertThat(launch.waitFor()).as(output).isEqualTo(1);
+    assertThat(output)
+        .contains("the node critic ended with exit code 137")
+        .containsPattern(
+            "error: the critic is lost: its node 127\\.0\\.0\\.1:\\d+ ended before it was there");
+    assertThat(nodes).noneMatch(LaunchTest::alive);
   }
 
   private static Path script(Path file, String line) throws IOException {
@@ -248,9 +371,16 @@ class LaunchTest {
   }
 
   private static Process launch(Path output, String... options) throws IOException {
+    return launch(output, List.of(), options);
+  }
+
+  private static Process launch(Path output, List<String> more, String... options)
+      throws IOException {
     List<String> arguments = new ArrayList<>(List.of("launch"));
     arguments.addAll(List.of(options));
-    return start(withConfiguration(arguments, output));
+    withConfiguration(arguments, output);
+    more.forEach(override -> arguments.addAll(List.of("--set", override)));
+    return start(arguments);
   }
 
   private static List<String> withConfiguration(List<String> arguments, Path output) {
@@ -286,18 +416,28 @@ class LaunchTest {
    * Reads until a line starts with {@code until} or the output ends, and notes the nodes'
    * processes.
    */
-  private static String read(Process process, List<Long> nodes, String until) throws IOException {
+  private static String read(Process process, List<Long> nodes, String until) {
+    return read(process, nodes, until, line -> {});
+  }
+
+  private static String read(
+      Process process, List<Long> nodes, String until, Consumer<String> listener) {
     StringBuilder output = new StringBuilder();
     BufferedReader reader = process.inputReader();
-    for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-      output.append(line).append('\n');
-      Matcher node = NODE.matcher(line);
-      if (node.find()) {
-        nodes.add(Long.parseLong(node.group(2)));
+    try {
+      for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+        output.append(line).append('\n');
+        Matcher node = NODE.matcher(line);
+        if (node.find()) {
+          nodes.add(Long.parseLong(node.group(2)));
+        }
+        listener.accept(line);
+        if (line.startsWith(until)) {
+          break;
+        }
       }
-      if (line.startsWith(until)) {
-        break;
-      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
     return output.toString();
   }

@@ -22,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -35,15 +36,42 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 
 /** What a process that does not belong to a run can try at one of its ports. */
 final class Strangers {
+  /** Why a port refuses what {@link #attack} tries, in its run's notices. */
+  static final List<String> REASONS =
+      List.of(
+          "it had not finished its handshake when 256 others had begun theirs",
+          "it does not speak TLS",
+          "it did not accept this node's certificate (certificate_unknown)",
+          "its certificate expired on ");
+
+  /** More than a port bears with at a time. */
+  private static final int IDLE = 300;
+
   private Strangers() {}
 
   /**
-   * Plain bytes; orders from a system of the run's name that speaks what Artery spoke before TLS;
-   * joining with a certificate of another run, and with one of this run that has expired.
+   * Connections that say nothing, meanwhile; plain bytes; orders from a system of the run's name
+   * that speaks what Artery spoke before TLS; joining with a certificate of another run, and with
+   * one of this run that has expired.
    *
    * @param stolen where a role is told to save
    */
   static void attack(int port, Authority authority, Path stolen) {
+    List<Socket> idle = new ArrayList<>();
+    try {
+      for (int i = 0; i < IDLE; i++) {
+        idle.add(new Socket(InetAddress.getLoopbackAddress(), port));
+      }
+      speak(port, authority, stolen);
+      for (Socket socket : idle) {
+        socket.close();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void speak(int port, Authority authority, Path stolen) {
     try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
       socket.getOutputStream().write("shutdown\r\n".getBytes(StandardCharsets.US_ASCII));
     } catch (IOException e) {

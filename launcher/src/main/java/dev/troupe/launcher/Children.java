@@ -1,13 +1,16 @@
 package dev.troupe.launcher;
 
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 
 /**
  * The node processes of a cluster that this process started. Each writes to a log of its own and
@@ -23,6 +26,37 @@ final class Children implements AutoCloseable {
 
   private record Child(String name, Process process, CompletableFuture<Void> watch) {}
 
+  /** How a node's process ended. */
+  record End(String node, int code, Path log) {
+    private static final int LONGEST = 500;
+
+    /** With the last that the node, or ssh in its place, had to say. */
+    String sentence() {
+      String words = lastLine();
+      return "the node "
+          + node
+          + " ended with exit code "
+          + code
+          + ", see "
+          + log
+          + (words.isEmpty() ? "" : ", which ends: " + words);
+    }
+
+    private String lastLine() {
+      String last = "";
+      try (BufferedReader lines =
+          new BufferedReader(
+              new InputStreamReader(Files.newInputStream(log), StandardCharsets.UTF_8))) {
+        for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+          last = line.isBlank() ? last : line.strip();
+        }
+      } catch (IOException e) {
+        return "";
+      }
+      return last.length() > LONGEST ? last.substring(0, LONGEST) + "…" : last;
+    }
+  }
+
   /**
    * @param logs directory for NAME.log
    */
@@ -34,9 +68,9 @@ final class Children implements AutoCloseable {
    * Starts one.
    *
    * @param said to it over its standard input, which stays open
-   * @param onDeath hears the exit code and the log when it ends before {@link #close}
+   * @param onDeath hears of its end, when that comes before {@link #close}
    */
-  void start(String name, List<String> command, HandOver said, BiConsumer<Integer, Path> onDeath) {
+  void start(String name, List<String> command, HandOver said, Consumer<End> onDeath) {
     Path log = logs.resolve(name + ".log");
     try {
       Files.createDirectories(logs);
@@ -51,7 +85,7 @@ final class Children implements AutoCloseable {
               .thenAccept(
                   ended -> {
                     if (!closing) {
-                      onDeath.accept(ended.exitValue(), log);
+                      onDeath.accept(new End(name, ended.exitValue(), log));
                     }
                   });
       children.add(new Child(name, process, watch));

@@ -10,12 +10,13 @@ import dev.troupe.models.torch.Device;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
@@ -223,7 +224,6 @@ final class LaunchCommand implements Callable<Integer> {
       PipelineConfig config,
       HandOver said,
       PrintWriter out) {
-    int port = freePort();
     List<String> command = new ArrayList<>(JavaCommand.ofThisProgram());
     command.addAll(
         List.of(
@@ -232,21 +232,12 @@ final class LaunchCommand implements Callable<Integer> {
             seed.address(),
             "--roles",
             own,
-            "--port",
-            String.valueOf(port),
             "--device",
             device,
             "--join-timeout",
             String.valueOf(config.cluster().joinTimeoutSeconds()),
             "--managed"));
-    children.start(
-        name,
-        command,
-        said,
-        (code, log) -> {
-          seed.ended(LOOPBACK, port);
-          report(name, code, log, out);
-        });
+    children.start(name, command, said, end -> ended(seed, said, end, out));
     out.println("node " + name + ": process " + children.pids().get(children.pids().size() - 1));
   }
 
@@ -263,6 +254,7 @@ final class LaunchCommand implements Callable<Integer> {
       PrintWriter out) {
     String device = config.engine().device();
     String home = System.getenv().getOrDefault("TROUPE_HOME", System.getProperty("user.dir"));
+    Map<String, Integer> nodesOf = new HashMap<>();
     for (HostsFile.Host node : file.hosts()) {
       String line =
           "cd '"
@@ -281,19 +273,19 @@ final class LaunchCommand implements Callable<Integer> {
       List<String> command = new ArrayList<>(List.of(ssh.split(" ", -1)));
       command.add(node.name());
       command.add(line);
-      children.start(
-          node.name(),
-          command,
-          handOver(authority, node.name(), config),
-          (code, log) -> report(node.name(), code, log, out));
+      int before = nodesOf.merge(node.name(), 1, Integer::sum) - 1;
+      String name = before == 0 ? node.name() : node.name() + "-" + (before + 1);
+      HandOver said = handOver(authority, name, config);
+      children.start(name, command, said, end -> ended(seed, said, end, out));
     }
     out.flush();
   }
 
   /** A node that left because the run is over ends with 0. */
-  private static void report(String name, int code, Path log, PrintWriter out) {
-    if (code != ExitCode.OK) {
-      out.println("\nthe node " + name + " ended with exit code " + code + ", see " + log);
+  private static void ended(Ensemble seed, HandOver said, Children.End end, PrintWriter out) {
+    boolean waitedFor = seed.ended(said.credentials(), end.sentence());
+    if (!waitedFor && end.code() != ExitCode.OK) {
+      out.println("\n" + end.sentence());
       out.flush();
     }
   }
@@ -309,15 +301,6 @@ final class LaunchCommand implements Callable<Integer> {
       throw new UserException(
           "this machine's host name cannot be found (" + e.getMessage() + "); name it by --host",
           e);
-    }
-  }
-
-  /** Named before the node starts, so that its death can be told to the cluster at once. */
-  private static int freePort() {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
-    } catch (IOException e) {
-      throw new UserException("no free port on " + LOOPBACK + ": " + e.getMessage(), e);
     }
   }
 }

@@ -71,17 +71,15 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
               ? Ensemble.local(new SimulatedEngines(cost()), workers)
               : Ensemble.seed(LOOPBACK, 0, workers, authority.issue("driver", Duration.ofDays(1)));
       for (int i = 0; jvms > 0 && i <= jvms; i++) {
+        HandOver said =
+            new HandOver(
+                scratch.resolve("run").toString(),
+                authority.issue("simulated-" + i, Duration.ofDays(1)));
         children.start(
             "simulated-" + i,
             node(ensemble.address(), i),
-            new HandOver(
-                scratch.resolve("run").toString(),
-                authority.issue("simulated-" + i, Duration.ofDays(1))),
-            (code, log) -> {
-              if (code != ExitCode.OK) {
-                throw new IllegalStateException("a node ended with " + code + ", see " + log);
-              }
-            });
+            said,
+            end -> ensemble.ended(said.credentials(), end.sentence()));
       }
       result =
           Pipeline.start(

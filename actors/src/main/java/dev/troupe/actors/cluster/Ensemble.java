@@ -14,6 +14,7 @@ import dev.troupe.protocol.event.RunEvent;
 import dev.troupe.protocol.message.Node;
 import dev.troupe.rlhf.port.Cast;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashSet;
@@ -35,6 +36,7 @@ import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Props;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.cluster.Member;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.JoinSeedNodes;
@@ -52,6 +54,9 @@ public final class Ensemble implements AutoCloseable {
   /** The node role of nodes that answer prompts with the policy's weights. */
   public static final String ROLLOUT = "rollout";
 
+  /** What stands before a certificate's id among the cluster's own roles of a member. */
+  static final String CERTIFICATE = "certificate-";
+
   private static final String SYSTEM = "troupe";
   private static final Duration SHORT = Duration.ofMinutes(3);
 
@@ -61,6 +66,9 @@ public final class Ensemble implements AutoCloseable {
 
   /** How many answer the policy's prompts; 0 when it does so itself. */
   private final int rolloutWorkers;
+
+  /** The nodes, when all have joined; fails when one ends before that. */
+  private final CompletableFuture<Discovery.Found> found = new CompletableFuture<>();
 
   /** The nodes of the run, told to leave when it is over. */
   private volatile Collection<ActorRef<Node.Command>> joined = List.of();
@@ -212,6 +220,8 @@ public final class Ensemble implements AutoCloseable {
       Place place,
       RoleEngine.@org.jspecify.annotations.Nullable Factory engines,
       int rolloutWorkers) {
+    List<String> memberRoles = new ArrayList<>(roles);
+    memberRoles.add(CERTIFICATE + place.credentials().id());
     Config config =
         ConfigFactory.parseMap(
                 Map.of(
@@ -225,7 +235,7 @@ public final class Ensemble implements AutoCloseable {
                     host,
                     "pekko.remote.artery.canonical.port",
                     port))
-            .withValue("pekko.cluster.roles", ConfigValueFactory.fromIterable(roles))
+            .withValue("pekko.cluster.roles", ConfigValueFactory.fromIterable(memberRoles))
             .withFallback(ConfigFactory.parseResources("troupe-actors.conf"))
             .withFallback(ConfigFactory.load());
     RoleEngine.Factory factory = engines == null ? new NoEngines() : engines;
@@ -310,9 +320,23 @@ public final class Ensemble implements AutoCloseable {
     }
   }
 
-  /** Tells the cluster that a node's process is gone, which it would else find out only in time. */
-  public void ended(String host, int port) {
-    Cluster.get(system).manager().tell(new Down(new Address("pekko", SYSTEM, host, port)));
+  /**
+   * Tells that a node's process is gone, which the cluster would find out only in time. Whoever
+   * waits for the nodes to join waits no longer.
+   *
+   * @param node its credentials, which no other node has
+   * @param how a sentence about its end, for the user
+   * @return whether the run had not begun for want of nodes, and now fails with that sentence
+   */
+  public boolean ended(Credentials node, String how) {
+    boolean waitedFor = found.completeExceptionally(new ClusterException(how));
+    Cluster cluster = Cluster.get(system);
+    for (Member member : cluster.state().getMembers()) {
+      if (member.hasRole(CERTIFICATE + node.id())) {
+        cluster.manager().tell(new Down(member.address()));
+      }
+    }
+    return waitedFor;
   }
 
   /** Host and port at which others join. */
@@ -350,7 +374,6 @@ public final class Ensemble implements AutoCloseable {
     Function<String, ActorRef<Node.Command>> nodes = role -> system;
     List<ActorRef<Node.Command>> workers = Collections.nCopies(rolloutWorkers, system);
     if (clustered) {
-      CompletableFuture<Discovery.Found> found = new CompletableFuture<>();
       system.systemActorOf(
           Discovery.create(placement.values(), rolloutWorkers, joinTimeout, found),
           "discovery",
@@ -363,7 +386,7 @@ public final class Ensemble implements AutoCloseable {
       joined.forEach(node -> node.tell(new Node.Report(ears.refusals())));
       nodes = role -> node(role, placement.getOrDefault(role, role), byRole);
     }
-    return new ActorCast(system, nodes, workers, ears.roles(), deadline);
+    return new ActorCast(system, nodes, workers, joined, ears.roles(), deadline);
   }
 
   private static ActorRef<Node.Command> node(

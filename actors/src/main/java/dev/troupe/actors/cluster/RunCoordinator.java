@@ -130,7 +130,8 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
             .setStatus(status)
             .addAllRoles(
                 member.getRoles().stream()
-                    .filter(role -> !role.startsWith("dc-"))
+                    .filter(
+                        role -> !role.startsWith("dc-") && !role.startsWith(Ensemble.CERTIFICATE))
                     .sorted()
                     .toList())
             .build());

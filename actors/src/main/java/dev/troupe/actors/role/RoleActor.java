@@ -69,6 +69,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private final ExecutorService thread;
   private final Deque<RoleWorker.Command> waiting = new ArrayDeque<>();
   private final ActorSystem<?> system;
+  private final ActorRef<Watcher.Command> watcher;
 
   /** What others may fetch; written on the role's thread, read by the actor. */
   private volatile Weights lent = Weights.NONE;
@@ -94,6 +95,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     this.files = files;
     this.listener = listener;
     this.system = context.getSystem();
+    this.watcher = context.spawn(Watcher.create(), "watcher");
     this.thread =
         Executors.newSingleThreadExecutor(
             task -> {
@@ -219,9 +221,9 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     } else if (work instanceof RoleWorker.Step step) {
       return new RoleWorker.Stepped(open.step(step.settings()));
     } else if (work instanceof RoleWorker.Save save) {
-      open.save(files.toWrite(save.directory()));
+      files.write(save.directory(), open::save);
     } else if (work instanceof RoleWorker.Checkpoint checkpoint) {
-      open.checkpoint(files.toWrite(checkpoint.directory()));
+      files.write(checkpoint.directory(), open::checkpoint);
     } else if (work instanceof RoleWorker.Restore restore) {
       open.restore(files.toRead(restore.directory()));
       lent = Weights.NONE;
@@ -231,7 +233,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       }
       return new RoleWorker.Lent(lent.version(), lent.parts().size());
     } else if (work instanceof RoleWorker.Take take) {
-      Weights taken = Weights.fetch(take, system);
+      Weights taken = Weights.fetch(take, system, watcher);
       open.take(taken.parts(), taken.version());
       lent = taken;
     } else if (!(work instanceof RoleWorker.Load)) {

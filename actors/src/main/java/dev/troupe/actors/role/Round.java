@@ -129,7 +129,11 @@ final class Round {
     }
     // Each lender is asked once: one that nobody needs now may be needed later.
     for (int i = lenders.size(); i > 0 && !waiting.isEmpty(); i--) {
-      ActorRole lender = lenders.remove();
+      ActorRole lender = lenders.poll();
+      if (lender == null) {
+        // What was taken came at once, and others were handed out meanwhile.
+        return;
+      }
       if (lender != policy && lender.isLost()) {
         without.lost(lender.node());
         continue;
@@ -210,10 +214,14 @@ final class Round {
     }
   }
 
-  /** Weights did not come: for want of who was to take them, or of who had them. */
+  /**
+   * Weights did not come: for want of who was to take them, or of who had them. The end of either
+   * may be known there before it is here; so a lender other than the policy is passed over from now
+   * on, and it is the policy's failure that counts.
+   */
   private void failed(Follower follower, ActorRole lender, Throwable failure) {
     boolean gone = follower.role().isLost();
-    if (!gone && (!lender.isLost() || lender == policy)) {
+    if (!gone && lender == policy) {
       fail(failure);
       return;
     }
@@ -221,12 +229,13 @@ final class Round {
       lost.accept(follower.role());
     }
     synchronized (this) {
-      if (!lender.isLost()) {
-        lenders.add(lender);
-      }
       if (gone) {
         alive.remove(follower);
+        if (!lender.isLost()) {
+          lenders.add(lender);
+        }
       } else {
+        lenders.removeIf(other -> other == lender);
         without.add(follower);
       }
       without.lost(follower.role().node());

@@ -4,7 +4,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +21,9 @@ public final class RunFiles {
 
   /** Of a JVM that plays no roles. */
   public static final RunFiles NOWHERE = new RunFiles(null, false);
+
+  private static final int OTHERS_WRITE = 0002;
+  private static final int STICKY = 01000;
 
   private final @Nullable Path root;
   private final boolean anywhere;
@@ -36,11 +42,42 @@ public final class RunFiles {
   }
 
   /**
-   * The directory to write in, made where it is not there.
+   * Has {@code writer} write into the directory, which is made where it is not there.
    *
-   * @throws RunFilesException when it is outside, is reached through a link to the outside, or
-   *     holds links
+   * @throws RunFilesException when it is outside, is reached through a link to the outside, holds
+   *     links, or is open to everybody; also when any of that is so afterwards, or it is another
+   *     directory by then, since whoever may write there can change it meanwhile
    */
+  void write(String directory, Consumer<Path> writer) {
+    Path place = toWrite(directory);
+    if (anywhere) {
+      writer.accept(place);
+      return;
+    }
+    Object before = key(directory, place);
+    writer.accept(place);
+    if (!toWrite(directory).equals(place) || !before.equals(key(directory, place))) {
+      throw new RunFilesException(
+          "while "
+              + directory
+              + " was written to, somebody put another directory in its place; see who may write"
+              + " into the run's directory, and whether anything was written elsewhere");
+    }
+  }
+
+  /** What tells a directory from any other, whatever its name. */
+  private static Object key(String directory, Path place) {
+    try {
+      Object key =
+          Files.readAttributes(place, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+              .fileKey();
+      return key == null ? place : key;
+    } catch (IOException e) {
+      throw new RunFilesException("cannot write into " + directory + ": " + e, e);
+    }
+  }
+
+  /** The directory to write in, likewise. */
   Path toWrite(String directory) {
     if (anywhere) {
       return Path.of(directory);
@@ -48,7 +85,7 @@ public final class RunFiles {
     try {
       Path place = inside(directory);
       Files.createDirectories(place);
-      return withoutLinks(directory, inside(directory));
+      return withoutLinks(directory, notOpenToAll(directory, inside(directory)));
     } catch (IOException e) {
       throw new RunFilesException("cannot write into " + directory + ": " + e, e);
     }
@@ -102,6 +139,20 @@ public final class RunFiles {
     }
     // Fails on a link that leads nowhere.
     return there.toRealPath().resolve(rest).normalize();
+  }
+
+  /** Where anybody may put a link between a look and the writing, a look is worth nothing. */
+  private Path notOpenToAll(String directory, Path place) throws IOException {
+    Path run = Objects.requireNonNull(root).toRealPath();
+    boolean modes = run.getFileSystem().supportedFileAttributeViews().contains("unix");
+    for (Path at = place; modes && at != null && at.startsWith(run); at = at.getParent()) {
+      int mode = (int) Files.getAttribute(at, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+      if ((mode & OTHERS_WRITE) != 0 && (mode & STICKY) == 0) {
+        throw new RunFilesException(
+            "refuses " + directory + ": everybody may write into " + at + "; chmod o-w " + at);
+      }
+    }
+    return place;
   }
 
   /** A file that is a link would be written, or read, elsewhere. */

@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class SpreadRole implements Role {
   private final ActorRole policy;
-  private final Supplier<List<CompletionStage<ActorRole>>> opener;
+  private final Supplier<List<CompletionStage<Optional<ActorRole>>>> opener;
   private final Consumer<ActorRole> lost;
 
   /** Completes when the request before the next one has begun, or has been answered if need be. */
@@ -42,12 +42,12 @@ final class SpreadRole implements Role {
   private @Nullable CompletableFuture<List<Follower>> followers;
 
   /**
-   * @param opener opens the roles that answer
+   * @param opener opens the roles that answer; one whose node is gone is empty
    * @param lost hears of one whose node has ended
    */
   SpreadRole(
       ActorRole policy,
-      Supplier<List<CompletionStage<ActorRole>>> opener,
+      Supplier<List<CompletionStage<Optional<ActorRole>>>> opener,
       Consumer<ActorRole> lost) {
     this.policy = policy;
     this.opener = opener;
@@ -76,13 +76,16 @@ final class SpreadRole implements Role {
 
   private synchronized CompletableFuture<List<Follower>> followers() {
     if (followers == null) {
-      List<CompletableFuture<ActorRole>> opening =
+      List<CompletableFuture<Optional<ActorRole>>> opening =
           opener.get().stream().map(CompletionStage::toCompletableFuture).toList();
       followers =
           CompletableFuture.allOf(opening.toArray(CompletableFuture[]::new))
               .thenApply(
                   done ->
-                      opening.stream().map(CompletableFuture::join).map(Follower::new).toList());
+                      opening.stream()
+                          .flatMap(opened -> opened.join().stream())
+                          .map(Follower::new)
+                          .toList());
     }
     return followers;
   }

@@ -6,7 +6,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 
@@ -41,16 +43,39 @@ record Weights(long version, List<Floats> parts) {
 
   /**
    * Part after part, so that one role never has more than one under way. Not for an actor: waits.
+   *
+   * @param watcher notices when the lender ends
    */
-  static Weights fetch(RoleWorker.Take take, ActorSystem<?> system) {
-    List<Floats> parts = new ArrayList<>();
-    while (parts.size() < take.parts()) {
-      parts.add(part(take, parts.size(), system));
+  static Weights fetch(
+      RoleWorker.Take take, ActorSystem<?> system, ActorRef<Watcher.Command> watcher) {
+    CompletableFuture<RoleWorker.Reply> lost = new CompletableFuture<>();
+    Runnable ended =
+        () ->
+            lost.complete(
+                new RoleWorker.Failed(
+                    "the weights of version "
+                        + take.adapterVersion()
+                        + " did not come: "
+                        + take.lender().path()
+                        + " ended",
+                    false));
+    watcher.tell(new Watcher.Watch(take.lender(), ended));
+    try {
+      List<Floats> parts = new ArrayList<>();
+      while (parts.size() < take.parts()) {
+        parts.add(part(take, parts.size(), system, lost));
+      }
+      return new Weights(take.adapterVersion(), parts);
+    } finally {
+      watcher.tell(new Watcher.Forget(take.lender(), ended));
     }
-    return new Weights(take.adapterVersion(), parts);
   }
 
-  private static Floats part(RoleWorker.Take take, int part, ActorSystem<?> system) {
+  private static Floats part(
+      RoleWorker.Take take,
+      int part,
+      ActorSystem<?> system,
+      CompletableFuture<RoleWorker.Reply> lost) {
     RoleWorker.Reply reply;
     try {
       reply =
@@ -59,6 +84,7 @@ record Weights(long version, List<Floats> parts) {
                   replyTo -> new RoleWorker.Fetch(take.adapterVersion(), part, replyTo),
                   DEADLINE,
                   system.scheduler())
+              .applyToEither(lost, answer -> answer)
               .toCompletableFuture()
               .join();
     } catch (CompletionException e) {

@@ -55,6 +55,11 @@ public record Credentials(PrivateKey key, X509Certificate certificate, X509Certi
     new Pem(key, List.of(certificate, authority)).write(file);
   }
 
+  /** Of this certificate and no other: its serial number. */
+  public String id() {
+    return certificate.getSerialNumber().toString(16);
+  }
+
   /** The run that the authority is of. */
   public String run() {
     return run(authority);

@@ -301,6 +301,64 @@ class EnsembleTest {
   }
 
   @Test
+  void cast_whenANodesProcessEndsBeforeAllHaveJoined_failsAtOnceWithItsEnd() throws Exception {
+    String end = "the node two ended with exit code 9, see two.log";
+    Ensemble early = opened(Ensemble.seed(LOOPBACK, 0, credentials()));
+    assertThat(early.ended(credentials(), end)).isTrue();
+    assertThatThrownBy(() -> cast(early, Duration.ofMinutes(10), LONG))
+        .isInstanceOf(ClusterException.class)
+        .hasMessage(end);
+
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, credentials()));
+    CompletableFuture<Cast> casting =
+        CompletableFuture.supplyAsync(() -> cast(seed, Duration.ofMinutes(10), LONG));
+    node(seed, "one", new FakeEngines());
+    assertThat(casting).isNotDone();
+    assertThat(seed.ended(credentials(), end)).isTrue();
+    assertThatThrownBy(() -> await(casting))
+        .hasCauseInstanceOf(ClusterException.class)
+        .hasMessageContaining(end);
+    // The first is what counts.
+    assertThat(seed.ended(credentials(), "another")).isFalse();
+  }
+
+  @Test
+  void open_onANodeThatHasEnded_failsAtOnceWithRoleAndNode() throws Exception {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, credentials()));
+    node(seed, "one", new FakeEngines());
+    node(seed, "two", new FakeEngines());
+    Ensemble three = node(seed, "three", new FakeEngines());
+    String address = three.address();
+    Cast cast = cast(seed, LONG, Duration.ofMinutes(10));
+    three.close();
+    assertThatThrownBy(() -> await(cast.open(spec("reward"))))
+        .hasCauseInstanceOf(RoleException.class)
+        .hasMessageContaining(
+            "the reward is lost: its node "
+                + address
+                + " ended before it was there. See that node's log; the run can be resumed");
+    await(cast.open(spec("critic")));
+  }
+
+  @Test
+  void prompts_whenAFollowersNodeEndsBeforeTheFirst_areAnsweredByTheOthers() throws Exception {
+    List<Object> expected = recipe(cast(opened(Ensemble.local(new FakeEngines())), LONG, LONG));
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 2, credentials()));
+    node(seed, "one", new FakeEngines());
+    node(seed, Ensemble.ROLLOUT, new FakeEngines());
+    Ensemble dies = node(seed, Ensemble.ROLLOUT, new FakeEngines());
+    Cast cast = castOnOne(seed, LONG);
+    dies.close();
+    assertThat(recipe(cast)).isEqualTo(expected);
+    assertThat(events)
+        .anyMatch(
+            event ->
+                event.hasRoleChanged()
+                    && event.getRoleChanged().getState().equals("failed")
+                    && event.getRoleChanged().getNode().equals(dies.address()));
+  }
+
+  @Test
   void request_thatOverrunsItsDeadline_namesTheCulprit() throws Exception {
     FakeEngines engines = new FakeEngines();
     Role policy =

@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -96,5 +99,72 @@ class RunFilesTest {
   void aJvmWithoutRoles_writesNothing() {
     assertThatThrownBy(() -> RunFiles.NOWHERE.toWrite(run.toString()))
         .hasMessageContaining("no run's directory");
+  }
+
+  /** Swapped in the very middle, which a race could hit and this always does. */
+  @Test
+  void swappedWhileItIsWritten_isNoticed() throws IOException {
+    Path policy = run.resolve("policy");
+    assertThatThrownBy(
+            () ->
+                files.write(
+                    policy.toString(),
+                    place -> {
+                      move(place, run.resolve("aside"));
+                      link(policy, outside);
+                    }))
+        .isInstanceOf(RunFilesException.class)
+        .hasMessageContaining("refuses " + policy);
+    Files.delete(policy);
+    assertThatThrownBy(
+            () ->
+                files.write(
+                    policy.toString(),
+                    place -> {
+                      move(place, run.resolve("aside too"));
+                      assertThat(place.toFile().mkdir()).isTrue();
+                    }))
+        .isInstanceOf(RunFilesException.class)
+        .hasMessageContaining("somebody put another directory in its place");
+    assertThatThrownBy(
+            () ->
+                files.write(
+                    policy.toString(),
+                    place -> link(place.resolve("x.part"), outside.resolve("x"))))
+        .hasMessageContaining("x.part is a symbolic link");
+    Files.delete(policy.resolve("x.part"));
+    files.write(policy.toString(), place -> assertThat(place).isEqualTo(policy));
+  }
+
+  private static void move(Path from, Path to) {
+    assertThat(from.toFile().renameTo(to.toFile())).isTrue();
+  }
+
+  private static void link(Path link, Path to) {
+    try {
+      Files.createSymbolicLink(link, to);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void openToEverybody_isRefused_unlessNobodyCanReplaceWhatOthersMade() throws IOException {
+    Path policy = run.resolve("checkpoints/policy");
+    Files.createDirectories(policy);
+    for (Path open : List.of(run, run.resolve("checkpoints"), policy)) {
+      Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
+      assertThatThrownBy(() -> files.toWrite(policy.toString()))
+          .isInstanceOf(RunFilesException.class)
+          .hasMessage(
+              "refuses " + policy + ": everybody may write into " + open + "; chmod o-w " + open);
+      Files.setAttribute(open, "unix:mode", 01777);
+      assertThat(files.toWrite(policy.toString())).isEqualTo(policy);
+      Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxr-x"));
+      assertThat(files.toWrite(policy.toString())).isEqualTo(policy);
+    }
+    // What lies above is not the run's.
+    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
+    assertThat(files.toWrite(policy.toString())).isEqualTo(policy);
   }
 }
