@@ -14,6 +14,7 @@ import dev.troupe.models.tokenizer.TextTooLongException;
 import dev.troupe.models.torch.DeviceException;
 import dev.troupe.protocol.event.EventLogException;
 import dev.troupe.rlhf.data.DataException;
+import dev.troupe.rlhf.port.ScorerException;
 import dev.troupe.rlhf.port.TextException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -48,6 +49,7 @@ final class UserErrors {
           CheckpointException.class,
           TextTooLongException.class,
           TextException.class,
+          ScorerException.class,
           DataException.class,
           DashboardException.class,
           EventLogException.class,

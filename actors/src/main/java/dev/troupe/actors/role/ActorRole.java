@@ -70,10 +70,13 @@ final class ActorRole implements Role {
   @Override
   public CompletionStage<List<List<Rollout>>> sample(
       List<Prompt> prompts, int answers, SamplingSettings settings) {
+    List<Prompt> asked = List.copyOf(prompts);
     return ask(
-            new RoleWorker.Generate(List.copyOf(prompts), answers, settings),
+            new RoleWorker.Generate(asked.stream().map(Prompt::bare).toList(), answers, settings),
             RoleWorker.Generated.class)
-        .thenApply(generated -> Sampler.grouped(generated.rollouts(), answers));
+        .thenApply(
+            generated ->
+                Sampler.grouped(Asked.of(asked).answeredBy(generated.rollouts()), answers));
   }
 
   @Override

@@ -1,10 +1,39 @@
 package dev.troupe.protocol.data;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
 /**
  * A prompt to answer.
  *
  * @param id unique in a run; the ledger counts by it
  * @param text as a person reads it, chat template included
  * @param tokens the same, tokenized, at least one
+ * @param answer what the data say is right, for scorers to compare with; no model sees it
+ * @param metadata what else the data say of the prompt, by the fields' names and as JSON has it
+ *     (text, numbers, booleans, null, lists and maps), for scorers as well
  */
-public record Prompt(String id, String text, TokenIds tokens) {}
+public record Prompt(
+    String id,
+    String text,
+    TokenIds tokens,
+    Optional<String> answer,
+    Map<String, @Nullable Object> metadata) {
+  public Prompt {
+    metadata =
+        metadata.isEmpty() ? Map.of() : Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
+  }
+
+  /** A prompt alone. */
+  public Prompt(String id, String text, TokenIds tokens) {
+    this(id, text, tokens, Optional.empty(), Map.of());
+  }
+
+  /** Without answer and metadata: what a node needs to answer it. */
+  public Prompt bare() {
+    return answer.isEmpty() && metadata.isEmpty() ? this : new Prompt(id, text, tokens);
+  }
+}

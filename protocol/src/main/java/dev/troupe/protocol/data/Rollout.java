@@ -16,6 +16,11 @@ public record Rollout(
     FinishReason finish,
     long adapterVersion) {
 
+  /** The same answer to the prompt as its asker has it. */
+  public Rollout to(Prompt asked) {
+    return new Rollout(asked, response, text, logprobs, finish, adapterVersion);
+  }
+
   /** Prompt and response in one. */
   public TokenIds tokens() {
     return prompt.tokens().concat(response);

@@ -22,6 +22,7 @@ import java.util.Optional;
  * @param system field with the system's turn
  * @param tools field with the tools that the chat template is given
  * @param label field that says whether the answer is one to imitate (KTO)
+ * @param answer field with what is right, for rewards that compare with it
  */
 public record Columns(
     Optional<String> prompt,
@@ -35,7 +36,8 @@ public record Columns(
     Optional<String> text,
     Optional<String> system,
     Optional<String> tools,
-    Optional<String> label) {
+    Optional<String> label,
+    Optional<String> answer) {
   /** Names as they are. */
   public static final Columns NONE = of(Map.of());
 
@@ -54,7 +56,8 @@ public record Columns(
             text,
             system,
             tools,
-            label)
+            label,
+            answer)
         .forEach(
             (ours, theirs) -> {
               limits.condition(ours, "empty", !theirs.isBlank(), "the name of a field of the file");
@@ -79,7 +82,8 @@ public record Columns(
         Optional.ofNullable(names.get("text")),
         Optional.ofNullable(names.get("system")),
         Optional.ofNullable(names.get("tools")),
-        Optional.ofNullable(names.get("label")));
+        Optional.ofNullable(names.get("label")),
+        Optional.ofNullable(names.get("answer")));
   }
 
   private static Map<String, String> names(
@@ -94,7 +98,8 @@ public record Columns(
       Optional<String> text,
       Optional<String> system,
       Optional<String> tools,
-      Optional<String> label) {
+      Optional<String> label,
+      Optional<String> answer) {
     Map<String, String> names = new LinkedHashMap<>();
     prompt.ifPresent(name -> names.put("prompt", name));
     completion.ifPresent(name -> names.put("completion", name));
@@ -108,6 +113,7 @@ public record Columns(
     system.ifPresent(name -> names.put("system", name));
     tools.ifPresent(name -> names.put("tools", name));
     label.ifPresent(name -> names.put("label", name));
+    answer.ifPresent(name -> names.put("answer", name));
     return names;
   }
 
@@ -130,7 +136,8 @@ public record Columns(
             text,
             system,
             tools,
-            label);
+            label,
+            answer);
     if (names.isEmpty() || !(node instanceof ObjectNode object)) {
       return node;
     }

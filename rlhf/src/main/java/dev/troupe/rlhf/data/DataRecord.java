@@ -2,7 +2,12 @@ package dev.troupe.rlhf.data;
 
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.rlhf.port.Conversation;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** One record of the user's data, whatever shape its file had. */
 public sealed interface DataRecord {
@@ -70,4 +75,23 @@ public sealed interface DataRecord {
 
   /** Text without parts. */
   record PlainText(Origin origin, String text) implements DataRecord {}
+
+  /**
+   * A record whose prompt is answered and scored.
+   *
+   * @param record with the prompt
+   * @param answer what is right, where the record says it
+   * @param metadata fields that nothing else was made of, by name and as JSON has them
+   */
+  record Task(DataRecord record, Optional<String> answer, Map<String, @Nullable Object> metadata)
+      implements DataRecord {
+    public Task {
+      metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
+    }
+
+    @Override
+    public Origin origin() {
+      return record.origin();
+    }
+  }
 }

@@ -3,8 +3,10 @@ package dev.troupe.rlhf.data;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +20,7 @@ final class Fields {
   private final Origin origin;
   private final Set<String> read = new LinkedHashSet<>();
   private final Set<String> unread = new LinkedHashSet<>();
+  private final Set<String> kept = new LinkedHashSet<>();
 
   Fields(JsonNode node, Origin origin) {
     this.node = node;
@@ -46,6 +49,25 @@ final class Fields {
   @Nullable JsonNode read(String key) {
     read.add(key);
     return node.get(key);
+  }
+
+  /** Fields that nobody reads, by name; from now on they count as read. */
+  Map<String, JsonNode> keep() {
+    Map<String, JsonNode> left = new LinkedHashMap<>();
+    node.properties().stream()
+        .filter(
+            field ->
+                kept.contains(field.getKey())
+                    || (!read.contains(field.getKey()) && !isEmpty(field.getValue())))
+        .forEach(field -> left.put(field.getKey(), field.getValue()));
+    kept.addAll(left.keySet());
+    read.addAll(left.keySet());
+    return left;
+  }
+
+  /** Names of what {@link #keep} gave. */
+  Set<String> kept() {
+    return kept;
   }
 
   /** Something inside a field that nobody reads. */

@@ -22,16 +22,28 @@ public final class RecordFile {
   private final SourceConfig source;
   private final int maxRecords;
   private final int maxMegabytes;
+  private final Extras extras;
   private final Reading reading;
   private final List<DataRecord> records = new ArrayList<>();
   private final Map<String, Integer> unread = new TreeMap<>();
+  private final Map<String, Integer> kept = new TreeMap<>();
   private Optional<Recognised> first = Optional.empty();
   private long bytes;
 
+  /** What becomes of fields that no prompt and no answer is made of. */
+  enum Extras {
+    /** They are told of, and dropped. */
+    TOLD,
+    /** Each record is a {@link DataRecord.Task}, which keeps them. */
+    KEPT
+  }
+
   private record Recognised(Shape shape, Origin origin) {}
 
-  private RecordFile(SourceConfig source, int maxRecords, int maxMegabytes, Reading reading) {
+  private RecordFile(
+      SourceConfig source, int maxRecords, int maxMegabytes, Extras extras, Reading reading) {
     this.source = source;
+    this.extras = extras;
     this.maxRecords = maxRecords;
     this.maxMegabytes = maxMegabytes;
     this.reading = reading;
@@ -53,7 +65,13 @@ public final class RecordFile {
    */
   static List<DataRecord> read(
       SourceConfig source, int maxRecords, int maxMegabytes, Reading reading) {
-    RecordFile file = new RecordFile(source, maxRecords, maxMegabytes, reading);
+    return read(source, maxRecords, maxMegabytes, Extras.TOLD, reading);
+  }
+
+  /** The same, each record a task if {@code extras} are kept. */
+  static List<DataRecord> read(
+      SourceConfig source, int maxRecords, int maxMegabytes, Extras extras, Reading reading) {
+    RecordFile file = new RecordFile(source, maxRecords, maxMegabytes, extras, reading);
     SourceFiles files = SourceFiles.of(source.path());
     for (Path path : files.files()) {
       if (!file.full()) {
@@ -68,16 +86,19 @@ public final class RecordFile {
                   .map(entry -> String.valueOf(entry.getFileName()))
                   .collect(Collectors.joining(", ")));
     }
-    file.tellUnread();
+    file.tell("kept for rewards", file.kept);
+    file.tell("left unused", file.unread);
     return List.copyOf(file.records);
   }
 
-  private void tellUnread() {
-    if (!unread.isEmpty()) {
+  private void tell(String what, Map<String, Integer> fields) {
+    if (!fields.isEmpty()) {
       reading.notice(
           source.path()
-              + ": left unused: "
-              + unread.entrySet().stream()
+              + ": "
+              + what
+              + ": "
+              + fields.entrySet().stream()
                   .map(
                       field ->
                           field.getKey()
@@ -157,9 +178,10 @@ public final class RecordFile {
     Fields fields = new Fields(row, origin);
     for (DataRecord record : RecordParser.parse(shape(row, origin), fields)) {
       if (!full()) {
-        records.add(record);
+        records.add(extras == Extras.KEPT ? TaskParser.task(record, fields) : record);
       }
     }
+    fields.kept().forEach(name -> kept.merge(name, 1, Integer::sum));
     fields.unread().forEach(name -> unread.merge(name, 1, Integer::sum));
     if (records.size() > maxRecords) {
       throw DataException.at(
@@ -189,7 +211,8 @@ public final class RecordFile {
       first = Optional.of(new Recognised(shape, origin));
     }
     Recognised expected = first.get();
-    if (shape != expected.shape()) {
+    if (shape != expected.shape()
+        && !(extras == Extras.KEPT && TaskParser.alike(shape, expected.shape()))) {
       String where =
           expected.origin().file().equals(origin.file())
               ? "line " + expected.origin().line()
@@ -203,8 +226,8 @@ public final class RecordFile {
               + where
               + " is of shape "
               + expected.shape().key()
-              + ". A source holds one kind of record: split it, or name the shape to read all records"
-              + " as");
+              + ". A source holds one kind of record: split it, or name the shape to read all"
+              + " records as");
     }
     return shape;
   }

@@ -51,7 +51,10 @@ final class RecordParser {
       return Shape.PROMPT_COMPLETION;
     }
     if (fields.has("question")) {
-      return fields.firstOf(ANSWERS).isPresent() ? Shape.QUESTION_ANSWER : Shape.PROMPT;
+      // A number is what is right, not something said.
+      boolean said =
+          fields.firstOf(ANSWERS).filter(key -> !fields.node().get(key).isNumber()).isPresent();
+      return said ? Shape.QUESTION_ANSWER : Shape.PROMPT;
     }
     if (fields.firstOf(PROMPTS).isPresent() && fields.firstOf(COMPLETIONS).isPresent()) {
       return Shape.PROMPT_COMPLETION;

@@ -40,6 +40,21 @@ public final class StageData {
     return pairs;
   }
 
+  /** Prompts to answer, with what rewards compare the answers with. */
+  public static List<DataRecord.Task> tasks(DataConfig config, long seed, Reading reading) {
+    return load(
+            "data.prompts",
+            config.prompts(),
+            config,
+            DeepSpeedChatSplit.Stage.PPO,
+            RecordFile.Extras.KEPT,
+            seed,
+            reading)
+        .stream()
+        .map(DataRecord.Task.class::cast)
+        .toList();
+  }
+
   /** Prompts to answer. */
   public static List<DataRecord> prompts(DataConfig config, long seed, Reading reading) {
     return load(
@@ -50,7 +65,7 @@ public final class StageData {
   public static List<DataRecord> pretraining(DataConfig config, long seed, Reading reading) {
     return blend(
         config.pretraining(),
-        readAll("data.pretraining", config.pretraining(), config, reading),
+        readAll("data.pretraining", config.pretraining(), config, RecordFile.Extras.TOLD, reading),
         seed);
   }
 
@@ -61,7 +76,18 @@ public final class StageData {
       DeepSpeedChatSplit.Stage stage,
       long seed,
       Reading reading) {
-    List<List<DataRecord>> parts = readAll(key, sources, config, reading);
+    return load(key, sources, config, stage, RecordFile.Extras.TOLD, seed, reading);
+  }
+
+  private static List<DataRecord> load(
+      String key,
+      List<SourceConfig> sources,
+      DataConfig config,
+      DeepSpeedChatSplit.Stage stage,
+      RecordFile.Extras extras,
+      long seed,
+      Reading reading) {
+    List<List<DataRecord>> parts = readAll(key, sources, config, extras, reading);
     for (int i = 0; i < sources.size(); i++) {
       Optional<List<Double>> split = sources.get(i).stageSplit().or(config::stageSplit);
       if (split.isPresent()) {
@@ -76,14 +102,19 @@ public final class StageData {
   }
 
   private static List<List<DataRecord>> readAll(
-      String key, List<SourceConfig> sources, DataConfig config, Reading reading) {
+      String key,
+      List<SourceConfig> sources,
+      DataConfig config,
+      RecordFile.Extras extras,
+      Reading reading) {
     if (sources.isEmpty()) {
       throw new DataException(
           key + " names no source; give it a list of files: " + key + " = [{ path = … }]");
     }
     List<List<DataRecord>> parts = new ArrayList<>();
     for (SourceConfig source : sources) {
-      parts.add(RecordFile.read(source, config.maxRecords(), config.maxMegabytes(), reading));
+      parts.add(
+          RecordFile.read(source, config.maxRecords(), config.maxMegabytes(), extras, reading));
     }
     return parts;
   }

@@ -53,7 +53,8 @@ public final class Tokenization {
   }
 
   /**
-   * Prompts to answer, taken from records of any shape. Its id is where it came from.
+   * Prompts to answer, taken from records of any shape; a task's with its answer and metadata. A
+   * prompt's id is where it came from.
    *
    * @param newTokens room to leave in the model's context for the answer
    */
@@ -77,7 +78,9 @@ public final class Tokenization {
                       new Prompt(
                           id(record.origin(), seen),
                           tokens.size() == size ? prompt.text() : text.decode(tokens),
-                          tokens));
+                          tokens,
+                          record instanceof DataRecord.Task task ? task.answer() : Optional.empty(),
+                          record instanceof DataRecord.Task task ? task.metadata() : Map.of()));
         });
   }
 
@@ -254,6 +257,9 @@ public final class Tokenization {
   }
 
   private static PromptText promptOf(DataRecord record) {
+    if (record instanceof DataRecord.Task task) {
+      return promptOf(task.record());
+    }
     if (record instanceof DataRecord.BarePrompt bare) {
       return bare.prompt();
     }

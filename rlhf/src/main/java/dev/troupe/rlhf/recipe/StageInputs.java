@@ -15,6 +15,7 @@ import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.port.Text;
+import dev.troupe.rlhf.reward.Rewards;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -97,6 +98,33 @@ public final class StageInputs {
             leftOut("prompts", all));
     List<SftExample> pretraining = config.policy().ptxCoefficient() > 0 ? pretraining() : List.of();
     return new PpoData(prompts, pretraining);
+  }
+
+  /**
+   * Prompts whose answers are scored, with what the data say is right. One that a reward cannot
+   * score, having no answer to compare with, is left out and counted.
+   *
+   * @param section of the configuration, which errors name
+   * @param newTokens room to leave in the model's context for an answer
+   * @throws DataException when none can be scored, or too few are left to train on
+   */
+  public TrainingData<Prompt> tasks(String section, Rewards rewards, int newTokens, int heldOut) {
+    Tokenized<Prompt> all = tokenization.prompts(StageData.tasks(data, seed, reading), newTokens);
+    List<Prompt> scorable = rewards.scorable(all.examples());
+    Map<String, Long> leftOut = leftOut("prompts", all);
+    int unanswered = all.examples().size() - scorable.size();
+    if (unanswered > 0) {
+      leftOut.put("no answer to compare with", (long) unanswered);
+      reports.add(
+          unanswered
+              + " of "
+              + all.examples().size()
+              + " prompts left out: the data have no answer for them, with which "
+              + String.join(", ", rewards.comparing())
+              + " compares");
+    }
+    checkHeldOut(section + ".evaluation.held-out", "prompts", scorable, heldOut);
+    return TrainingData.split("prompts", scorable, heldOut, seed, leftOut);
   }
 
   private List<SftExample> pretraining() {

@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.reward;
 
+import dev.troupe.rlhf.port.Score;
 import java.util.Locale;
 
 /**
@@ -15,11 +16,11 @@ public record ExactAnswer(LetterCase letterCase) implements Rule {
   }
 
   @Override
-  public Verdict score(String answer, String reference) {
+  public Score score(String answer, String reference) {
     if (reference.isBlank()) {
-      return new Verdict.Unscored("the reference is empty");
+      return Score.unscored("the reference is empty");
     }
-    return Verdict.of(normal(answer).equals(normal(reference)));
+    return Score.of(normal(answer).equals(normal(reference)));
   }
 
   private String normal(String text) {

@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.reward;
 
+import dev.troupe.rlhf.port.Score;
+
 /**
  * Whether the answer has a number of words within bounds. For lengths in tokens see {@link
  * dev.troupe.rlhf.loss.LengthPenalty}.
@@ -16,8 +18,8 @@ public record LengthRule(int fewest, int most) implements Rule {
   }
 
   @Override
-  public Verdict score(String answer, String reference) {
+  public Score score(String answer, String reference) {
     int words = answer.isBlank() ? 0 : answer.strip().split("\\s+").length;
-    return Verdict.of(words >= fewest && words <= most);
+    return Score.of(words >= fewest && words <= most);
   }
 }

@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.reward;
 
+import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.reward.math.Braces;
 import dev.troupe.rlhf.reward.math.MathComparison;
 import java.util.List;
@@ -32,19 +33,19 @@ public record MathAnswer() implements Rule {
   private static final Pattern CHOICE = Pattern.compile("\\(?\\b([A-J])\\b\\)?");
 
   @Override
-  public Verdict score(String answer, String reference) {
+  public Score score(String answer, String reference) {
     List<String> boxedReference = Braces.boxed(reference);
     String right =
         (boxedReference.isEmpty() ? reference : boxedReference.get(boxedReference.size() - 1))
             .strip();
     if (right.isEmpty()) {
-      return new Verdict.Unscored("the reference is empty");
+      return Score.unscored("the reference is empty");
     }
     List<String> found = find(answer, right.matches("[A-J]"));
     boolean sameText =
         found.stream().map(MathAnswer::plain).distinct().count() == 1
             && plain(found.get(0)).equals(plain(right));
-    return Verdict.of(sameText || MathComparison.same(right, found));
+    return Score.of(sameText || MathComparison.same(right, found));
   }
 
   private static List<String> find(String text, boolean choice) {

@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.reward;
 
+import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.reward.math.Braces;
 import java.util.List;
 import java.util.regex.MatchResult;
@@ -17,16 +18,15 @@ public record MathText() implements Rule {
   private static final Pattern WHOLE_FRACTION = Pattern.compile("(-?\\d+)/(-?\\d+)");
 
   @Override
-  public Verdict score(String answer, String reference) {
+  public Score score(String answer, String reference) {
     List<String> boxedReference = Braces.boxed(reference);
     String right =
         boxedReference.isEmpty() ? reference : boxedReference.get(boxedReference.size() - 1);
     if (normal(right).isEmpty()) {
-      return new Verdict.Unscored("the reference is empty");
+      return Score.unscored("the reference is empty");
     }
     List<String> boxed = Braces.boxed(answer);
-    return Verdict.of(
-        !boxed.isEmpty() && normal(boxed.get(boxed.size() - 1)).equals(normal(right)));
+    return Score.of(!boxed.isEmpty() && normal(boxed.get(boxed.size() - 1)).equals(normal(right)));
   }
 
   /** One way to write an answer. */

@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.reward;
 
+import dev.troupe.rlhf.port.Score;
 import java.math.BigDecimal;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -27,13 +28,13 @@ public record NumberAnswer(Place place) implements Rule {
   private static final int LONGEST = 1000;
 
   @Override
-  public Verdict score(String answer, String reference) {
+  public Score score(String answer, String reference) {
     Optional<BigDecimal> right = reference.contains(MARK) ? marked(reference) : last(reference);
     if (right.isEmpty()) {
-      return new Verdict.Unscored("the reference has no number: " + Excerpt.of(reference));
+      return new Score.Unscored("the reference has no number", Excerpt.of(reference));
     }
     Optional<BigDecimal> found = place == Place.MARKED ? marked(answer) : last(answer);
-    return Verdict.of(
+    return Score.of(
         found.isPresent()
             && found.get().subtract(right.get()).abs().compareTo(new BigDecimal("1e-6")) <= 0);
   }

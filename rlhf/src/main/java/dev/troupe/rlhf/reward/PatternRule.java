@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.reward;
 
+import dev.troupe.rlhf.port.Score;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -24,24 +25,31 @@ public record PatternRule(String expression, Use use) implements Rule {
   }
 
   public PatternRule {
+    String fault = fault(expression, use);
+    if (!fault.isEmpty()) {
+      throw new IllegalArgumentException("the expression " + expression + " is to be " + fault);
+    }
+  }
+
+  /** What the expression would have to be to serve, empty when it does. */
+  static String fault(String expression, Use use) {
     try {
       Pattern pattern = Pattern.compile(expression, Pattern.DOTALL);
-      if (use == Use.CAPTURES && pattern.matcher("").groupCount() == 0) {
-        throw new IllegalArgumentException(
-            "the expression "
-                + expression
-                + " has no group to capture an answer; put ( ) around it");
-      }
+      boolean captures = pattern.matcher("").groupCount() > 0;
+      return use == Use.CAPTURES && !captures
+          ? "one with a group to capture an answer: put ( ) around it"
+          : "";
     } catch (PatternSyntaxException e) {
-      throw new IllegalArgumentException(
-          "the expression " + expression + " is no regular expression: " + e.getDescription(), e);
+      return "a regular expression; "
+          + e.getDescription()
+          + (e.getIndex() < 0 ? "" : " at character " + (e.getIndex() + 1));
     }
   }
 
   @Override
-  public Verdict score(String answer, String reference) {
+  public Score score(String answer, String reference) {
     if (use == Use.CAPTURES && reference.isBlank()) {
-      return new Verdict.Unscored("the reference is empty");
+      return Score.unscored("the reference is empty");
     }
     Pattern pattern = Pattern.compile(expression, Pattern.DOTALL);
     Optional<Boolean> found =
@@ -53,13 +61,14 @@ public record PatternRule(String expression, Use use) implements Rule {
                   pattern, answer, m -> last(m).equals(Optional.of(reference.strip())));
         };
     return found
-        .map(Verdict::of)
+        .map(Score::of)
         .orElseGet(
             () ->
-                new Verdict.Unscored(
+                new Score.Unscored(
+                    "a pattern backtracks too long",
                     "the expression "
                         + expression
-                        + " backtracks too long on an answer of "
+                        + ", on an answer of "
                         + answer.length()
                         + " characters"));
   }

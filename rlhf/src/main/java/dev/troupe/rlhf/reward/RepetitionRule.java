@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.reward;
 
+import dev.troupe.rlhf.port.Score;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -27,16 +28,16 @@ public record RepetitionRule(int words, double penalty) implements Rule {
   }
 
   @Override
-  public Verdict score(String answer, String reference) {
+  public Score score(String answer, String reference) {
     List<String> text = Arrays.asList(answer.toLowerCase(Locale.ROOT).strip().split("\\s+"));
     int grams = text.size() - words + 1;
     if (grams < 1 || answer.isBlank()) {
-      return new Verdict.Score(0);
+      return Score.of(0);
     }
     Set<List<String>> different = new HashSet<>();
     for (int i = 0; i < grams; i++) {
       different.add(text.subList(i, i + words));
     }
-    return new Verdict.Score(penalty * (1 - (double) different.size() / grams));
+    return Score.of(penalty * (1 - (double) different.size() / grams));
   }
 }

@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.reward;
 
+import dev.troupe.rlhf.port.Score;
+
 /** A reward that needs no model: the same text and reference always give the same verdict. */
 @FunctionalInterface
 public interface Rule {
@@ -9,5 +11,5 @@ public interface Rule {
    * @param answer the response's text
    * @param reference what the data say is right; empty where the rule looks at the answer alone
    */
-  Verdict score(String answer, String reference);
+  Score score(String answer, String reference);
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.troupe.rlhf.port.Score;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
@@ -49,8 +50,8 @@ class AnswerPairsTest {
   }
 
   private static void check(SoftAssertions all, Rule rule, Pair pair, boolean expected) {
-    Verdict verdict = rule.score(pair.answer(), pair.reference());
-    boolean right = verdict.equals(new Verdict.Score(1));
+    Score verdict = rule.score(pair.answer(), pair.reference());
+    boolean right = verdict.equals(Score.of(1));
     all.assertThat(right)
         .as("%s: %s ~ %s gave %s", rule, pair.answer(), pair.reference(), verdict)
         .isEqualTo(expected);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.troupe.rlhf.port.Score;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
@@ -17,8 +18,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class RulesTest {
-  private static final Verdict RIGHT = new Verdict.Score(1);
-  private static final Verdict WRONG = new Verdict.Score(0);
+  private static final Score RIGHT = Score.of(1);
+  private static final Score WRONG = Score.of(0);
   private static final List<Rule> ALL =
       List.of(
           new MathAnswer(),
@@ -111,7 +112,8 @@ class RulesTest {
         "\\boxed{x \\in [0, 1)} | [0,1)",
         "\\boxed{(3,\\infty)} | x > 3",
         "\\boxed{2x = 4} | x = 2",
-        "\\boxed{\\begin{pmatrix} \\frac12 & 0 \\\\ 0 & 1 \\end{pmatrix}} | \\begin{pmatrix} 0.5 & 0 \\\\ 0 & 1 \\end{pmatrix}",
+        "\\boxed{\\begin{pmatrix} \\frac12 & 0 \\\\ 0 & 1 \\end{pmatrix}} | \\begin{pmatrix} 0.5 &"
+            + " 0 \\\\ 0 & 1 \\end{pmatrix}",
         "\\boxed{4} so, again, \\boxed{4} | 4",
         "\\boxed{\\text{Even}} | even",
         // Written in other signs
@@ -179,10 +181,10 @@ class RulesTest {
     for (Rule rule : ALL.subList(0, 6)) {
       assertThat(rule.score("\\boxed{5} #### 5", " "))
           .as("%s", rule)
-          .isInstanceOf(Verdict.Unscored.class);
+          .isInstanceOf(Score.Unscored.class);
     }
     assertThat(new NumberAnswer(NumberAnswer.Place.LAST).score("5", "five"))
-        .isEqualTo(new Verdict.Unscored("the reference has no number: five"));
+        .isEqualTo(new Score.Unscored("the reference has no number", "five"));
   }
 
   @Test
@@ -212,26 +214,28 @@ class RulesTest {
   void pattern_endlessBacktracking_isNoVerdictAndSoon() {
     Rule rule = new PatternRule(".*.*.*.*.*.*.*c", PatternRule.Use.CONTAINS);
     String text = "a".repeat(300);
-    Verdict verdict =
+    Score verdict =
         Assertions.assertTimeoutPreemptively(Duration.ofSeconds(60), () -> rule.score(text, ""));
     assertThat(verdict)
         .isEqualTo(
-            new Verdict.Unscored(
-                "the expression .*.*.*.*.*.*.*c backtracks too long on an answer of 300 characters"));
+            new Score.Unscored(
+                "a pattern backtracks too long",
+                "the expression .*.*.*.*.*.*.*c, on an answer of 300 characters"));
   }
 
   @Test
   void pattern_deepNesting_isNoVerdict() {
     Rule rule = new PatternRule("(a|b)*c", PatternRule.Use.MATCHES);
-    assertThat(rule.score("ab".repeat(200_000), "")).isInstanceOf(Verdict.Unscored.class);
+    assertThat(rule.score("ab".repeat(200_000), "")).isInstanceOf(Score.Unscored.class);
   }
 
   @Test
   void pattern_badExpressions_areErrors() {
     assertThatThrownBy(() -> new PatternRule("(", PatternRule.Use.MATCHES))
-        .hasMessage("the expression ( is no regular expression: Unclosed group");
+        .hasMessage(
+            "the expression ( is to be a regular expression; Unclosed group at character 2");
     assertThatThrownBy(() -> new PatternRule("a", PatternRule.Use.CAPTURES))
-        .hasMessageContaining("has no group to capture an answer");
+        .hasMessageContaining("one with a group to capture an answer");
   }
 
   @Test
@@ -247,17 +251,16 @@ class RulesTest {
   @Test
   void repetition_isTheShareOfRepeatedGrams() {
     // "a b c a b c": abc bca cab abc, 3 of 4 different.
-    Verdict verdict = new RepetitionRule(3, -1).score("a b c A b c", "");
-    assertThat(((Verdict.Score) verdict).value()).isCloseTo(-.25, within(1e-12));
-    assertThat(new RepetitionRule(3, -1).score("a b", "")).isEqualTo(new Verdict.Score(0));
-    assertThat(new RepetitionRule(1, -1).score("", "")).isEqualTo(new Verdict.Score(0));
+    Score verdict = new RepetitionRule(3, -1).score("a b c A b c", "");
+    assertThat(((Score.Value) verdict).value()).isCloseTo(-.25, within(1e-12));
+    assertThat(new RepetitionRule(3, -1).score("a b", "")).isEqualTo(Score.of(0));
+    assertThat(new RepetitionRule(1, -1).score("", "")).isEqualTo(Score.of(0));
     assertThatThrownBy(() -> new RepetitionRule(3, 1)).hasMessageContaining("at most 0");
   }
 
   @Test
-  void score_notFinite_isRefused() {
-    assertThatThrownBy(() -> new Verdict.Score(Double.NaN))
-        .hasMessage("score is NaN, must be finite");
+  void score_notFinite_isNone() {
+    assertThat(Score.of(Double.NaN)).isEqualTo(new Score.Unscored("not a finite number", "NaN"));
   }
 
   /** Pieces that readers stumble over, in any order. */
@@ -270,7 +273,7 @@ class RulesTest {
     String text = pieces(random, answer);
     String right = pieces(random, reference);
     for (Rule rule : ALL) {
-      Verdict verdict =
+      Score verdict =
           Assertions.assertTimeout(
               Duration.ofSeconds(60),
               () -> rule.score(text, right),

@@ -1,0 +1,15 @@
+package dev.troupe.rlhf.reward;
+
+import dev.troupe.rlhf.port.Scorer;
+
+/** Makes the scorers that reach outside: functions, services, processes. */
+@FunctionalInterface
+public interface Scorers {
+  /**
+   * One scorer.
+   *
+   * @param name the key of its configuration, for errors
+   * @throws dev.troupe.rlhf.port.ScorerException when it cannot be had here, and why
+   */
+  Scorer make(String name, RewardConfig config);
+}
