@@ -8,12 +8,19 @@ import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigSyntax;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValueFactory;
+import dev.troupe.rlhf.stage.Sections;
+import dev.troupe.rlhf.stage.Stage;
+import dev.troupe.rlhf.stage.Stages;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Reads a configuration: overrides of the command line, over the user's file with what it includes,
@@ -108,10 +115,50 @@ public final class ConfigurationLoader<T extends Record> {
     }
   }
 
-  /** The defaults, unresolved, with their comments. */
+  /** The defaults, unresolved, with their comments: the resource's and the stages'. */
   Config defaults() {
-    return ConfigFactory.parseResources(
-        ConfigurationLoader.class.getClassLoader(), defaultsResource, options(false));
+    Config defaults =
+        ConfigFactory.parseResources(
+            ConfigurationLoader.class.getClassLoader(), defaultsResource, options(false));
+    for (Stage<?> stage : stages()) {
+      defaults = defaults.withFallback(defaults(stage));
+    }
+    return defaults;
+  }
+
+  /** Those whose sections the record holds: all, or none. */
+  private List<Stage<?>> stages() {
+    return Arrays.stream(type.getRecordComponents())
+            .anyMatch(component -> component.getType() == Sections.class)
+        ? Stages.all()
+        : List.of();
+  }
+
+  private static Config defaults(Stage<?> stage) {
+    String resource = resource(stage);
+    ClassLoader loader = stage.getClass().getClassLoader();
+    if (loader.getResource(resource) == null) {
+      throw new IllegalStateException(
+          "the stage "
+              + stage.name()
+              + " has no defaults: there is no resource "
+              + resource
+              + " beside "
+              + stage.getClass().getName());
+    }
+    return ConfigFactory.parseResources(loader, resource, options(false));
+  }
+
+  private static String resource(Stage<?> stage) {
+    return stage.getClass().getPackageName().replace('.', '/') + "/" + stage.defaults();
+  }
+
+  /** Whether a value was written in a resource of defaults. */
+  private Predicate<ConfigOrigin> isDefault() {
+    Set<String> resources =
+        Stream.concat(Stream.of(defaultsResource), stages().stream().map(stage -> resource(stage)))
+            .collect(Collectors.toSet());
+    return origin -> origin.resource() != null && resources.contains(origin.resource());
   }
 
   /** Resolves names; the environment comes last. */
@@ -127,7 +174,7 @@ public final class ConfigurationLoader<T extends Record> {
   private Loaded<T> bind(Config merged) {
     ConfigObject tree = resolve(merged).root();
     ConfigObject defaults = resolve(defaults()).root();
-    Predicate<ConfigOrigin> isDefault = origin -> defaultsResource.equals(origin.resource());
+    Predicate<ConfigOrigin> isDefault = isDefault();
     T value =
         RecordBinder.bind(
             tree.withoutKey(Templates.KEY), type, Templates.of(tree), defaults, isDefault);

@@ -7,6 +7,9 @@ import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueFactory;
 import com.typesafe.config.ConfigValueType;
 import dev.troupe.rlhf.limits.OutOfLimits;
+import dev.troupe.rlhf.stage.Sections;
+import dev.troupe.rlhf.stage.Stage;
+import dev.troupe.rlhf.stage.Stages;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
@@ -88,13 +91,11 @@ final class RecordBinder {
     Object[] arguments = new Object[components.length];
     Set<String> failed = new HashSet<>();
     for (int i = 0; i < components.length; i++) {
-      String key = Names.kebab(components[i].getName());
-      Type held = components[i].getGenericType();
-      ConfigValue standIn = defaults == null ? null : defaults.get(key);
-      arguments[i] = value(object.get(key), held, join(path, key), object.origin(), standIn);
-      if (arguments[i] == FAILED) {
-        failed.add(key);
-        arguments[i] = quietly(standIn, held, join(path, key), object.origin());
+      if (components[i].getType() == Sections.class) {
+        arguments[i] = sections(object, path, defaults, failed);
+      } else {
+        String key = Names.kebab(components[i].getName());
+        arguments[i] = entry(object, key, components[i].getGenericType(), path, defaults, failed);
       }
     }
     boolean unknown = reportUnknown(object, type, path);
@@ -103,6 +104,37 @@ final class RecordBinder {
     }
     Object made = made(object, type, path, arguments, failed);
     return failed.isEmpty() && !unknown ? made : FAILED;
+  }
+
+  /** One key's value; where that has problems, its default, and the key among those that failed. */
+  private Object entry(
+      ConfigObject object,
+      String key,
+      Type held,
+      String path,
+      @Nullable ConfigObject defaults,
+      Set<String> failed) {
+    ConfigValue standIn = defaults == null ? null : defaults.get(key);
+    Object bound = value(object.get(key), held, join(path, key), object.origin(), standIn);
+    if (bound != FAILED) {
+      return bound;
+    }
+    failed.add(key);
+    return quietly(standIn, held, join(path, key), object.origin());
+  }
+
+  /** Of every stage there is; each is a key beside the others. */
+  private Object sections(
+      ConfigObject object, String path, @Nullable ConfigObject defaults, Set<String> failed) {
+    Map<String, Record> sections = new LinkedHashMap<>();
+    for (Stage<?> stage : Stages.all()) {
+      Object bound = entry(object, stage.name(), stage.config(), path, defaults, failed);
+      if (bound == FAILED) {
+        return FAILED;
+      }
+      sections.put(stage.name(), stage.config().cast(bound));
+    }
+    return new Sections(sections);
   }
 
   /** A default in the place of a value that has problems; they have been told. */
@@ -349,6 +381,9 @@ final class RecordBinder {
         default -> wrongType(value, type, path);
       };
     }
+    if (type == Stage.class) {
+      return stage(value, path, text);
+    }
     if (type.isEnum()) {
       return enumConstant(value, type, path, text);
     }
@@ -361,9 +396,20 @@ final class RecordBinder {
     for (Object constant : type.getEnumConstants()) {
       constants.put(Names.kebab(((Enum<?>) constant).name()), constant);
     }
-    Object constant = constants.get(text);
-    if (constant != null) {
-      return constant;
+    return named(value, type, path, text, constants);
+  }
+
+  private Object stage(ConfigValue value, String path, String text) {
+    Map<String, Object> stages = new LinkedHashMap<>();
+    Stages.all().forEach(stage -> stages.put(stage.name(), stage));
+    return named(value, Stage.class, path, text, stages);
+  }
+
+  private Object named(
+      ConfigValue value, Class<?> type, String path, String text, Map<String, Object> known) {
+    Object found = known.get(text);
+    if (found != null) {
+      return found;
     }
     return problem(
         value.origin(),
@@ -373,7 +419,7 @@ final class RecordBinder {
             + shown(value)
             + ", expected "
             + RecordKeys.describe(type)
-            + Names.nearest(text, constants.keySet())
+            + Names.nearest(text, known.keySet())
                 .map(near -> "; did you mean '" + near + "'?")
                 .orElse(""));
   }
@@ -423,9 +469,10 @@ final class RecordBinder {
   }
 
   static Class<?> raw(Type type) {
-    return type instanceof ParameterizedType generic
-        ? (Class<?>) generic.getRawType()
-        : (Class<?>) type;
+    if (type instanceof ParameterizedType generic) {
+      return (Class<?>) generic.getRawType();
+    }
+    return type instanceof Class<?> plain ? plain : Object.class;
   }
 
   static Type argument(Type type, int index) {

@@ -1,5 +1,8 @@
 package dev.troupe.configuration;
 
+import dev.troupe.rlhf.stage.Sections;
+import dev.troupe.rlhf.stage.Stage;
+import dev.troupe.rlhf.stage.Stages;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
 import java.lang.reflect.Type;
@@ -34,6 +37,27 @@ final class RecordKeys {
     }
   }
 
+  /**
+   * What a record has in a file: a key for each component, and one for each stage where it holds
+   * the stages' sections.
+   *
+   * @param name in kebab case
+   */
+  record Entry(String name, Type type) {}
+
+  /** In the record's order. */
+  static List<Entry> entries(Class<?> record) {
+    List<Entry> entries = new ArrayList<>();
+    for (RecordComponent component : record.getRecordComponents()) {
+      if (component.getType() == Sections.class) {
+        Stages.all().forEach(stage -> entries.add(new Entry(stage.name(), stage.config())));
+      } else {
+        entries.add(new Entry(Names.kebab(component.getName()), component.getGenericType()));
+      }
+    }
+    return entries;
+  }
+
   /** All keys of a record and of the records in it, sections included. */
   static List<Key> of(Class<?> root) {
     List<Key> keys = new ArrayList<>();
@@ -55,10 +79,9 @@ final class RecordKeys {
 
   private static void collect(
       Class<?> record, String path, List<Key> keys, Map<String, Class<?>> templates) {
-    for (RecordComponent component : record.getRecordComponents()) {
-      String name = Names.kebab(component.getName());
-      String key = path.isEmpty() ? name : path + "." + name;
-      Type type = component.getGenericType();
+    for (Entry entry : entries(record)) {
+      String key = path.isEmpty() ? entry.name() : path + "." + entry.name();
+      Type type = entry.type();
       keys.add(new Key(key, type));
       Optional<Class<?>> section = recordOf(type);
       if (section.isPresent()) {
@@ -80,13 +103,12 @@ final class RecordKeys {
   }
 
   private static void paths(Class<?> record, String path, List<String> paths) {
-    for (RecordComponent component : record.getRecordComponents()) {
-      String name = Names.kebab(component.getName());
-      String key = path.isEmpty() ? name : path + "." + name;
+    for (Entry entry : entries(record)) {
+      String key = path.isEmpty() ? entry.name() : path + "." + entry.name();
       if (!paths.contains(key)) {
         paths.add(key);
       }
-      Type type = component.getGenericType();
+      Type type = entry.type();
       Class<?> held = RecordBinder.raw(type);
       if (held == Optional.class) {
         held = RecordBinder.raw(RecordBinder.argument(type, 0));
@@ -153,9 +175,7 @@ final class RecordKeys {
 
   /** The keys of one record. */
   static List<String> names(Class<?> record) {
-    return Arrays.stream(record.getRecordComponents())
-        .map(component -> Names.kebab(component.getName()))
-        .toList();
+    return entries(record).stream().map(Entry::name).toList();
   }
 
   /** What a key of this type expects, in words. */
@@ -193,6 +213,9 @@ final class RecordKeys {
     }
     if (raw == Duration.class) {
       return "a duration such as 30s";
+    }
+    if (raw == Stage.class) {
+      return "one of " + String.join(", ", Stages.names());
     }
     if (raw.isEnum()) {
       return "one of "

@@ -2,6 +2,8 @@ package dev.troupe.configuration;
 
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValueFactory;
+import dev.troupe.rlhf.stage.Sections;
+import dev.troupe.rlhf.stage.Stage;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.LinkedHashMap;
@@ -35,7 +37,12 @@ final class RecordWriter {
       try {
         var accessor = component.getAccessor();
         accessor.setAccessible(true);
-        section.put(Names.kebab(component.getName()), plain(accessor.invoke(record)));
+        Object value = accessor.invoke(record);
+        if (value instanceof Sections sections) {
+          sections.byName().forEach((stage, its) -> section.put(stage, plain(its)));
+        } else {
+          section.put(Names.kebab(component.getName()), plain(value));
+        }
       } catch (IllegalAccessException | InvocationTargetException e) {
         throw new IllegalStateException("cannot read " + component, e);
       }
@@ -69,6 +76,9 @@ final class RecordWriter {
     }
     if (value instanceof Record record) {
       return section(record);
+    }
+    if (value instanceof Stage<?> stage) {
+      return stage.name();
     }
     return value instanceof Number || value instanceof Boolean ? value : value.toString();
   }

@@ -3,6 +3,7 @@ package dev.troupe.configuration;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.rlhf.recipe.PpoConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,8 +59,8 @@ class DefaultsTest {
   @Test
   void presetDeepSpeedChat_differsInItsKl() {
     var value = loader.load(ROOT.resolve("configs/presets/deepspeed-chat.conf"), MODEL).value();
-    assertThat(value.ppo().kl().coefficient()).isEqualTo(0.1);
-    assertThat(value.ppo().policy().emaDecay()).contains(0.992);
+    assertThat(value.sections().of("ppo", PpoConfig.class).kl().coefficient()).isEqualTo(0.1);
+    assertThat(value.sections().of("ppo", PpoConfig.class).policy().emaDecay()).contains(0.992);
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.rlhf.recipe.PpoConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -121,7 +122,8 @@ class ProblemsTest {
             loader
                 .parse("model = m", List.of(ConfigurationLoader.EXAMPLE))
                 .value()
-                .ppo()
+                .sections()
+                .of("ppo", PpoConfig.class)
                 .kl()
                 .coefficient())
         .isEqualTo(0.05);

@@ -3,6 +3,8 @@ package dev.troupe.launcher;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.tokenizer.Tokenizer;
+import dev.troupe.rlhf.stage.Part;
+import dev.troupe.rlhf.stage.Stages;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,7 +57,11 @@ final class NextSteps {
     Optional<String> base = model;
     for (JsonNode stage : summary.path("stages")) {
       Path trained = directory.resolve(stage.path("trained").asText());
-      if (stage.path("stage").asText().equals("reward") || !stage.has("trained")) {
+      boolean scores =
+          Stages.named(stage.path("stage").asText())
+              .filter(known -> known.gives() == Part.REWARD_MODEL)
+              .isPresent();
+      if (scores || !stage.has("trained")) {
         continue;
       }
       if (!Files.exists(trained.resolve("adapter_config.json"))) {

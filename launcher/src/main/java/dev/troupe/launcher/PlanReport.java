@@ -4,7 +4,11 @@ import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunForecast;
 import dev.troupe.actors.pipeline.StageDemands;
 import dev.troupe.configuration.ConfigurationLoader;
+import dev.troupe.rlhf.stage.ConfiguredStage;
+import dev.troupe.rlhf.stage.Forecast;
+import dev.troupe.rlhf.stage.RoleUse;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalLong;
@@ -38,23 +42,23 @@ final class PlanReport {
     StringBuilder text = new StringBuilder();
     text.append(
         line("stage", "samples", "held out", "dropped", "steps", "a step", "tokens", "longest"));
-    for (RunForecast.Stage stage : forecast.stages()) {
-      boolean rounds = stage.stage() == PipelineConfig.Stage.PPO;
+    for (RunForecast.Planned planned : forecast.stages()) {
+      Forecast stage = planned.forecast();
       long dropped = stage.dropped().values().stream().mapToLong(Long::longValue).sum();
       text.append(
           line(
-              stage.stage().key(),
+              planned.name(),
               stage.samples() + " " + stage.what(),
               stage.heldOut().isPresent() ? count(stage.heldOut().getAsInt()) : "",
               stage.tokens().isPresent() ? count(dropped) : "",
               count(stage.steps()),
               count(Math.min(stage.samplesPerStep(), stage.samples())),
               stage.tokens().isPresent()
-                  ? (rounds ? "≤ " : "") + count(stage.tokens().getAsLong())
+                  ? (stage.generated() ? "≤ " : "") + count(stage.tokens().getAsLong())
                   : "",
               stage.longest().isPresent() ? count(stage.longest().getAsInt()) : ""));
     }
-    if (forecast.stages().stream().anyMatch(stage -> stage.tokens().isEmpty())) {
+    if (forecast.stages().stream().anyMatch(it -> it.forecast().tokens().isEmpty())) {
       text.append("  (tokens are known when pre-training has made the tokenizer)\n");
     }
     return text.toString();
@@ -112,27 +116,21 @@ final class PlanReport {
     return text.toString();
   }
 
+  /** Those of the stage that plays the most come first. */
   private static String roles(PipelineConfig config) {
-    boolean all = config.stages().contains(PipelineConfig.Stage.PPO);
     String names =
-        all
-            ? "policy, critic, reward, reference"
-            : config.stages().stream()
-                .flatMap(
-                    stage ->
-                        switch (stage) {
-                          case PRETRAIN, SFT -> List.of("policy").stream();
-                          case REWARD -> List.of("reward").stream();
-                          case DPO -> List.of("policy", "reference").stream();
-                          case PPO -> List.<String>of().stream();
-                        })
-                .distinct()
-                .collect(Collectors.joining(", "));
+        config.run().stream()
+            .map(ConfiguredStage::roles)
+            .sorted(Comparator.comparing(roles -> -roles.size()))
+            .flatMap(List::stream)
+            .map(RoleUse::name)
+            .distinct()
+            .collect(Collectors.joining(", "));
     return names + ": this JVM, one shared base (troupe launch: " + nodes(config) + ")";
   }
 
   private static String nodes(PipelineConfig config) {
-    return config.cluster().placement().values().stream()
+    return config.placement().values().stream()
         .distinct()
         .sorted()
         .collect(Collectors.joining(", ", "nodes ", ""));

@@ -6,14 +6,19 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.rlhf.recipe.TuningConfig;
+import dev.troupe.rlhf.stage.ConfiguredStage;
+import dev.troupe.rlhf.stage.Forecast;
+import dev.troupe.rlhf.stage.Part;
+import dev.troupe.rlhf.stage.RoleUse;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 
 /** What each stage of a run claims of the memory, as a {@link MemoryPlan}. */
 final class RunMemory {
-  private static final String TRAIN = " train";
-
   /** What a run keeps on the heap. */
   private static final long LIVE = 50L << 20;
 
@@ -36,93 +41,101 @@ final class RunMemory {
     ModelSize model =
         config.model().isPresent()
             ? new ModelSize(ModelConfig.read(Path.of(config.model().get())))
-            : ModelSize.of(config.pretrain().model());
+            : ModelSize.of(config.newModel().orElseThrow().shape());
     MemoryPlan.Builder plan =
         new MemoryPlan.Builder(model, config.engine().numerics(), Lanes.on(device));
-    for (RunForecast.Stage stage : forecast.stages()) {
-      long longest =
-          stage.longest().isPresent()
-              ? stage.longest().getAsInt()
-              : longest(config.data().maxTokens(), model);
-      String phase = stage.stage().key() + TRAIN;
-      // No step has more samples than there are.
-      long samples = Math.min(stage.samplesPerStep(), stage.samples());
-      switch (stage.stage()) {
-        case PRETRAIN ->
-            plan.trained(
-                phase,
-                "policy",
-                config.pretrain().training().tuning(),
-                config.pretrain().training().optimizer(),
-                samples,
-                longest);
-        case SFT ->
-            plan.base(phase)
-                .tokenizer(phase)
-                .trained(
-                    phase,
-                    "policy",
-                    config.sft().tuning(),
-                    config.sft().optimizer(),
-                    samples,
-                    longest);
-        case REWARD ->
-            plan.base(phase)
-                .tokenizer(phase)
-                .trained(
-                    phase,
-                    "reward",
-                    config.reward().tuning(),
-                    config.reward().optimizer(),
-                    2 * samples,
-                    longest);
-        case PPO -> ppo(plan, config, longest);
-        case DPO ->
-            plan.base(phase)
-                .tokenizer(phase)
-                .loaded(phase, "reference", config.sft().tuning())
-                .trained(
-                    phase,
-                    "policy",
-                    config.dpo().tuning(),
-                    config.dpo().optimizer(),
-                    2 * samples,
-                    longest);
-      }
+    Map<Part, TuningConfig> handedOn = named(config);
+    for (ConfiguredStage<?> stage : config.run()) {
+      Optional<Forecast> forecasted = forecast.stage(stage.name());
+      forecasted.ifPresent(
+          found ->
+              stage(
+                  plan,
+                  stage,
+                  found,
+                  found.longest().orElse((int) longest(config.data().maxTokens(), model)),
+                  Map.copyOf(handedOn)));
+      stage.tuning().ifPresent(tuning -> handedOn.put(stage.gives(), tuning));
     }
     return plan.build(
         device, Math.min(initialHeap / 3 + LIVE, Runtime.getRuntime().maxMemory()) + CODE);
   }
 
-  private static long longest(int limit, ModelSize model) {
-    return limit == 0 ? model.contextLength() : Math.min(limit, model.contextLength());
+  /** What {@code start} names is taken to be as large as what goes on from it. */
+  private static Map<Part, TuningConfig> named(PipelineConfig config) {
+    Map<Part, TuningConfig> named = new EnumMap<>(Part.class);
+    for (ConfiguredStage<?> stage : config.run()) {
+      for (RoleUse role : stage.roles()) {
+        boolean isNamed =
+            switch (role.from()) {
+              case MODEL -> false;
+              case POLICY -> config.start().policy().isPresent();
+              case REWARD_MODEL -> config.start().reward().isPresent();
+            };
+        if (isNamed) {
+          role.training().ifPresent(it -> named.putIfAbsent(role.from(), it.tuning()));
+        }
+      }
+    }
+    return named;
   }
 
-  private static void ppo(MemoryPlan.Builder plan, PipelineConfig config, long answered) {
-    TuningConfig policy = config.ppo().policy().tuning();
-    TuningConfig critic = config.ppo().critic().tuning();
-    int prompts = config.ppo().promptsPerIteration();
-    int minibatches = config.ppo().minibatches();
-    long minibatch = (prompts + minibatches - 1L) / minibatches;
-    String generate = "ppo generate";
-    for (String phase : List.of(generate, "ppo" + TRAIN)) {
-      plan.base(phase)
-          .tokenizer(phase)
-          .loaded(phase, "reward", config.reward().tuning())
-          .loaded(phase, "reference", config.sft().tuning());
+  /**
+   * One phase, or two where roles answer prompts: all roles are there in each.
+   *
+   * @param handedOn what frozen roles are made of
+   */
+  private static void stage(
+      MemoryPlan.Builder plan,
+      ConfiguredStage<?> stage,
+      Forecast forecast,
+      long longest,
+      Map<Part, TuningConfig> handedOn) {
+    String generate = stage.name() + " generate";
+    String train = stage.name() + " train";
+    boolean answers = stage.roles().stream().anyMatch(role -> role.answers() > 0);
+    for (String phase : answers ? List.of(generate, train) : List.of(train)) {
+      if (stage.newModel().isEmpty()) {
+        plan.base(phase).tokenizer(phase);
+      }
+      for (RoleUse role : stage.roles()) {
+        if (role.training().isPresent() && phase.equals(train)) {
+          trained(plan, phase, role, role.training().get(), forecast, longest);
+        } else {
+          Optional.ofNullable(handedOn.get(role.from()))
+              .filter(from -> role.training().isEmpty())
+              .or(() -> role.training().map(RoleUse.Training::tuning))
+              .ifPresent(tuning -> plan.loaded(phase, role.name(), tuning));
+        }
+        if (role.answers() > 0 && phase.equals(generate)) {
+          plan.generating(phase, role.name(), role.answers(), longest);
+        }
+      }
     }
-    plan.loaded(generate, "policy", policy)
-        .loaded(generate, "critic", critic)
-        .generating(generate, "policy", prompts, answered);
-    plan.shadow("ppo" + TRAIN, "policy")
-        .trained(
-            "ppo" + TRAIN, "policy", policy, config.ppo().policy().optimizer(), minibatch, answered)
-        .trained(
-            "ppo" + TRAIN,
-            "critic",
-            critic,
-            config.ppo().critic().optimizer(),
-            minibatch,
-            answered);
+  }
+
+  private static void trained(
+      MemoryPlan.Builder plan,
+      String phase,
+      RoleUse role,
+      RoleUse.Training training,
+      Forecast forecast,
+      long longest) {
+    if (role.answers() > 0) {
+      plan.shadow(phase, role.name());
+    }
+    // No step has more samples than there are.
+    long samples = Math.min(forecast.samplesPerStep(), forecast.samples());
+    plan.trained(
+        phase,
+        role.name(),
+        training.tuning(),
+        training.optimizer(),
+        training.sequences() * samples / forecast.samplesPerStep(),
+        longest);
+  }
+
+  private static long longest(int limit, ModelSize model) {
+    return limit == 0 ? model.contextLength() : Math.min(limit, model.contextLength());
   }
 }

@@ -2,12 +2,13 @@ package dev.troupe.launcher;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.troupe.rlhf.stage.Part;
+import dev.troupe.rlhf.stage.Stages;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -29,8 +30,6 @@ final class RunReport {
   private static final Pattern TEMPLATE_MARKS =
       Pattern.compile(
           "<\\|[^|<>\\s]{1,40}\\|>|</?s>|<(?:bos|eos|start_of_turn|end_of_turn)>|\\[/?INST]");
-
-  private static final Set<String> POLICY_STAGES = Set.of("sft", "ppo", "dpo");
 
   /** A letter with its marks, or an emoji of several code points. */
   private static final Pattern CHARACTER = Pattern.compile("\\X");
@@ -54,8 +53,9 @@ final class RunReport {
       if (stage.has("before") && stage.path("before").has("replies")) {
         beforeAndAfter(stage, start, samples.getOrDefault(stage.path("stage").asText(), 3), out);
       }
-      if (POLICY_STAGES.contains(stage.path("stage").asText())) {
-        start = stage.path("stage").asText().toUpperCase(Locale.ROOT);
+      String name = stage.path("stage").asText();
+      if (Stages.named(name).filter(known -> known.gives() == Part.POLICY).isPresent()) {
+        start = name.toUpperCase(Locale.ROOT);
       }
     }
     out.println();

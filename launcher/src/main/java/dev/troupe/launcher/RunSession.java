@@ -12,15 +12,16 @@ import dev.troupe.dashboard.RunFollower;
 import dev.troupe.dashboard.tensorboard.TensorBoardWriter;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.rlhf.stage.ConfiguredStage;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
@@ -133,9 +134,8 @@ final class RunSession {
     } else {
       RunReport.print(
           result.summaryJson(),
-          Map.of(
-              "ppo", config.ppo().evaluation().samples(),
-              "dpo", config.dpo().evaluation().samples()),
+          config.run().stream()
+              .collect(Collectors.toMap(ConfiguredStage::name, ConfiguredStage::shownReplies)),
           out);
       out.println("\nleft in " + directory + ": summary.json, events.pb and what was trained");
       out.flush();

@@ -7,6 +7,8 @@ import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunForecast;
 import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.models.torch.Device;
+import dev.troupe.rlhf.stage.ConfiguredStage;
+import dev.troupe.rlhf.stage.Forecast;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -72,25 +74,27 @@ class RunMemoryTest {
             config,
             RunForecast.Purpose.PLAN,
             List.of(
-                stage(PipelineConfig.Stage.SFT, "texts", 34),
-                stage(PipelineConfig.Stage.REWARD, "pairs", 34),
-                stage(PipelineConfig.Stage.PPO, "prompts", 32)),
+                planned(config.run().get(0), "texts", 34),
+                planned(config.run().get(1), "pairs", 34),
+                planned(config.run().get(2), "prompts", 32)),
             0,
             false);
     assertThat(RunMemory.of(forecast, Device.CPU, INITIAL_HEAP).neededBytes() / MIB)
         .isCloseTo(5091, withinPercentage(15));
   }
 
-  private static RunForecast.Stage stage(PipelineConfig.Stage stage, String what, int longest) {
-    return new RunForecast.Stage(
+  private static RunForecast.Planned planned(ConfiguredStage<?> stage, String what, int longest) {
+    return new RunForecast.Planned(
         stage,
-        what,
-        16,
-        OptionalInt.of(8),
-        Map.of(),
-        2,
-        8,
-        OptionalLong.empty(),
-        OptionalInt.of(longest));
+        new Forecast(
+            what,
+            16,
+            OptionalInt.of(8),
+            Map.of(),
+            2,
+            8,
+            OptionalLong.empty(),
+            false,
+            OptionalInt.of(longest)));
   }
 }

@@ -1,8 +1,10 @@
 package dev.troupe.actors.cluster;
 
 import dev.troupe.actors.role.NodeActor;
+import dev.troupe.protocol.kryo.WireTypes;
 import dev.troupe.protocol.message.Node;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashSet;
@@ -119,6 +121,11 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
                   + ". Run the same version of Troupe on every node"));
       return Behaviors.stopped();
     }
+    List<String> own = WireTypes.of(getContext().getSystem().settings().config()).described();
+    if (!node.wireTypes().equals(own)) {
+      found.completeExceptionally(new ClusterException(otherTypes(node, own)));
+      return Behaviors.stopped();
+    }
     node.roles().forEach(role -> byRole.putIfAbsent(role, node.node()));
     byName.put(node.name(), node);
     if (byRole.keySet().containsAll(needed) && workers().size() >= neededWorkers) {
@@ -126,6 +133,20 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
       return Behaviors.stopped();
     }
     return this;
+  }
+
+  /** Names what one side alone has: a class of an algorithm, or another form of it. */
+  private static String otherTypes(Node.Introduced node, List<String> own) {
+    List<String> missing = new ArrayList<>(own);
+    missing.removeAll(node.wireTypes());
+    List<String> further = new ArrayList<>(node.wireTypes());
+    further.removeAll(own);
+    return "the node "
+        + node.name()
+        + " has other algorithms than this one"
+        + (missing.isEmpty() ? "" : "; it has not " + String.join(", ", missing))
+        + (further.isEmpty() ? "" : "; this one has not " + String.join(", ", further))
+        + ". Put the same jars on the class path of every node";
   }
 
   /** A node as often as it has room for a rollout worker, in the order of names. */

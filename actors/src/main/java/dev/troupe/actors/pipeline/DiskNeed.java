@@ -18,8 +18,8 @@ final class DiskNeed {
   /** A checkpoint holds a role's parameters and AdamW's two moments. */
   private static final long COPIES = 3;
 
-  /** Events, metrics and samples of a step or round; a round of PPO keeps eight rollouts. */
-  private static final long STEP_BYTES = 64L << 10;
+  /** Events, metrics and samples of a round, which keeps eight rollouts. */
+  private static final long ROUND_BYTES = 64L << 10;
 
   private DiskNeed() {}
 
@@ -27,32 +27,29 @@ final class DiskNeed {
    * @param model absent where it is yet to be made
    */
   static long of(
-      PipelineConfig config, Optional<ModelConfig> model, List<PipelineConfig.Stage> stages) {
+      PipelineConfig config, Optional<ModelConfig> model, List<RunForecast.Planned> stages) {
     long saved = 0;
     long checkpoints = 0;
-    long steps = 0;
-    for (PipelineConfig.Stage stage : stages) {
-      long parameters = 0;
-      long critic = 0;
-      switch (stage) {
-        case PRETRAIN -> {}
-        case SFT -> parameters = trained(config.sft().tuning().tuning(), model);
-        case REWARD -> parameters = trained(config.reward().tuning().tuning(), model);
-        case PPO -> {
-          parameters = trained(config.ppo().policy().tuning().tuning(), model);
-          critic = trained(config.ppo().critic().tuning().tuning(), model);
-          steps += config.ppo().iterations();
-        }
-        case DPO -> parameters = trained(config.dpo().tuning().tuning(), model);
-      }
-      saved += parameters * FLOAT;
+    long rounds = 0;
+    for (RunForecast.Planned planned : stages) {
+      List<Long> trained =
+          planned.stage().roles().stream()
+              .flatMap(role -> role.training().stream())
+              .map(training -> trained(training.tuning().tuning(), model))
+              .toList();
+      boolean answers = planned.stage().roles().stream().anyMatch(role -> role.answers() > 0);
+      rounds += answers ? planned.forecast().steps() : 0;
+      saved += trained.isEmpty() ? 0 : trained.get(0) * FLOAT;
       // One more than are kept, while it is written; they go when the stage is complete.
       checkpoints =
           Math.max(
               checkpoints,
-              (config.checkpoints().keep() + 1L) * (parameters + critic) * COPIES * FLOAT);
+              (config.checkpoints().keep() + 1L)
+                  * trained.stream().mapToLong(Long::longValue).sum()
+                  * COPIES
+                  * FLOAT);
     }
-    return saved + checkpoints + steps * STEP_BYTES + (1L << 20);
+    return saved + checkpoints + rounds * ROUND_BYTES + (1L << 20);
   }
 
   private static long trained(Tuning tuning, Optional<ModelConfig> model) {

@@ -1,11 +1,7 @@
 package dev.troupe.actors.pipeline;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.engine.HybridEngines;
-import dev.troupe.models.checkpoint.DurableFiles;
-import dev.troupe.models.fresh.FreshModel;
-import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.event.EventLog;
 import dev.troupe.protocol.event.RunCompleted;
 import dev.troupe.protocol.event.RunEvent;
@@ -15,40 +11,31 @@ import dev.troupe.protocol.event.StageCompleted;
 import dev.troupe.protocol.event.StageStarted;
 import dev.troupe.protocol.message.Node;
 import dev.troupe.rlhf.data.DataConfig;
-import dev.troupe.rlhf.data.DataRecord;
 import dev.troupe.rlhf.data.Reading;
 import dev.troupe.rlhf.data.StageData;
 import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.quickstart.Quickstart;
 import dev.troupe.rlhf.quickstart.QuickstartFiles;
-import dev.troupe.rlhf.recipe.DpoRecipe;
-import dev.troupe.rlhf.recipe.ModelInitConfig;
 import dev.troupe.rlhf.recipe.ModelStart;
 import dev.troupe.rlhf.recipe.Oracle;
-import dev.troupe.rlhf.recipe.PpoRecipe;
-import dev.troupe.rlhf.recipe.PpoStart;
 import dev.troupe.rlhf.recipe.Recipe;
-import dev.troupe.rlhf.recipe.RewardModelRecipe;
-import dev.troupe.rlhf.recipe.SftRecipe;
 import dev.troupe.rlhf.recipe.StageContext;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.StageResult;
 import dev.troupe.rlhf.recipe.TuningConfig;
+import dev.troupe.rlhf.stage.ConfiguredStage;
+import dev.troupe.rlhf.stage.NewModel;
+import dev.troupe.rlhf.stage.Stage;
+import dev.troupe.rlhf.stage.StageSetting;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Runs the stages of a configuration in order, each recipe in the run's own thread, its roles as
@@ -62,8 +49,7 @@ public final class Pipeline {
   private final Ensemble ensemble;
   private final RunRecorder recorder;
   private final RunCheckpoints checkpoints;
-  private final Map<String, StageResult> results = new LinkedHashMap<>();
-  private final Map<String, Double> seconds = new LinkedHashMap<>();
+  private final RunSummary summary;
 
   private Pipeline(
       PipelineConfig config,
@@ -79,6 +65,7 @@ public final class Pipeline {
     this.log = log;
     this.recorder = new RunRecorder(log, directory, listener, cancelled);
     this.checkpoints = new RunCheckpoints(directory.path(), config.checkpoints());
+    this.summary = new RunSummary(config, directory);
   }
 
   /** Starts a run without a listener. */
@@ -199,10 +186,10 @@ public final class Pipeline {
   private static RunResult earlier(PipelineConfig config, RunDirectory directory) {
     RunCheckpoints checkpoints = new RunCheckpoints(directory.path(), config.checkpoints());
     Map<String, StageResult> results = new LinkedHashMap<>();
-    for (PipelineConfig.Stage stage : config.stages()) {
+    for (Stage<?> stage : config.stages()) {
       checkpoints
-          .completed(name(stage), directory.trained(stage), resultOf(stage))
-          .ifPresent(done -> results.put(name(stage), done.result()));
+          .completed(stage.name(), directory.trained(stage), stage.result())
+          .ifPresent(done -> results.put(stage.name(), done.result()));
     }
     return new RunResult(
         RunResult.COMPLETED,
@@ -217,7 +204,7 @@ public final class Pipeline {
             .setRunStarted(
                 RunStarted.newBuilder()
                     .setRun(String.valueOf(directory.path().getFileName()))
-                    .addAllStages(config.stages().stream().map(Pipeline::name).toList())
+                    .addAllStages(config.stages().stream().map(Stage::name).toList())
                     .setConfiguration(configuration)
                     .setProtocolVersion(Node.PROTOCOL_VERSION)
                     .setResumed(before.holdsTraining())));
@@ -227,7 +214,7 @@ public final class Pipeline {
       boolean complete =
           stages(
               ensemble.cast(
-                  config.cluster().placement(),
+                  config.placement(),
                   Duration.ofSeconds(config.cluster().joinTimeoutSeconds()),
                   Duration.ofSeconds(config.cluster().requestTimeoutSeconds()),
                   this::happened));
@@ -248,7 +235,7 @@ public final class Pipeline {
   private void writeFailure(Throwable failure) {
     try {
       directory.writeSummary(
-          summary(RunResult.FAILED, Optional.of(String.valueOf(failure.getMessage()))));
+          json(RunResult.FAILED, Optional.of(String.valueOf(failure.getMessage()))));
     } catch (RuntimeException | IOException e) {
       failure.addSuppressed(e);
     }
@@ -261,18 +248,21 @@ public final class Pipeline {
   }
 
   private RunResult ended(String outcome) throws IOException {
-    String summary = summary(outcome, Optional.empty());
-    directory.writeSummary(summary);
+    String json = json(outcome, Optional.empty());
+    directory.writeSummary(json);
     log.append(
         RunEvent.newBuilder()
-            .setRunCompleted(
-                RunCompleted.newBuilder().setOutcome(outcome).setSummaryJson(summary)));
-    return new RunResult(outcome, directory.path(), Collections.unmodifiableMap(results), summary);
+            .setRunCompleted(RunCompleted.newBuilder().setOutcome(outcome).setSummaryJson(json)));
+    return new RunResult(outcome, directory.path(), summary.results(), json);
+  }
+
+  private String json(String outcome, Optional<String> failure) throws IOException {
+    return summary.json(outcome, recorder.phaseSeconds(), failure);
   }
 
   /**
-   * SFT from the base or where the run starts; the reward model likewise; PPO and DPO from the
-   * newest policy.
+   * Each stage from what those before it handed on: at first from the model, or where the run
+   * starts.
    *
    * @return whether all ran to their end
    */
@@ -282,46 +272,39 @@ public final class Pipeline {
     StartPoints start = new StartPoints(config);
     ModelStart policy = start.policy();
     ModelStart reward = start.reward();
-    for (PipelineConfig.Stage stage : config.stages()) {
+    for (ConfiguredStage<?> stage : config.run()) {
       if (cancelled.get()) {
         return false;
       }
-      if (stage == PipelineConfig.Stage.PRETRAIN) {
-        try {
-          model = fresh(data).toString();
-        } catch (Reading.Cancelled e) {
-          return false;
+      try {
+        if (stage.newModel().isPresent()) {
+          model = fresh(stage, stage.newModel().get(), data).toString();
+          policy = new ModelStart(model, Optional.empty());
         }
-        policy = new ModelStart(model, Optional.empty());
-      }
-      if (!takenOver(stage)) {
-        try (ModelText text = ModelText.load(Path.of(model))) {
-          recorder.speaks(text);
-          StageInputs inputs = new StageInputs(data, text, config.seed(), reading(name(stage)));
-          if (!run(stage, cast, inputs, policy, reward)) {
-            return false;
+        if (!takenOver(stage.stage())) {
+          try (ModelText text = ModelText.load(Path.of(model))) {
+            recorder.speaks(text);
+            StageInputs inputs = new StageInputs(data, text, config.seed(), reading(stage.name()));
+            if (!run(stage, cast, new StageSetting(inputs, policy, reward, oracle()))) {
+              return false;
+            }
           }
-        } catch (Reading.Cancelled e) {
-          return false;
         }
+      } catch (Reading.Cancelled e) {
+        return false;
       }
-      String trained = directory.trained(stage).toString();
-      linkPolicy(stage);
-      switch (stage) {
-        case PRETRAIN -> {
+      String trained = directory.trained(stage.stage()).toString();
+      switch (stage.gives()) {
+        case MODEL -> {
           model = trained;
           policy = new ModelStart(model, Optional.empty());
           reward = policy;
         }
-        case SFT -> {
-          policy = after(config.sft().tuning(), model, trained);
-          if (reward.model().isEmpty()) {
-            reward = new ModelStart(model, Optional.empty());
-          }
+        case POLICY -> {
+          linkPolicy(stage.stage());
+          policy = after(stage, model, trained);
         }
-        case REWARD -> reward = after(config.reward().tuning(), model, trained);
-        case PPO -> policy = after(config.ppo().policy().tuning(), model, trained);
-        case DPO -> policy = after(config.dpo().tuning(), model, trained);
+        case REWARD_MODEL -> reward = after(stage, model, trained);
       }
     }
     return true;
@@ -332,39 +315,24 @@ public final class Pipeline {
     return new Reading(line -> recorder.notice("info", stage, line), cancelled::get);
   }
 
-  private void linkPolicy(PipelineConfig.Stage stage) {
-    boolean trainsPolicy =
-        switch (stage) {
-          case SFT, PPO, DPO -> true;
-          case PRETRAIN, REWARD -> false;
-        };
-    if (trainsPolicy && !directory.linkPolicy(stage)) {
+  private void linkPolicy(Stage<?> stage) {
+    if (!directory.linkPolicy(stage)) {
       recorder.notice(
           "warning",
-          name(stage),
+          stage.name(),
           "no link 'policy' could be made: the newest policy is in " + directory.trained(stage));
     }
   }
 
   /** Whether the run that is resumed completed the stage. */
-  private boolean takenOver(PipelineConfig.Stage stage) {
-    var done = checkpoints.completed(name(stage), directory.trained(stage), resultOf(stage));
+  private boolean takenOver(Stage<?> stage) {
+    var done = checkpoints.completed(stage.name(), directory.trained(stage), stage.result());
     done.ifPresent(
         earlier -> {
-          results.put(name(stage), earlier.result());
-          seconds.put(name(stage), earlier.seconds());
-          recorder.notice("info", name(stage), "done before, taken over");
+          summary.add(stage, earlier.result(), earlier.seconds());
+          recorder.notice("info", stage.name(), "done before, taken over");
         });
     return done.isPresent();
-  }
-
-  private static Class<? extends StageResult> resultOf(PipelineConfig.Stage stage) {
-    return switch (stage) {
-      case PRETRAIN, SFT -> SftRecipe.Result.class;
-      case REWARD -> RewardModelRecipe.Result.class;
-      case PPO -> PpoRecipe.Result.class;
-      case DPO -> DpoRecipe.Result.class;
-    };
   }
 
   /**
@@ -372,15 +340,12 @@ public final class Pipeline {
    *
    * @return whether it ran to its end
    */
-  private boolean run(
-      PipelineConfig.Stage stage,
-      Cast cast,
-      StageInputs inputs,
-      ModelStart policy,
-      ModelStart reward) {
+  private boolean run(ConfiguredStage<?> configured, Cast cast, StageSetting setting) {
+    Stage<?> stage = configured.stage();
+    String name = stage.name();
     StageContext context =
         new StageContext(
-            name(stage),
+            name,
             cast,
             config.engine().numerics(),
             recorder,
@@ -388,62 +353,35 @@ public final class Pipeline {
             directory.trained(stage).toString(),
             config.seed(),
             config.limits().skippedUpdates());
-    Recipe recipe = recipe(stage, inputs, policy, reward);
+    Recipe recipe = configured.recipe(setting);
     log.append(
         RunEvent.newBuilder()
             .setStageStarted(
-                StageStarted.newBuilder()
-                    .setStage(name(stage))
-                    .setTotalSteps(recipe.totalSteps())));
-    inputs.reports().forEach(report -> recorder.notice("info", name(stage), report));
-    if (checkpoints.step(name(stage)) > 0) {
-      recorder.notice("info", name(stage), "goes on after step " + checkpoints.step(name(stage)));
+                StageStarted.newBuilder().setStage(name).setTotalSteps(recipe.totalSteps())));
+    setting.inputs().reports().forEach(report -> recorder.notice("info", name, report));
+    if (checkpoints.step(name) > 0) {
+      recorder.notice("info", name, "goes on after step " + checkpoints.step(name));
     }
-    checkpoints.begins(name(stage));
+    checkpoints.begins(name);
     StageResult result = recipe.run(context);
-    recorder.stageEnds(name(stage));
+    recorder.stageEnds(name);
     double took = checkpoints.seconds();
-    results.put(name(stage), result);
-    seconds.put(name(stage), took);
+    summary.add(stage, result, took);
     if (result.failure().isPresent()) {
       throw new PipelineException(result.failure().get());
     }
     if (result.cancelled()) {
       return false;
     }
-    checkpoints.complete(name(stage), directory.trained(stage), result);
+    checkpoints.complete(name, directory.trained(stage), result);
     log.append(
         RunEvent.newBuilder()
             .setStageCompleted(
                 StageCompleted.newBuilder()
-                    .setStage(name(stage))
+                    .setStage(name)
                     .setSeconds(took)
-                    .putAllResults(numbers(result))));
+                    .putAllResults(RunSummary.numbers(result))));
     return true;
-  }
-
-  private Recipe recipe(
-      PipelineConfig.Stage stage, StageInputs inputs, ModelStart policy, ModelStart reward) {
-    return switch (stage) {
-      case PRETRAIN ->
-          new SftRecipe(
-              config.pretrain().training(),
-              policy,
-              inputs.sft("pretrain.training", config.pretrain().training()));
-      case SFT -> new SftRecipe(config.sft(), policy, inputs.sft("sft", config.sft()));
-      case REWARD ->
-          new RewardModelRecipe(config.reward(), reward, inputs.rewardModel(config.reward()));
-      case PPO ->
-          new PpoRecipe(
-              config.ppo(), new PpoStart(policy, reward), inputs.ppo(config.ppo()), oracle());
-      case DPO ->
-          new DpoRecipe(
-              config.dpo(),
-              policy,
-              inputs.dpo(config.dpo()),
-              inputs.dpoPrompts(config.dpo()),
-              oracle());
-    };
   }
 
   private DataConfig data() throws IOException {
@@ -457,111 +395,18 @@ public final class Pipeline {
     return config.quickstart().map(made -> Quickstart.oracle());
   }
 
-  private static ModelStart after(TuningConfig tuning, String model, String trained) {
-    return tuning instanceof TuningConfig.Full
+  /** From the role that a stage left: the whole of it, or an adapter on the model. */
+  private static ModelStart after(ConfiguredStage<?> stage, String model, String trained) {
+    return stage.tuning().filter(tuning -> tuning instanceof TuningConfig.Full).isPresent()
         ? new ModelStart(trained, Optional.empty())
         : new ModelStart(model, Optional.of(trained));
   }
 
-  /**
-   * The checkpoint with random weights that pre-training starts from; there whole or not at all.
-   */
-  private Path fresh(DataConfig data) throws IOException {
-    Path fresh = directory.fresh();
-    if (!Files.exists(fresh)) {
-      Path writing = directory.path().resolve("fresh.writing");
-      fresh(config.pretrain().model())
-          .write(
-              writing,
-              corpus(StageData.sft(data, config.seed(), reading("pretrain"))),
-              config.seed());
-      DurableFiles.syncTree(writing);
-      DurableFiles.rename(writing, fresh);
-    }
-    return fresh;
-  }
-
-  private static FreshModel fresh(ModelInitConfig shape) {
-    return new FreshModel(
-        shape.hiddenSize(),
-        shape.layers(),
-        shape.heads(),
-        shape.kvHeads(),
-        shape.intermediateSize(),
-        shape.vocabSize(),
-        shape.contextLength(),
-        shape.initialStandardDeviation());
-  }
-
-  /** The texts that a tokenizer is trained on. */
-  private static List<String> corpus(List<DataRecord> records) {
-    List<String> texts = new ArrayList<>();
-    for (DataRecord record : records) {
-      if (record instanceof DataRecord.PlainText plain) {
-        texts.add(plain.text());
-      } else if (record instanceof DataRecord.Completion completion) {
-        texts.add(completion.completion());
-      } else if (record instanceof DataRecord.Preference preference) {
-        texts.add(preference.chosen());
-      } else if (record instanceof DataRecord.Dialogue dialogue) {
-        texts.add(
-            dialogue.messages().stream()
-                .map(ChatMessage::content)
-                .collect(Collectors.joining("\n")));
-      }
-    }
-    return texts;
-  }
-
-  private String summary(String outcome, Optional<String> failure) throws IOException {
-    List<Map<String, @Nullable Object>> stages = new ArrayList<>();
-    Map<String, Map<String, Double>> phases = recorder.phaseSeconds();
-    results.forEach(
-        (stage, result) -> {
-          Map<String, @Nullable Object> entry = new LinkedHashMap<>();
-          entry.put("stage", stage);
-          entry.put("seconds", seconds.get(stage));
-          trained(stage).ifPresent(trained -> entry.put("trained", trained));
-          entry.put("phaseSeconds", phases.getOrDefault(stage, Map.of()));
-          if (PlainJson.of(result) instanceof Map<?, ?> plain) {
-            plain.forEach((key, value) -> entry.put(String.valueOf(key), value));
-          }
-          stages.add(entry);
-        });
-    Map<String, @Nullable Object> summary = new LinkedHashMap<>();
-    summary.put("outcome", outcome);
-    failure.ifPresent(why -> summary.put("failure", why));
-    summary.put("seed", config.seed());
-    summary.put("seconds", seconds.values().stream().mapToDouble(Double::doubleValue).sum());
-    ResidentMemory.peakBytes().ifPresent(bytes -> summary.put("peakResidentBytes", bytes));
-    summary.put("stages", stages);
-    return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(summary) + "\n";
-  }
-
-  /** Where the stage's role lies in the run's directory, once it is there. */
-  private Optional<String> trained(String stage) {
-    Path trained = directory.trained(PipelineConfig.Stage.valueOf(stage.toUpperCase(Locale.ROOT)));
-    return Files.exists(trained)
-        ? Optional.of(directory.path().relativize(trained).toString())
-        : Optional.empty();
-  }
-
-  /** The plain numbers of a result record. */
-  private static Map<String, Double> numbers(StageResult result) {
-    Map<String, Double> numbers = new LinkedHashMap<>();
-    if (PlainJson.of(result) instanceof Map<?, ?> plain) {
-      plain.forEach(
-          (key, value) -> {
-            // A number that is not finite is null by now, and so absent.
-            if (value instanceof Number number) {
-              numbers.put(String.valueOf(key), number.doubleValue());
-            }
-          });
-    }
-    return numbers;
-  }
-
-  private static String name(PipelineConfig.Stage stage) {
-    return stage.name().toLowerCase(Locale.ROOT);
+  private Path fresh(ConfiguredStage<?> stage, NewModel made, DataConfig data) throws IOException {
+    return BaseModel.fresh(
+        directory,
+        made.shape(),
+        () -> StageData.sft(data, config.seed(), reading(stage.name())),
+        config.seed());
   }
 }

@@ -5,16 +5,18 @@ import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.quickstart.QuickstartConfig;
-import dev.troupe.rlhf.recipe.DpoConfig;
-import dev.troupe.rlhf.recipe.PpoConfig;
-import dev.troupe.rlhf.recipe.PretrainConfig;
-import dev.troupe.rlhf.recipe.RewardModelConfig;
-import dev.troupe.rlhf.recipe.SftConfig;
+import dev.troupe.rlhf.stage.ConfiguredStage;
+import dev.troupe.rlhf.stage.NewModel;
+import dev.troupe.rlhf.stage.Part;
+import dev.troupe.rlhf.stage.Sections;
+import dev.troupe.rlhf.stage.Stage;
+import dev.troupe.rlhf.stage.Stages;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * All that a run is told.
@@ -26,39 +28,22 @@ import java.util.Set;
  * @param seed of everything random in training
  * @param limits when a run that does not learn fails
  * @param quickstart makes the data and brings the oracle; absent when {@code data} names files
+ * @param sections of the stages; in a file each is a key of its own
  */
 public record PipelineConfig(
     String output,
     Optional<String> model,
     Start start,
-    List<Stage> stages,
+    List<Stage<?>> stages,
     long seed,
     Endurance limits,
     Optional<QuickstartConfig> quickstart,
     DataConfig data,
-    PretrainConfig pretrain,
-    SftConfig sft,
-    RewardModelConfig reward,
-    PpoConfig ppo,
-    DpoConfig dpo,
+    Sections sections,
     Engine engine,
     Dashboard dashboard,
     Cluster cluster,
     Checkpointing checkpoints) {
-  /** A part of a run. */
-  public enum Stage {
-    PRETRAIN,
-    SFT,
-    REWARD,
-    PPO,
-    DPO;
-
-    /** As a configuration file spells it. */
-    public String key() {
-      return name().toLowerCase(Locale.ROOT);
-    }
-  }
-
   /**
    * Results of earlier runs, or of other programs, that the first stages start from. Each is the
    * directory of an adapter on the model or of a model of its own.
@@ -191,44 +176,111 @@ public record PipelineConfig(
 
   public PipelineConfig {
     stages = List.copyOf(stages);
-    List<String> names = stages.stream().map(Stage::key).toList();
-    new Limits()
+    List<String> names = stages.stream().map(Stage::name).toList();
+    Limits limit = new Limits();
+    limit
         .condition("output", "empty", !output.isBlank(), "a directory")
         .condition(
             "model",
             "empty",
             model.filter(String::isBlank).isEmpty(),
-            "a checkpoint directory, or null where the first stage is pretrain")
-        .condition(
-            "stages", "empty", !stages.isEmpty(), "one or more of pretrain, sft, reward, ppo, dpo")
-        .condition("stages", names, Set.copyOf(stages).size() == stages.size(), "each stage once")
+            "a checkpoint directory, or null where the first stage is " + givers(Part.MODEL))
         .condition(
             "stages",
-            names,
-            !stages.contains(Stage.PPO)
-                || stages.contains(Stage.REWARD)
-                || start.reward().isPresent(),
-            "ppo with reward before it, or with a reward model named as start.reward")
-        .condition(
-            "stages",
-            names,
-            !stages.contains(Stage.PPO) || stages.indexOf(Stage.REWARD) < stages.indexOf(Stage.PPO),
-            "reward before ppo")
-        .condition(
-            "start",
-            "given",
-            !stages.contains(Stage.PRETRAIN)
-                || (start.policy().isEmpty() && start.reward().isEmpty()),
-            "none with the stage pretrain, whose new model nothing can have been made from",
-            "stages")
-        .condition(
-            "stages", names, stages.indexOf(Stage.PRETRAIN) < 1, "pretrain as the first stage")
+            "empty",
+            !stages.isEmpty(),
+            "one or more of " + String.join(", ", Stages.names()))
+        .condition("stages", names, Set.copyOf(stages).size() == stages.size(), "each stage once");
+    Optional<Stage<?>> making =
+        stages.stream().filter(stage -> stage.gives() == Part.MODEL).findFirst();
+    checkRewardModel(limit, stages, names, sections, start);
+    if (making.isPresent()) {
+      limit
+          .condition(
+              "start",
+              "given",
+              start.policy().isEmpty() && start.reward().isEmpty(),
+              "none with the stage "
+                  + making.get().name()
+                  + ", whose new model nothing can have been made from",
+              "stages")
+          .condition(
+              "stages",
+              names,
+              stages.indexOf(making.get()) == 0,
+              making.get().name() + " as the first stage");
+    }
+    limit
         .condition(
             "model",
             "null",
-            model.isPresent() || stages.contains(Stage.PRETRAIN),
-            "a checkpoint directory, unless the first stage is pretrain",
+            model.isPresent() || making.isPresent(),
+            "a checkpoint directory, unless the first stage is " + givers(Part.MODEL),
             "stages")
         .verify();
+  }
+
+  /** What scores by a reward model needs one. */
+  private static void checkRewardModel(
+      Limits limit, List<Stage<?>> stages, List<String> names, Sections sections, Start start) {
+    int made = stages.size();
+    for (int i = stages.size() - 1; i >= 0; i--) {
+      made = stages.get(i).gives() == Part.REWARD_MODEL ? i : made;
+    }
+    String makers = givers(Part.REWARD_MODEL);
+    for (int i = 0; i < stages.size(); i++) {
+      ConfiguredStage<?> stage = ConfiguredStage.of(stages.get(i), sections);
+      if (!stage.needs(Part.REWARD_MODEL)) {
+        continue;
+      }
+      limit
+          .condition(
+              "stages",
+              names,
+              made < stages.size() || start.reward().isPresent(),
+              stage.name()
+                  + " with "
+                  + makers
+                  + " before it, or with a reward model named as start.reward")
+          .condition(
+              "stages",
+              names,
+              made == stages.size() || made < i,
+              makers + " before " + stage.name());
+    }
+  }
+
+  /** The stages that make a part. */
+  private static String givers(Part part) {
+    return Stages.all().stream()
+        .filter(stage -> stage.gives() == part)
+        .map(Stage::name)
+        .collect(Collectors.joining(" or "));
+  }
+
+  /** The stages in order, each with its section. */
+  public List<ConfiguredStage<?>> run() {
+    return stages.stream().<ConfiguredStage<?>>map(stage -> configured(stage)).toList();
+  }
+
+  private <C extends Record> ConfiguredStage<C> configured(Stage<C> stage) {
+    return ConfiguredStage.of(stage, sections);
+  }
+
+  /** The model that the run makes, if it makes one. */
+  public Optional<NewModel> newModel() {
+    return run().stream().flatMap(stage -> stage.newModel().stream()).findFirst();
+  }
+
+  /**
+   * Node role by role, of all roles that the stages play: one that {@code cluster} does not name
+   * goes with the policy.
+   */
+  public Map<String, String> placement() {
+    Map<String, String> placement = new TreeMap<>(cluster.placement());
+    run().stream()
+        .flatMap(stage -> stage.roles().stream())
+        .forEach(role -> placement.putIfAbsent(role.name(), cluster.policy()));
+    return placement;
   }
 }

@@ -1,5 +1,6 @@
 package dev.troupe.actors.pipeline;
 
+import dev.troupe.rlhf.stage.Stage;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -36,7 +37,7 @@ final class PlainJson {
     if (value instanceof Record record) {
       return record(record);
     }
-    return value;
+    return value instanceof Stage<?> stage ? stage.name() : value;
   }
 
   private static List<@Nullable Object> plain(List<?> list) {

@@ -1,13 +1,13 @@
 package dev.troupe.actors.pipeline;
 
 import dev.troupe.models.checkpoint.DurableFiles;
+import dev.troupe.rlhf.stage.Stage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -45,8 +45,7 @@ public record RunDirectory(Path path) {
    *
    * @throws PipelineException when what was trained depended on something that has changed
    */
-  void goOn(
-      String configuration, RunIdentity identity, RunState state, List<PipelineConfig.Stage> now) {
+  void goOn(String configuration, RunIdentity identity, RunState state, List<Stage<?>> now) {
     try {
       RunIdentity then = RunIdentity.read(path.resolve(IDENTITY));
       List<String> differences = then.differences(identity, state, now);
@@ -107,10 +106,9 @@ public record RunDirectory(Path path) {
     }
   }
 
-  /** Where a stage's trained role is saved: under the stage's name, the new model as base. */
-  Path trained(PipelineConfig.Stage stage) {
-    return path.resolve(
-        stage == PipelineConfig.Stage.PRETRAIN ? "base" : stage.name().toLowerCase(Locale.ROOT));
+  /** Where a stage's trained role is saved. */
+  Path trained(Stage<?> stage) {
+    return path.resolve(stage.directory());
   }
 
   /**
@@ -119,7 +117,7 @@ public record RunDirectory(Path path) {
    *
    * @return whether the file system has links
    */
-  boolean linkPolicy(PipelineConfig.Stage stage) {
+  boolean linkPolicy(Stage<?> stage) {
     Path link = path.resolve(POLICY);
     Path making = path.resolve(POLICY + ".writing");
     try {

@@ -1,10 +1,9 @@
 package dev.troupe.actors.pipeline;
 
+import dev.troupe.rlhf.stage.ConfiguredStage;
+import dev.troupe.rlhf.stage.Forecast;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
-import java.util.OptionalLong;
 import java.util.function.Consumer;
 
 /**
@@ -17,7 +16,11 @@ import java.util.function.Consumer;
  * @param complete the results of a complete run that is asked to go on
  */
 public record RunForecast(
-    PipelineConfig config, Purpose purpose, List<Stage> stages, long diskBytes, boolean complete) {
+    PipelineConfig config,
+    Purpose purpose,
+    List<Planned> stages,
+    long diskBytes,
+    boolean complete) {
   /** For what it is made. */
   public enum Purpose {
     /** To look at: whatever the output directory holds. */
@@ -28,30 +31,10 @@ public record RunForecast(
     RESUME
   }
 
-  /**
-   * One stage.
-   *
-   * @param what its samples are: texts, pairs, prompts
-   * @param samples to train on, those held out and dropped not among them
-   * @param heldOut to measure on; absent where it has nothing to hold out
-   * @param dropped samples by reason
-   * @param steps of its optimiser, or rounds of PPO; absent where the tokenizer is yet to be made
-   * @param samplesPerStep but for a last, smaller one
-   * @param tokens trained, or the most that are generated; absent as above
-   * @param longest tokens of a sequence
-   */
-  public record Stage(
-      PipelineConfig.Stage stage,
-      String what,
-      int samples,
-      OptionalInt heldOut,
-      Map<String, Long> dropped,
-      int steps,
-      int samplesPerStep,
-      OptionalLong tokens,
-      OptionalInt longest) {
-    public Stage {
-      dropped = Map.copyOf(dropped);
+  /** What one stage comes to. */
+  public record Planned(ConfiguredStage<?> stage, Forecast forecast) {
+    public String name() {
+      return stage.name();
     }
   }
 
@@ -79,7 +62,10 @@ public record RunForecast(
   }
 
   /** That of a stage, where it is to be done. */
-  public Optional<Stage> stage(PipelineConfig.Stage stage) {
-    return stages.stream().filter(it -> it.stage() == stage).findFirst();
+  public Optional<Forecast> stage(String name) {
+    return stages.stream()
+        .filter(planned -> planned.name().equals(name))
+        .map(Planned::forecast)
+        .findFirst();
   }
 }

@@ -6,9 +6,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.DurableFiles;
 import dev.troupe.models.checkpoint.JsonFile;
+import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.SourceConfig;
 import dev.troupe.rlhf.data.SourceFiles;
+import dev.troupe.rlhf.stage.ConfiguredStage;
+import dev.troupe.rlhf.stage.Source;
+import dev.troupe.rlhf.stage.Stage;
+import dev.troupe.rlhf.stage.Stages;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,9 +27,9 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 
 /**
- * What makes a run the same run: every key of its configuration that its result depends on, and its
- * input files. A run goes on only as the one that was started, as far as anything of it was
- * trained.
+ * What makes a run the same run: every key of its configuration that its result depends on (of the
+ * stages' sections those that it has), and its input files. A run goes on only as the one that was
+ * started, as far as anything of it was trained.
  *
  * @param keys by name, as JSON
  * @param inputs by the key that names them and their path: length and SHA-256 (of the first 64 MiB
@@ -43,6 +48,11 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
     Map<String, String> keys = new TreeMap<>();
     if (JSON.valueToTree(PlainJson.of(config)) instanceof ObjectNode tree) {
       FREE.forEach(tree::remove);
+      tree.remove("sections");
+      tree.set(STAGES, JSON.valueToTree(config.stages().stream().map(Stage::name).toList()));
+      for (ConfiguredStage<?> stage : config.run()) {
+        tree.set(stage.name(), JSON.valueToTree(PlainJson.of(stage.config())));
+      }
       flatten("", tree, keys);
     }
     Map<String, String> inputs = new TreeMap<>();
@@ -54,10 +64,11 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
         model(start, inputs);
       }
       if (config.quickstart().isEmpty()) {
-        sources("data.sft", config.data().sft(), inputs);
-        sources("data.preferences", config.data().preferences(), inputs);
-        sources("data.prompts", config.data().prompts(), inputs);
-        sources("data.pretraining", config.data().pretraining(), inputs);
+        for (Source source : Source.values()) {
+          for (SourceConfig file : files(config.data(), source)) {
+            records(source.key(), file.path(), inputs);
+          }
+        }
       }
     } catch (IOException e) {
       throw new PipelineException("cannot read the run's inputs: " + e, e);
@@ -65,11 +76,13 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
     return new RunIdentity(keys, inputs);
   }
 
-  private static void sources(String key, List<SourceConfig> sources, Map<String, String> inputs)
-      throws IOException {
-    for (SourceConfig source : sources) {
-      records(key, source.path(), inputs);
-    }
+  private static List<SourceConfig> files(DataConfig data, Source source) {
+    return switch (source) {
+      case TEXTS -> data.sft();
+      case PREFERENCES -> data.preferences();
+      case PROMPTS -> data.prompts();
+      case PRETRAINING -> data.pretraining();
+    };
   }
 
   private static void flatten(String prefix, JsonNode node, Map<String, String> keys) {
@@ -141,11 +154,10 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
    *
    * @param order the stages that are to run now
    */
-  List<String> differences(RunIdentity now, RunState state, List<PipelineConfig.Stage> order) {
+  List<String> differences(RunIdentity now, RunState state, List<Stage<?>> order) {
     List<String> lines = new ArrayList<>();
-    List<PipelineConfig.Stage> touched = state.touched(List.of(PipelineConfig.Stage.values()));
-    Set<PipelineConfig.Stage> first =
-        Set.copyOf(order.subList(0, Math.min(order.size(), touched.size())));
+    List<Stage<?>> touched = state.touched(Stages.all());
+    Set<Stage<?>> first = Set.copyOf(order.subList(0, Math.min(order.size(), touched.size())));
     if (!first.equals(Set.copyOf(touched))) {
       lines.add(
           "stages was "
@@ -190,13 +202,13 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
     return lines;
   }
 
-  private static String why(PipelineConfig.Stage stage, RunState state) {
+  private static String why(Stage<?> stage, RunState state) {
     return " (stage "
-        + stage.key()
+        + stage.name()
         + (state.isDone(stage)
             ? ", which is done, depends on it)"
             : ", which has begun, depends on it; remove "
-                + state.path().resolve(RunCheckpoints.DIRECTORY).resolve(stage.key())
+                + state.path().resolve(RunCheckpoints.DIRECTORY).resolve(stage.name())
                 + " to have it begin anew)");
   }
 

@@ -1,10 +1,13 @@
 package dev.troupe.actors.pipeline;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.troupe.rlhf.stage.Stage;
+import dev.troupe.rlhf.stage.Stages;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,16 +20,12 @@ import java.util.stream.Stream;
  * that a run which ended before its first checkpoint has left nothing to go on from, and nothing in
  * the way of another.
  *
- * @param begun the last step kept of each stage that is begun and not done
- * @param done stages that ran to their end
+ * @param begun the last step kept of each stage that is begun and not done, by its name
+ * @param done names of stages that ran to their end
  * @param completed whether the run ended with all its stages
  */
 record RunState(
-    Path path,
-    Kind kind,
-    Map<PipelineConfig.Stage, Long> begun,
-    Set<PipelineConfig.Stage> done,
-    boolean completed) {
+    Path path, Kind kind, Map<String, Long> begun, Set<String> done, boolean completed) {
   /** What kind of place it is. */
   enum Kind {
     /** Not there, or empty. */
@@ -46,17 +45,17 @@ record RunState(
   static RunState of(Path path) {
     try {
       Kind kind = kind(path);
-      Map<PipelineConfig.Stage, Long> begun = new EnumMap<>(PipelineConfig.Stage.class);
-      Set<PipelineConfig.Stage> done = Set.of();
+      Map<String, Long> begun = new LinkedHashMap<>();
+      Set<String> done = Set.of();
       if (kind == Kind.RUN) {
         RunCheckpoints checkpoints =
             new RunCheckpoints(path, new PipelineConfig.Checkpointing(0, 1));
         done =
-            Stream.of(PipelineConfig.Stage.values())
-                .filter(stage -> checkpoints.isComplete(stage.key()))
-                .collect(Collectors.toUnmodifiableSet());
-        for (PipelineConfig.Stage stage : PipelineConfig.Stage.values()) {
-          long step = checkpoints.step(stage.key());
+            Stages.names().stream()
+                .filter(checkpoints::isComplete)
+                .collect(Collectors.toCollection(LinkedHashSet::new));
+        for (String stage : Stages.names()) {
+          long step = checkpoints.step(stage);
           if (!done.contains(stage) && step > 0) {
             begun.put(stage, step);
           }
@@ -93,8 +92,8 @@ record RunState(
         : "";
   }
 
-  boolean isDone(PipelineConfig.Stage stage) {
-    return done.contains(stage);
+  boolean isDone(Stage<?> stage) {
+    return done.contains(stage.name());
   }
 
   /** Whether it holds anything that was trained. */
@@ -104,20 +103,22 @@ record RunState(
 
   /** Whether all that a configuration asks for is there. */
   boolean isComplete(PipelineConfig config) {
-    return completed && done.containsAll(config.stages()) && begun.isEmpty();
+    return completed && config.stages().stream().allMatch(this::isDone) && begun.isEmpty();
   }
 
   /** Stages begun or done, in a configuration's order. */
-  List<PipelineConfig.Stage> touched(List<PipelineConfig.Stage> order) {
-    return order.stream().filter(stage -> isDone(stage) || begun.containsKey(stage)).toList();
+  List<Stage<?>> touched(List<Stage<?>> order) {
+    return order.stream()
+        .filter(stage -> isDone(stage) || begun.containsKey(stage.name()))
+        .toList();
   }
 
   /** "sft is done, reward has come to step 20". */
   String progress() {
     return Stream.concat(
-            done.stream().sorted().map(stage -> stage.key() + " is done"),
+            done.stream().map(stage -> stage + " is done"),
             begun.entrySet().stream()
-                .map(stage -> stage.getKey().key() + " has come to step " + stage.getValue()))
+                .map(stage -> stage.getKey() + " has come to step " + stage.getValue()))
         .collect(Collectors.joining(", "));
   }
 

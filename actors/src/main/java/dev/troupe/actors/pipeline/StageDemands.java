@@ -1,18 +1,14 @@
 package dev.troupe.actors.pipeline;
 
+import dev.troupe.rlhf.stage.Part;
+import dev.troupe.rlhf.stage.Source;
+import dev.troupe.rlhf.stage.Stage;
+import dev.troupe.rlhf.stage.Stages;
+import java.util.Arrays;
 import java.util.Set;
 
 /** Which keys of the configuration a stage reads. */
 public final class StageDemands {
-  private static final Set<String> SECTIONS = Set.of("pretrain", "sft", "reward", "ppo", "dpo");
-
-  /** The parts of {@code data} and {@code quickstart} that are some stages' alone. */
-  private static final Set<String> PARTS =
-      Set.of("sft", "preferences", "prompts", "pretraining", "corpus", "answered");
-
-  /** Those of {@code data}, which the quickstart's own take the place of. */
-  private static final Set<String> SOURCES = Set.of("sft", "preferences", "prompts", "pretraining");
-
   /** How much a run may read: what it does read is the same with more room. */
   private static final Set<String> BOUNDS = Set.of("data.max-records", "data.max-megabytes");
 
@@ -25,50 +21,38 @@ public final class StageDemands {
    *
    * @param key with dots, such as {@code data.sft} or {@code ppo.kl.coefficient}
    */
-  static boolean dependsOn(PipelineConfig.Stage stage, String key) {
+  static boolean dependsOn(Stage<?> stage, String key) {
     if (BOUNDS.contains(key)) {
       return false;
     }
     String[] names = key.split("\\.", -1);
-    if (SECTIONS.contains(names[0])) {
-      return names[0].equals(stage.key());
+    if (Stages.named(names[0]).isPresent()) {
+      return names[0].equals(stage.name());
     }
     if (names[0].equals("start") && names.length > 1) {
-      return starts(stage).contains(names[1]);
+      return stage.takes().stream().anyMatch(part -> start(part).equals(names[1]));
     }
-    boolean data = names[0].equals("data") || names[0].equals("quickstart");
-    return !data
-        || names.length < 2
-        || !PARTS.contains(names[1])
-        || parts(stage).contains(names[1]);
+    String part = names.length > 1 ? names[0] + "." + names[1] : key;
+    return !Source.allKeys().contains(part)
+        || stage.reads().stream().anyMatch(source -> source.keys().contains(part));
   }
 
   /** Whether any stage of a configuration reads a key, or the run itself does. */
   public static boolean isUsed(PipelineConfig config, String key) {
     boolean replaced =
         config.quickstart().isPresent()
-            && SOURCES.stream().anyMatch(source -> key.equals("data." + source));
+            && Arrays.stream(Source.values()).anyMatch(source -> key.equals(source.key()));
     return !replaced
         && (BOUNDS.contains(key)
             || config.stages().stream().anyMatch(stage -> dependsOn(stage, key)));
   }
 
-  /** What of {@code start} a stage may begin from. */
-  private static Set<String> starts(PipelineConfig.Stage stage) {
-    return switch (stage) {
-      case PRETRAIN -> Set.of();
-      case SFT, DPO -> Set.of("policy");
-      case REWARD -> Set.of("reward");
-      case PPO -> Set.of("policy", "reward");
-    };
-  }
-
-  private static Set<String> parts(PipelineConfig.Stage stage) {
-    return switch (stage) {
-      case PRETRAIN, SFT -> Set.of("sft", "corpus", "answered");
-      case REWARD -> Set.of("preferences");
-      case PPO -> Set.of("prompts", "pretraining", "corpus");
-      case DPO -> Set.of("preferences", "prompts");
+  /** The key of {@code start} that names a part. */
+  private static String start(Part part) {
+    return switch (part) {
+      case MODEL -> "";
+      case POLICY -> "policy";
+      case REWARD_MODEL -> "reward";
     };
   }
 }

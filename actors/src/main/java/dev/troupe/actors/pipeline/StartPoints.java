@@ -10,8 +10,10 @@ import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.recipe.ModelStart;
-import dev.troupe.rlhf.recipe.PpoConfig;
 import dev.troupe.rlhf.recipe.TuningConfig;
+import dev.troupe.rlhf.stage.ConfiguredStage;
+import dev.troupe.rlhf.stage.Part;
+import dev.troupe.rlhf.stage.RoleUse;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -79,32 +81,25 @@ final class StartPoints {
       return;
     }
     check(REWARD, Path.of(config.start().reward().get()));
-    if (config.stages().contains(PipelineConfig.Stage.REWARD)) {
-      check("reward", reward(), config.reward().tuning().tuning(), Head.VALUE);
-    } else if (config.stages().contains(PipelineConfig.Stage.PPO)) {
-      check("reward", reward(), new Tuning.Frozen(), Head.VALUE);
-      if (config.ppo().critic().start() == PpoConfig.Start.REWARD_MODEL) {
-        check("critic", reward(), config.ppo().critic().tuning().tuning(), Head.VALUE);
+    for (ConfiguredStage<?> stage : config.run()) {
+      stage.roles().stream()
+          .filter(role -> role.from() == Part.REWARD_MODEL)
+          .forEach(role -> check(role.name(), reward(), tuning(role), role.head()));
+      if (stage.gives() == Part.REWARD_MODEL) {
+        return;
       }
     }
   }
 
+  private static Tuning tuning(RoleUse role) {
+    return role.training().map(each -> each.tuning().tuning()).orElse(new Tuning.Frozen());
+  }
+
   private Optional<TuningConfig> firstPolicyTuning() {
-    for (PipelineConfig.Stage stage : config.stages()) {
-      switch (stage) {
-        case SFT -> {
-          return Optional.of(config.sft().tuning());
-        }
-        case PPO -> {
-          return Optional.of(config.ppo().policy().tuning());
-        }
-        case DPO -> {
-          return Optional.of(config.dpo().tuning());
-        }
-        case PRETRAIN, REWARD -> {}
-      }
-    }
-    return Optional.empty();
+    return config.run().stream()
+        .filter(stage -> stage.gives() == Part.POLICY)
+        .findFirst()
+        .flatMap(ConfiguredStage::tuning);
   }
 
   private static void check(String role, ModelStart start, Tuning tuning, Head head) {

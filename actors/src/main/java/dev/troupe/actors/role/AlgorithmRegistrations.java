@@ -1,63 +1,69 @@
 package dev.troupe.actors.role;
 
 import dev.troupe.protocol.kryo.KryoRegistrations;
-import dev.troupe.rlhf.loss.Averaging;
-import dev.troupe.rlhf.loss.DpoLoss;
-import dev.troupe.rlhf.loss.DpoObjective;
-import dev.troupe.rlhf.loss.DpoPair;
-import dev.troupe.rlhf.loss.Kl;
-import dev.troupe.rlhf.loss.KlTerm;
+import dev.troupe.protocol.kryo.ProtocolRegistrations;
 import dev.troupe.rlhf.loss.KtoExample;
 import dev.troupe.rlhf.loss.KtoObjective;
 import dev.troupe.rlhf.loss.OrpoObjective;
 import dev.troupe.rlhf.loss.OrpoPair;
-import dev.troupe.rlhf.loss.PolicyExample;
-import dev.troupe.rlhf.loss.PolicyObjective;
-import dev.troupe.rlhf.loss.PpoValueObjective;
-import dev.troupe.rlhf.loss.RankedPair;
-import dev.troupe.rlhf.loss.Ratio;
-import dev.troupe.rlhf.loss.RewardObjective;
 import dev.troupe.rlhf.loss.ScoreObjective;
 import dev.troupe.rlhf.loss.ScoredExample;
-import dev.troupe.rlhf.loss.SftExample;
-import dev.troupe.rlhf.loss.SftObjective;
-import dev.troupe.rlhf.loss.Surrogate;
-import dev.troupe.rlhf.loss.ValueExample;
+import dev.troupe.rlhf.stage.Stages;
+import java.lang.reflect.ParameterizedType;
+import java.lang.reflect.RecordComponent;
+import java.lang.reflect.Type;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
-/** The algorithms' objectives and examples, which travel to the roles that train. Append only. */
+/**
+ * The stages' objectives and examples, which travel to the roles that train, with the records,
+ * enums and sealed interfaces that they are made of. Their numbers follow from their names, in
+ * whatever order stages are found.
+ */
 public final class AlgorithmRegistrations implements KryoRegistrations {
+  /** Of losses that no built-in stage has and others may use. */
+  private static final List<Class<?>> FURTHER =
+      List.of(
+          OrpoObjective.class,
+          OrpoPair.class,
+          KtoObjective.class,
+          KtoExample.class,
+          ScoreObjective.class,
+          ScoredExample.class);
+
   @Override
   public List<Class<?>> classes() {
-    return List.of(
-        Averaging.class,
-        SftObjective.class,
-        SftExample.class,
-        RewardObjective.class,
-        RewardObjective.Kind.class,
-        RankedPair.class,
-        PolicyObjective.class,
-        PolicyExample.class,
-        PpoValueObjective.class,
-        ValueExample.class,
-        DpoObjective.class,
-        DpoLoss.Variant.class,
-        DpoPair.class,
-        SftObjective.Weighting.class,
-        Ratio.class,
-        Surrogate.Clip.class,
-        Surrogate.Cispo.class,
-        Surrogate.Sapo.class,
-        Surrogate.ImportanceSampling.class,
-        KlTerm.class,
-        KlTerm.Gradient.class,
-        Kl.class,
-        OrpoObjective.class,
-        OrpoPair.class,
-        KtoObjective.class,
-        KtoExample.class,
-        ScoreObjective.class,
-        ScoreObjective.Kind.class,
-        ScoredExample.class);
+    Set<Class<?>> seen = new HashSet<>(new ProtocolRegistrations().classes());
+    Set<Class<?>> found = new HashSet<>();
+    FURTHER.forEach(type -> collect(type, seen, found));
+    Stages.all().forEach(stage -> stage.wire().forEach(type -> collect(type, seen, found)));
+    List<Class<?>> sorted = new ArrayList<>(found);
+    sorted.sort(Comparator.comparing(Class::getName));
+    return sorted;
+  }
+
+  private static void collect(Type type, Set<Class<?>> seen, Set<Class<?>> found) {
+    if (type instanceof ParameterizedType generic) {
+      collect(generic.getRawType(), seen, found);
+      for (Type argument : generic.getActualTypeArguments()) {
+        collect(argument, seen, found);
+      }
+    } else if (type instanceof Class<?> plain && seen.add(plain)) {
+      if (plain.isRecord()) {
+        found.add(plain);
+        for (RecordComponent component : plain.getRecordComponents()) {
+          collect(component.getGenericType(), seen, found);
+        }
+      } else if (plain.isEnum()) {
+        found.add(plain);
+      } else if (plain.isSealed()) {
+        for (Class<?> permitted : plain.getPermittedSubclasses()) {
+          collect(permitted, seen, found);
+        }
+      }
+    }
   }
 }

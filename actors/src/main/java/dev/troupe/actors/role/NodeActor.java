@@ -2,6 +2,7 @@ package dev.troupe.actors.role;
 
 import dev.troupe.actors.trust.Refusals;
 import dev.troupe.engine.RoleEngine;
+import dev.troupe.protocol.kryo.WireTypes;
 import dev.troupe.protocol.message.Node;
 import java.util.List;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -85,7 +86,12 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
         .replyTo()
         .tell(
             new Node.Introduced(
-                name, roles, rolloutWorkers, protocolVersion, getContext().getSelf()));
+                name,
+                roles,
+                rolloutWorkers,
+                protocolVersion,
+                WireTypes.of(getContext().getSystem().settings().config()).described(),
+                getContext().getSelf()));
     return this;
   }
 

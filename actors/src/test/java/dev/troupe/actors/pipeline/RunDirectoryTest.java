@@ -1,15 +1,12 @@
 package dev.troupe.actors.pipeline;
 
-import static dev.troupe.actors.pipeline.PipelineConfig.Stage.DPO;
-import static dev.troupe.actors.pipeline.PipelineConfig.Stage.PPO;
-import static dev.troupe.actors.pipeline.PipelineConfig.Stage.PRETRAIN;
-import static dev.troupe.actors.pipeline.PipelineConfig.Stage.REWARD;
-import static dev.troupe.actors.pipeline.PipelineConfig.Stage.SFT;
 import static dev.troupe.actors.pipeline.RunForecast.Purpose.RESUME;
 import static dev.troupe.actors.pipeline.RunForecast.Purpose.START;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.rlhf.stage.Stage;
+import dev.troupe.rlhf.stage.Stages;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,10 +20,15 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Which runs may begin or go on where: all states that a directory can be in. */
 class RunDirectoryTest {
-  private static final List<PipelineConfig.Stage> ORDER = List.of(SFT, REWARD, PPO, DPO);
+  private static final Stage<?> PRETRAIN = Stages.named("pretrain").orElseThrow();
+  private static final Stage<?> SFT = Stages.named("sft").orElseThrow();
+  private static final Stage<?> REWARD = Stages.named("reward").orElseThrow();
+  private static final Stage<?> PPO = Stages.named("ppo").orElseThrow();
+  private static final Stage<?> DPO = Stages.named("dpo").orElseThrow();
+  private static final List<Stage<?>> ORDER = List.of(SFT, REWARD, PPO, DPO);
 
   /** Keys and inputs, and by hand the stages that depend on each. */
-  private static final Map<String, Set<PipelineConfig.Stage>> DEPENDENTS =
+  private static final Map<String, Set<Stage<?>>> DEPENDENTS =
       Map.ofEntries(
           Map.entry("seed", Set.of(SFT, REWARD, PPO, DPO)),
           Map.entry("model", Set.of(SFT, REWARD, PPO, DPO)),
@@ -139,16 +141,15 @@ class RunDirectoryTest {
           continue;
         }
         Path run = Files.createDirectory(path.resolve(finished + "-" + begun));
-        List<PipelineConfig.Stage> touched =
-            new ArrayList<>(ORDER.subList(0, finished + (begun ? 1 : 0)));
-        for (PipelineConfig.Stage stage : ORDER.subList(0, finished)) {
+        List<Stage<?>> touched = new ArrayList<>(ORDER.subList(0, finished + (begun ? 1 : 0)));
+        for (Stage<?> stage : ORDER.subList(0, finished)) {
           done(run, stage);
         }
         if (begun) {
           checkpoint(run, ORDER.get(finished), 3);
         }
         RunState state = RunState.of(runAt(run));
-        for (Map.Entry<String, Set<PipelineConfig.Stage>> key : DEPENDENTS.entrySet()) {
+        for (Map.Entry<String, Set<Stage<?>>> key : DEPENDENTS.entrySet()) {
           boolean depended = touched.stream().anyMatch(key.getValue()::contains);
           for (boolean input : new boolean[] {false, true}) {
             List<String> differences =
@@ -159,7 +160,7 @@ class RunDirectoryTest {
                         .differences(identity(key.getKey(), "2"), state, ORDER);
             if (depended) {
               String first =
-                  touched.stream().filter(key.getValue()::contains).findFirst().get().key();
+                  touched.stream().filter(key.getValue()::contains).findFirst().get().name();
               assertThat(differences)
                   .as("%s after %s", key.getKey(), touched)
                   .singleElement(org.assertj.core.api.InstanceOfAssertFactories.STRING)
@@ -191,8 +192,9 @@ class RunDirectoryTest {
     assertThat(then.differences(now, state, List.of(SFT, REWARD, PPO, DPO))).isEmpty();
     assertThat(then.differences(now, state, List.of(SFT, REWARD))).isEmpty();
     assertThat(then.differences(now, state, List.of(REWARD, SFT))).isEmpty();
-    for (List<PipelineConfig.Stage> other :
-        List.of(List.of(SFT), List.of(SFT, DPO), List.of(PRETRAIN, SFT, REWARD), List.of(PPO))) {
+    for (List<Stage<?>> other :
+        List.<List<Stage<?>>>of(
+            List.of(SFT), List.of(SFT, DPO), List.of(PRETRAIN, SFT, REWARD), List.of(PPO))) {
       assertThat(then.differences(now, state, other))
           .containsExactly(
               "stages was [sft, reward, ppo], is other (sft is done, reward has come to step 3:"
@@ -259,22 +261,21 @@ class RunDirectoryTest {
     return run;
   }
 
-  private void done(PipelineConfig.Stage stage) throws IOException {
+  private void done(Stage<?> stage) throws IOException {
     done(path, stage);
   }
 
-  private static void done(Path run, PipelineConfig.Stage stage) throws IOException {
-    Path directory = Files.createDirectories(run.resolve("checkpoints").resolve(stage.key()));
+  private static void done(Path run, Stage<?> stage) throws IOException {
+    Path directory = Files.createDirectories(run.resolve("checkpoints").resolve(stage.name()));
     Files.writeString(directory.resolve("done.json"), "{}");
   }
 
-  private void checkpoint(PipelineConfig.Stage stage, long step) throws IOException {
+  private void checkpoint(Stage<?> stage, long step) throws IOException {
     checkpoint(path, stage, step);
   }
 
-  private static void checkpoint(Path run, PipelineConfig.Stage stage, long step)
-      throws IOException {
+  private static void checkpoint(Path run, Stage<?> stage, long step) throws IOException {
     String name = String.format(java.util.Locale.ROOT, "%08d", step);
-    Files.createDirectories(run.resolve("checkpoints").resolve(stage.key()).resolve(name));
+    Files.createDirectories(run.resolve("checkpoints").resolve(stage.name()).resolve(name));
   }
 }

@@ -7,6 +7,9 @@ import java.util.List;
  * {@code troupe.kryo.registrations}; has a public constructor without arguments.
  */
 public interface KryoRegistrations {
-  /** Always in the same order: a class's number is its place. */
+  /**
+   * On every node in the same order: a class's number is its place. Nodes whose lists differ refuse
+   * one another.
+   */
   List<Class<?>> classes();
 }

@@ -42,24 +42,9 @@ public final class WireSerializer extends JSerializer implements ByteBufferSeria
 
   /** Made by Pekko. */
   public WireSerializer(ExtendedActorSystem system) {
-    List<Class<?>> classes = new ArrayList<>(new ProtocolRegistrations().classes());
-    for (String name : system.settings().config().getStringList("troupe.kryo.registrations")) {
-      classes.addAll(registrations(name).classes());
-    }
+    List<Class<?>> classes = WireTypes.of(system.settings().config()).classes();
     ActorRefResolver resolver = ActorRefResolver.get(Adapter.toTyped(system));
     kryos = ThreadLocal.withInitial(() -> kryo(classes, resolver));
-  }
-
-  private static KryoRegistrations registrations(String name) {
-    try {
-      return Class.forName(name)
-          .asSubclass(KryoRegistrations.class)
-          .getDeclaredConstructor()
-          .newInstance();
-    } catch (ReflectiveOperationException e) {
-      throw new IllegalArgumentException(
-          "troupe.kryo.registrations names " + name + ", which cannot be made: " + e, e);
-    }
   }
 
   private static Kryo kryo(List<Class<?>> classes, ActorRefResolver resolver) {

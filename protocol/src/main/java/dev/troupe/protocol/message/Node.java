@@ -46,14 +46,22 @@ public final class Node {
    * @param rolloutWorkers how many roles it has room for that answer prompts with the policy's
    *     weights
    * @param protocolVersion its {@link #PROTOCOL_VERSION}
+   * @param wireTypes the classes that it can send and receive, with their components, by their
+   *     numbers: its algorithms may be others
    */
   public record Introduced(
       String name,
       List<String> roles,
       int rolloutWorkers,
       int protocolVersion,
+      List<String> wireTypes,
       ActorRef<Command> node)
-      implements Reply {}
+      implements Reply {
+    public Introduced {
+      roles = List.copyOf(roles);
+      wireTypes = List.copyOf(wireTypes);
+    }
+  }
 
   /** The role lives. */
   public record Opened(ActorRef<RoleWorker.Command> worker, String node) implements Reply {}

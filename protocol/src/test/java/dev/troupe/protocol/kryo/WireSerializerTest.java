@@ -186,7 +186,9 @@ class WireSerializerTest {
     all.add(new RoleWorker.Failed("the policy on 127.0.0.1:7000 failed: out of memory", false));
     all.add(new RoleStatus("policy", "n", "busy", "train", 4, Map.of("base", 1L << 40), Map.of()));
     all.add(new Node.Introduce(nodeAsker));
-    all.add(new Node.Introduced("n", List.of("policy", "critic", "a"), 4, 1, reference("node")));
+    all.add(
+        new Node.Introduced(
+            "n", List.of("policy", "critic", "a"), 4, 1, List.of("a.B(int c)"), reference("node")));
     for (Tuning tuning :
         List.of(
             new Tuning.Frozen(),

@@ -1,7 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
 /** One stage's algorithm, with its configuration and data. */
-public sealed interface Recipe permits SftRecipe, RewardModelRecipe, PpoRecipe, DpoRecipe {
+public interface Recipe {
   /** Steps from the first to the last, those of an earlier run that is resumed included. */
   int totalSteps();
 

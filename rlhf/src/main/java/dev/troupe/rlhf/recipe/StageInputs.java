@@ -12,7 +12,6 @@ import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.data.Tokenization;
 import dev.troupe.rlhf.data.Tokenized;
 import dev.troupe.rlhf.data.Trained;
-import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.port.Text;
 import dev.troupe.rlhf.reward.Rewards;
@@ -54,50 +53,40 @@ public final class StageInputs {
   }
 
   /**
-   * @param section of the configuration, which errors name
+   * Texts to imitate.
+   *
+   * @param section of the configuration, which errors name, as in all that follow
    */
-  public TrainingData<SftExample> sft(String section, SftConfig config) {
-    Tokenized<SftExample> all =
-        tokenization.sft(StageData.sft(data, seed, reading), config.trainOn());
-    checkHeldOut(section + ".held-out", "texts", all.examples(), config.heldOut());
-    return TrainingData.split(
-        "texts", all.examples(), config.heldOut(), seed, leftOut("texts", all));
+  public TrainingData<SftExample> texts(String section, Trained trainOn, int heldOut) {
+    Tokenized<SftExample> all = tokenization.sft(StageData.sft(data, seed, reading), trainOn);
+    return split(section + ".held-out", "texts", all, heldOut);
   }
 
-  public TrainingData<RankedPair> rewardModel(RewardModelConfig config) {
+  /** Pairs of a better and a worse answer. */
+  public TrainingData<TokenPair> pairs(String section, int heldOut) {
     Tokenized<TokenPair> all = tokenization.pairs(StageData.preferences(data, seed, reading));
-    checkHeldOut("reward.held-out", "pairs", all.examples(), config.heldOut());
-    List<RankedPair> pairs =
-        all.examples().stream()
-            .map(
-                pair ->
-                    switch (config.loss()) {
-                      case LAST_TOKEN -> pair.lastToken();
-                      case TOKEN_WISE -> pair.tokenWise(text.endOfSequence());
-                    })
-            .toList();
-    return TrainingData.split("pairs", pairs, config.heldOut(), seed, leftOut("pairs", all));
+    return split(section + ".held-out", "pairs", all, heldOut);
   }
 
-  public PpoData ppo(PpoConfig config) {
-    int answer = config.generation().maxNewTokens();
-    int measured = config.evaluation().generation().maxNewTokens();
-    Lengths.checkAnswer("ppo.generation.max-new-tokens", answer, data, text);
-    Lengths.checkAnswer("ppo.evaluation.generation.max-new-tokens", measured, data, text);
+  /**
+   * Prompts to answer in rounds, with room for the answers.
+   *
+   * @param perRound different ones
+   * @param generation of the section's {@code generation}
+   * @param evaluation of the section's {@code evaluation}
+   */
+  public TrainingData<Prompt> prompts(
+      String section, int perRound, GenerationConfig generation, EvaluationConfig evaluation) {
+    int answer = generation.maxNewTokens();
+    int measured = evaluation.generation().maxNewTokens();
+    Lengths.checkAnswer(section + ".generation.max-new-tokens", answer, data, text);
+    Lengths.checkAnswer(section + ".evaluation.generation.max-new-tokens", measured, data, text);
     Tokenized<Prompt> all =
         tokenization.prompts(StageData.prompts(data, seed, reading), Math.max(answer, measured));
-    checkHeldOut(
-        "ppo.evaluation.held-out", "prompts", all.examples(), config.evaluation().heldOut());
-    checkRound(config, all.examples().size() - config.evaluation().heldOut());
-    TrainingData<Prompt> prompts =
-        TrainingData.split(
-            "prompts",
-            all.examples(),
-            config.evaluation().heldOut(),
-            seed,
-            leftOut("prompts", all));
-    List<SftExample> pretraining = config.policy().ptxCoefficient() > 0 ? pretraining() : List.of();
-    return new PpoData(prompts, pretraining);
+    int heldOut = evaluation.heldOut();
+    checkHeldOut(section + ".evaluation.held-out", "prompts", all.examples(), heldOut);
+    checkRound(section, perRound, all.examples().size() - heldOut, heldOut);
+    return split(section + ".evaluation.held-out", "prompts", all, heldOut);
   }
 
   /**
@@ -127,7 +116,8 @@ public final class StageInputs {
     return TrainingData.split("prompts", scorable, heldOut, seed, leftOut);
   }
 
-  private List<SftExample> pretraining() {
+  /** Texts that are mixed into other training. */
+  public List<SftExample> pretraining() {
     Tokenized<SftExample> all =
         tokenization.sft(StageData.pretraining(data, seed, reading), Trained.ALL);
     reports.add(all.report().describe("texts of pre-training"));
@@ -135,25 +125,30 @@ public final class StageInputs {
     return all.examples();
   }
 
-  public TrainingData<TokenPair> dpo(DpoConfig config) {
-    Tokenized<TokenPair> all = tokenization.pairs(StageData.preferences(data, seed, reading));
-    checkHeldOut("dpo.held-out", "pairs", all.examples(), config.heldOut());
-    return TrainingData.split(
-        "pairs", all.examples(), config.heldOut(), seed, leftOut("pairs", all));
-  }
-
-  /** Prompts to compare DPO's replies on: of data.prompts, or of the preferences without them. */
-  public List<Prompt> dpoPrompts(DpoConfig config) {
+  /**
+   * Prompts to compare replies on, for a stage that learns from none: of data.prompts, or of the
+   * preferences without them.
+   */
+  public List<Prompt> comparisonPrompts(String section, EvaluationConfig evaluation) {
     List<? extends DataRecord> records =
         data.prompts().isEmpty()
             ? StageData.preferences(data, seed, reading)
             : StageData.prompts(data, seed, reading);
-    int room = config.evaluation().generation().maxNewTokens();
-    Lengths.checkAnswer("dpo.evaluation.generation.max-new-tokens", room, data, text);
+    int room = evaluation.generation().maxNewTokens();
+    Lengths.checkAnswer(section + ".evaluation.generation.max-new-tokens", room, data, text);
     List<Prompt> prompts = tokenization.prompts(records, room).examples();
-    checkHeldOut("dpo.evaluation.held-out", "prompts", prompts, config.evaluation().heldOut());
-    return TrainingData.split("prompts", prompts, config.evaluation().heldOut(), seed, Map.of())
-        .heldOut();
+    checkHeldOut(section + ".evaluation.held-out", "prompts", prompts, evaluation.heldOut());
+    return TrainingData.split("prompts", prompts, evaluation.heldOut(), seed, Map.of()).heldOut();
+  }
+
+  /** The token that ends a sequence. */
+  public int endOfSequence() {
+    return text.endOfSequence();
+  }
+
+  private <T> TrainingData<T> split(String key, String what, Tokenized<T> all, int heldOut) {
+    checkHeldOut(key, what, all.examples(), heldOut);
+    return TrainingData.split(what, all.examples(), heldOut, seed, leftOut(what, all));
   }
 
   private static void checkHeldOut(String key, String what, List<?> all, int count) {
@@ -171,16 +166,18 @@ public final class StageInputs {
     }
   }
 
-  private static void checkRound(PpoConfig config, int left) {
-    if (config.promptsPerIteration() > left) {
+  private static void checkRound(String section, int perRound, int left, int heldOut) {
+    if (perRound > left) {
       throw new DataException(
-          "ppo.prompts-per-iteration is "
-              + config.promptsPerIteration()
+          section
+              + ".prompts-per-iteration is "
+              + perRound
               + " and the data have "
               + left
-              + " prompts after the length policy and without those held out"
-              + " (ppo.evaluation.held-out is "
-              + config.evaluation().heldOut()
+              + " prompts after the length policy and without those held out ("
+              + section
+              + ".evaluation.held-out is "
+              + heldOut
               + "); a round takes different ones: lower one of the two or give more data");
     }
   }

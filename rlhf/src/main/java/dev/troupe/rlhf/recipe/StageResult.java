@@ -3,8 +3,7 @@ package dev.troupe.rlhf.recipe;
 import java.util.Optional;
 
 /** What a stage came to: a record of plain values. */
-public sealed interface StageResult
-    permits SftRecipe.Result, RewardModelRecipe.Result, PpoRecipe.Result, DpoRecipe.Result {
+public interface StageResult {
   /** The books of the stage. */
   Account account();
 

@@ -3,6 +3,7 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.rlhf.data.HeldOut;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Data of one stage, ready to train on.
@@ -27,5 +28,11 @@ public record TrainingData<T>(List<T> train, List<T> heldOut, Map<String, Long> 
       String what, List<T> items, int heldOut, long seed, Map<String, Long> dropped) {
     HeldOut<T> parts = HeldOut.of(what, items, heldOut, seed);
     return new TrainingData<>(parts.training(), parts.heldOut(), dropped);
+  }
+
+  /** The same data in another shape. */
+  public <R> TrainingData<R> map(Function<? super T, ? extends R> shape) {
+    return new TrainingData<>(
+        train.stream().<R>map(shape).toList(), heldOut.stream().<R>map(shape).toList(), dropped);
   }
 }

@@ -1,0 +1,66 @@
+package dev.troupe.rlhf.stage;
+
+import dev.troupe.rlhf.recipe.Recipe;
+import dev.troupe.rlhf.recipe.StageInputs;
+import dev.troupe.rlhf.recipe.TuningConfig;
+import java.util.List;
+import java.util.Optional;
+
+/** A stage with its configuration. */
+public record ConfiguredStage<C extends Record>(Stage<C> stage, C config) {
+  /** Of a run's. */
+  public static <C extends Record> ConfiguredStage<C> of(Stage<C> stage, Sections sections) {
+    return new ConfiguredStage<>(stage, sections.of(stage));
+  }
+
+  public String name() {
+    return stage.name();
+  }
+
+  public Part gives() {
+    return stage.gives();
+  }
+
+  public List<RoleUse> roles() {
+    return stage.roles(config);
+  }
+
+  /** Of the role that the stage leaves; absent where it trains none. */
+  public Optional<TuningConfig> tuning() {
+    return roles().stream()
+        .flatMap(role -> role.training().stream())
+        .map(RoleUse.Training::tuning)
+        .findFirst();
+  }
+
+  /** Whether a role scores by a part as it is, so that there must be one. */
+  public boolean needs(Part part) {
+    return roles().stream().anyMatch(role -> role.from() == part && role.training().isEmpty());
+  }
+
+  /** {@link Stage#forecast(Record, StageInputs)}. */
+  public Forecast forecast(StageInputs inputs) {
+    return stage.forecast(config, inputs);
+  }
+
+  /** {@link Stage#forecast(Record, Counts)}. */
+  public Forecast forecast(Counts counts) {
+    return stage.forecast(config, counts);
+  }
+
+  public void check(StageInputs inputs) {
+    stage.check(config, inputs);
+  }
+
+  public Recipe recipe(StageSetting setting) {
+    return stage.recipe(config, setting);
+  }
+
+  public Optional<NewModel> newModel() {
+    return stage.newModel(config);
+  }
+
+  public int shownReplies() {
+    return stage.shownReplies(config);
+  }
+}

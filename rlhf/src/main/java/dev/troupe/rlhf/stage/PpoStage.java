@@ -1,0 +1,140 @@
+package dev.troupe.rlhf.stage;
+
+import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.rlhf.loss.PolicyExample;
+import dev.troupe.rlhf.loss.PolicyObjective;
+import dev.troupe.rlhf.loss.PpoValueObjective;
+import dev.troupe.rlhf.loss.SftExample;
+import dev.troupe.rlhf.loss.SftObjective;
+import dev.troupe.rlhf.loss.ValueExample;
+import dev.troupe.rlhf.recipe.PpoConfig;
+import dev.troupe.rlhf.recipe.PpoData;
+import dev.troupe.rlhf.recipe.PpoRecipe;
+import dev.troupe.rlhf.recipe.PpoStart;
+import dev.troupe.rlhf.recipe.Recipe;
+import dev.troupe.rlhf.recipe.StageInputs;
+import dev.troupe.rlhf.recipe.StageResult;
+import dev.troupe.rlhf.recipe.TrainingData;
+import java.util.List;
+import java.util.Set;
+
+/** Proximal policy optimisation. */
+public final class PpoStage implements Stage<PpoConfig> {
+  @Override
+  public String name() {
+    return "ppo";
+  }
+
+  @Override
+  public Class<PpoConfig> config() {
+    return PpoConfig.class;
+  }
+
+  @Override
+  public Class<? extends StageResult> result() {
+    return PpoRecipe.Result.class;
+  }
+
+  @Override
+  public Part gives() {
+    return Part.POLICY;
+  }
+
+  @Override
+  public Set<Part> takes() {
+    return Set.of(Part.POLICY, Part.REWARD_MODEL);
+  }
+
+  @Override
+  public Set<Source> reads() {
+    return Set.of(Source.PROMPTS, Source.PRETRAINING);
+  }
+
+  @Override
+  public List<RoleUse> roles(PpoConfig config) {
+    int prompts = config.promptsPerIteration();
+    long minibatch = (prompts + config.minibatches() - 1L) / config.minibatches();
+    Part criticFrom =
+        switch (config.critic().start()) {
+          case REWARD_MODEL -> Part.REWARD_MODEL;
+          case BASE -> Part.MODEL;
+        };
+    return List.of(
+        RoleUse.trained(
+                "policy",
+                Part.POLICY,
+                Head.LANGUAGE_MODEL,
+                new RoleUse.Training(
+                    "policy.tuning",
+                    config.policy().tuning(),
+                    config.policy().optimizer(),
+                    minibatch))
+            .answering(prompts),
+        RoleUse.trained(
+            "critic",
+            criticFrom,
+            Head.VALUE,
+            new RoleUse.Training(
+                "critic.tuning", config.critic().tuning(), config.critic().optimizer(), minibatch)),
+        RoleUse.frozen("reward", Part.REWARD_MODEL, Head.VALUE),
+        RoleUse.frozen("reference", Part.POLICY, Head.LANGUAGE_MODEL));
+  }
+
+  @Override
+  public Forecast forecast(PpoConfig config, StageInputs inputs) {
+    return Forecast.answered(
+        data(config, inputs).prompts(),
+        config.iterations(),
+        config.promptsPerIteration(),
+        config.promptsPerIteration(),
+        config.generation().maxNewTokens());
+  }
+
+  @Override
+  public Forecast forecast(PpoConfig config, Counts counts) {
+    int prompts =
+        counts.prompts(
+            name(), config.promptsPerIteration(), config.generation(), config.evaluation());
+    return Forecast.counted(
+        "prompts",
+        prompts,
+        config.evaluation().heldOut(),
+        config.iterations(),
+        config.promptsPerIteration());
+  }
+
+  private PpoData data(PpoConfig config, StageInputs inputs) {
+    TrainingData<Prompt> prompts =
+        inputs.prompts(
+            name(), config.promptsPerIteration(), config.generation(), config.evaluation());
+    List<SftExample> pretraining =
+        config.policy().ptxCoefficient() > 0 ? inputs.pretraining() : List.of();
+    return new PpoData(prompts, pretraining);
+  }
+
+  @Override
+  public Recipe recipe(PpoConfig config, StageSetting setting) {
+    return new PpoRecipe(
+        config,
+        new PpoStart(setting.policy(), setting.reward()),
+        data(config, setting.inputs()),
+        setting.oracle());
+  }
+
+  @Override
+  public Set<Class<?>> wire() {
+    return Set.of(
+        PolicyObjective.class,
+        PolicyExample.class,
+        PpoValueObjective.class,
+        ValueExample.class,
+        SftObjective.class,
+        SftExample.class);
+  }
+
+  @Override
+  public int shownReplies(PpoConfig config) {
+    return config.evaluation().samples();
+  }
+}
