@@ -5,8 +5,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.tokenizer.expression.Backtracking;
 import dev.troupe.models.tokenizer.expression.ExpressionException;
+import java.text.Normalizer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What the tokenizers library ends the process over, looked for beforehand in a {@code
@@ -39,6 +41,11 @@ final class SoundTokenizer {
 
   private double longestText = LONGEST_TEXT;
 
+  /** What a text is brought into first, where nothing comes before it. */
+  private Optional<Normalizer.Form> form = Optional.empty();
+
+  private double longestForm = LONGEST_TEXT;
+
   private SoundTokenizer(String where) {
     this.where = where;
   }
@@ -46,19 +53,42 @@ final class SoundTokenizer {
   /**
    * Checks the whole file.
    *
-   * @return the letters of the longest text that is safe, whatever its letters
+   * @return how long a text may be
    * @throws CheckpointException when no text is safe
    */
-  static int longestText(ObjectNode json, String where) {
+  static TextBound bound(ObjectNode json, String where) {
     SoundTokenizer sound = new SoundTokenizer(where);
     List<JsonNode> normalizers = sound.parts(json, "normalizer", "normalizers");
-    normalizers.forEach(sound::normalizer);
+    int forms = sound.leadingForms(normalizers);
+    normalizers.subList(forms, normalizers.size()).forEach(sound::normalizer);
     sound.addedTokens(json, normalizers);
     sound.parts(json, "pre_tokenizer", "pretokenizers").forEach(sound::preTokenizer);
     sound.parts(json, "post_processor", "processors").forEach(sound::postProcessor);
     sound.parts(json, "decoder", "decoders").forEach(sound::decoder);
     sound.model(json.path("model"));
-    return (int) sound.longestText;
+    return new TextBound((int) sound.longestText, sound.form, (int) sound.longestForm);
+  }
+
+  /**
+   * Unicode's forms at the beginning count by what they make of a text, not by the most that they
+   * might. One after another makes no more of it than the one that decomposes most.
+   *
+   * @return how many there are
+   */
+  private int leadingForms(List<JsonNode> normalizers) {
+    int forms = 0;
+    for (JsonNode part : normalizers) {
+      String type = part.path("type").asText();
+      if (type.equals("NFKC") || type.equals("NFKD")) {
+        form = Optional.of(Normalizer.Form.NFKD);
+      } else if (type.equals("NFC") || type.equals("NFD")) {
+        form = Optional.of(form.orElse(Normalizer.Form.NFD));
+      } else {
+        break;
+      }
+      forms++;
+    }
+    return forms;
   }
 
   /** A component, or those of a sequence; each by its type, which the library may else guess. */
@@ -110,9 +140,8 @@ final class SoundTokenizer {
         CharacterMap.check(part.path("precompiled_charsmap"), where);
         growth *= CharacterMap.MOST_LETTERS;
       }
-      // U+FDFA becomes 18 letters, the most in Unicode; canonical forms give 4 at most.
-      case "NFKC", "NFKD" -> growth *= 18;
-      case "NFC", "NFD", "ByteLevel" -> growth *= 4;
+      case "NFKC", "NFKD" -> growth *= TextBound.MOST_COMPATIBLE;
+      case "NFC", "NFD", "ByteLevel" -> growth *= TextBound.MOST_CANONICAL;
       case "Lowercase", "BertNormalizer" -> growth *= 3;
       default -> {
         // Takes away or leaves as it is.
@@ -184,6 +213,15 @@ final class SoundTokenizer {
   }
 
   private void bound(String component, String expression) {
+    double grown = longest(component, expression) / growth;
+    if (form.isPresent()) {
+      longestForm = Math.min(longestForm, grown);
+    } else {
+      longestText = Math.min(longestText, grown);
+    }
+  }
+
+  private int longest(String component, String expression) {
     int longest;
     try {
       longest = Backtracking.longestText(expression);
@@ -203,7 +241,7 @@ final class SoundTokenizer {
               + " letters ends the process",
           "say it without loops within loops or one behind another over the same letters");
     }
-    longestText = Math.min(longestText, longest / growth);
+    return longest;
   }
 
   private void postProcessor(JsonNode part) {
@@ -235,16 +273,15 @@ final class SoundTokenizer {
       }
       case "Replace" -> {
         // What is decoded has no bound of ours; a context's worth of text must be safe.
-        double before = longestText;
-        growth = 1;
-        expression("decoder", part.path("pattern"));
-        if (longestText < Math.min(before, LEAST_DECODED)) {
-          throw refused(
-              "decoder",
-              "has an expression that is safe only for " + (int) longestText + " letters",
-              "say it without loops one behind another over the same letters");
+        if (part.path("pattern").has("Regex")) {
+          int longest = longest("decoder", part.path("pattern").path("Regex").asText());
+          if (longest < LEAST_DECODED) {
+            throw refused(
+                "decoder",
+                "has an expression that is safe only for " + longest + " letters",
+                "say it without loops one behind another over the same letters");
+          }
         }
-        longestText = before;
       }
       default -> {
         // Nothing that depends on parameters.

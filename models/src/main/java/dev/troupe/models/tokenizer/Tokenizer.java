@@ -23,7 +23,6 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -90,7 +89,7 @@ public final class Tokenizer implements AutoCloseable {
     final Vocabulary vocabulary;
     final Map<String, Integer> specials;
     final Optional<ChatTemplate> chatTemplate;
-    final int longestText;
+    final TextBound bound;
     int users;
 
     Loaded(
@@ -99,8 +98,8 @@ public final class Tokenizer implements AutoCloseable {
         Vocabulary vocabulary,
         Map<String, Integer> specials,
         Optional<ChatTemplate> chatTemplate,
-        int longestText) {
-      this.longestText = longestText;
+        TextBound bound) {
+      this.bound = bound;
       this.rendered = rendered;
       this.user = user;
       this.vocabulary = vocabulary;
@@ -198,7 +197,7 @@ public final class Tokenizer implements AutoCloseable {
           }
           specials.put(key, id);
         });
-    int longestText = SoundTokenizer.longestText(json, file.toString());
+    TextBound bound = SoundTokenizer.bound(json, file.toString());
     // What a file says of cutting and padding is for other uses; here every text is encoded whole.
     json.putNull("truncation");
     json.putNull("padding");
@@ -210,7 +209,7 @@ public final class Tokenizer implements AutoCloseable {
         vocabulary,
         specials,
         chatTemplate(directory, config, contents, vocabulary.spelledOut()),
-        longestText);
+        bound);
   }
 
   private static ObjectNode optional(Path file) {
@@ -398,16 +397,7 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   private void checkLength(String text) {
-    if (text.length() > loaded.longestText) {
-      throw new TextTooLongException(
-          String.format(
-              Locale.ROOT,
-              "a text of %,d letters is too long for the tokenizer of %s, which safely takes"
-                  + " %,d; cut it",
-              text.length(),
-              directory,
-              loaded.longestText));
-    }
+    loaded.bound.check(text, directory);
     if (text.length() > LONG_TEXT) {
       makeRoom(2 * text.length());
     }
