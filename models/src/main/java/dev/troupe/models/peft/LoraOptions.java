@@ -18,7 +18,7 @@ import java.util.stream.Stream;
  * What a LoRA adapts and how (Hu et al., arXiv:2106.09685), with the choices that PEFT has.
  *
  * @param rank inner width of every pair that no pattern gives another, at least 1
- * @param alpha numerator of the scale, but for patterns
+ * @param alpha numerator of the scale, but for patterns; as in PEFT, 0 switches the adapter off
  * @param targets the linear layers that have a pair
  * @param excluded of these
  * @param rankStabilised whether the scale is alpha / sqrt(rank) (Kalajdzievski, arXiv:2312.03732),
@@ -69,7 +69,7 @@ public record LoraOptions(
 
   public LoraOptions {
     require(rank >= 1, "r must be at least 1, found " + rank);
-    require(alpha > 0 && Double.isFinite(alpha), "lora_alpha must be positive, found " + alpha);
+    require(Double.isFinite(alpha), "lora_alpha must be a finite number, found " + alpha);
     require(
         dropout >= 0 && dropout < 1,
         "lora_dropout must be at least 0 and below 1, found " + dropout);
@@ -83,8 +83,8 @@ public record LoraOptions(
     alphaPattern.forEach(
         (key, value) ->
             require(
-                value > 0 && Double.isFinite(value),
-                "alpha_pattern '" + key + "' must be positive, found " + value));
+                Double.isFinite(value),
+                "alpha_pattern '" + key + "' must be a finite number, found " + value));
     rankPattern.keySet().forEach(NamePattern::ofEnd);
     alphaPattern.keySet().forEach(NamePattern::ofEnd);
     require(

@@ -170,7 +170,7 @@ final class AdapterTest {
         "target_modules | 7 | target_modules must be a list of names, a regular expression or \"all-linear\", found 7.",
         "r | 0 | r must be at least 1, found 0.",
         "r | \"4\" | r must be a whole number, found \"4\".",
-        "lora_alpha | -1 | lora_alpha must be positive, found -1.0.",
+        "lora_alpha | \"8\" | lora_alpha must be a number, found \"8\".",
       })
   void read_unsupportedOption_isNamed(
       String key, String value, String message, @TempDir Path directory) throws Exception {
@@ -182,6 +182,20 @@ final class AdapterTest {
     assertThatThrownBy(() -> Adapter.read(directory, BASE))
         .isInstanceOf(CheckpointException.class)
         .hasMessage(file + ": " + message);
+  }
+
+  /** PEFT divides what it finds by the rank and asks no more: 0 switches an adapter off. */
+  @ParameterizedTest
+  @ValueSource(doubles = {0, -2, 16})
+  void read_anyFiniteAlpha_isTheScaleTimesTheRank(double alpha, @TempDir Path directory) {
+    Golden.copy("gqa-adapter", directory);
+    Path file = directory.resolve("adapter_config.json");
+    ObjectNode json = JsonFile.read(file);
+    json.put("lora_alpha", alpha);
+    JsonFile.write(file, json);
+    assertThat(Adapter.read(directory, BASE).lowRanks(BASE).values())
+        .isNotEmpty()
+        .allSatisfy(pair -> assertThat(pair.scale()).isEqualTo(alpha / pair.rank()));
   }
 
   @Test
