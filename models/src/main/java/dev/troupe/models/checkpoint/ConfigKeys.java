@@ -41,6 +41,11 @@ final class ConfigKeys {
     }
   }
 
+  /** The key under which this object stands in the file, for messages. */
+  String name() {
+    return where.isEmpty() ? "config.json" : where.substring(0, where.length() - 2);
+  }
+
   /** As {@link #require}, with the place of this object in front. */
   void check(boolean condition, String message) {
     require(condition, where + message);
@@ -278,7 +283,8 @@ final class ConfigKeys {
                 check(
                     entry.getValue().isNull()
                         || asked.contains(entry.getKey())
-                        || withoutEffect.contains(entry.getKey()),
+                        || withoutEffect.contains(entry.getKey())
+                        || HarmlessKeys.isOff(entry.getKey(), entry.getValue()),
                     "the key '"
                         + entry.getKey()
                         + "' (found "

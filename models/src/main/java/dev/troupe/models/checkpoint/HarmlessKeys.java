@@ -1,5 +1,6 @@
 package dev.troupe.models.checkpoint;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
@@ -99,17 +100,47 @@ final class HarmlessKeys {
           "suppress_tokens",
           "begin_suppress_tokens");
 
+  /**
+   * Known not to matter where they are false or empty. What transformers does it does either way: a
+   * Mistral has its windows and a Qwen3 its norms of queries and keys by other keys or always.
+   */
+  private static final Set<String> WHERE_OFF =
+      Set.of(
+          "use_sliding_window",
+          "use_bidirectional_attention",
+          "use_qk_norm",
+          "qk_norm",
+          "qk_layernorm",
+          "qkv_bias",
+          "per_layer_config");
+
   private static final Set<String> LLAMA =
-      Set.of("original_max_position_embeddings", "max_sequence_length", "is_llama_config");
+      Set.of(
+          "original_max_position_embeddings",
+          "max_sequence_length",
+          "is_llama_config",
+          "use_sliding_window");
 
-  /** Mistral has no biases, and Qwen2's are what they are: the tensors in the file show it. */
+  /** Mistral has no biases, and Qwen's are what they are: the tensors in the file show it. */
   private static final Set<String> MISTRAL =
-      Set.of("original_max_position_embeddings", "attention_bias", "mlp_bias");
+      Set.of(
+          "original_max_position_embeddings", "attention_bias", "mlp_bias", "use_sliding_window");
 
-  private static final Set<String> QWEN =
+  private static final Set<String> QWEN2 =
       Set.of(
           "original_max_position_embeddings",
           "attention_bias",
+          "qkv_bias",
+          "mlp_bias",
+          "use_mrope",
+          "dual_chunk_attention_config");
+
+  private static final Set<String> QWEN3 =
+      Set.of(
+          "original_max_position_embeddings",
+          "attention_bias",
+          "use_qk_norm",
+          "qk_norm",
           "mlp_bias",
           "use_mrope",
           "dual_chunk_attention_config");
@@ -121,6 +152,7 @@ final class HarmlessKeys {
           "attention_bias",
           "mlp_bias",
           "lm_head_bias",
+          "use_sliding_window",
           "full_attn_mod",
           "interpolate_factor");
 
@@ -172,8 +204,8 @@ final class HarmlessKeys {
           Map.entry("mistral", MISTRAL),
           Map.entry("ministral", MISTRAL),
           Map.entry("phi3", PHI3),
-          Map.entry("qwen2", QWEN),
-          Map.entry("qwen3", QWEN),
+          Map.entry("qwen2", QWEN2),
+          Map.entry("qwen3", QWEN3),
           Map.entry("gemma2", GEMMA),
           Map.entry("gemma3_text", GEMMA),
           Map.entry("gpt2", GPT2),
@@ -182,6 +214,12 @@ final class HarmlessKeys {
           Map.entry("bloom", BLOOM));
 
   private HarmlessKeys() {}
+
+  /** Whether a key with this value, of any family, asks for nothing. */
+  static boolean isOff(String key, JsonNode value) {
+    return WHERE_OFF.contains(key)
+        && (value.isBoolean() ? !value.booleanValue() : value.isContainerNode() && value.isEmpty());
+  }
 
   /** Of a file of this {@code model_type}. */
   static Set<String> of(String modelType) {

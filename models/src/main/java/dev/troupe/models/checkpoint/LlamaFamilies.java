@@ -114,9 +114,14 @@ final class LlamaFamilies {
     int headDim = FamilyConfig.headDim(keys, PHI3);
     boolean windows = keys.has("sliding_window");
     List<Boolean> every = FamilyConfig.everyLayer(keys, windows);
+    // Transformers keeps its cache by them alone, and windows the layers by sliding_window.
+    List<Boolean> types = keys.layerTypes(every.size()).orElse(every);
     require(
-        keys.layerTypes(every.size()).orElse(every).equals(every),
+        types.stream().distinct().count() <= 1,
         "layer_types is not the same for every layer, as Phi-3 has it: windows in all layers where sliding_window is set, otherwise in none");
+    require(
+        windows || !types.contains(true),
+        "layer_types has sliding_attention, but sliding_window is not set");
     Decoder.Names llama = Decoder.Names.llama();
     return ofKind(
         architecture,

@@ -127,7 +127,8 @@ final class Rope {
     if (style.original.isPresent()) {
       require(
           Set.of("default", "longrope", "su", "yarn").contains(type),
-          "rope_scaling of type '"
+          dict.name()
+              + " of type '"
               + type
               + "' cannot be run in Phi-3; known are default, longrope");
       type = type.equals("default") ? type : "longrope";
@@ -155,7 +156,12 @@ final class Rope {
           "rope_scaling stands beside a rope_parameters without full_attention, of whose layers it is; give the scaling there");
       full.setAll(model.object("rope_scaling").copy());
     }
-    ConfigKeys far = new ConfigKeys(full, "rope_parameters: full_attention: ");
+    ConfigKeys far =
+        new ConfigKeys(
+            full,
+            model.has("rope_scaling") && !parameters.has(FULL)
+                ? "rope_scaling: "
+                : "rope_parameters: full_attention: ");
     ConfigKeys near =
         new ConfigKeys(nested(parameters, SLIDING), "rope_parameters: sliding_attention: ");
     parameters.refuseOthers(WITHOUT_EFFECT, "rotary positions");
@@ -237,7 +243,8 @@ final class Rope {
       case "longrope" -> longRope(dict, original(dict, flat), dims / 2);
       default ->
           throw new IllegalArgumentException(
-              "rope_scaling of type '"
+              dict.name()
+                  + " of type '"
                   + type
                   + "' cannot be run; known are default, linear, dynamic, llama3, yarn, longrope");
     };
