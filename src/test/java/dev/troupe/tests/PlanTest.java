@@ -3,16 +3,26 @@ package dev.troupe.tests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.troupe.launcher.Troupe;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.TensorData;
+import dev.troupe.models.peft.AdaptedLinear;
+import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.AdapterConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -99,6 +109,67 @@ class PlanTest {
           .doesNotContain("what was done is kept", "--resume", "\tat ");
       assertThat(directory.resolve("out")).doesNotExist();
     }
+  }
+
+  /** Headers say nothing of a NaN: every number of every model that a run begins from is read. */
+  @ParameterizedTest
+  @CsvSource({"model, NaN, NaN", "start.policy, Infinity, an infinity", "start.reward, NaN, NaN"})
+  void baseWithANan_isRefused_beforeAnythingTrains(String key, float wrong, String spoken)
+      throws IOException {
+    Path config = fourStages(12);
+    Path model = Files.createDirectory(directory.resolve("damaged"));
+    try (Stream<Path> files = Files.list(Quickstarts.ROOT.resolve("configs/quickstart-base"))) {
+      for (Path file : files.toList()) {
+        Files.copy(file, model.resolve(file.getFileName().toString()));
+      }
+    }
+    damage(model.resolve("model.safetensors"), 128 + 7, wrong);
+    for (String command : List.of("plan", "run")) {
+      err.getBuffer().setLength(0);
+      assertThat(troupe(config, command, List.of(key + "=\"" + model + "\""))).isEqualTo(2);
+      assertThat(err.toString())
+          .containsPattern("error: (model: )?")
+          .contains(
+              model.resolve("model.safetensors")
+                  + ": tensor 'model.embed_tokens.weight' holds "
+                  + spoken
+                  + " at [1, 7]. Nothing can be computed")
+          .hasLineCount(1);
+      assertThat(directory.resolve("out")).doesNotExist();
+    }
+  }
+
+  @Test
+  void adapterWithANan_isRefused_beforeAnythingTrains() throws IOException {
+    Path config = fourStages(12);
+    Path adapter = directory.resolve("adapter");
+    ModelConfig base = ModelConfig.read(Quickstarts.ROOT.resolve("configs/quickstart-base"));
+    AdapterConfig options = new AdapterConfig(4, 8, EnumSet.of(AdaptedLinear.Q_PROJ), true, "");
+    Map<String, TensorData> tensors = new LinkedHashMap<>();
+    options
+        .tensors(base)
+        .forEach(
+            (name, shape) ->
+                tensors.put(
+                    name, TensorData.of(new float[(int) shape.elements()], shape.toArray())));
+    new Adapter(options, tensors).write(adapter);
+    List<String> overrides =
+        List.of("stages=[ppo]", "ppo.critic.start=base", "start.reward=\"" + adapter + "\"");
+    assertThat(troupe(config, "plan", overrides)).as(err.toString()).isZero();
+    damage(adapter.resolve("adapter_model.safetensors"), 129, Float.NaN);
+    for (String command : List.of("plan", "run")) {
+      assertThat(troupe(config, command, overrides)).isEqualTo(2);
+      assertThat(err.toString())
+          .contains("adapter_model.safetensors: tensor 'base_model.model.", "holds NaN at [1, 1]");
+    }
+  }
+
+  /** Writes over a number of a file's first tensor, which is of float32. */
+  private static void damage(Path file, int at, float value) throws IOException {
+    byte[] bytes = Files.readAllBytes(file);
+    ByteBuffer numbers = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    numbers.putFloat((int) (8 + numbers.getLong(0) + 4L * at), value);
+    Files.write(file, bytes);
   }
 
   @Test

@@ -40,6 +40,7 @@ final class Preflight {
   private final Consumer<String> progress;
   private final Set<String> problems = new LinkedHashSet<>();
   private final List<RunForecast.Planned> stages = new ArrayList<>();
+  private final WeightReading weights;
 
   /**
    * @param progress hears how far reading is, where it takes long
@@ -48,6 +49,7 @@ final class Preflight {
     this.config = config;
     this.purpose = purpose;
     this.progress = progress;
+    this.weights = new WeightReading(reading());
   }
 
   /** Nothing to cancel: nobody waits for more than this. */
@@ -70,9 +72,12 @@ final class Preflight {
             .toList();
     Optional<ModelConfig> model = model(toDo);
     model.ifPresent(this::checkTunings);
+    if (model.isPresent()) {
+      checked("model: ", () -> weights.check(Path.of(config.model().orElseThrow()), false));
+    }
     StartPoints start = new StartPoints(config);
-    checked(start::checkPolicy);
-    checked(start::checkReward);
+    checked(() -> start.checkPolicy(weights));
+    checked(() -> start.checkReward(weights));
     data(toDo, model.isPresent());
     long disk = DiskNeed.of(config, model, stages);
     DiskNeed.problem(output, disk).ifPresent(problems::add);
@@ -101,8 +106,12 @@ final class Preflight {
   }
 
   private void checked(Runnable check) {
+    checked("", check);
+  }
+
+  private void checked(String prefix, Runnable check) {
     checked(
-        "",
+        prefix,
         () -> {
           check.run();
           return true;
@@ -119,7 +128,7 @@ final class Preflight {
         "model: ",
         () -> {
           ModelPath.requireExisting(model);
-          // Every tensor is there and has its shape; the numbers are read when the run starts.
+          // Every tensor is there and has its shape.
           try (Checkpoint checkpoint = Checkpoint.open(model)) {
             return checkpoint.config();
           }

@@ -62,21 +62,21 @@ final class StartPoints {
   }
 
   /**
-   * Whether the stages can start from the policy that is named; reads configurations and the
-   * headers of files alone.
+   * Whether the stages can start from the policy that is named.
    *
    * @throws RuntimeException that tells the user what, where and how to mend it
    */
-  void checkPolicy() {
+  void checkPolicy(WeightReading weights) {
     if (config.start().policy().isPresent()) {
       check(POLICY, Path.of(config.start().policy().get()));
       firstPolicyTuning()
-          .ifPresent(tuning -> check("policy", policy(), tuning.tuning(), Head.LANGUAGE_MODEL));
+          .ifPresent(
+              tuning -> check("policy", policy(), tuning.tuning(), Head.LANGUAGE_MODEL, weights));
     }
   }
 
   /** The same of the reward model that is named. */
-  void checkReward() {
+  void checkReward(WeightReading weights) {
     if (config.start().reward().isEmpty()) {
       return;
     }
@@ -84,7 +84,7 @@ final class StartPoints {
     for (ConfiguredStage<?> stage : config.run()) {
       stage.roles().stream()
           .filter(role -> role.from() == Part.REWARD_MODEL)
-          .forEach(role -> check(role.name(), reward(), tuning(role), role.head()));
+          .forEach(role -> check(role.name(), reward(), tuning(role), role.head(), weights));
       if (stage.gives() == Part.REWARD_MODEL) {
         return;
       }
@@ -102,7 +102,8 @@ final class StartPoints {
         .flatMap(ConfiguredStage::tuning);
   }
 
-  private static void check(String role, ModelStart start, Tuning tuning, Head head) {
+  private static void check(
+      String role, ModelStart start, Tuning tuning, Head head, WeightReading weights) {
     HybridEngines.check(
         new RoleSpec(
             role,
@@ -114,6 +115,7 @@ final class StartPoints {
             1,
             Optional.empty(),
             0));
+    weights.check(Path.of(start.model()), head == Head.VALUE);
   }
 
   private void check(String key, Path directory) {

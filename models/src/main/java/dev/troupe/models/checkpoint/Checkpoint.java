@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.LongConsumer;
 import java.util.regex.Pattern;
 
 /**
@@ -203,6 +204,18 @@ public final class Checkpoint implements AutoCloseable {
   /** The score of a {@link SequenceClassifier}, (hidden). */
   public Optional<float[]> score() {
     return score.map(Place::floats);
+  }
+
+  /**
+   * Looks at every number, a piece of a tensor in memory at a time: those of the model and, of a
+   * classifier, of its score.
+   *
+   * @param read hears of every piece how many bytes of the files it had
+   * @throws CheckpointException naming the first tensor that holds a NaN or an infinity
+   */
+  public void checkFinite(LongConsumer read) {
+    tensors.values().forEach(place -> place.checkFinite(read));
+    score.ifPresent(place -> place.checkFinite(read));
   }
 
   private Place place(String name) {

@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.LongConsumer;
 
 /**
  * One safetensors file, opened for reading and mapped into memory tensor by tensor when asked for.
@@ -31,6 +32,9 @@ import java.util.Set;
 public final class SafetensorsFile implements TensorFile {
   /** The format's own limit for the header. */
   private static final long MAX_HEADER = 100_000_000;
+
+  /** Bytes that are looked at together; they stay in a core's own cache. */
+  private static final long PIECE = 1 << 18;
 
   /**
    * What is known of a tensor without reading it; {@code begin} and {@code end} count from the
@@ -295,6 +299,29 @@ public final class SafetensorsFile implements TensorFile {
         }
       }
     }
+  }
+
+  @Override
+  public void checkFinite(String name, LongConsumer read) {
+    Entry entry = entry(name);
+    Finite finite = new Finite(path, name, entry.shape());
+    // Read and not mapped: what is only looked at does not count as memory of this process.
+    ByteBuffer piece = ByteBuffer.allocate((int) Math.min(PIECE, entry.end() - entry.begin()));
+    try {
+      for (long at = entry.begin(); at < entry.end(); at += piece.limit()) {
+        piece.clear().limit((int) Math.min(piece.capacity(), entry.end() - at));
+        while (piece.hasRemaining()) {
+          if (channel.read(piece, dataStart + at + piece.position()) < 0) {
+            throw new CheckpointException(path + " became shorter while it was read.");
+          }
+        }
+        finite.add(piece.flip(), entry.dtype());
+        read.accept(piece.limit());
+      }
+    } catch (IOException e) {
+      throw new CheckpointException(path + ", tensor '" + name + "' cannot be read: " + e, e);
+    }
+    finite.end();
   }
 
   /** The tensor's numbers, widened to float, row by row. */

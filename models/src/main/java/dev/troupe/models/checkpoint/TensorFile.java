@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.Set;
+import java.util.function.LongConsumer;
 
 /** A file of tensors, each found by its Hugging Face name. */
 public interface TensorFile extends AutoCloseable {
@@ -23,6 +24,14 @@ public interface TensorFile extends AutoCloseable {
 
   /** The tensor's numbers, widened to float, row by row. */
   float[] floats(String name);
+
+  /**
+   * Looks at all of the tensor's numbers, a piece of it in memory at a time.
+   *
+   * @param read hears of every piece how many bytes of the file it had
+   * @throws CheckpointException when one is NaN or infinite, as {@link Finite#check}
+   */
+  void checkFinite(String name, LongConsumer read);
 
   @Override
   void close();

@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.function.LongConsumer;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -57,6 +58,10 @@ final class WeightFiles implements AutoCloseable {
       float[] values = file.floats(name);
       Finite.check(file.path(), name, shape(), FloatBuffer.wrap(values));
       return values;
+    }
+
+    void checkFinite(LongConsumer read) {
+      file.checkFinite(name, read);
     }
 
     boolean sameAs(Place other) {

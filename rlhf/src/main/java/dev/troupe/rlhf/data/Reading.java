@@ -70,7 +70,7 @@ public final class Reading {
    * @param count of what, so far
    * @throws Cancelled when the owner wants no more
    */
-  void tick(String doing, long count, String what) {
+  public void tick(String doing, long count, String what) {
     if (cancelled.getAsBoolean()) {
       throw new Cancelled();
     }

@@ -324,6 +324,17 @@ public final class GgufFile implements AutoCloseable {
    * tensor at a time is in memory besides.
    */
   public void read(String name, FloatBuffer target) {
+    inPieces(name, (values, count, bytes) -> target.put(values, 0, count));
+  }
+
+  /** A part of a tensor's numbers, in the array from its beginning on, until it returns. */
+  @FunctionalInterface
+  interface Piece {
+    void accept(float[] values, int count, int bytes);
+  }
+
+  /** Gives the tensor's numbers, row by row, a piece of it at a time. */
+  void inPieces(String name, Piece piece) {
     Tensor tensor = tensor(name);
     GgufType type = tensor.type();
     long blocks = tensor.shape().elements() / type.blockNumbers();
@@ -339,7 +350,7 @@ public final class GgufFile implements AutoCloseable {
           tensor.offset() + block * type.blockBytes(),
           "tensor '" + name + "'");
       type.read(bytes, count, values, 0);
-      target.put(values, 0, count * type.blockNumbers());
+      piece.accept(values, count * type.blockNumbers(), count * type.blockBytes());
     }
   }
 

@@ -2,6 +2,7 @@ package dev.troupe.models.checkpoint.gguf;
 
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.DType;
+import dev.troupe.models.checkpoint.Finite;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.TensorFile;
@@ -14,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.LongConsumer;
 
 /**
  * The tensors of a GGUF file as Hugging Face names and lays them out: the rows of Llama's queries
@@ -89,6 +91,25 @@ public final class GgufTensors implements TensorFile {
   @Override
   public float[] floats(String name) {
     return layout.toHuggingFace(name, file.floats(stored(name)));
+  }
+
+  @Override
+  public void checkFinite(String name, LongConsumer read) {
+    Finite finite = new Finite(path(), name, shape(name));
+    if (layout.differs(name)) {
+      // In the order that the message has; none of these is an embedding.
+      float[] values = floats(name);
+      finite.add(values, values.length);
+      read.accept(Objects.requireNonNull(file.tensors().get(stored(name))).bytes());
+    } else {
+      file.inPieces(
+          stored(name),
+          (values, count, bytes) -> {
+            finite.add(values, count);
+            read.accept(bytes);
+          });
+    }
+    finite.end();
   }
 
   private String stored(String name) {
