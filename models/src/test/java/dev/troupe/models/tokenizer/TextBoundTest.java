@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.text.Normalizer;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -26,7 +27,7 @@ class TextBoundTest {
          "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "\\\\s+(?!\\\\S)|\\\\s+"}},
          "model": {"type": "BPE", "vocab": {}, "merges": []}}
         """
-            .formatted(normalizers);
+            .replace("%s", normalizers);
     return SoundTokenizer.bound((ObjectNode) new ObjectMapper().readTree(json), "tokenizer.json");
   }
 
@@ -59,9 +60,13 @@ class TextBoundTest {
     assertThatThrownBy(() -> bound.check("\ufdfa".repeat(most + 1), DIRECTORY))
         .isInstanceOf(TextTooLongException.class)
         .hasMessage(
-            "a text of %,d letters is too long for the tokenizer of model, which makes %,d of them"
-                    .formatted(most + 1, 18 * (most + 1))
-                + " (Unicode's NFKD) and safely takes %,d; cut it".formatted(bound.ofForm()));
+            String.format(
+                Locale.ROOT,
+                "a text of %,d letters is too long for the tokenizer of model, which makes %,d of"
+                    + " them (Unicode's NFKD) and safely takes %,d; cut it",
+                most + 1,
+                18 * (most + 1),
+                bound.ofForm()));
   }
 
   /** Behind something else a form counts by the most that it may make. */
