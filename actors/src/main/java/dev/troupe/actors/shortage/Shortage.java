@@ -79,12 +79,23 @@ public final class Shortage {
   }
 
   private static Optional<Kind> kind(String message) {
-    return KINDS.stream().filter(kind -> message.endsWith(kind.reason())).findFirst();
+    // Java's older ways to open a file have the reason in parentheses behind its name.
+    return KINDS.stream()
+        .filter(kind -> message.endsWith(kind.reason()) || message.endsWith(parenthesised(kind)))
+        .findFirst();
+  }
+
+  private static String parenthesised(Kind kind) {
+    return " (" + kind.reason() + ")";
   }
 
   private static String where(String told, Throwable cause, Kind kind) {
     if (cause instanceof FileSystemException file && file.getFile() != null) {
       return file.getFile();
+    }
+    String message = String.valueOf(cause.getMessage());
+    if (message.endsWith(parenthesised(kind))) {
+      return message.substring(0, message.length() - parenthesised(kind).length());
     }
     String shorter =
         told.replaceFirst("(: )?(java\\.\\S+Exception: )?" + Pattern.quote(kind.reason()), "")

@@ -3,6 +3,7 @@ package dev.troupe.actors.shortage;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.troupe.actors.pipeline.PipelineException;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
@@ -63,6 +64,12 @@ class ShortageTest {
                     new FileSystemException("out/a", null, "Read-only file system"))))
         .hasValue(
             "out/a: nothing can be written there; name a directory elsewhere (--set output=DIR)");
+    assertThat(
+            Shortage.of(
+                new IllegalStateException(
+                    new FileNotFoundException("lib/tzdb.dat (Too many open files)"))))
+        .hasValue(
+            "lib/tzdb.dat: this process may open no more files; raise the limit (ulimit -n 65536)");
     assertThat(Shortage.of(new FileSystemException("out/a", null, "Too many open files")))
         .hasValue("out/a: this process may open no more files; raise the limit (ulimit -n 65536)");
   }
