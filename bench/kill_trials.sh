@@ -19,7 +19,7 @@ launch() { # DIR [--resume]
   exec "$troupe" launch --local "${NODES:-3}" "$home/configs/quickstart.conf" "$@" \
     --set "output=\"$dir\"" --set "model=\"$home/configs/quickstart-base\"" --set dashboard.enabled=false \
     --set quickstart.answered=192 --set quickstart.preferences=160 --set quickstart.prompts=160 \
-    --set ppo.iterations=3 --set ppo.prompts-per-iteration=32 --set ppo.evaluation.held-out=16 --set checkpoints.every-steps=1 --set cluster.join-timeout-seconds=40
+    --set ppo.iterations=3 --set ppo.prompts-per-iteration=32 --set ppo.evaluation.held-out=16 --set checkpoints.every-steps=1
 }
 
 differs() { # DIR
