@@ -58,6 +58,7 @@ final class RunSession {
       Optional<Device> here,
       Starter starter)
       throws InterruptedException, IOException {
+    Headroom.forThreads();
     PipelineConfig config = loaded.value();
     PrintWriter out = out();
     Device device = here.orElse(Device.cuda(0));
