@@ -31,6 +31,9 @@ INLINE = {
     "{% for m in messages %}{{ m | tojson }};{% endfor %}",
     "documents": "{% if documents %}{% for d in documents %}[{{ d.title }}: {{ d['text'] }}]{% endfor %}{% endif %}"
     "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}",
+    # As models that see write it: lists alone, but of the assistant's words.
+    "lines": "{% for m in messages %}{{ m.role | capitalize }}: {% if m.content is string %}{{ m.content | trim }}{% else %}"
+    "{% for line in m.content %}{% if line.type == 'text' %}{{ line.text }}\n{% endif %}{% endfor %}{% endif %}</s>{% endfor %}",
     "fields": "{% for m in messages %}{{ m.role }}{% if m.name is defined %}({{ m.name }}){% endif %}: "
     "{% if m.reasoning_content %}<t>{{ m.reasoning_content }}</t>{% endif %}"
     "{% if m.content is none %}-{% else %}{{ m.content }}{% endif %}"
@@ -82,14 +85,34 @@ CASES = {
     "documents": ([{"role": "user", "content": "Hi"}], {"documents": [{"title": "One", "text": "A </s> text"}, {"title": "Zwei", "text": "é"}]}),
     "thinking": ([{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4", "thinking": "Two."}], {}),
     "reasoning-name": ([{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4", "reasoning": "Two.", "thinking": None}], {}),
+    # Content as parts: templates that take lists get the list, the others the parts' texts as one (see main).
+    "parts": (
+        [
+            {"role": "system", "content": [{"type": "text", "text": " Be kind. "}]},
+            {"role": "user", "content": [{"type": "text", "text": " Hi "}, {"type": "text", "text": " there </s> "}]},
+            {"role": "assistant", "content": [{"type": "text", "text": " Ho "}, {"type": "text", "text": " ho "}]},
+            {"role": "user", "content": "And?"},
+        ],
+        {},
+    ),
+    "parts-of-user": ([{"role": "user", "content": [{"type": "text", "text": " a"}, {"type": "text", "text": "b "}]}, {"role": "assistant", "content": "c"}], {}),
     "name": ([{"role": "user", "content": "Hi", "name": "Ann"}, {"role": "assistant", "content": "Ho", "weight": 1.0, "tags": []}], {}),
 }
+
+
+def shown(text):
+    """Whether a list was written as Python or JSON shows it."""
+    return "'type'" in text or '"type": "text"' in text
+
+
+def joined(messages):
+    return [m | ({"content": "".join(p["text"] for p in m["content"])} if isinstance(m["content"], list) else {}) for m in messages]
 
 
 def main():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE(vocab={"a": 0}, merges=[])))
     templates = dict(INLINE)
-    families = ["qwen3", "qwen2.5", "llama31", "mistral-v0.3"]
+    families = ["qwen3", "qwen2.5", "llama31", "mistral-v0.3", "gemma3", "gemma2", "smollm2"]
     cases = []
     for family in families + list(INLINE):
         golden = OUT / f"templates/{family}.json"
@@ -98,13 +121,27 @@ def main():
         for name, (messages, variables) in CASES.items():
             for prompt in (False, True):
                 case = {"template": family, "case": name, "prompt": prompt}
-                try:
+
+                def render(messages):
                     # What apply_chat_template calls, with the special tokens that it adds.
-                    case["text"] = tokenizer.apply_chat_template(
+                    return tokenizer.apply_chat_template(
                         messages, chat_template=source, tokenize=False, add_generation_prompt=prompt, **(tokens | variables)
                     )
-                except (jinja2.exceptions.TemplateError, TypeError, ValueError):
+
+                errors = (jinja2.exceptions.TemplateError, TypeError, ValueError)
+                try:
+                    case["text"] = render(messages)
+                except errors:
                     case["fails"] = True
+                if name.startswith("parts"):
+                    text = case.pop("text", "")
+                    said = [p["text"].strip() for m in messages if isinstance(m["content"], list) for p in m["content"]]
+                    case["list"] = all(one in text for one in said) and not shown(text)
+                    case.pop("fails", None)
+                    try:
+                        case["text"] = text if case["list"] else render(joined(messages))
+                    except errors:
+                        case["fails"] = True
                 cases.append(case)
     dialogues = {name: {"messages": messages, "variables": variables} for name, (messages, variables) in CASES.items()}
     golden = {

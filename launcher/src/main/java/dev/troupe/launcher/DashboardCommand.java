@@ -45,7 +45,7 @@ final class DashboardCommand implements Callable<Integer> {
       out.println("dashboard: " + server.url() + "  (Ctrl-C ends)");
       out.flush();
       stopped.await();
-      return interrupts.interrupted() ? ExitCode.INTERRUPTED : ExitCode.OK;
+      return interrupts.interrupted() ? interrupts.exitCode() : ExitCode.OK;
     }
   }
 }

@@ -10,8 +10,11 @@ final class ExitCode {
   /** Usage, configuration, data or model: something that the user can mend. */
   static final int USER_ERROR = 2;
 
-  /** Ctrl-C. */
+  /** Ctrl-C, as shells have it: 128 and the signal's number. */
   static final int INTERRUPTED = 130;
+
+  /** SIGTERM, likewise. */
+  static final int TERMINATED = 143;
 
   private ExitCode() {}
 }

@@ -1,7 +1,7 @@
 package dev.troupe.launcher;
 
 import dev.troupe.models.torch.Torch;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jline.utils.Signals;
 import org.jspecify.annotations.Nullable;
 
@@ -10,25 +10,30 @@ import org.jspecify.annotations.Nullable;
  * place from construction to close.
  */
 final class Interrupts implements AutoCloseable {
-  private final AtomicBoolean interrupted = new AtomicBoolean();
+  private final AtomicInteger code = new AtomicInteger();
   private final @Nullable Object previousInt;
   private final @Nullable Object previousTerm;
 
   Interrupts(Runnable stop) {
-    Runnable handler =
-        () -> {
-          if (interrupted.getAndSet(true)) {
-            Torch.end();
-            Runtime.getRuntime().halt(ExitCode.INTERRUPTED);
-          }
-          stop.run();
-        };
-    previousInt = Signals.register("INT", handler);
-    previousTerm = Signals.register("TERM", handler);
+    previousInt = Signals.register("INT", () -> on(ExitCode.INTERRUPTED, stop));
+    previousTerm = Signals.register("TERM", () -> on(ExitCode.TERMINATED, stop));
+  }
+
+  private void on(int signal, Runnable stop) {
+    if (!code.compareAndSet(0, signal)) {
+      Torch.end();
+      Runtime.getRuntime().halt(signal);
+    }
+    stop.run();
   }
 
   boolean interrupted() {
-    return interrupted.get();
+    return code.get() != 0;
+  }
+
+  /** By the signal that came first; of a stop that no signal asked for, Ctrl-C's. */
+  int exitCode() {
+    return interrupted() ? code.get() : ExitCode.INTERRUPTED;
   }
 
   @Override

@@ -138,7 +138,9 @@ final class RunSession {
           config.run().stream()
               .collect(Collectors.toMap(ConfiguredStage::name, ConfiguredStage::shownReplies)),
           out);
-      out.println("\nleft in " + directory + ": summary.json, events.pb and what was trained");
+      String trained =
+          handle.holdsTraining() ? ", events.pb and what was trained" : " and events.pb";
+      out.println("\nleft in " + directory + ": summary.json" + trained);
       out.flush();
     }
     if (result.outcome().equals(RunResult.COMPLETED)) {
@@ -153,7 +155,7 @@ final class RunSession {
             ? "stopped before its end; to go on: " + resumeCommand()
             : "stopped before anything was trained; run it again to start anew");
     out.flush();
-    return ExitCode.INTERRUPTED;
+    return interrupts.exitCode();
   }
 
   /** The command line that this is, with --resume. */

@@ -25,7 +25,8 @@ import picocli.CommandLine.Spec;
       "0:done",
       "1:failed, through no fault of the command line",
       "2:something to mend: usage, configuration, data, model",
-      "130:interrupted (Ctrl-C)"
+      "130:interrupted (Ctrl-C)",
+      "143:ended by SIGTERM"
     },
     subcommands = {
       RunCommand.class,

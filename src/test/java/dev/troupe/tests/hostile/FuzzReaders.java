@@ -79,6 +79,16 @@ class FuzzReaders {
   }
 
   @Fuzz
+  void csv(byte[] bytes) {
+    HostileFile.CSV.feed(bytes);
+  }
+
+  @Fuzz
+  void parquet(byte[] bytes) {
+    HostileFile.PARQUET.feed(bytes);
+  }
+
+  @Fuzz
   void wire(byte[] bytes) {
     HostileFile.WIRE.feed(bytes);
   }

@@ -137,6 +137,32 @@ enum HostileFile {
       RecordFile.read(SourceConfig.of(file.toString()));
     }
   },
+  CSV("") {
+    @Override
+    byte[] good() {
+      return """
+          prompt,completion,label
+          Say hello.,"Hello, ""you""!",true
+          Caf\u00e9?,"Oui
+          non",1
+          Why?,,
+          """
+          .getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      Path file = Files.write(directory.resolve("records.csv"), bytes);
+      RecordFile.read(SourceConfig.of(file.toString()));
+    }
+  },
+  PARQUET("rlhf/src/test/resources/dev/troupe/rlhf/data/dialogues.parquet") {
+    @Override
+    void read(Path directory, byte[] bytes) throws IOException {
+      Path file = Files.write(directory.resolve("records.parquet"), bytes);
+      RecordFile.read(SourceConfig.of(file.toString()));
+    }
+  },
   /** A message between nodes, which is no file, but comes from elsewhere too. */
   WIRE("") {
     @Override

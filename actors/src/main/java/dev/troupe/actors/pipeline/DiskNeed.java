@@ -77,6 +77,16 @@ final class DiskNeed {
           "the output directory " + output + " cannot be written: no permission in " + existing);
     }
     try {
+      if (Files.getFileStore(existing).getTotalSpace() == 0) { // /proc, /sys and their like
+        return Optional.of(
+            "the output directory "
+                + output
+                + " cannot be written: "
+                + existing
+                + " is on a file system of the kernel's ("
+                + Files.getFileStore(existing).type()
+                + "), which stores nothing");
+      }
       long free = Files.getFileStore(existing).getUsableSpace();
       return free >= bytes
           ? Optional.empty()

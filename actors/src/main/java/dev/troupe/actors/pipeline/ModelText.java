@@ -74,7 +74,7 @@ final class ModelText implements Text, AutoCloseable {
   @Override
   public List<Part> renderParts(Conversation conversation) {
     return template().renderParts(dialogue(conversation)).stream()
-        .map(part -> new Part(part.text(), part.assistant()))
+        .map(part -> new Part(part.text(), part.assistant(), part.message()))
         .toList();
   }
 

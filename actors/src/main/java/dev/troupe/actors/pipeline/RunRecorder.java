@@ -230,6 +230,11 @@ final class RunRecorder implements Observer {
     notice("warning", stage, notice);
   }
 
+  @Override
+  public void info(String stage, String notice) {
+    notice("info", stage, notice);
+  }
+
   void notice(String severity, String stage, String notice) {
     log.append(
         RunEvent.newBuilder()

@@ -7,10 +7,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.rlhf.data.Columns;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataRecord;
 import dev.troupe.rlhf.data.Lengths;
 import dev.troupe.rlhf.data.Origin;
+import dev.troupe.rlhf.data.RecordFile;
+import dev.troupe.rlhf.data.Shape;
+import dev.troupe.rlhf.data.SourceConfig;
 import dev.troupe.rlhf.data.Tokenization;
 import dev.troupe.rlhf.data.Trained;
 import java.io.IOException;
@@ -19,6 +23,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -95,14 +100,70 @@ final class DialogueTrainingTest {
     }
   }
 
+  static Stream<JsonNode> completions() throws IOException {
+    return JSON.readTree(TEMPLATES.resolve("completions.json").toFile()).get("cases").valueStream();
+  }
+
+  /**
+   * TRL's ids and masks of a completion in several turns. It also learns what a template writes
+   * behind the last turn's end (a line break), which nobody generates; ours ends with an end of
+   * sequence.
+   */
+  @ParameterizedTest
+  @MethodSource("completions")
+  void sft_completionInTurns_hasTrlsIdsAndMask(JsonNode golden) throws IOException {
+    String family = golden.get("family").asText();
+    writeModel(
+        TEMPLATES,
+        family,
+        JSON.readTree(TEMPLATES.resolve(family + ".json").toFile()).get("tokens"));
+    Path file = Files.writeString(model.resolve("data.jsonl"), golden.toString());
+    SourceConfig source =
+        new SourceConfig(
+            file.toString(),
+            Optional.empty(),
+            Shape.AUTO,
+            Optional.empty(),
+            Optional.empty(),
+            Columns.NONE,
+            List.of("family", "ids", "mask", "assistant"));
+    try (ModelText text = ModelText.load(model)) {
+      check(golden, "mask", sequence(RecordFile.read(source).get(0), Trained.COMPLETION, text));
+      if (golden.has("assistant")) {
+        check(
+            golden, "assistant", sequence(RecordFile.read(source).get(0), Trained.ASSISTANT, text));
+      }
+    }
+  }
+
+  private static void check(JsonNode golden, String mask, Sequence sequence) {
+    int[] ids = sequence.tokens().values();
+    int[] trained = new int[ids.length];
+    for (int read : sequence.reads().values()) {
+      trained[read + 1] = 1;
+    }
+    int shared = Math.min(ids.length, golden.get("ids").size()) - 1; // the last is one of those
+    assertThat(ids.length - shared).isBetween(1, 2);
+    assertThat(golden.get("ids").size() - shared).isBetween(1, 2);
+    for (int i = 0; i < shared; i++) {
+      assertThat(ids[i]).as("token %d", i).isEqualTo(golden.get("ids").get(i).intValue());
+      assertThat(trained[i]).as("mask %d", i).isEqualTo(golden.get(mask).get(i).intValue());
+    }
+    assertThat(trained[ids.length - 1]).isOne();
+  }
+
   private static int[] ints(List<Integer> list) {
     return list.stream().mapToInt(Integer::intValue).toArray();
   }
 
   private static Sequence sequence(String dialogue, ModelText text) throws IOException {
+    return sequence(dialogue(dialogue), Trained.COMPLETION, text);
+  }
+
+  private static Sequence sequence(DataRecord record, Trained trained, ModelText text) {
     Lengths lengths = new Lengths(4000, 3000, DataConfig.TooLong.DROP);
     return new Tokenization(text, DataConfig.Format.AUTO, lengths)
-        .sft(List.of(dialogue(dialogue)), Trained.COMPLETION)
+        .sft(List.of(record), trained)
         .examples()
         .get(0)
         .sequence();

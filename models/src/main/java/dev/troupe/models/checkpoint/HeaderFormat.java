@@ -2,7 +2,6 @@ package dev.troupe.models.checkpoint;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
@@ -24,10 +23,8 @@ public interface HeaderFormat<T> {
     FileChannel channel;
     try {
       channel = FileChannel.open(path, StandardOpenOption.READ);
-    } catch (NoSuchFileException e) {
-      throw new CheckpointException(path + " does not exist.", e);
     } catch (IOException e) {
-      throw new CheckpointException(path + " cannot be opened: " + e, e);
+      throw Unreadable.of(path, e);
     }
     boolean opened = false;
     try {
@@ -35,7 +32,7 @@ public interface HeaderFormat<T> {
       opened = true;
       return file;
     } catch (IOException e) {
-      throw new CheckpointException(path + " cannot be read: " + e, e);
+      throw Unreadable.of(path, e);
     } finally {
       if (!opened) {
         close(channel);

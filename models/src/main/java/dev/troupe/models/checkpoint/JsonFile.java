@@ -12,7 +12,6 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Map;
 
@@ -36,10 +35,8 @@ public final class JsonFile {
     byte[] bytes;
     try {
       bytes = Files.readAllBytes(file);
-    } catch (NoSuchFileException e) {
-      throw new CheckpointException(file + " does not exist.", e);
     } catch (IOException e) {
-      throw new CheckpointException(file + " cannot be read: " + e, e);
+      throw Unreadable.of(file, e);
     }
     return parse(bytes, file.toString());
   }

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -44,6 +45,7 @@ public final class ChatTemplate {
   private final Pattern spelledOut;
   private final Clock clock;
   private final AtomicReference<JinjaTemplate> read = new AtomicReference<>();
+  private final Map<String, Boolean> takesParts = new ConcurrentHashMap<>();
 
   /**
    * @param source the Jinja text
@@ -102,9 +104,7 @@ public final class ChatTemplate {
   public List<RenderedPart> renderParts(ChatDialogue dialogue) {
     Rendering whole = rendering(dialogue, false);
     List<Rendering.Span> said =
-        template().hasGenerationBlocks()
-            ? joined(whole.generated())
-            : assistantTurns(dialogue, whole);
+        template().hasGenerationBlocks() ? joined(whole) : assistantTurns(dialogue, whole);
     List<RenderedPart> parts = new ArrayList<>();
     int at = 0;
     for (Rendering.Span span : said) {
@@ -116,12 +116,14 @@ public final class ChatTemplate {
     return parts;
   }
 
-  /** Blocks that follow each other are one. */
-  private static List<Rendering.Span> joined(List<Rendering.Span> spans) {
+  /** Blocks of one message that follow each other are one. */
+  private static List<Rendering.Span> joined(Rendering whole) {
     List<Rendering.Span> joined = new ArrayList<>();
-    for (Rendering.Span span : spans) {
+    for (Rendering.Span span : whole.generated()) {
       int last = joined.size() - 1;
-      if (last >= 0 && joined.get(last).end() == span.begin()) {
+      if (last >= 0
+          && joined.get(last).end() == span.begin()
+          && message(whole, joined.get(last)) == message(whole, span)) {
         joined.set(last, new Rendering.Span(joined.get(last).begin(), span.end()));
       } else {
         joined.add(span);
@@ -133,8 +135,15 @@ public final class ChatTemplate {
   private void add(
       List<RenderedPart> parts, Rendering whole, int begin, int end, boolean assistant) {
     if (begin < end) {
-      parts.add(new RenderedPart(guarded(whole, begin, end), assistant));
+      String text = guarded(whole, begin, end);
+      int message = message(whole, new Rendering.Span(begin, end));
+      parts.add(assistant ? new RenderedPart(text, true, message) : RenderedPart.other(text));
     }
+  }
+
+  /** Which message was being written where a stretch begins, from 0; −1 for none. */
+  private static int message(Rendering whole, Rendering.Span span) {
+    return span.begin() < span.end() ? whole.turns()[span.begin()] - 1 : -1;
   }
 
   private List<Rendering.Span> assistantTurns(ChatDialogue dialogue, Rendering whole) {
@@ -259,6 +268,14 @@ public final class ChatTemplate {
 
   private Rendering rendering(ChatDialogue dialogue, boolean addGenerationPrompt) {
     dialogue.turns().forEach(this::checkRole);
+    List<ChatTurn> turns =
+        dialogue.turns().stream()
+            .map(turn -> turn.inParts() && !takesParts(turn.role()) ? turn.joined() : turn)
+            .toList();
+    return renderingOf(new ChatDialogue(turns, dialogue.variables()), addGenerationPrompt);
+  }
+
+  private Rendering renderingOf(ChatDialogue dialogue, boolean addGenerationPrompt) {
     Variables variables =
         new Variables()
             .messages(
@@ -279,6 +296,36 @@ public final class ChatTemplate {
     } catch (JinjaException e) {
       String what = e.isRefusal() ? " refuses the dialogue: " : " cannot be rendered: ";
       throw new CheckpointException("The chat template in " + where + what + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Whether the template writes the texts of a content that is a list. Others fail, write the list
+   * as Python shows it, or nothing; they are given the parts' texts as one.
+   */
+  private boolean takesParts(String role) {
+    return takesParts.computeIfAbsent(role, this::writesParts);
+  }
+
+  private boolean writesParts(String role) {
+    String text = "Part-of-a-content";
+    ChatTurn turn =
+        new ChatTurn(role, text, Map.of("content", List.of(Map.of("type", "text", "text", text))));
+    ChatTurn user = new ChatTurn("user", "Hi");
+    List<ChatTurn> turns =
+        switch (role) {
+          case "user" -> List.of(turn);
+          case "system", "developer" -> List.of(turn, user);
+          case "assistant" -> List.of(user, turn);
+          default -> List.of(user, new ChatTurn("assistant", "Ho"), turn);
+        };
+    try {
+      String written = renderingOf(new ChatDialogue(turns), false).text();
+      return written.contains(text)
+          && !written.contains("'" + text)
+          && !written.contains('"' + text);
+    } catch (CheckpointException e) {
+      return false;
     }
   }
 

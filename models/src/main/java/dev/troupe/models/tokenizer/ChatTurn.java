@@ -12,7 +12,9 @@ import org.jspecify.annotations.Nullable;
  * @param role who speaks; templates know {@code system}, {@code user} and {@code assistant}
  * @param content what is said
  * @param fields what else the message has, as JSON has it: {@code tool_calls} and the like. What is
- *     null in it the template does not see; a content that is null takes the other away.
+ *     null in it the template does not see; a content that is null takes the other away, and one
+ *     that is a list of parts, {@code {"type": "text", "text": …}}, takes its place in templates
+ *     that take lists.
  */
 public record ChatTurn(String role, String content, Map<String, @Nullable Object> fields) {
   public ChatTurn {
@@ -44,6 +46,18 @@ public record ChatTurn(String role, String content, Map<String, @Nullable Object
       }
     }
     return this;
+  }
+
+  /** Whether the content is a list of parts. */
+  boolean inParts() {
+    return fields.get("content") instanceof List<?>;
+  }
+
+  /** With the parts' texts as one. */
+  ChatTurn joined() {
+    Map<String, @Nullable Object> others = new LinkedHashMap<>(fields);
+    others.remove("content");
+    return new ChatTurn(role, content, others);
   }
 
   /** Whether there is anything in it that a template should write. */

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.Unreadable;
 import dev.troupe.models.checkpoint.gguf.GgufFile;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -245,7 +246,7 @@ public final class Tokenizer implements AutoCloseable {
       } catch (CharacterCodingException e) {
         throw new CheckpointException(file + " is not UTF-8 text; convert it first.", e);
       } catch (IOException e) {
-        throw new CheckpointException(file + " cannot be read: " + e, e);
+        throw Unreadable.of(file, e);
       }
     }
     JsonNode template = config.path("chat_template");

@@ -55,11 +55,12 @@ final class TemplateFieldsTest {
     for (JsonNode message : node.get("messages")) {
       Map<String, @Nullable Object> fields = map(message);
       fields.remove("role");
-      if (fields.get("content") != null) {
+      StringBuilder content = new StringBuilder(message.path("content").asText(""));
+      if (fields.get("content") instanceof String) {
         fields.remove("content");
       }
-      turns.add(
-          new ChatTurn(message.get("role").asText(), message.path("content").asText(""), fields));
+      message.path("content").forEach(part -> content.append(part.get("text").asText()));
+      turns.add(new ChatTurn(message.get("role").asText(), content.toString(), fields));
     }
     return new ChatDialogue(turns, map(node.get("variables")));
   }
@@ -110,6 +111,26 @@ final class TemplateFieldsTest {
             "<tool_call>\n{\"name\": \"sugar\", \"arguments\": {\"what\": \"a\", \"grams\": 2.5,"
                 + " \"all\": true, \"none\": null, \"n\": 7}}\n</tool_call><|im_end|>",
             "<think>\n\n</think>\n\n12 grams.<|im_end|>");
+  }
+
+  /** Gemma 3 strips each part; joined to one text, the blanks between them would stay. */
+  @Test
+  void renderParts_contentInParts_isWhatTheAssistantSays() {
+    List<RenderedPart> parts =
+        TemplateGoldenTest.template("gemma3")
+            .renderParts(dialogue(GOLDEN.get("dialogues").get("parts")));
+    assertThat(parts)
+        .containsExactly(
+            RenderedPart.other(
+                """
+                <bos><start_of_turn>user
+                 Be kind.\s
+
+                Hithere </s><end_of_turn>
+                <start_of_turn>model
+                """),
+            new RenderedPart("Hoho<end_of_turn>", true, 2),
+            RenderedPart.other("\n<start_of_turn>user\nAnd?<end_of_turn>\n"));
   }
 
   @Test

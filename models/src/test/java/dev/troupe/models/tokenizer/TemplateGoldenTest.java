@@ -204,9 +204,9 @@ final class TemplateGoldenTest {
             opening.replace("@", "!"), "test", Map.of(), Pattern.compile("</?s>"), NOON);
     assertThat(same.renderParts(dialogue("answered")))
         .containsExactly(
-            new RenderedPart("<user!>Hi<assistant!>", false),
-            new RenderedPart("Hello! How are you?", true),
-            new RenderedPart("<assistant!>", false));
+            RenderedPart.other("<user!>Hi<assistant!>"),
+            new RenderedPart("Hello! How are you?", true, 1),
+            RenderedPart.other("<assistant!>"));
   }
 
   @Test

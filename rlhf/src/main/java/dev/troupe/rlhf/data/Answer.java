@@ -3,7 +3,10 @@ package dev.troupe.rlhf.data;
 import dev.troupe.protocol.data.ChatMessage;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,7 +31,16 @@ public record Answer(String text, Map<String, @Nullable Object> fields, boolean 
 
   /** Whether it says nothing, and calls nothing either. */
   boolean isEmpty() {
-    return message().content().isEmpty() && fields.isEmpty();
+    return message().content().isEmpty() && beside().isEmpty();
+  }
+
+  /** Names of what it has beside its text, for which only a chat template has a place. */
+  Set<String> beside() {
+    Set<String> names = new LinkedHashSet<>(fields.keySet());
+    if (fields.get("content") instanceof List<?>) { // the text, in parts
+      names.remove("content");
+    }
+    return names;
   }
 
   /** Of plain text the template gets what lies between its blanks. */

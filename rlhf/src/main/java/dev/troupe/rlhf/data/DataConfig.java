@@ -20,7 +20,8 @@ import java.util.Optional;
  * @param tooLong what happens to longer ones; either way they are counted
  * @param maxRecords most records that one source may have; more are an error, as they would fill
  *     the memory
- * @param maxMegabytes most text that one source may have, in MiB and not compressed; the same
+ * @param maxMegabytes most text that one source may have, in MiB and not compressed; the same. 0
+ *     for a quarter of the JVM's heap, since records and their tokens take up to four times as much
  */
 public record DataConfig(
     List<SourceConfig> sft,
@@ -38,7 +39,7 @@ public record DataConfig(
   public static final int MAX_RECORDS = 1_000_000;
 
   /** Default of {@code maxMegabytes}. */
-  public static final int MAX_MEGABYTES = 512;
+  public static final int MAX_MEGABYTES = 0;
 
   /** How records become text. */
   public enum Format {
@@ -86,7 +87,7 @@ public record DataConfig(
             "0 for no limit, or below max-tokens (" + maxTokens + ")",
             "max-tokens")
         .atLeast("max-records", maxRecords, 1)
-        .atLeast("max-megabytes", maxMegabytes, 1)
+        .atLeast("max-megabytes", maxMegabytes, 0)
         .verify();
     stageSplit = stageSplit.map(List::copyOf);
   }
@@ -114,6 +115,11 @@ public record DataConfig(
         tooLong,
         MAX_RECORDS,
         MAX_MEGABYTES);
+  }
+
+  /** The bound on one source in MiB, worked out for a heap of so many bytes. */
+  static int megabytes(int configured, long heap) {
+    return configured > 0 ? configured : (int) Math.max(1, Math.min(Integer.MAX_VALUE, heap >> 22));
   }
 
   private static void checkWeights(Limits limits, String key, List<SourceConfig> sources) {

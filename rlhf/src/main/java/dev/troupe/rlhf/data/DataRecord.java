@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** One record of the user's data, whatever shape its file had. */
@@ -33,12 +34,27 @@ public sealed interface DataRecord {
   /**
    * A dialogue with at least one assistant's turn.
    *
+   * @param prompt how many of its first turns are a prompt, of which nothing is learned; 0 where
+   *     every assistant's turn is an answer
+   * @param masked turns of which nothing is learned, as the data say, from 0
    * @param desirable false for answers that are not to be imitated (KTO's {@code label})
    */
-  record Dialogue(Origin origin, Conversation conversation, boolean desirable)
+  record Dialogue(
+      Origin origin, Conversation conversation, int prompt, Set<Integer> masked, boolean desirable)
       implements DataRecord {
+    public Dialogue {
+      masked = Set.copyOf(masked);
+    }
+
     public Dialogue(Origin origin, List<ChatMessage> messages) {
-      this(origin, new Conversation(messages), true);
+      this(origin, new Conversation(messages), 0, Set.of(), true);
+    }
+
+    /** Whether this is a turn of the assistant's to learn. */
+    boolean learns(int turn) {
+      return turn >= prompt
+          && !masked.contains(turn)
+          && messages().get(turn).role().equals("assistant");
     }
 
     /** Its turns. */
@@ -73,8 +89,16 @@ public sealed interface DataRecord {
   /** A prompt without an answer. */
   record BarePrompt(Origin origin, PromptText prompt) implements DataRecord {}
 
-  /** Text without parts. */
-  record PlainText(Origin origin, String text) implements DataRecord {}
+  /**
+   * Text without parts.
+   *
+   * @param desirable false for one that is not to be imitated (KTO's {@code label})
+   */
+  record PlainText(Origin origin, String text, boolean desirable) implements DataRecord {
+    public PlainText(Origin origin, String text) {
+      this(origin, text, true);
+    }
+  }
 
   /**
    * A record whose prompt is answered and scored.

@@ -30,9 +30,7 @@ public record HeldOut<T>(List<T> training, List<T> heldOut) {
           "held-out is "
               + count
               + " and the data have "
-              + all.size()
-              + " "
-              + what
+              + Counted.of(all.size(), what)
               + " after the length policy; at least one must be left to train on: lower held-out or"
               + " give more data");
     }

@@ -16,8 +16,11 @@ public record LengthReport(int kept, int truncated, int longest, Map<String, Int
   /** Longer than the length policy lets it be. */
   public static final String TOO_LONG = "too long";
 
-  /** KTO's label says that it is not to be imitated. */
-  public static final String UNDESIRABLE = "label is false";
+  /** KTO's label, or a flag like it, says that it is not to be imitated. */
+  public static final String UNDESIRABLE = "marked as not to imitate";
+
+  /** Each of its answers is marked so. */
+  public static final String MASKED = "no turn is to be learned";
 
   /** A pair without a difference, perhaps since it was truncated. */
   public static final String SAME = "both answers the same";
@@ -37,9 +40,7 @@ public record LengthReport(int kept, int truncated, int longest, Map<String, Int
   /** One line for a person. */
   public String describe(String what) {
     StringBuilder line = new StringBuilder();
-    line.append(kept)
-        .append(' ')
-        .append(what)
+    line.append(Counted.of(kept, what))
         .append(" (")
         .append(dropped())
         .append(" dropped as too long, ")

@@ -15,12 +15,15 @@ final class PreferenceParser {
   private PreferenceParser() {}
 
   static DataRecord parse(Fields fields) {
+    Imitation.refuseDoubt(fields);
     boolean stackExchange = !fields.has("chosen") && fields.has("response_j");
     String better = stackExchange ? "response_j" : "chosen";
     String worse = stackExchange ? "response_k" : "rejected";
     JsonNode chosen = fields.node().get(better);
     JsonNode rejected = fields.node().get(worse);
     if (chosen != null && chosen.isArray() && rejected != null && rejected.isArray()) {
+      Imitation.refuseMasked(fields, better, chosen.path(chosen.size() - 1));
+      Imitation.refuseMasked(fields, worse, rejected.path(rejected.size() - 1));
       return ofTurns(fields);
     }
     return new DataRecord.Preference(
@@ -48,6 +51,7 @@ final class PreferenceParser {
     }
     ChatMessage turn = TurnsParser.turn(fields, key, value);
     fields.read(key);
+    Imitation.refuseMasked(fields, key, value);
     if (!turn.role().equals("assistant")) {
       throw DataException.at(
           fields.origin(),
@@ -67,7 +71,9 @@ final class PreferenceParser {
     }
     // Without shared turns the answers stand alone and the prompt has a key of its own.
     PromptText prompt =
-        shared > 0 ? shared(fields, chosen.subList(0, shared)) : asTurns(prompt(fields));
+        shared > 0
+            ? shared(fields, chosen.subList(0, shared))
+            : new PromptText.Chat(asTurns(prompt(fields)));
     return new DataRecord.Preference(
         fields.origin(),
         prompt,
@@ -99,15 +105,15 @@ final class PreferenceParser {
     return new PromptText.Chat(SettingParser.around(SHAPE, fields, turns));
   }
 
-  private static PromptText asTurns(PromptText prompt) {
+  /** A prompt as the user's turn, unless it is turns already. */
+  static Conversation asTurns(PromptText prompt) {
     if (prompt instanceof PromptText.Plain plain) {
-      return new PromptText.Chat(
-          plain.setting().conversation(List.of(new ChatMessage("user", plain.text()))));
+      return plain.setting().conversation(List.of(new ChatMessage("user", plain.text())));
     }
     if (prompt instanceof PromptText.Instruction instruction) {
-      return new PromptText.Chat(asTurns(instruction));
+      return asTurns(instruction);
     }
-    return prompt;
+    return ((PromptText.Chat) prompt).conversation();
   }
 
   /** An instruction as the user's turn, its input behind it. */

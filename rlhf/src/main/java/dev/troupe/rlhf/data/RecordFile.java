@@ -18,10 +18,12 @@ import java.util.zip.GZIPInputStream;
 /** Reads the records of a source, from all of its files. */
 public final class RecordFile {
   private static final int MEGABYTE = 1 << 20;
+  private static final long HEAP = Runtime.getRuntime().maxMemory();
 
   private final SourceConfig source;
   private final int maxRecords;
   private final int maxMegabytes;
+  private final boolean byHeap;
   private final Extras extras;
   private final Reading reading;
   private final List<DataRecord> records = new ArrayList<>();
@@ -45,7 +47,8 @@ public final class RecordFile {
     this.source = source;
     this.extras = extras;
     this.maxRecords = maxRecords;
-    this.maxMegabytes = maxMegabytes;
+    this.maxMegabytes = DataConfig.megabytes(maxMegabytes, HEAP);
+    this.byHeap = maxMegabytes == 0;
     this.reading = reading;
   }
 
@@ -58,7 +61,7 @@ public final class RecordFile {
    * The records of a source, in its files' order, up to its limit.
    *
    * @param maxRecords more than this are an error
-   * @param maxMegabytes more than this are an error; not compressed
+   * @param maxMegabytes more than this are an error; not compressed; 0 for what the heap allows
    * @param reading hears of fields that no record used
    * @throws DataException when a file is missing, empty, broken, too large or of mixed kinds
    * @throws Reading.Cancelled when it was
@@ -101,10 +104,7 @@ public final class RecordFile {
               + fields.entrySet().stream()
                   .map(
                       field ->
-                          field.getKey()
-                              + " ("
-                              + field.getValue()
-                              + (field.getValue() == 1 ? " record)" : " records)"))
+                          field.getKey() + " (" + Counted.of(field.getValue(), "records") + ")")
                   .collect(Collectors.joining(", ")));
     }
   }
@@ -159,10 +159,22 @@ public final class RecordFile {
           source.path()
               + ": has more than "
               + maxMegabytes
-              + " MiB of text (data.max-megabytes), not compressed; read fewer records (limit), or"
-              + " raise the bound if the memory holds it");
+              + " MiB of text, not compressed"
+              + (byHeap
+                  ? ", a quarter of the heap of "
+                      + (HEAP >> 20)
+                      + " MiB; read fewer records (limit), or give the JVM more heap (TROUPE_HEAP="
+                      + moreHeap()
+                      + ", or -Xmx)"
+                  : " (data.max-megabytes); read fewer records (limit), or raise the bound if the"
+                      + " heap holds four times as much (TROUPE_HEAP)"));
     }
     reading.tick("reading " + source.path(), records.size(), "records");
+  }
+
+  /** Twice as much, in GiB. */
+  private static String moreHeap() {
+    return Math.max(2, Math.round(2.0 * HEAP / (1L << 30))) + "g";
   }
 
   private boolean full() {

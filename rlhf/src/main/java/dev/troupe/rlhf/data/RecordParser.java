@@ -6,6 +6,7 @@ import dev.troupe.rlhf.port.Conversation;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** From one JSON value to records. */
@@ -93,7 +94,10 @@ final class RecordParser {
               HhDialogues.parse(
                   origin, fields.text(shape, "chosen"), fields.text(shape, "rejected")));
       case PROMPT -> List.of(new DataRecord.BarePrompt(origin, barePrompt(fields)));
-      case TEXT -> List.of(new DataRecord.PlainText(origin, fields.text(shape, "text")));
+      case TEXT ->
+          List.of(
+              new DataRecord.PlainText(
+                  origin, fields.text(shape, "text"), Imitation.desirable(fields)));
     };
   }
 
@@ -118,30 +122,26 @@ final class RecordParser {
       Shape shape, Fields fields, List<String> prompts, List<String> answers) {
     String promptKey = fields.firstOf(prompts).orElse(prompts.get(0));
     String answerKey = fields.firstOf(answers).orElse(answers.get(0));
-    return new DataRecord.Completion(
-        fields.origin(),
-        prompt(shape, fields, promptKey),
-        answer(shape, fields, answerKey),
-        SettingParser.desirable(fields));
-  }
-
-  private static Answer answer(Shape shape, Fields fields, String key) {
-    JsonNode value = fields.node().get(key);
-    if (value == null || !value.isArray()) {
-      return Answer.of(fields.text(shape, key));
+    PromptText prompt = prompt(shape, fields, promptKey);
+    boolean desirable = Imitation.desirable(fields);
+    JsonNode answer = fields.node().get(answerKey);
+    if (answer == null || !answer.isArray()) {
+      Answer said = Answer.of(fields.text(shape, answerKey));
+      return new DataRecord.Completion(fields.origin(), prompt, said, desirable);
     }
-    // TRL's conversational form: the answer is a list of one assistant's turn.
-    List<ChatMessage> turns = TurnsParser.turns(fields, key, fields.read(key));
-    if (turns.size() != 1 || !turns.get(0).role().equals("assistant")) {
-      throw DataException.at(
-          fields.origin(),
-          "\""
-              + key
-              + "\" is a list of "
-              + turns.size()
-              + " turns, expected one assistant's turn in it; several are written as \"messages\"");
+    // TRL's conversational form: the answer is a list of turns, most often of one.
+    List<ChatMessage> turns = TurnsParser.turns(fields, answerKey, fields.read(answerKey));
+    Set<Integer> masked = Imitation.masked(fields, answerKey, answer);
+    if (turns.size() == 1 && turns.get(0).role().equals("assistant") && masked.isEmpty()) {
+      return new DataRecord.Completion(fields.origin(), prompt, Answer.of(turns.get(0)), desirable);
     }
-    return Answer.of(turns.get(0));
+    Conversation conversation = PreferenceParser.asTurns(prompt);
+    int asked = conversation.messages().size();
+    for (ChatMessage turn : turns) {
+      conversation = conversation.with(turn);
+    }
+    return new DataRecord.Dialogue(
+        fields.origin(), conversation, asked, Imitation.shifted(masked, asked), desirable);
   }
 
   private static DataRecord alpaca(Fields fields) {
@@ -150,7 +150,7 @@ final class RecordParser {
         fields.origin(),
         instruction(Shape.ALPACA, fields),
         Answer.of(fields.text(Shape.ALPACA, output)),
-        SettingParser.desirable(fields));
+        Imitation.desirable(fields));
   }
 
   private static List<DataRecord> selfInstruct(Fields fields) {
@@ -164,6 +164,7 @@ final class RecordParser {
           Fields.found(fields.node())
               + ", expected \"instances\" to be a list of one or more inputs and outputs");
     }
+    boolean desirable = Imitation.desirable(fields);
     List<DataRecord> records = new ArrayList<>();
     for (JsonNode node : instances) {
       Fields instance = new Fields(node, origin);
@@ -173,7 +174,7 @@ final class RecordParser {
               origin,
               new PromptText.Instruction(instruction, input, setting),
               Answer.of(instance.text(Shape.SELF_INSTRUCT, "output")),
-              true));
+              Imitation.desirable(instance) && desirable));
       instance.unread().forEach(name -> fields.unread("instances[]." + name));
     }
     return records;
@@ -185,9 +186,15 @@ final class RecordParser {
     if (turns == null) {
       throw fields.lacks(Shape.MESSAGES, key);
     }
-    Conversation conversation =
-        SettingParser.around(Shape.MESSAGES, fields, TurnsParser.turns(fields, key, turns));
-    return new DataRecord.Dialogue(fields.origin(), conversation, SettingParser.desirable(fields));
+    List<ChatMessage> said = TurnsParser.turns(fields, key, turns);
+    Conversation conversation = SettingParser.around(Shape.MESSAGES, fields, said);
+    int before = conversation.messages().size() - said.size();
+    return new DataRecord.Dialogue(
+        fields.origin(),
+        conversation,
+        0,
+        Imitation.shifted(Imitation.masked(fields, key, turns), before),
+        Imitation.desirable(fields));
   }
 
   private static PromptText barePrompt(Fields fields) {

@@ -8,12 +8,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Records as tokens, before any limit on length. A prompt and its answer are tokenized apart, so
@@ -22,50 +18,16 @@ import org.jspecify.annotations.Nullable;
 final class Segments {
   private final Text text;
   private final DataConfig.Format format;
-  private final Map<String, Count> unwritten = new TreeMap<>();
+  private final UnwrittenFields unwritten;
   private int templated;
   private int plain;
   private int unanswered;
+  private int others;
 
   Segments(Text text, DataConfig.Format format) {
     this.text = text;
     this.format = format;
-  }
-
-  /**
-   * Tokens and which of them an assistant said.
-   *
-   * @param said one per token
-   */
-  record Marked(TokenIds tokens, boolean[] said) {
-    /**
-     * No more tokens than this: the last answer stays whole where it fits, and what comes before it
-     * loses its beginning. Of an earlier answer without its beginning nothing is learned. An answer
-     * that does not fit with one token before it loses its end.
-     *
-     * @param begins whether the first token is a beginning of sequence, which stays
-     */
-    Marked lastOf(int limit, boolean begins) {
-      int end = said.length;
-      while (end > 0 && !said[end - 1]) {
-        end--;
-      }
-      int answer = end;
-      while (answer > 0 && said[answer - 1]) {
-        answer--;
-      }
-      int from = Math.max(0, Math.min(said.length - limit, answer - 1));
-      int[] kept = Arrays.copyOfRange(tokens.values(), from, from + limit);
-      boolean[] marks = Arrays.copyOfRange(said, from, from + limit);
-      for (int i = 0; from > 0 && from + i < answer && marks[i]; i++) {
-        marks[i] = false;
-      }
-      if (begins) {
-        kept[0] = tokens.get(0);
-        marks[0] = false;
-      }
-      return new Marked(new TokenIds(kept), marks);
-    }
+    this.unwritten = new UnwrittenFields(text);
   }
 
   /** A prompt as a person reads it and as tokens. */
@@ -76,7 +38,7 @@ final class Segments {
       templated++;
       Conversation turns = turns(prompt);
       String rendered = render(turns, true, origin);
-      countUnwritten(turns, origin);
+      unwritten.count(turns, origin);
       return new EncodedPrompt(rendered, text.encodeRendered(rendered));
     }
     this.plain++;
@@ -87,38 +49,36 @@ final class Segments {
   /** An answer's tokens, closed by the end of sequence. */
   TokenIds answer(PromptText prompt, Answer answer, Origin origin) {
     if (!throughTemplate(prompt, origin)) {
-      if (!answer.fields().isEmpty()) {
-        throw needsTemplate(origin, "its answer has " + answer.fields().keySet());
+      if (!answer.beside().isEmpty()) {
+        throw needsTemplate(origin, "its answer has " + answer.beside());
       }
       return text.encode(answer.text()).concat(TokenIds.of(text.endOfSequence()));
     }
     Conversation turns = turns(prompt);
     String before = render(turns, true, origin);
     if (!answer.fields().isEmpty()) {
-      countUnwritten(turns.with(answer.message()), turns.messages().size(), origin);
+      unwritten.count(turns.with(answer.message()), turns.messages().size(), origin);
     }
     List<Text.Part> parts = parts(turns.with(answer.message()), origin);
     String last = parts.get(parts.size() - 1).text();
     String whole = parts.stream().map(Text.Part::text).collect(Collectors.joining());
     if (!whole.equals(before + last)) {
-      throw DataException.at(
-          origin,
-          "the chat template writes the dialogue before an answer otherwise than as a prompt, so"
-              + " what the answer adds can't be told; use a template that only appends");
+      throw otherwise(origin);
     }
     return closed(cutAtTheEnd(following(text.encodeRendered(before), before, last)));
   }
 
   /** Text without parts: all of it is said. */
   Marked plainText(String plain) {
-    TokenIds tokens = withBeginning(text.encode(plain)).concat(TokenIds.of(text.endOfSequence()));
-    boolean[] said = new boolean[tokens.size()];
-    Arrays.fill(said, true);
-    return new Marked(tokens, said);
+    return Marked.said(withBeginning(text.encode(plain)).concat(TokenIds.of(text.endOfSequence())));
   }
 
-  /** A dialogue up to its last assistant's turn, of which every assistant's turn is said. */
-  Marked dialogue(DataRecord.Dialogue dialogue) {
+  /**
+   * A dialogue up to the last turn that is learned. Every assistant's turn is said, but for those
+   * of a prompt and those that are masked; of a completion in turns, all of it is, see {@link
+   * Trained}.
+   */
+  Marked dialogue(DataRecord.Dialogue dialogue, Trained trained) {
     Origin origin = dialogue.origin();
     if (format == DataConfig.Format.PLAIN) {
       throw DataException.at(
@@ -127,7 +87,7 @@ final class Segments {
     templated++;
     List<ChatMessage> messages = dialogue.messages();
     int end = messages.size();
-    while (end > 0 && !messages.get(end - 1).role().equals("assistant")) {
+    while (end > 0 && !dialogue.learns(end - 1)) {
       end--;
     }
     if (end == 0) {
@@ -135,20 +95,97 @@ final class Segments {
     }
     TokenIds tokens = TokenIds.EMPTY;
     List<boolean[]> marks = new ArrayList<>();
+    List<boolean[]> hidden = new ArrayList<>();
     StringBuilder written = new StringBuilder();
     unanswered += end < messages.size() ? 1 : 0;
     Conversation learned = dialogue.conversation().first(end);
     List<Text.Part> rendered = parts(learned, origin);
-    countUnwritten(learned, origin);
-    for (Text.Part part : rendered) {
+    unwritten.count(learned, origin);
+    boolean whole = learnsWholeCompletion(dialogue, end, trained);
+    int begin = whole ? completionBegins(dialogue, rendered) : 0;
+    others += whole && speakOthers(dialogue, end) ? 1 : 0;
+    for (Text.Part part : split(rendered, begin)) {
       TokenIds added = following(tokens, written.toString(), part.text());
       tokens = tokens.concat(added);
+      boolean behind = whole && written.length() >= begin;
       written.append(part.text());
-      boolean[] mark = new boolean[added.size()];
-      Arrays.fill(mark, part.said());
-      marks.add(mark);
+      boolean learns = part.said() ? learns(dialogue, part) : behind;
+      marks.add(filled(added.size(), learns));
+      hidden.add(filled(added.size(), part.said() && dialogue.masked().contains(part.turn())));
     }
-    return closed(tokens, joined(marks, tokens.size()));
+    int size = tokens.size();
+    return closed(new Marked(tokens, joined(marks, size), joined(hidden, size)));
+  }
+
+  private static boolean[] filled(int size, boolean value) {
+    boolean[] all = new boolean[size];
+    Arrays.fill(all, value);
+    return all;
+  }
+
+  /** Whether what an assistant says here is learned. */
+  private static boolean learns(DataRecord.Dialogue dialogue, Text.Part part) {
+    if (dialogue.prompt() == 0 && dialogue.masked().isEmpty()) {
+      return true;
+    }
+    if (part.turn() < 0) {
+      throw DataException.at(
+          dialogue.origin(),
+          "not all of the assistant's turns are to be learned, and which is which can't be told from"
+              + " the chat template, as it writes them outside of a loop over the messages");
+    }
+    return dialogue.learns(part.turn());
+  }
+
+  /** A mark on a turn that is not the assistant's takes what others say out, too. */
+  private static boolean learnsWholeCompletion(
+      DataRecord.Dialogue dialogue, int end, Trained trained) {
+    return trained == Trained.COMPLETION
+        && dialogue.prompt() > 0
+        && dialogue.masked().stream()
+            .allMatch(
+                turn -> turn >= end || dialogue.messages().get(turn).role().equals("assistant"));
+  }
+
+  private static boolean speakOthers(DataRecord.Dialogue dialogue, int end) {
+    return dialogue.messages().subList(dialogue.prompt(), end).stream()
+        .anyMatch(turn -> !turn.role().equals("assistant"));
+  }
+
+  /** Length of the text before a completion in turns, with the opening of the assistant's. */
+  private int completionBegins(DataRecord.Dialogue dialogue, List<Text.Part> parts) {
+    int asked = dialogue.prompt();
+    boolean opened = dialogue.messages().get(asked).role().equals("assistant");
+    String before = render(dialogue.conversation().first(asked), opened, dialogue.origin());
+    String whole = parts.stream().map(Text.Part::text).collect(Collectors.joining());
+    if (!whole.startsWith(before)) {
+      throw otherwise(dialogue.origin());
+    }
+    return before.length();
+  }
+
+  /** With a part that goes beyond a place in the text cut there. */
+  private static List<Text.Part> split(List<Text.Part> parts, int at) {
+    List<Text.Part> split = new ArrayList<>();
+    int begin = 0;
+    for (Text.Part part : parts) {
+      int cut = at - begin;
+      begin += part.text().length();
+      if (cut > 0 && at < begin) {
+        split.add(new Text.Part(part.text().substring(0, cut), part.said(), part.turn()));
+        split.add(new Text.Part(part.text().substring(cut), part.said(), part.turn()));
+      } else {
+        split.add(part);
+      }
+    }
+    return split;
+  }
+
+  private static DataException otherwise(Origin origin) {
+    return DataException.at(
+        origin,
+        "the chat template writes the dialogue before an answer otherwise than as a prompt, so"
+            + " what the answer adds can't be told; use a template that only appends");
   }
 
   /** A dialogue's rendering up to the last that an assistant says: nobody generates the rest. */
@@ -178,18 +215,18 @@ final class Segments {
   }
 
   /** Closed by an end of sequence, unless what was said last has one, perhaps with a line break. */
-  private Marked closed(TokenIds tokens, boolean[] said) {
-    int begin = said.length;
-    while (begin > 0 && said[begin - 1]) {
+  private Marked closed(Marked marked) {
+    int begin = marked.said().length;
+    while (begin > 0 && marked.said()[begin - 1]) {
       begin--;
     }
-    if (endOf(tail(tokens, begin)) >= 0) {
-      return new Marked(tokens, said);
+    if (endOf(tail(marked.tokens(), begin)) >= 0) {
+      return marked;
     }
-    TokenIds closed = closed(tokens);
-    boolean[] marks = Arrays.copyOf(said, closed.size());
+    TokenIds closed = closed(marked.tokens());
+    boolean[] marks = Arrays.copyOf(marked.said(), closed.size());
     marks[closed.size() - 1] = true;
-    return new Marked(closed, marks);
+    return new Marked(closed, marks, Arrays.copyOf(marked.masked(), closed.size()));
   }
 
   private TokenIds closed(TokenIds tokens) {
@@ -270,6 +307,11 @@ final class Segments {
     return unanswered;
   }
 
+  /** Of how many completions turns of others are learned, too. */
+  int others() {
+    return others;
+  }
+
   /** How many were taken as plain text. */
   int plain() {
     return plain;
@@ -277,58 +319,7 @@ final class Segments {
 
   /** In how many records the template wrote nothing of a field, by the field's name. */
   Map<String, Integer> unwritten() {
-    Map<String, Integer> counts = new TreeMap<>();
-    unwritten.forEach((field, count) -> counts.put(field, count.records));
-    return counts;
-  }
-
-  private void countUnwritten(Conversation conversation, Origin origin) {
-    countUnwritten(conversation, 0, origin);
-  }
-
-  /**
-   * Counts the fields without which the template writes the same: of the variables, and of the
-   * turns from a given one on.
-   */
-  private void countUnwritten(Conversation conversation, int from, Origin origin) {
-    Set<String> fields = new TreeSet<>();
-    List<ChatMessage> messages = conversation.messages();
-    messages.subList(from, messages.size()).forEach(turn -> fields.addAll(turn.fields().keySet()));
-    fields.remove("content");
-    Set<String> variables = from == 0 ? conversation.variables().keySet() : Set.of();
-    if (fields.isEmpty() && variables.isEmpty()) {
-      return;
-    }
-    for (String field : fields) {
-      if (writesTheSame(conversation, conversation.withoutField(field))) {
-        unwritten.computeIfAbsent(field + " of a turn", name -> new Count()).add(origin);
-      }
-    }
-    for (String variable : variables) {
-      if (writesTheSame(conversation, conversation.withoutVariable(variable))) {
-        unwritten.computeIfAbsent(variable, name -> new Count()).add(origin);
-      }
-    }
-  }
-
-  /** Counts records, each once however often it is met in a row. */
-  private static final class Count {
-    private int records;
-    private @Nullable Origin last;
-
-    private void add(Origin origin) {
-      records += origin.equals(last) ? 0 : 1;
-      last = origin;
-    }
-  }
-
-  private boolean writesTheSame(Conversation whole, Conversation without) {
-    try {
-      return text.render(without, false).equals(text.render(whole, false))
-          && text.render(without, true).equals(text.render(whole, true));
-    } catch (RuntimeException e) { // a template that needs the field uses it
-      return false;
-    }
+    return unwritten.records();
   }
 
   private String render(Conversation turns, boolean addGenerationPrompt, Origin origin) {

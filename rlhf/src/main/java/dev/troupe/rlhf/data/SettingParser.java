@@ -6,7 +6,6 @@ import dev.troupe.rlhf.port.Conversation;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -150,41 +149,5 @@ final class SettingParser {
                 + " the source's ignore to learn from the text alone");
       }
     }
-  }
-
-  /**
-   * KTO's label, by TRL's name or LLaMA-Factory's: whether the answer is one to imitate. A label in
-   * words is none of that.
-   */
-  static boolean desirable(Fields fields) {
-    for (String key : List.of("label", "kto_tag")) {
-      JsonNode label = fields.node().get(key);
-      if (label == null || label.isNull()) {
-        continue;
-      }
-      switch (label.isContainerNode() ? "" : label.asText().toLowerCase(Locale.ROOT)) {
-        case "true", "1", "1.0" -> {
-          fields.read(key);
-          return true;
-        }
-        case "false", "0", "0.0" -> {
-          fields.read(key);
-          return false;
-        }
-        default -> {
-          if (label.isNumber()) {
-            throw DataException.at(
-                fields.origin(),
-                "\""
-                    + key
-                    + "\" is "
-                    + label
-                    + ", expected true or false: whether the answer is one to imitate (KTO). If it"
-                    + " says something else, name it in the source's ignore");
-          }
-        }
-      }
-    }
-    return true;
   }
 }

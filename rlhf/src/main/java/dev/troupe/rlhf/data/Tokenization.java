@@ -14,6 +14,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
 
 /** Makes examples of records: tokens under the length policy. */
 public final class Tokenization {
@@ -21,21 +23,40 @@ public final class Tokenization {
   private final DataConfig.Format format;
   private final Lengths lengths;
   private final Reading reading;
+  private final String stage;
+  private final String list;
 
   public Tokenization(Text text, DataConfig.Format format, Lengths lengths) {
-    this(text, format, lengths, Reading.unwatched());
+    this(text, format, lengths, Reading.unwatched(), "", "");
   }
 
-  private Tokenization(Text text, DataConfig.Format format, Lengths lengths, Reading reading) {
+  private Tokenization(
+      Text text,
+      DataConfig.Format format,
+      Lengths lengths,
+      Reading reading,
+      String stage,
+      String list) {
     this.text = text;
     this.format = format;
     this.lengths = lengths;
     this.reading = reading;
+    this.stage = stage;
+    this.list = list;
   }
 
   /** As configured. */
   public static Tokenization of(Text text, DataConfig config, Reading reading) {
-    return new Tokenization(text, config.format(), Lengths.of(config, text), reading);
+    return new Tokenization(text, config.format(), Lengths.of(config, text), reading, "", "");
+  }
+
+  /**
+   * The same for a stage.
+   *
+   * @param list of the configuration that its records come from, such as data.sft; errors name both
+   */
+  public Tokenization of(String stage, String list) {
+    return new Tokenization(text, format, lengths, reading, stage, list);
   }
 
   /**
@@ -109,12 +130,17 @@ public final class Tokenization {
       if (!dialogue.desirable()) {
         return work.without(LengthReport.UNDESIRABLE);
       }
+      if (learnsNothing(dialogue)) {
+        return work.without(LengthReport.MASKED);
+      }
       return saysNothing(dialogue)
           ? work.without(LengthReport.EMPTY)
-          : dialogue(work.segments.dialogue(dialogue), trained, work);
+          : dialogue(work.segments.dialogue(dialogue, trained), trained, work);
     }
     if (record instanceof DataRecord.PlainText plain) {
-      return plainText(work.segments.plainText(plain.text()), work);
+      return plain.desirable()
+          ? plainText(work.segments.plainText(plain.text()), work)
+          : work.without(LengthReport.UNDESIRABLE);
     }
     throw DataException.at(
         record.origin(),
@@ -122,9 +148,16 @@ public final class Tokenization {
             + Shape.PROMPT_COMPLETION.layout());
   }
 
+  /** Whether each of its answers is marked as not to be learned. */
+  private static boolean learnsNothing(DataRecord.Dialogue dialogue) {
+    return !dialogue.masked().isEmpty()
+        && IntStream.range(0, dialogue.messages().size()).noneMatch(dialogue::learns);
+  }
+
   private static boolean saysNothing(DataRecord.Dialogue dialogue) {
-    return dialogue.conversation().messages().stream()
-        .anyMatch(turn -> turn.role().equals("assistant") && Answer.of(turn).isEmpty());
+    return IntStream.range(0, dialogue.messages().size())
+        .filter(dialogue::learns)
+        .anyMatch(turn -> Answer.of(dialogue.messages().get(turn)).isEmpty());
   }
 
   private Optional<SftExample> completion(
@@ -157,9 +190,9 @@ public final class Tokenization {
     return Math.max(1, Math.min(lengths.maxPromptTokens(), lengths.maxTokens() - answer));
   }
 
-  private Optional<SftExample> dialogue(Segments.Marked whole, Trained trained, Work work) {
+  private Optional<SftExample> dialogue(Marked whole, Trained trained, Work work) {
     work.longest(whole.tokens().size());
-    Segments.Marked marked = whole;
+    Marked marked = whole;
     if (whole.tokens().size() > lengths.maxTokens()) {
       if (dropping()) {
         return Optional.empty();
@@ -167,13 +200,13 @@ public final class Tokenization {
       work.truncate();
       marked = whole.lastOf(lengths.maxTokens(), begins(whole.tokens()));
     }
-    TokenIds reads = reads(marked.tokens(), marked.said(), trained);
+    TokenIds reads = reads(marked, trained);
     return Optional.of(new SftExample(new Sequence(marked.tokens(), reads)))
         .filter(example -> example.sequence().reads().size() > 0);
   }
 
   /** Text without parts loses its end. */
-  private Optional<SftExample> plainText(Segments.Marked whole, Work work) {
+  private Optional<SftExample> plainText(Marked whole, Work work) {
     TokenIds tokens = whole.tokens();
     work.longest(tokens.size());
     if (tokens.size() > lengths.maxTokens()) {
@@ -182,17 +215,17 @@ public final class Tokenization {
       }
       tokens = cutEnd(tokens, lengths.maxTokens(), work);
     }
-    TokenIds reads = reads(tokens, whole.said(), Trained.ALL);
+    TokenIds reads = reads(Marked.said(tokens), Trained.ALL);
     return Optional.of(new SftExample(new Sequence(tokens, reads)))
         .filter(example -> example.sequence().reads().size() > 0);
   }
 
   /** The position before each token that is trained. */
-  private static TokenIds reads(TokenIds tokens, boolean[] said, Trained trained) {
-    int[] reads = new int[tokens.size()];
+  private static TokenIds reads(Marked marked, Trained trained) {
+    int[] reads = new int[marked.tokens().size()];
     int count = 0;
-    for (int t = 1; t < tokens.size(); t++) {
-      if (trained == Trained.ALL || said[t]) {
+    for (int t = 1; t < reads.length; t++) {
+      if (trained == Trained.ALL ? !marked.masked()[t] : marked.said()[t]) {
         reads[count++] = t - 1;
       }
     }
@@ -272,9 +305,10 @@ public final class Tokenization {
     if (record instanceof DataRecord.PlainText plain) {
       return new PromptText.Plain(plain.text());
     }
-    Conversation conversation = ((DataRecord.Dialogue) record).conversation();
+    DataRecord.Dialogue dialogue = (DataRecord.Dialogue) record;
+    Conversation conversation = dialogue.conversation();
     List<ChatMessage> turns = conversation.messages();
-    int end = turns.size();
+    int end = dialogue.prompt() > 0 ? dialogue.prompt() : turns.size();
     while (end > 0 && turns.get(end - 1).role().equals("assistant")) {
       end--;
     }
@@ -306,7 +340,14 @@ public final class Tokenization {
       work.end(example.isPresent());
     }
     if (examples.isEmpty()) {
-      throw new DataException(nothingLeft(what, records.size(), work));
+      throw new DataException(
+          (stage.isEmpty() ? "" : stage + ": ")
+              + NothingLeft.describe(
+                  what + (list.isEmpty() ? "" : " of " + list),
+                  records.size(),
+                  lengths,
+                  work.longest,
+                  work.leftOut));
     }
     return new Tokenized<>(
         examples,
@@ -324,13 +365,17 @@ public final class Tokenization {
                     "left unused: "
                         + field
                         + ", of which the model's chat template writes nothing in "
-                        + count
-                        + (count == 1 ? " record" : " records")));
+                        + Counted.of(count, "records")));
     if (segments.unanswered() > 0) {
       notices.add(
           "left unused: turns behind the assistant's last one, in "
-              + segments.unanswered()
-              + (segments.unanswered() == 1 ? " record" : " records"));
+              + Counted.of(segments.unanswered(), "records"));
+    }
+    if (segments.others() > 0) {
+      notices.add(
+          "learned as well: turns that are not the assistant's, within the completions of "
+              + Counted.of(segments.others(), "records")
+              + "; train-on = assistant learns the assistant's alone");
     }
     if (segments.templated() > 0 && segments.plain() > 0) {
       notices.add(
@@ -345,52 +390,10 @@ public final class Tokenization {
     return notices;
   }
 
-  private String nothingLeft(String what, int records, Work work) {
-    int undesirable = work.leftOut.getOrDefault(LengthReport.UNDESIRABLE, 0);
-    int same = work.leftOut.getOrDefault(LengthReport.SAME, 0);
-    int empty = work.leftOut.getOrDefault(LengthReport.EMPTY, 0);
-    String none = "none of " + records + " " + what + " ";
-    if (undesirable == records) {
-      return none
-          + "is to be imitated: the label of each is false (KTO marks so what a model should not"
-          + " say). Give answers whose label is true, pairs to the reward model or DPO, or name"
-          + " the label in the source's ignore to imitate them all the same";
-    }
-    if (same == records) {
-      return none
-          + "has two different answers, at least not within "
-          + lengths.maxTokens()
-          + " tokens; nothing can be learned from them";
-    }
-    if (empty == records) {
-      return none + "has an answer with anything in it; nothing can be learned from them";
-    }
-    String others =
-        undesirable + same + empty == 0
-            ? ""
-            : " (of the others "
-                + undesirable
-                + " have a label that is false, "
-                + same
-                + " have two answers the same and "
-                + empty
-                + " an empty answer)";
-    return none
-        + "fits the length policy (prompts of at most "
-        + lengths.maxPromptTokens()
-        + " tokens, "
-        + lengths.maxTokens()
-        + " in all; the longest has "
-        + work.longest
-        + ")"
-        + others
-        + ": raise data.max-tokens or data.max-prompt-tokens, or set data.too-long = truncate";
-  }
-
   /** A pass over records: counts what is cut and what is left out. */
   private static final class Work {
     private final Segments segments;
-    private final Map<String, Integer> leftOut = new HashMap<>();
+    private final Map<String, Integer> leftOut = new TreeMap<>();
     private int truncated;
     private int longest;
     private boolean cut;

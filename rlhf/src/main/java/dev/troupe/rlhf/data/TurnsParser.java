@@ -57,6 +57,7 @@ final class TurnsParser {
     String role = turn.text(Shape.MESSAGES, oneOf(turn, "from", "role"));
     String contentKey = oneOf(turn, "value", "content");
     if (role.equals("function_call")) {
+      Imitation.readFlags(turn);
       return functionCall(turn, contentKey);
     }
     String known = ROLE_ALIASES.getOrDefault(role, role);
@@ -69,7 +70,9 @@ final class TurnsParser {
               + role
               + "\", expected system, user (human), assistant (gpt) or tool");
     }
-    checkLearned(turn, known);
+    if (known.equals("assistant")) {
+      Imitation.readFlags(turn);
+    }
     Map<String, @Nullable Object> fields = new LinkedHashMap<>();
     String content = content(record, turn, contentKey, fields);
     for (String name : turn.unread()) {
@@ -103,8 +106,14 @@ final class TurnsParser {
       throw turn.lacks(Shape.MESSAGES, key);
     }
     if (value.isArray()) {
+      List<Object> parts = new ArrayList<>();
       StringBuilder text = new StringBuilder();
-      value.forEach(part -> text.append(part(record, key, part)));
+      for (JsonNode node : value) {
+        String part = part(record, key, node);
+        parts.add(Map.of("type", "text", "text", part));
+        text.append(part);
+      }
+      fields.put("content", parts);
       return text.toString();
     }
     if (!value.isTextual()) {
@@ -113,7 +122,7 @@ final class TurnsParser {
     return value.textValue();
   }
 
-  /** Parts are one text, with nothing between them. */
+  /** The text of a part. */
   private static String part(Fields record, String key, JsonNode node) {
     if (node.isTextual()) {
       return node.textValue();
@@ -133,27 +142,6 @@ final class TurnsParser {
     String text = part.text(Shape.MESSAGES, "text");
     part.unread().forEach(name -> record.unread(key + "[]." + name));
     return text;
-  }
-
-  /** OpenAI's weight and Axolotl's train take a turn out of training, which nothing here does. */
-  private static void checkLearned(Fields turn, String role) {
-    for (String key : List.of("weight", "train")) {
-      if (turn.has(key) && role.equals("assistant")) {
-        JsonNode value = turn.node().get(key);
-        boolean learned = value.isBoolean() ? value.booleanValue() : value.asDouble(0) == 1;
-        if (!learned) {
-          throw DataException.at(
-              turn.origin(),
-              "an assistant's turn has \""
-                  + key
-                  + "\": "
-                  + value
-                  + ", and every assistant's turn is learned; leave the record out, or end it"
-                  + " before the turn");
-        }
-        turn.read(key);
-      }
-    }
   }
 
   /** ShareGPT's call of a function: JSON with its name and arguments. */

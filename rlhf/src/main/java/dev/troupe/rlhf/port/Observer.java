@@ -23,8 +23,11 @@ public interface Observer {
   /** Experiences of a step, for people to look at. */
   void experiences(String stage, long step, List<Experience> experiences);
 
-  /** Something a person should know. */
+  /** Something a person should know and may have to act on. */
   void notice(String stage, String text);
+
+  /** Something a person may want to know; nothing is wrong. */
+  void info(String stage, String text);
 
   /** True when the run should stop at the next step boundary. */
   boolean cancelled();

@@ -37,8 +37,10 @@ public interface Text {
    *
    * @param text for {@link #encodeRendered}
    * @param said whether an assistant says it: its content and its end of turn
+   * @param turn of what an assistant says, which turn it is of, from 0; −1 where that can't be
+   *     told, and for all else
    */
-  record Part(String text, boolean said) {}
+  record Part(String text, boolean said, int turn) {}
 
   /**
    * The chat template applied without a prompt, cut where an assistant begins and ends to speak.

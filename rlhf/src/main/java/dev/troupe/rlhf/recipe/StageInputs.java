@@ -1,6 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.rlhf.data.Counted;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.DataRecord;
@@ -58,13 +59,17 @@ public final class StageInputs {
    * @param section of the configuration, which errors name, as in all that follow
    */
   public TrainingData<SftExample> texts(String section, Trained trainOn, int heldOut) {
-    Tokenized<SftExample> all = tokenization.sft(StageData.sft(data, seed, reading), trainOn);
+    Tokenized<SftExample> all =
+        tokenization.of(section, "data.sft").sft(StageData.sft(data, seed, reading), trainOn);
     return split(section + ".held-out", "texts", all, heldOut);
   }
 
   /** Pairs of a better and a worse answer. */
   public TrainingData<TokenPair> pairs(String section, int heldOut) {
-    Tokenized<TokenPair> all = tokenization.pairs(StageData.preferences(data, seed, reading));
+    Tokenized<TokenPair> all =
+        tokenization
+            .of(section, "data.preferences")
+            .pairs(StageData.preferences(data, seed, reading));
     return split(section + ".held-out", "pairs", all, heldOut);
   }
 
@@ -82,7 +87,9 @@ public final class StageInputs {
     Lengths.checkAnswer(section + ".generation.max-new-tokens", answer, data, text);
     Lengths.checkAnswer(section + ".evaluation.generation.max-new-tokens", measured, data, text);
     Tokenized<Prompt> all =
-        tokenization.prompts(StageData.prompts(data, seed, reading), Math.max(answer, measured));
+        tokenization
+            .of(section, "data.prompts")
+            .prompts(StageData.prompts(data, seed, reading), Math.max(answer, measured));
     int heldOut = evaluation.heldOut();
     checkHeldOut(section + ".evaluation.held-out", "prompts", all.examples(), heldOut);
     checkRound(section, perRound, all.examples().size() - heldOut, heldOut);
@@ -119,7 +126,9 @@ public final class StageInputs {
   /** Texts that are mixed into other training. */
   public List<SftExample> pretraining() {
     Tokenized<SftExample> all =
-        tokenization.sft(StageData.pretraining(data, seed, reading), Trained.ALL);
+        tokenization
+            .of("ppo", "data.pretraining")
+            .sft(StageData.pretraining(data, seed, reading), Trained.ALL);
     reports.add(all.report().describe("texts of pre-training"));
     reports.addAll(all.notices());
     return all.examples();
@@ -158,9 +167,7 @@ public final class StageInputs {
               + " is "
               + count
               + " and the data have "
-              + all.size()
-              + " "
-              + what
+              + Counted.of(all.size(), what)
               + " after the length policy; at least one must be left to train on: lower it or give"
               + " more data");
     }

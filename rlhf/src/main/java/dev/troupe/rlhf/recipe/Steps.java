@@ -158,6 +158,10 @@ final class Steps {
     context.observer().notice(context.stage(), text);
   }
 
+  private void info(String text) {
+    context.observer().info(context.stage(), text);
+  }
+
   /**
    * After the last step: the first of the roles is put into the state that is the result, and saved
    * where the stage is done; the last sound state is saved where it failed.
@@ -190,7 +194,7 @@ final class Steps {
 
   private void takeBest(Progress progress, Best found, boolean early) {
     if (early) {
-      notice(
+      info(
           String.format(
               Locale.ROOT,
               "stopped early after step %d of %d: %d measurements in a row were not better",
@@ -199,7 +203,7 @@ final class Steps {
               progress.sinceBest()));
     }
     if (found.step() != progress.step()) {
-      notice(
+      info(
           String.format(
               Locale.ROOT,
               "the best %s, %s, was measured after step %d: that state is the result",

@@ -62,16 +62,17 @@ record LetterText(boolean hasChatTemplate, boolean begins, int contextLength) im
   public List<Part> renderParts(Conversation conversation) {
     List<Part> parts = new ArrayList<>();
     if (conversation.variables().containsKey("tools")) {
-      parts.add(new Part(render(conversation.first(0), false), false));
+      parts.add(new Part(render(conversation.first(0), false), false, -1));
     }
-    for (ChatMessage message : conversation.messages()) {
+    for (int i = 0; i < conversation.messages().size(); i++) {
+      ChatMessage message = conversation.messages().get(i);
       String opening = "<" + message.role() + ">";
       boolean said = message.role().equals("assistant");
       parts.add(
-          new Part(said ? opening : render(new Conversation(List.of(message)), false), false));
+          new Part(said ? opening : render(new Conversation(List.of(message)), false), false, -1));
       if (said) {
-        parts.add(new Part(written(message) + END, true));
-        parts.add(new Part("\n", false));
+        parts.add(new Part(written(message) + END, true, i));
+        parts.add(new Part("\n", false, -1));
       }
     }
     return parts;

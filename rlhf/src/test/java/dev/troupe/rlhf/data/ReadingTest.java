@@ -59,8 +59,9 @@ class ReadingTest {
                 RecordFile.read(SourceConfig.of(bomb.toString()), 1 << 30, 1, Reading.unwatched()))
         .hasMessage(
             bomb
-                + ": has more than 1 MiB of text (data.max-megabytes), not compressed; read fewer"
-                + " records (limit), or raise the bound if the memory holds it");
+                + ": has more than 1 MiB of text, not compressed (data.max-megabytes); read fewer"
+                + " records (limit), or raise the bound if the heap holds four times as much"
+                + " (TROUPE_HEAP)");
   }
 
   @Test
@@ -90,7 +91,15 @@ class ReadingTest {
   @Test
   void config_bounds_arePositive() {
     assertThatThrownBy(() -> bounded(0, 1)).hasMessage("max-records is 0, allowed: at least 1");
-    assertThatThrownBy(() -> bounded(1, 0)).hasMessage("max-megabytes is 0, allowed: at least 1");
+    assertThatThrownBy(() -> bounded(1, -1)).hasMessage("max-megabytes is -1, allowed: at least 0");
+  }
+
+  @Test
+  void config_withoutABoundOnText_followsTheHeap() {
+    assertThat(DataConfig.megabytes(7, 1L << 40)).isEqualTo(7);
+    assertThat(DataConfig.megabytes(0, 2L << 30)).isEqualTo(512);
+    assertThat(DataConfig.megabytes(0, 8L << 30)).isEqualTo(2048);
+    assertThat(DataConfig.megabytes(0, 1000)).isEqualTo(1);
   }
 
   private static DataConfig bounded(int records, int megabytes) {

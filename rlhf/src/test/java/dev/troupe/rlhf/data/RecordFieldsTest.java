@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.rlhf.data.DataRecord.Completion;
 import dev.troupe.rlhf.data.DataRecord.Dialogue;
+import dev.troupe.rlhf.data.DataRecord.PlainText;
 import dev.troupe.rlhf.data.DataRecord.Preference;
 import dev.troupe.rlhf.data.PromptText.Chat;
 import dev.troupe.rlhf.data.PromptText.Instruction;
@@ -155,7 +156,10 @@ class RecordFieldsTest {
                 "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\":"
                     + " \"h\", \"image\": null, \"cache\": 1}, {\"type\": \"text\", \"text\": \"i\"}"
                     + "]}, {\"role\": \"assistant\", \"content\": \"yo\"}]}");
-    assertThat(dialogue.messages()).containsExactly(USER, SAID);
+    List<Map<String, String>> parts =
+        List.of(Map.of("type", "text", "text", "h"), Map.of("type", "text", "text", "i"));
+    assertThat(dialogue.messages())
+        .containsExactly(new ChatMessage("user", "hi", Map.of("content", parts)), SAID);
     assertThat(notices()).containsExactly("r.jsonl: left unused: content[].cache (1 record)");
     refused(
         "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image_url\", \"image_url\":"
@@ -239,9 +243,23 @@ class RecordFieldsTest {
         "has a \"system\" and its turns begin with another; leave one of them out");
     refused(
         "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\","
-            + " \"content\": \"yo\", \"weight\": 0}]}",
-        "an assistant's turn has \"weight\": 0, and every assistant's turn is learned; leave the"
-            + " record out, or end it before the turn");
+            + " \"content\": \"yo\", \"weight\": 0.5}]}",
+        "an assistant's turn has \"weight\": 0.5, expected 1 or true to learn it, or 0 or false to"
+            + " leave it out of what is learned");
+    refused(
+        "{\"messages\": [{\"role\": \"assistant\", \"content\": \"yo\", \"train_detail\": [{}]}]}",
+        "an assistant's turn says in detail which of its letters are learned, and a turn is learned"
+            + " as a whole or not at all; split it, or remove the field");
+    refused(
+        "{\"prompt\": \"p\", \"chosen\": {\"role\": \"assistant\", \"content\": \"yo\","
+            + " \"weight\": 0}, \"rejected\": \"r\"}",
+        "the answer in \"chosen\" is marked as not to be learned, and a pair is learned by both of"
+            + " its answers; leave the record out");
+    refused(
+        "{\"prompt\": \"p\", \"chosen\": \"a\", \"rejected\": \"r\", \"label\": false}",
+        "has \"label\": false beside two answers, and whether that turns them round can't be told;"
+            + " leave the record out, or name the field in the source's ignore to take the answers"
+            + " as they are");
     refused(
         "{\"prompt\": \"other\", \"chosen\": ["
             + TURNS
@@ -272,12 +290,84 @@ class RecordFieldsTest {
     refused(
         "{\"conversations\": [{\"from\": \"human\", \"role\": \"assistant\", \"value\": \"Ho\"}]}",
         "a turn has both \"from\" and \"role\", which mean the same; leave one out");
-    refused(
-        "{\"prompt\": [{\"role\": \"user\", \"content\": \"hi\"}], \"completion\": ["
-            + TURNS
-            + "]}",
-        "\"completion\" is a list of 2 turns, expected one assistant's turn in it; several are"
-            + " written as \"messages\"");
+  }
+
+  @Test
+  void completion_ofSeveralTurns_isADialogueBehindItsPrompt() throws IOException {
+    String masked = ", {\"role\": \"assistant\", \"content\": \"no\", \"weight\": 0}]";
+    Dialogue dialogue =
+        (Dialogue)
+            one(
+                "{\"prompt\": [{\"role\": \"user\", \"content\": \"hi\"}], \"completion\": ["
+                    + TURNS
+                    + masked
+                    + ", \"system\": \"s\"}");
+    assertThat(dialogue.prompt()).isEqualTo(2);
+    assertThat(dialogue.masked()).containsExactly(4);
+    assertThat(dialogue.messages())
+        .containsExactly(
+            new ChatMessage("system", "s"), USER, USER, SAID, new ChatMessage("assistant", "no"));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "weight, 0", "train, false", "training, false", "trainable, false", "loss, false",
+    "loss, 0", "loss_weight, 0.0", "loss_scale, 0", "weight, '\"0\"'", "loss, '\"False\"'"
+  })
+  void turn_markedAsNotToLearn_isMasked(String field, String value) throws IOException {
+    Dialogue dialogue =
+        (Dialogue)
+            one(
+                "{\"messages\": ["
+                    + TURNS
+                    + ", {\"role\": \"assistant\", \"content\": \"no\", \""
+                    + field
+                    + "\": "
+                    + value
+                    + "}], \"system\": \"s\"}");
+    assertThat(dialogue.masked()).containsExactly(3);
+    assertThat(dialogue.messages().get(3)).isEqualTo(new ChatMessage("assistant", "no"));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "label, false",
+    "label, 0",
+    "label, -1",
+    "label, '\"undesirable\"'",
+    "label, '\"Bad\"'",
+    "label, '\"thumbs down\"'",
+    "kto_tag, '\"False\"'",
+    "desirable, false",
+    "is_desirable, 0",
+    "undesirable, true",
+    "train, false",
+    "weight, 0",
+    "loss, false"
+  })
+  void record_markedAsNotToImitate_isMarkedInEveryShape(String field, String value)
+      throws IOException {
+    String mark = ", \"" + field + "\": " + value + "}";
+    assertThat(((Completion) one("{\"prompt\": \"p\", \"completion\": \"c\"" + mark)).desirable())
+        .isFalse();
+    assertThat(((Completion) one("{\"question\": \"p\", \"answer\": \"c\"" + mark)).desirable())
+        .isFalse();
+    assertThat(((Completion) one("{\"instruction\": \"p\", \"output\": \"c\"" + mark)).desirable())
+        .isFalse();
+    assertThat(((Dialogue) one("{\"messages\": [" + TURNS + "]" + mark)).desirable()).isFalse();
+    assertThat(((PlainText) one("{\"text\": \"t\"" + mark)).desirable()).isFalse();
+    String task = "{\"instruction\": \"i\", \"instances\": [{\"input\": \"a\", \"output\": \"b\"";
+    assertThat(((Completion) one(task + "}]" + mark)).desirable()).isFalse();
+    assertThat(((Completion) one(task + mark + "]}")).desirable()).isFalse();
+    assertThat(notices()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"label, true", "label, 1", "label, '\"good\"'", "undesirable, false", "desirable, 1"})
+  void record_markedAsToImitate_isTaken(String field, String value) throws IOException {
+    assertThat(((PlainText) one("{\"text\": \"t\", \"" + field + "\": " + value + "}")).desirable())
+        .isTrue();
+    assertThat(notices()).isEmpty();
   }
 
   @Test

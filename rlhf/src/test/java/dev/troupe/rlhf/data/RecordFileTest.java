@@ -141,7 +141,12 @@ class RecordFileTest {
       return new Completion(
           origin, completion.prompt(), completion.answer(), completion.desirable());
     } else if (record instanceof Dialogue dialogue) {
-      return new Dialogue(origin, dialogue.conversation(), dialogue.desirable());
+      return new Dialogue(
+          origin,
+          dialogue.conversation(),
+          dialogue.prompt(),
+          dialogue.masked(),
+          dialogue.desirable());
     } else if (record instanceof Preference pair) {
       return new Preference(origin, pair.prompt(), pair.better(), pair.worse(), pair.margin());
     } else if (record instanceof BarePrompt bare) {

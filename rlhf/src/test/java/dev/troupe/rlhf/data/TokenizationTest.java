@@ -21,11 +21,13 @@ import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
@@ -213,13 +215,14 @@ class TokenizationTest {
 
     @Override
     public List<Part> renderParts(Conversation conversation) {
-      return conversation.messages().stream()
-          .map(
-              message ->
-                  message.role().equals("assistant")
-                      ? new Part(message.content() + end, true)
-                      : new Part(message.content() + ":", false))
-          .toList();
+      List<Part> parts = new ArrayList<>();
+      for (ChatMessage message : conversation.messages()) {
+        parts.add(
+            message.role().equals("assistant")
+                ? new Part(message.content() + end, true, parts.size())
+                : new Part(message.content() + ":", false, -1));
+      }
+      return parts;
     }
 
     @Override
@@ -293,7 +296,7 @@ class TokenizationTest {
     assertThat(marked(cut.examples().get(1).sequence())).isEqualTo("defGH$");
     assertThat(marked(cut.examples().get(2).sequence())).isEqualTo("bCDEFG");
     assertThat(dropped.report().describe("texts"))
-        .isEqualTo("1 texts (2 dropped as too long, 0 truncated; the longest had 9 tokens)");
+        .isEqualTo("1 text (2 dropped as too long, 0 truncated; the longest had 9 tokens)");
   }
 
   @Test
@@ -334,11 +337,11 @@ class TokenizationTest {
     assertThat(both.report().leftOut()).isEqualTo(Map.of("both answers the same", 1));
     assertThat(both.report().describe("pairs"))
         .isEqualTo(
-            "1 pairs (0 dropped as too long, 1 truncated; the longest had 12 tokens); 1 left out:"
+            "1 pair (0 dropped as too long, 1 truncated; the longest had 12 tokens); 1 left out:"
                 + " both answers the same");
     assertThatThrownBy(() -> text.pairs(List.of(equal)))
         .hasMessage(
-            "none of 1 pairs has two different answers, at least not within 5 tokens; nothing can"
+            "none of 1 pair has two different answers, at least not within 5 tokens; nothing can"
                 + " be learned from them");
   }
 
@@ -357,7 +360,16 @@ class TokenizationTest {
     Preference pair = new Preference(ORIGIN, new Plain("a"), "", "no", 0);
     assertThatThrownBy(() -> text.pairs(List.of(pair)))
         .hasMessage(
-            "none of 1 pairs has an answer with anything in it; nothing can be learned from them");
+            "none of 1 pair has an answer with anything in it; nothing can be learned from them");
+  }
+
+  @Test
+  void nothingLeft_ofAStage_namesItAndItsList() {
+    Tokenization text = dropping(5, 4).of("reward", "data.preferences");
+    Preference pair = new Preference(ORIGIN, new Plain("abcdef"), "gh", "ij", 0);
+    assertThatThrownBy(() -> text.pairs(List.of(pair, pair)))
+        .hasMessageStartingWith(
+            "reward: none of 2 pairs of data.preferences fits the length policy (");
   }
 
   @Test
@@ -368,20 +380,86 @@ class TokenizationTest {
             ORIGIN,
             new Conversation(
                 List.of(new ChatMessage("user", "a"), new ChatMessage("assistant", "b"))),
+            0,
+            Set.of(),
             false);
     Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
     Tokenized<SftExample> all =
-        text.sft(List.of(bad, completion("a", "b"), badToo), Trained.COMPLETION);
+        text.sft(
+            List.of(bad, completion("a", "b"), badToo, new PlainText(ORIGIN, "t", false)),
+            Trained.COMPLETION);
     assertThat(all.examples()).hasSize(1);
-    assertThat(all.report().leftOut()).isEqualTo(Map.of("label is false", 2));
-    assertThat(all.report().describe("texts")).endsWith("; 2 left out: label is false");
+    assertThat(all.report().leftOut()).isEqualTo(Map.of("marked as not to imitate", 3));
+    assertThat(all.report().describe("texts")).endsWith("; 3 left out: marked as not to imitate");
     assertThatThrownBy(() -> text.sft(List.of(bad), Trained.COMPLETION))
         .hasMessage(
-            "none of 1 texts is to be imitated: the label of each is false (KTO marks so what a"
-                + " model should not say). Give answers whose label is true, pairs to the reward"
-                + " model or DPO, or name the label in the source's ignore to imitate them all the"
-                + " same");
+            "none of 1 text is to be imitated: each is marked so (KTO's label: false, and the like)."
+                + " Give answers to imitate, pairs to the reward model or DPO, or name the label in"
+                + " the source's ignore to imitate them all the same");
     assertThat(text.prompts(List.of(bad), 5).examples()).hasSize(1);
+  }
+
+  private static Dialogue dialogue(int prompt, Set<Integer> masked, String... turns) {
+    List<ChatMessage> messages = new ArrayList<>();
+    for (int i = 0; i < turns.length; i += 2) {
+      messages.add(new ChatMessage(turns[i], turns[i + 1]));
+    }
+    return new Dialogue(ORIGIN, new Conversation(messages), prompt, masked, true);
+  }
+
+  @Test
+  void sft_turnsMarkedAsNotToLearn_areReadAndNotLearned() {
+    Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
+    String[] turns = {"user", "a", "assistant", "b", "user", "c", "assistant", "d"};
+    assertThat(sft(text, dialogue(0, Set.of(1), turns), Trained.COMPLETION))
+        .isEqualTo("<user>a$\n<assistant>b$\n<user>c$\n<assistant>D$");
+    assertThat(sft(text, dialogue(0, Set.of(3), turns), Trained.COMPLETION))
+        .as("what follows the last that is learned is not read")
+        .isEqualTo("<user>a$\n<assistant>B$");
+    assertThat(sft(text, dialogue(0, Set.of(1), turns), Trained.ALL))
+        .isEqualTo("<USER>A$\n<ASSISTANT>b$\n<USER>C$\n<ASSISTANT>D$");
+    assertThat(sft(with(CHATTY, Format.AUTO, 20, 19), dialogue(0, Set.of(1), turns), Trained.ALL))
+        .isEqualTo("sER>C$\n<ASSISTANT>D$");
+    Tokenized<SftExample> all =
+        text.sft(
+            List.of(dialogue(0, Set.of(1, 3), turns), completion("a", "b")), Trained.COMPLETION);
+    assertThat(all.report().leftOut()).isEqualTo(Map.of("no turn is to be learned", 1));
+    assertThatThrownBy(
+            () -> text.sft(List.of(dialogue(0, Set.of(1, 3), turns)), Trained.COMPLETION))
+        .hasMessage(
+            "none of 1 text has a turn that is to be learned (weight: 0 and the like); name the"
+                + " field in the source's ignore to learn them all the same");
+  }
+
+  /** As TRL: all of a completion is learned, or where it is asked for the assistant's turns. */
+  @Test
+  void sft_completionOfSeveralTurns_isLearnedWholeOrByTheAssistantAlone() {
+    Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
+    Dialogue record =
+        dialogue(2, Set.of(), "user", "q", "assistant", "w", "user", "a", "assistant", "b");
+    assertThat(sft(text, record, Trained.COMPLETION))
+        .isEqualTo("<user>q$\n<assistant>w$\n<USER>A$\n<ASSISTANT>B$");
+    Dialogue opened =
+        dialogue(1, Set.of(), "user", "q", "assistant", "w", "user", "a", "assistant", "b");
+    assertThat(sft(text, opened, Trained.COMPLETION))
+        .isEqualTo("<user>q$\n<assistant>W$\n<USER>A$\n<ASSISTANT>B$");
+    assertThat(text.sft(List.of(opened), Trained.COMPLETION).notices())
+        .containsExactly(
+            "learned as well: turns that are not the assistant's, within the completions of 1"
+                + " record; train-on = assistant learns the assistant's alone");
+    assertThat(sft(text, opened, Trained.ASSISTANT))
+        .isEqualTo("<user>q$\n<assistant>W$\n<user>a$\n<assistant>B$");
+    assertThat(text.sft(List.of(opened), Trained.ASSISTANT).notices()).isEmpty();
+    Dialogue masked =
+        dialogue(1, Set.of(1), "user", "q", "assistant", "w", "user", "a", "assistant", "b");
+    assertThat(sft(text, masked, Trained.COMPLETION))
+        .isEqualTo("<user>q$\n<assistant>w$\n<USER>A$\n<ASSISTANT>B$");
+    Dialogue maskedTool =
+        dialogue(1, Set.of(2), "user", "q", "assistant", "w", "user", "a", "assistant", "b");
+    assertThat(sft(text, maskedTool, Trained.COMPLETION))
+        .isEqualTo("<user>q$\n<assistant>W$\n<user>a$\n<assistant>B$");
+    assertThat(text.prompts(List.of(opened), 5).examples().get(0).text())
+        .isEqualTo("<user>q</s>\n<assistant>");
   }
 
   @Test
@@ -393,6 +471,8 @@ class TokenizationTest {
             new Conversation(
                 List.of(new ChatMessage("user", "a"), new ChatMessage("assistant", "b", fields)),
                 Map.of("tools", List.of("t"), "level", 3)),
+            0,
+            Set.of(),
             true);
     Tokenized<SftExample> all =
         with(CHATTY, Format.AUTO, 100, 50).sft(List.of(dialogue, dialogue), Trained.COMPLETION);
@@ -498,7 +578,7 @@ class TokenizationTest {
     assertThatThrownBy(() -> dropping(10, 4).prompts(records, 2))
         .isInstanceOf(DataException.class)
         .hasMessage(
-            "none of 1 prompts fits the length policy (prompts of at most 4 tokens, 10 in all; the"
+            "none of 1 prompt fits the length policy (prompts of at most 4 tokens, 10 in all; the"
                 + " longest has 8): raise data.max-tokens or data.max-prompt-tokens, or set"
                 + " data.too-long = truncate");
   }

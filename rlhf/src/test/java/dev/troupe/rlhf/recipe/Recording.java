@@ -10,6 +10,7 @@ import java.util.Map;
 final class Recording implements Observer {
   final List<Map<String, Double>> steps = new ArrayList<>();
   final List<String> notices = new ArrayList<>();
+  final List<String> infos = new ArrayList<>();
   final List<Experience> experiences = new ArrayList<>();
   private final int cancelAfter;
 
@@ -39,6 +40,11 @@ final class Recording implements Observer {
   @Override
   public void notice(String stage, String text) {
     notices.add(text);
+  }
+
+  @Override
+  public void info(String stage, String text) {
+    infos.add(text);
   }
 
   @Override

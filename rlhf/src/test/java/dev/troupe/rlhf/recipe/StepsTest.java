@@ -212,7 +212,8 @@ class StepsTest {
     assertThat(result.heldOutLossAfter()).contains(least);
     assertThat(cast.disk.get("out/sft"))
         .containsExactly(parameters(cast.disk.get("sft/" + found.step() + "/policy")));
-    assertThat(observer.notices)
+    assertThat(observer.notices).isEmpty();
+    assertThat(observer.infos)
         .anyMatch(text -> text.startsWith("stopped early after step " + result.steps()))
         .anyMatch(text -> text.startsWith("the best heldOutLoss, "));
   }

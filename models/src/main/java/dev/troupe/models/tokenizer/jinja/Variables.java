@@ -75,7 +75,7 @@ public final class Variables {
    * @param content text whose letters keep the message's number as their origin, as those of {@code
    *     fields} do
    * @param fields what else it has. What is null is left out, as transformers does since version 5;
-   *     a content among them, which can only be null, takes the other away
+   *     a content among them takes the other's place: a list of parts, or null, which takes it away
    */
   public record Message(String role, String content, Map<String, @Nullable Object> fields) {}
 
