@@ -22,6 +22,7 @@ import org.apache.parquet.io.RecordReader;
 import org.apache.parquet.schema.GroupType;
 import org.apache.parquet.schema.LogicalTypeAnnotation;
 import org.apache.parquet.schema.MessageType;
+import org.apache.parquet.schema.PrimitiveStringifier;
 import org.apache.parquet.schema.PrimitiveType;
 import org.apache.parquet.schema.Type;
 
@@ -181,6 +182,9 @@ final class ParquetRows {
 
   private static JsonNode primitive(
       Group group, int index, int item, PrimitiveType type, Origin origin) {
+    if (isNoPlainNumber(type)) {
+      return JSON.textNode(stringified(group, index, item, type));
+    }
     return switch (type.getPrimitiveTypeName()) {
       case BOOLEAN -> JSON.booleanNode(group.getBoolean(index, item));
       case INT32 -> JSON.numberNode(group.getInteger(index, item));
@@ -188,7 +192,31 @@ final class ParquetRows {
       case FLOAT -> JSON.numberNode((double) group.getFloat(index, item));
       case DOUBLE -> JSON.numberNode(group.getDouble(index, item));
       case BINARY -> binary(group.getBinary(index, item).getBytes(), type, origin);
-      case INT96, FIXED_LEN_BYTE_ARRAY -> JSON.textNode(group.getValueToString(index, item));
+      case INT96, FIXED_LEN_BYTE_ARRAY ->
+          JSON.textNode(stringified(group, index, item, type)); // no number without a meaning
+    };
+  }
+
+  /** Decimals, dates, times and unsigned numbers are stored as other numbers than they are. */
+  private static boolean isNoPlainNumber(PrimitiveType type) {
+    LogicalTypeAnnotation kind = type.getLogicalTypeAnnotation();
+    return kind instanceof LogicalTypeAnnotation.DecimalLogicalTypeAnnotation
+        || kind instanceof LogicalTypeAnnotation.DateLogicalTypeAnnotation
+        || kind instanceof LogicalTypeAnnotation.TimeLogicalTypeAnnotation
+        || kind instanceof LogicalTypeAnnotation.TimestampLogicalTypeAnnotation
+        || (kind instanceof LogicalTypeAnnotation.IntLogicalTypeAnnotation whole
+            && !whole.isSigned());
+  }
+
+  /** As a person writes it. */
+  private static String stringified(Group group, int index, int item, PrimitiveType type) {
+    PrimitiveStringifier as = type.stringifier();
+    return switch (type.getPrimitiveTypeName()) {
+      case INT32 -> as.stringify(group.getInteger(index, item));
+      case INT64 -> as.stringify(group.getLong(index, item));
+      case INT96 -> as.stringify(group.getInt96(index, item));
+      case BINARY, FIXED_LEN_BYTE_ARRAY -> as.stringify(group.getBinary(index, item));
+      case BOOLEAN, FLOAT, DOUBLE -> throw new IllegalStateException(type + " is a plain number");
     };
   }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.troupe.rlhf.data.DataRecord.Completion;
 import dev.troupe.rlhf.data.DataRecord.Dialogue;
 import dev.troupe.rlhf.data.DataRecord.PlainText;
+import dev.troupe.rlhf.data.DataRecord.Preference;
 import dev.troupe.rlhf.data.PromptText.Plain;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -14,6 +15,7 @@ import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -134,6 +136,42 @@ class SourceFilesTest {
             table("dialogues.parquet")
                 + ": left unused: id (1 record), keep (1 record), meta (1 record), score (1 record)");
     assertThat(BigInteger.ONE.shiftLeft(40)).isEqualTo(BigInteger.valueOf(1L << 40));
+  }
+
+  /** A decimal is not the whole number that it is stored as, and the rest is none either. */
+  @Test
+  void parquet_numbersStoredAsOthers_areWhatTheyMean() throws IOException {
+    List<String> rows = new ArrayList<>();
+    new ParquetRows(
+            table("margins.parquet"), (row, origin) -> rows.add(row.toString()), bytes -> {})
+        .read();
+    assertThat(rows)
+        .containsExactly(
+            "{\"prompt\":\"p\",\"chosen\":\"c\",\"rejected\":\"r\",\"margin\":\"1.50\","
+                + "\"big\":\"9223372036854775809\",\"half\":\"1.5\","
+                + "\"when\":\"2020-01-02T03:04:05.000000\",\"day\":\"2020-01-02\"}");
+    assertThat(((Preference) read(table("margins.parquet")).get(0)).margin()).isEqualTo(1.5);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"pages", "deltas"})
+  void parquet_everyKindOfPage_isRead(String name) {
+    Path file = table(name + ".parquet");
+    List<DataRecord> records = read(file);
+    assertThat(records).hasSize(100);
+    for (int i = 0; i < 100; i++) {
+      assertThat(records.get(i))
+          .isEqualTo(
+              new Completion(
+                  new Origin(file.toString(), i + 1), new Plain("p" + i % 7), "c é " + i));
+    }
+  }
+
+  @Test
+  void parquet_withoutRows_isEmpty() {
+    Path file = table("empty.parquet");
+    assertThatThrownBy(() -> read(file))
+        .hasMessageStartingWith(file + ": is empty, expected at least one record");
   }
 
   @Test

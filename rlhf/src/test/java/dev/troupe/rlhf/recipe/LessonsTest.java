@@ -23,8 +23,10 @@ class LessonsTest {
     Lesson lesson = lesson(Whitening.NONE);
 
     // With gamma and lambda 1 every return is 1, and an advantage is what the value misses of it.
-    assertThat(lesson.experience().critic().orElseThrow().returns().values()).containsExactly(1, 1, 1);
-    assertThat(lesson.experience().advantages().orElseThrow().values()).containsExactly(0.5f, 0.75f, 0);
+    assertThat(lesson.experience().critic().orElseThrow().returns().values())
+        .containsExactly(1, 1, 1);
+    assertThat(lesson.experience().advantages().orElseThrow().values())
+        .containsExactly(0.5f, 0.75f, 0);
   }
 
   @Test
@@ -57,7 +59,8 @@ class LessonsTest {
     assertThat(lesson.forPolicy().advantages().get(0))
         .isCloseTo(0.5f * (float) Math.exp(-0.5), within(1e-7f));
     assertThat(lesson.forPolicy().advantages().get(1)).isEqualTo(0.75f * 2);
-    assertThat(lesson.experience().advantages().orElseThrow().values()).containsExactly(0.5f, 0.75f, 0);
+    assertThat(lesson.experience().advantages().orElseThrow().values())
+        .containsExactly(0.5f, 0.75f, 0);
   }
 
   private static Lesson lesson(Whitening whitening) {

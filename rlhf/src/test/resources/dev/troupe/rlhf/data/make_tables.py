@@ -4,6 +4,9 @@
 
 """
 
+import datetime
+import decimal
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -53,3 +56,36 @@ rows = pa.table({"prompt": [f"p{i}" for i in range(5)], "completion": ["c"] * 5}
 for codec in ["none", "snappy", "gzip", "zstd", "lz4", "brotli"]:
     pq.write_table(rows, f"rows-{codec}.parquet", compression=codec, row_group_size=2, data_page_version="2.0" if codec == "zstd" else "1.0")
 pq.write_table(pa.table({"text": pa.array([b"ok", b"\xff"]).cast(pa.binary())}), "binary.parquet")
+
+# What is stored as another number than it is.
+margins = pa.table(
+    {
+        "prompt": ["p"],
+        "chosen": ["c"],
+        "rejected": ["r"],
+        "margin": pa.array([decimal.Decimal("1.50")], pa.decimal128(5, 2)),
+        "big": pa.array([2**63 + 1], pa.uint64()),
+        "half": pa.array([1.5], pa.float16()),
+        "when": [datetime.datetime(2020, 1, 2, 3, 4, 5)],
+        "day": [datetime.date(2020, 1, 2)],
+    }
+)
+pq.write_table(margins, "margins.parquet")
+
+# Every page kind that pyarrow writes, several row groups, nested lists of rows and a column of nulls.
+pages = pa.table(
+    {
+        "prompt": pa.array([f"p{i % 7}" for i in range(100)], pa.large_string()),
+        "completion": pa.array([f"c é {i}" for i in range(100)], pa.large_string()).dictionary_encode(),
+        "tags": [[{"a": [{"b": i}, {"b": None}], "c": None if i % 3 else "x"}] if i % 2 else [] for i in range(100)],
+        "none": pa.nulls(100),
+    }
+)
+pq.write_table(pages, "pages.parquet", row_group_size=37, data_page_size=256, data_page_version="2.0")
+pq.write_table(
+    pages.select(["prompt", "completion"]).cast(pa.schema([("prompt", pa.large_string()), ("completion", pa.large_string())])),
+    "deltas.parquet",
+    use_dictionary=False,
+    column_encoding={"prompt": "DELTA_BYTE_ARRAY", "completion": "DELTA_LENGTH_BYTE_ARRAY"},
+)
+pq.write_table(rows.slice(0, 0), "empty.parquet")
