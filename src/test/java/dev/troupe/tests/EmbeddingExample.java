@@ -4,8 +4,10 @@ package dev.troupe.tests;
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunHandle;
+import dev.troupe.actors.pipeline.RunRequest;
 import dev.troupe.actors.pipeline.RunResult;
 import dev.troupe.configuration.PipelineConfigurations;
+import dev.troupe.dashboard.DashboardServer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -18,10 +20,13 @@ final class EmbeddingExample {
     PipelineConfig config = loaded.value();
     RunHandle run =
         Pipeline.start(
-            config,
-            loaded.text(),
-            (stage, step, total, metrics) ->
-                System.out.printf(Locale.ROOT, "%s %d/%d %s%n", stage, step, total, metrics));
+            RunRequest.of(config, loaded.text())
+                .listener(
+                    (stage, step, total, metrics) ->
+                        System.out.printf(
+                            Locale.ROOT, "%s %d/%d %s%n", stage, step, total, metrics))
+                .page(DashboardServer::start));
+    run.page().ifPresent(page -> System.out.println("follow it on " + page));
     // run.cancel() stops at the next step; Pipeline.resume goes on from there.
     RunResult result = run.result().join();
     System.out.println(result.outcome() + ", see " + result.directory());
