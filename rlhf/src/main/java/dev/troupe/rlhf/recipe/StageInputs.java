@@ -105,7 +105,10 @@ public final class StageInputs {
    * @throws DataException when none can be scored, or too few are left to train on
    */
   public TrainingData<Prompt> tasks(String section, Rewards rewards, int newTokens, int heldOut) {
-    Tokenized<Prompt> all = tokenization.prompts(StageData.tasks(data, seed, reading), newTokens);
+    Tokenized<Prompt> all =
+        tokenization
+            .of(section, "data.prompts")
+            .prompts(StageData.tasks(data, seed, reading), newTokens);
     List<Prompt> scorable = rewards.scorable(all.examples());
     Map<String, Long> leftOut = leftOut("prompts", all);
     int unanswered = all.examples().size() - scorable.size();
