@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -64,6 +65,7 @@ final class RunSummary {
     Map<String, @Nullable Object> entry = new LinkedHashMap<>();
     entry.put("stage", stage.name());
     entry.put("seconds", seconds.get(stage.name()));
+    entry.put("gives", stage.gives().name().toLowerCase(Locale.ROOT));
     Path trained = directory.trained(stage);
     if (Files.exists(trained)) {
       entry.put("trained", directory.path().relativize(trained).toString());

@@ -7,7 +7,9 @@ const MEASURES = {
   score: 'Score (reward model)', accuracy: 'Pairs ranked right', ruleSatisfied: 'Rule satisfied', wellFormed: 'Well formed',
   responseLength: 'Response length', endedFraction: 'Ended by itself',
 };
+/** Summaries of earlier versions do not say what a stage gives. */
 const POLICY_STAGES = ['sft', 'ppo', 'dpo'];
+const givesPolicy = ({ stage, gives }) => (gives === undefined ? POLICY_STAGES.includes(stage) : gives === 'policy');
 
 /** A proportion with its interval. */
 const proportion = (p) =>
@@ -26,7 +28,7 @@ function table(caption, heads, rows, extent = '') {
 
 /** What a stage starts from, and is compared with: what the one before made of the policy. */
 const startOf = (stages, stage) =>
-  stages.slice(0, stages.indexOf(stage)).findLast(({ stage: name }) => POLICY_STAGES.includes(name))?.stage;
+  stages.slice(0, stages.indexOf(stage)).findLast(givesPolicy)?.stage;
 
 function measured(stage, start) {
   const [before, after] = [stage.before?.metrics ?? {}, stage.after?.metrics ?? {}];

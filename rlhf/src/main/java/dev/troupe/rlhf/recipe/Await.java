@@ -4,11 +4,11 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 
 /** Waits in the recipe's own thread for what a role promised. */
-final class Await {
+public final class Await {
   private Await() {}
 
   /** The value, or the role's own failure. */
-  static <T> T on(CompletionStage<T> stage) {
+  public static <T> T on(CompletionStage<T> stage) {
     try {
       return stage.toCompletableFuture().join();
     } catch (CompletionException e) {

@@ -142,25 +142,23 @@ public final class DpoRecipe implements Recipe {
         // 3. One optimiser step.
         UpdateResult update = phases.time("train", () -> Await.on(policy.update(objective, pairs)));
 
-        // 4. Enter it in the books.
-        Ledger ledger = new Ledger(state.progress().account());
-        Samples.learned(ledger, step, batch.size(), update.applied());
-        Learning learning = steps.learned(state.progress().learning(), POLICY, step, update);
+        // 4. Enter it in the books; measure on the held-out pairs now and then.
+        Steps.Step done =
+            steps.learned(
+                state.progress(),
+                POLICY,
+                batch.size(),
+                tokens(pairs),
+                update,
+                phases,
+                () -> heldOut(policy, objective, heldOut).metrics());
+        state = new State(done.progress(), Optional.of(update.loss()), state.before());
 
-        // 5. Measure on the held-out pairs now and then.
-        Map<String, Double> metrics = Samples.metrics(update, tokens(pairs), phases);
-        if (steps.measures(step)) {
-          metrics.putAll(phases.time("score", () -> heldOut(policy, objective, heldOut)).metrics());
-        }
-        Progress progress =
-            steps.measured(state.progress().after(ledger.account(), learning), metrics);
-        state = new State(progress, Optional.of(update.loss()), state.before());
-
-        // 6. Step boundary: report, checkpoint, stop when asked.
-        steps.done(progress, state, metrics, phases.seconds());
+        // 5. Step boundary: report, checkpoint, stop when asked.
+        steps.done(done, state);
       }
 
-      // 7. Save, and measure what was saved.
+      // 6. Save, and measure what was saved.
       Progress progress = state.progress();
       Evaluation before = state.before();
       Steps.Ending ending = steps.end(progress);

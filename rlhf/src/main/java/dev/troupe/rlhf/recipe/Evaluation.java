@@ -51,6 +51,14 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
       PpoConfig.Placement placement,
       Optional<Oracle> oracle) {}
 
+  /** Answers the prompts with the policy, and has nobody judge the answers. */
+  public static Evaluation of(Role policy, List<Prompt> prompts, SamplingSettings settings) {
+    Judges none =
+        new Judges(
+            Optional.empty(), Optional.empty(), PpoConfig.Placement.MODERN, Optional.empty());
+    return of(policy, none, prompts, settings);
+  }
+
   /** Answers the prompts with the policy, and has the answers judged. */
   static Evaluation of(
       Role policy, Judges judges, List<Prompt> prompts, SamplingSettings settings) {

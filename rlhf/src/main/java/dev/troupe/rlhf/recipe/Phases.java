@@ -5,10 +5,11 @@ import java.util.TreeMap;
 import java.util.function.Supplier;
 
 /** Seconds of one step by phase: generate, score, train. */
-final class Phases {
+public final class Phases {
   private final TreeMap<String, Double> seconds = new TreeMap<>();
 
-  <T> T time(String phase, Supplier<T> work) {
+  /** Does work and counts its time. */
+  public <T> T time(String phase, Supplier<T> work) {
     long start = System.nanoTime();
     try {
       return work.get();
@@ -17,7 +18,8 @@ final class Phases {
     }
   }
 
-  Map<String, Double> seconds() {
+  /** By phase. */
+  public Map<String, Double> seconds() {
     return Map.copyOf(seconds);
   }
 

@@ -14,7 +14,7 @@ import java.util.Optional;
 public record Progress(
     long step, Account account, Learning learning, Optional<Best> best, int sinceBest) {
   /** Before the first step, with data that never became a sample. */
-  static Progress begin(Map<String, Long> dropped) {
+  public static Progress begin(Map<String, Long> dropped) {
     Ledger ledger = new Ledger(Account.EMPTY);
     ledger.droppedBefore(dropped);
     return new Progress(0, ledger.account(), Learning.NONE, Optional.empty(), 0);

@@ -123,25 +123,23 @@ public final class RewardModelRecipe implements Recipe {
         List<RankedPair> batch = batches.batch(step - 1);
         UpdateResult update = phases.time("train", () -> Await.on(reward.update(objective, batch)));
 
-        // 3. Enter it in the books.
-        Ledger ledger = new Ledger(state.progress().account());
-        Samples.learned(ledger, step, batch.size(), update.applied());
-        Learning learning = steps.learned(state.progress().learning(), REWARD, step, update);
+        // 3. Enter it in the books; measure on the held-out pairs now and then.
+        Steps.Step done =
+            steps.learned(
+                state.progress(),
+                REWARD,
+                batch.size(),
+                tokens(batch),
+                update,
+                phases,
+                () -> heldOut(reward, objective).metrics());
+        state = new State(done.progress(), Optional.of(update.loss()), state.before());
 
-        // 4. Measure on the held-out pairs now and then.
-        Map<String, Double> metrics = Samples.metrics(update, tokens(batch), phases);
-        if (steps.measures(step)) {
-          metrics.putAll(phases.time("score", () -> heldOut(reward, objective)).metrics());
-        }
-        Progress progress =
-            steps.measured(state.progress().after(ledger.account(), learning), metrics);
-        state = new State(progress, Optional.of(update.loss()), state.before());
-
-        // 5. Step boundary: report, checkpoint, stop when asked.
-        steps.done(progress, state, metrics, phases.seconds());
+        // 4. Step boundary: report, checkpoint, stop when asked.
+        steps.done(done, state);
       }
 
-      // 6. Save, and measure what was saved.
+      // 5. Save, and measure what was saved.
       Progress progress = state.progress();
       Steps.Ending ending = steps.end(progress);
       return new Result(

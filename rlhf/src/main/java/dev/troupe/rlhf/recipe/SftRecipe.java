@@ -100,33 +100,30 @@ public final class SftRecipe implements Recipe {
         List<SftExample> batch = batches.batch(step - 1);
         UpdateResult update = phases.time("train", () -> Await.on(policy.update(objective, batch)));
 
-        // 3. Enter it in the books.
-        Ledger ledger = new Ledger(state.progress().account());
-        Samples.learned(ledger, step, batch.size(), update.applied());
-        Learning learning = steps.learned(state.progress().learning(), POLICY, step, update);
+        // 3. Enter it in the books; measure the held-out loss now and then.
         long tokens = batch.stream().mapToLong(e -> e.sequence().reads().size()).sum();
-
-        // 4. Measure the held-out loss now and then.
-        Map<String, Double> metrics = Samples.metrics(update, tokens, phases);
-        if (steps.measures(step)) {
-          phases
-              .time("score", () -> heldOutLoss(policy))
-              .ifPresent(loss -> metrics.put("heldOutLoss", loss));
-        }
-        Progress progress =
-            steps.measured(state.progress().after(ledger.account(), learning), metrics);
+        Steps.Step done =
+            steps.learned(
+                state.progress(),
+                POLICY,
+                batch.size(),
+                tokens,
+                update,
+                phases,
+                () ->
+                    heldOutLoss(policy).map(loss -> Map.of("heldOutLoss", loss)).orElse(Map.of()));
         state =
             new State(
-                progress,
+                done.progress(),
                 Optional.of(update.loss()),
                 state.heldOutLossBefore(),
                 state.tokens() + (update.applied() ? tokens : 0));
 
-        // 5. Step boundary: report, checkpoint, stop when asked.
-        steps.done(progress, state, metrics, phases.seconds());
+        // 4. Step boundary: report, checkpoint, stop when asked.
+        steps.done(done, state);
       }
 
-      // 6. Save, and measure what was saved.
+      // 5. Save, and measure what was saved.
       Progress progress = state.progress();
       Steps.Ending ending = steps.end(progress);
       return new Result(

@@ -27,7 +27,7 @@ public record StageContext(
     long seed,
     int skippedUpdates) {
   /** Loads a role in these numerics; fails as {@link Cast#open}. */
-  CompletionStage<Role> open(RoleSpec spec) {
+  public CompletionStage<Role> open(RoleSpec spec) {
     return cast.open(spec.with(numerics));
   }
 }

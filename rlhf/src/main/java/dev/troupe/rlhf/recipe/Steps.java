@@ -10,12 +10,13 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 
 /**
  * What lies between the steps of every stage: taking up an earlier run, notices, the report, the
  * checkpoint, the best state, and whether and how the stage ends.
  */
-final class Steps {
+public final class Steps {
   private final StageContext context;
   private final int total;
   private final int evaluateEvery;
@@ -28,7 +29,8 @@ final class Steps {
    * @param evaluateEvery steps between measurements, 0 for none
    * @param trained the roles that a checkpoint holds; the first is the stage's result
    */
-  Steps(StageContext context, int total, int evaluateEvery, BestConfig best, List<Role> trained) {
+  public Steps(
+      StageContext context, int total, int evaluateEvery, BestConfig best, List<Role> trained) {
     this.context = context;
     this.total = total;
     this.evaluateEvery = evaluateEvery;
@@ -38,7 +40,7 @@ final class Steps {
   }
 
   /** How a stage ended. */
-  sealed interface Ending {
+  public sealed interface Ending {
     /** The roles are in the state that is the result. */
     record Done(boolean early) implements Ending {}
 
@@ -66,7 +68,7 @@ final class Steps {
   }
 
   /** The state of an earlier run, taken up by the roles too; empty when there is none. */
-  <S extends Record> Optional<S> resumed(Class<S> type) {
+  public <S extends Record> Optional<S> resumed(Class<S> type) {
     Optional<Saved<S>> saved = context.checkpoints().latest(context.stage(), type);
     saved.ifPresent(found -> restore(found.directory(), trained));
     return saved.map(Saved::state);
@@ -79,7 +81,7 @@ final class Steps {
   }
 
   /** Whether there is one more step to do. */
-  boolean goesOn(Progress progress) {
+  public boolean goesOn(Progress progress) {
     return !cancelled
         && progress.step() < total
         && !stoppedEarly(progress)
@@ -88,6 +90,47 @@ final class Steps {
 
   private boolean stoppedEarly(Progress progress) {
     return best.patience() > 0 && progress.sinceBest() >= best.patience();
+  }
+
+  /**
+   * What a step came to.
+   *
+   * @param progress to keep in the stage's state
+   * @param metrics to report; more can be put in
+   */
+  public record Step(Progress progress, Map<String, Double> metrics, Phases phases) {}
+
+  /**
+   * Enters a step of one update: in the books, in what was learned and in the metrics; and measures
+   * on held-out data where that is due.
+   *
+   * @param learner that was updated
+   * @param samples all learned from, or none where the update was skipped
+   * @param tokens of these
+   * @param heldOut measures, by the names of docs/metrics.md
+   */
+  public Step learned(
+      Progress before,
+      String learner,
+      int samples,
+      long tokens,
+      UpdateResult update,
+      Phases phases,
+      Supplier<Map<String, Double>> heldOut) {
+    long step = before.step() + 1;
+    Ledger ledger = new Ledger(before.account());
+    Samples.learned(ledger, step, samples, update.applied());
+    Learning learning = learned(before.learning(), learner, step, update);
+    Map<String, Double> metrics = Samples.metrics(update, tokens, phases);
+    if (measures(step)) {
+      metrics.putAll(phases.time("score", heldOut));
+    }
+    return new Step(measured(before.after(ledger.account(), learning), metrics), metrics, phases);
+  }
+
+  /** A step's end: reports it, checks whether to stop, and writes a checkpoint when one is due. */
+  public void done(Step step, Record state) {
+    done(step.progress(), state, step.metrics(), step.phases().seconds());
   }
 
   /** Whether to measure on the held-out data after this step. */
@@ -166,7 +209,7 @@ final class Steps {
    * After the last step: the first of the roles is put into the state that is the result, and saved
    * where the stage is done; the last sound state is saved where it failed.
    */
-  Ending end(Progress progress) {
+  public Ending end(Progress progress) {
     Optional<String> why = progress.learning().stuck(context.skippedUpdates());
     if (why.isEmpty() && cancelled) {
       return new Ending.Cancelled();
