@@ -1,6 +1,6 @@
 /**
  * The recipes: one algorithm, one file, read from top to bottom over the ports; and their
- * configuration. A new algorithm copies a recipe and edits it.
+ * configuration. docs/adding-an-algorithm.md adds one.
  */
 @NullMarked
 package dev.troupe.rlhf.recipe;
