@@ -7,6 +7,7 @@ import dev.troupe.launcher.bench.BenchModel;
 import dev.troupe.launcher.bench.CostModel;
 import dev.troupe.launcher.bench.DemandsBench;
 import dev.troupe.launcher.bench.GenerateBench;
+import dev.troupe.launcher.bench.GroupsBench;
 import dev.troupe.launcher.bench.Limits;
 import dev.troupe.launcher.bench.Measurement;
 import dev.troupe.launcher.bench.SimulatedEngines;
@@ -165,6 +166,52 @@ final class BenchCommand implements Runnable {
               new GenerateBench(format, batch, samples, promptTokens, newTokens, greedy)
                   .run(model.existing(), Lanes.shared(), limits, common.rounds)));
     }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "groups",
+      mixinStandardHelpOptions = true,
+      description =
+          "How much longer groups of answers would take if each had a prefill of its own, in turn"
+              + " in one process.")
+  int groups(
+      @Mixin Common common,
+      @Mixin ModelOptions model,
+      @Option(
+              names = "--weights",
+              paramLabel = "FORMAT",
+              defaultValue = "FP32",
+              description = "${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
+          WeightFormat format,
+      @Option(
+              names = "--groups",
+              paramLabel = "N",
+              defaultValue = "8",
+              description = "prompts; default ${DEFAULT-VALUE}")
+          int groups,
+      @Option(
+              names = "--answers",
+              paramLabel = "N",
+              defaultValue = "8",
+              description = "to each prompt; default ${DEFAULT-VALUE}")
+          int answers,
+      @Option(
+              names = "--prompt-tokens",
+              paramLabel = "N",
+              defaultValue = "256",
+              description = "of each; default ${DEFAULT-VALUE}")
+          int promptTokens,
+      @Option(
+              names = "--new-tokens",
+              paramLabel = "N",
+              defaultValue = "64",
+              description = "per answer; default ${DEFAULT-VALUE}")
+          int newTokens) {
+    common.print(
+        List.of(
+            new GroupsBench(format, groups, answers, promptTokens, newTokens)
+                .run(model.existing(), Lanes.shared(), common.rounds)));
     return ExitCode.OK;
   }
 

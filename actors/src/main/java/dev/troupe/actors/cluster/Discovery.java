@@ -10,10 +10,12 @@ import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
@@ -22,10 +24,12 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.receptionist.Receptionist;
 import org.apache.pekko.cluster.typed.Cluster;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Waits until every node role that the placement names is there, and as many rollout workers as the
- * run is to have, then gives the nodes and ends.
+ * run is to have, and gives the nodes. Where there are rollout workers it goes on to tell of nodes
+ * that come later with room for more.
  */
 final class Discovery extends AbstractBehavior<Discovery.Command> {
   interface Command {}
@@ -38,6 +42,9 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   record Found(
       Map<String, ActorRef<Node.Command>> byRole, List<ActorRef<Node.Command>> rolloutWorkers) {}
 
+  /** Asks to be told of nodes that come when all were found, those included that have come. */
+  record Follow(Consumer<Node.Introduced> newcomers) implements Command {}
+
   private record Listed(Receptionist.Listing listing) implements Command {}
 
   private record Replied(Node.Reply reply) implements Command {}
@@ -48,6 +55,8 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   private final int neededWorkers;
   private final Duration timeout;
   private final CompletableFuture<Found> found;
+  private final List<Node.Introduced> late = new ArrayList<>();
+  private @Nullable Consumer<Node.Introduced> newcomers;
   private final ActorRef<Node.Reply> replies;
   private final Set<ActorRef<Node.Command>> asked = new HashSet<>();
   private final Map<String, ActorRef<Node.Command>> byRole = new TreeMap<>();
@@ -93,6 +102,7 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
         .onMessage(Listed.class, this::onListed)
         .onMessage(Replied.class, this::onReplied)
         .onMessage(TimedOut.class, this::onTimedOut)
+        .onMessage(Follow.class, this::onFollow)
         .build();
   }
 
@@ -109,30 +119,47 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
     if (!(replied.reply() instanceof Node.Introduced node)) {
       return this;
     }
-    if (node.protocolVersion() != Node.PROTOCOL_VERSION) {
-      found.completeExceptionally(
-          new ClusterException(
-              "the node "
-                  + node.name()
-                  + " speaks protocol version "
-                  + node.protocolVersion()
-                  + ", this one "
-                  + Node.PROTOCOL_VERSION
-                  + ". Run the same version of Troupe on every node"));
-      return Behaviors.stopped();
+    Optional<String> strange = strange(node);
+    if (found.isDone()) {
+      return later(node, strange);
     }
-    List<String> own = WireTypes.of(getContext().getSystem().settings().config()).described();
-    if (!node.wireTypes().equals(own)) {
-      found.completeExceptionally(new ClusterException(otherTypes(node, own)));
+    if (strange.isPresent()) {
+      found.completeExceptionally(new ClusterException(strange.get()));
       return Behaviors.stopped();
     }
     node.roles().forEach(role -> byRole.putIfAbsent(role, node.node()));
     byName.put(node.name(), node);
     if (byRole.keySet().containsAll(needed) && workers().size() >= neededWorkers) {
       found.complete(new Found(Map.copyOf(byRole), workers().subList(0, neededWorkers)));
-      return Behaviors.stopped();
+      return neededWorkers == 0 ? Behaviors.stopped() : this;
     }
     return this;
+  }
+
+  private Behavior<Command> later(Node.Introduced node, Optional<String> strange) {
+    if (strange.isPresent()) {
+      getContext().getLog().warn("{}. The run does without it", strange.get());
+    } else {
+      late.add(node);
+      tellLate();
+    }
+    return this;
+  }
+
+  /** Why a node cannot take part, if so. */
+  private Optional<String> strange(Node.Introduced node) {
+    if (node.protocolVersion() != Node.PROTOCOL_VERSION) {
+      return Optional.of(
+          "the node "
+              + node.name()
+              + " speaks protocol version "
+              + node.protocolVersion()
+              + ", this one "
+              + Node.PROTOCOL_VERSION
+              + ". Run the same version of Troupe on every node");
+    }
+    List<String> own = WireTypes.of(getContext().getSystem().settings().config()).described();
+    return node.wireTypes().equals(own) ? Optional.empty() : Optional.of(otherTypes(node, own));
   }
 
   /** Names what one side alone has: a class of an algorithm, or another form of it. */
@@ -156,7 +183,24 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
         .toList();
   }
 
+  private Behavior<Command> onFollow(Follow follow) {
+    newcomers = follow.newcomers();
+    tellLate();
+    return this;
+  }
+
+  private void tellLate() {
+    Consumer<Node.Introduced> listener = newcomers;
+    if (listener != null) {
+      late.forEach(listener);
+      late.clear();
+    }
+  }
+
   private Behavior<Command> onTimedOut(TimedOut timedOut) {
+    if (found.isDone()) {
+      return this;
+    }
     Set<String> missing = new TreeSet<>(needed);
     missing.removeAll(byRole.keySet());
     if (missing.isEmpty()) {

@@ -5,6 +5,7 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigValueFactory;
 import dev.troupe.actors.role.ActorCast;
 import dev.troupe.actors.role.NodeActor;
+import dev.troupe.actors.role.Placement;
 import dev.troupe.actors.role.RunFiles;
 import dev.troupe.actors.trust.Credentials;
 import dev.troupe.actors.trust.Refusals;
@@ -15,14 +16,13 @@ import dev.troupe.protocol.message.Node;
 import dev.troupe.rlhf.port.Cast;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Collections;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -71,7 +71,7 @@ public final class Ensemble implements AutoCloseable {
   private final CompletableFuture<Discovery.Found> found = new CompletableFuture<>();
 
   /** The nodes of the run, told to leave when it is over. */
-  private volatile Collection<ActorRef<Node.Command>> joined = List.of();
+  private final Set<ActorRef<Node.Command>> joined = ConcurrentHashMap.newKeySet();
 
   private Ensemble(
       ActorSystem<Node.Command> system, boolean clustered, Refusals refusals, int rolloutWorkers) {
@@ -371,22 +371,62 @@ public final class Ensemble implements AutoCloseable {
     if (clustered) {
       system.tell(new Node.Report(ears.refusals()));
     }
-    Function<String, ActorRef<Node.Command>> nodes = role -> system;
-    List<ActorRef<Node.Command>> workers = Collections.nCopies(rolloutWorkers, system);
-    if (clustered) {
-      system.systemActorOf(
-          Discovery.create(placement.values(), rolloutWorkers, joinTimeout, found),
-          "discovery",
-          Props.empty());
-      Map<String, ActorRef<Node.Command>> byRole = await(found).byRole();
-      workers = await(found).rolloutWorkers();
-      Set<ActorRef<Node.Command>> all = new HashSet<>(byRole.values());
-      all.addAll(workers);
-      joined = List.copyOf(all);
-      joined.forEach(node -> node.tell(new Node.Report(ears.refusals())));
-      nodes = role -> node(role, placement.getOrDefault(role, role), byRole);
+    if (!clustered) {
+      return new ActorCast(
+          system,
+          new Found(role -> system, Collections.nCopies(rolloutWorkers, system)),
+          List.of(),
+          ears.roles(),
+          deadline);
     }
-    return new ActorCast(system, nodes, workers, joined, ears.roles(), deadline);
+    ActorRef<Discovery.Command> searcher =
+        system.systemActorOf(
+            Discovery.create(placement.values(), rolloutWorkers, joinTimeout, found),
+            "discovery",
+            Props.empty());
+    Discovery.Found nodes = await(found);
+    nodes.byRole().values().forEach(node -> joins(node, ears));
+    nodes.rolloutWorkers().forEach(node -> joins(node, ears));
+    ActorCast cast =
+        new ActorCast(
+            system,
+            new Found(
+                role -> node(role, placement.getOrDefault(role, role), nodes.byRole()),
+                nodes.rolloutWorkers()),
+            joined,
+            ears.roles(),
+            deadline);
+    searcher.tell(new Discovery.Follow(newcomer -> joins(newcomer, cast, ears)));
+    return cast;
+  }
+
+  private void joins(ActorRef<Node.Command> node, RunCoordinator.Ears ears) {
+    if (joined.add(node)) {
+      node.tell(new Node.Report(ears.refusals()));
+    }
+  }
+
+  /** A node that came when the run had begun: it has room for workers that answer prompts. */
+  private void joins(Node.Introduced newcomer, ActorCast cast, RunCoordinator.Ears ears) {
+    joins(newcomer.node(), ears);
+    for (int i = 0; i < newcomer.rolloutWorkers(); i++) {
+      cast.gained(newcomer.node());
+    }
+  }
+
+  /** Every role that is asked to answer prompts has the rollout workers do it. */
+  private record Found(
+      Function<String, ActorRef<Node.Command>> homes, List<ActorRef<Node.Command>> rolloutWorkers)
+      implements Placement {
+    @Override
+    public ActorRef<Node.Command> home(String role) {
+      return homes.apply(role);
+    }
+
+    @Override
+    public List<ActorRef<Node.Command>> workers(String role) {
+      return rolloutWorkers;
+    }
   }
 
   private static ActorRef<Node.Command> node(

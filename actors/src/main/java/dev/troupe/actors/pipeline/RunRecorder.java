@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
@@ -39,10 +40,10 @@ final class RunRecorder implements Observer {
   private final AtomicBoolean cancelled;
   private @Nullable Text text;
 
-  /** Seconds that the policy's engine has flipped so far, as it last said. */
-  private volatile double flipped;
+  /** Seconds that each role's engine has flipped so far, as it last said: those that sample. */
+  private final Map<String, Double> flipped = new ConcurrentHashMap<>();
 
-  private double flippedBefore;
+  private Map<String, Double> flippedBefore = Map.of();
   private long listenerFailures;
 
   RunRecorder(
@@ -88,8 +89,9 @@ final class RunRecorder implements Observer {
 
   /** What roles say of themselves; called from the actors. */
   void heard(RunEvent.Builder event) {
-    if (event.hasRoleChanged() && event.getRoleChanged().getRole().equals("policy")) {
-      flipped = event.getRoleChanged().getPhaseSecondsOrDefault(FLIP, flipped);
+    if (event.hasRoleChanged() && event.getRoleChanged().containsPhaseSeconds(FLIP)) {
+      flipped.put(
+          event.getRoleChanged().getRole(), event.getRoleChanged().getPhaseSecondsOrThrow(FLIP));
     }
   }
 
@@ -97,8 +99,14 @@ final class RunRecorder implements Observer {
    * A recipe times the whole answer to a request; the part of it that was the flip is shown apart.
    */
   private Map<String, Double> withFlip(Map<String, Double> phaseSeconds) {
-    double flip = Math.max(0, flipped - flippedBefore);
-    flippedBefore = flipped;
+    Map<String, Double> before = flippedBefore;
+    Map<String, Double> now = Map.copyOf(flipped);
+    flippedBefore = now;
+    // Workers of one role flip side by side.
+    double flip =
+        now.entrySet().stream()
+            .mapToDouble(role -> role.getValue() - before.getOrDefault(role.getKey(), 0.0))
+            .reduce(0, Math::max);
     Map<String, Double> phases = new TreeMap<>(phaseSeconds);
     if (flip > 0 && phases.containsKey(GENERATE)) {
       phases.put(FLIP, flip);

@@ -18,48 +18,45 @@ import dev.troupe.rlhf.port.Role;
 import dev.troupe.rlhf.port.Sampler;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 
-/** The port's role, by messages to a {@link RoleActor} here or on another node. */
+/** The port's role, by messages to its {@link RolloutDispatcher}. */
 final class ActorRole implements Role {
-  /** A request under way, and the answer it gets when the worker ends. */
+  /** Whatever happens, a dispatcher answers; its own requests have a deadline. */
+  private static final Duration EVER = Duration.ofDays(100);
+
+  /** A request under way, and the answer it gets when the actor system ends. */
   private record Pending(String activity, CompletableFuture<RoleWorker.Reply> lost) {}
 
   private final RoleSpec spec;
   private final String node;
-  private final ActorRef<RoleWorker.Command> worker;
-
-  /** What is still to be answered, by its number. */
-  private final Map<Long, Pending> pending = new ConcurrentHashMap<>();
-
-  private final AtomicLong asked = new AtomicLong();
+  private final ActorRef<RolloutDispatcher.Command> dispatcher;
   private final ActorSystem<?> system;
-  private final Duration deadline;
+  private final Set<Pending> pending = ConcurrentHashMap.newKeySet();
   private volatile boolean ended;
 
+  /**
+   * @param node where it learns
+   */
   ActorRole(
       RoleSpec spec,
       String node,
-      ActorRef<RoleWorker.Command> worker,
-      ActorSystem<?> system,
-      Duration deadline) {
+      ActorRef<RolloutDispatcher.Command> dispatcher,
+      ActorSystem<?> system) {
     this.spec = spec;
     this.node = node;
-    this.worker = worker;
+    this.dispatcher = dispatcher;
     this.system = system;
-    this.deadline = deadline;
+    // An actor system that ends under us, as one does that is out of memory, answers nothing more.
+    system.getWhenTerminated().thenRun(this::lost);
   }
 
   @Override
@@ -120,12 +117,11 @@ final class ActorRole implements Role {
 
   @Override
   public CompletionStage<Void> close() {
-    // A role that is gone is closed.
-    return ask("close", RoleWorker.Stop::new).thenAccept(reply -> {});
+    return ask("close", RolloutDispatcher.Close::new).thenAccept(reply -> {});
   }
 
   /** Loads the model, so that its errors come now. */
-  CompletionStage<ActorRole> loaded() {
+  CompletionStage<Role> loaded() {
     return act(new RoleWorker.Load()).thenApply(done -> this);
   }
 
@@ -133,83 +129,43 @@ final class ActorRole implements Role {
     return ask(work, RoleWorker.Finished.class).thenAccept(done -> {});
   }
 
-  /** Copies the trained parameters for other roles to take. */
-  CompletionStage<RoleWorker.Lent> lend() {
-    return ask(new RoleWorker.Lend(), RoleWorker.Lent.class);
-  }
-
-  /** Takes what {@code lender} lends. */
-  CompletionStage<Void> take(ActorRole lender, RoleWorker.Lent lent) {
-    return act(new RoleWorker.Take(lender.worker, lent.adapterVersion(), lent.parts()));
-  }
-
-  String node() {
-    return node;
-  }
-
-  /** Whether its worker has ended, and no request will be answered any more. */
-  boolean isLost() {
-    return ended;
-  }
-
-  /** The worker has ended: nothing that is still open will be answered. */
-  void lost() {
+  private void lost() {
     ended = true;
-    pending.values().forEach(request -> request.lost().complete(lost(request.activity())));
+    pending.forEach(this::answerLost);
+  }
+
+  private void answerLost(Pending request) {
+    request
+        .lost()
+        .complete(Member.lost(spec.name(), node, "ended while it was to " + request.activity()));
   }
 
   private <R extends RoleWorker.Reply> CompletionStage<R> ask(
       RoleWorker.Work work, Class<R> expected) {
-    return ask(work.activity(), replyTo -> new RoleWorker.Request(work, replyTo))
+    return ask(work.activity(), replyTo -> new RolloutDispatcher.Ask(work, replyTo))
         .thenApply(reply -> unwrap(reply, expected));
   }
 
   private CompletionStage<RoleWorker.Reply> ask(
-      String activity, Function<ActorRef<RoleWorker.Reply>, RoleWorker.Command> message) {
-    CompletableFuture<RoleWorker.Reply> lost = new CompletableFuture<>();
-    long number = asked.incrementAndGet();
-    pending.put(number, new Pending(activity, lost));
+      String activity, Function<ActorRef<RoleWorker.Reply>, RolloutDispatcher.Command> message) {
+    Pending request = new Pending(activity, new CompletableFuture<>());
+    pending.add(request);
     if (ended) {
-      lost.complete(lost(activity));
+      answerLost(request);
     }
-    return AskPattern.<RoleWorker.Command, RoleWorker.Reply>ask(
-            worker, message::apply, deadline, system.scheduler())
-        .exceptionally(failure -> missing(activity, failure))
-        .applyToEither(lost, reply -> reply)
-        .whenComplete((reply, failure) -> pending.remove(number));
+    return AskPattern.<RolloutDispatcher.Command, RoleWorker.Reply>ask(
+            dispatcher, message::apply, EVER, system.scheduler())
+        .exceptionally(failure -> closed(activity, failure))
+        .applyToEither(request.lost(), reply -> reply)
+        .whenComplete((reply, failure) -> pending.remove(request));
   }
 
-  private RoleWorker.Reply missing(String activity, Throwable failure) {
-    Throwable cause =
-        failure instanceof CompletionException && failure.getCause() != null
-            ? failure.getCause()
-            : failure;
-    if (cause instanceof TimeoutException) {
-      return new RoleWorker.Failed(
-          "the "
-              + spec.name()
-              + " on "
-              + node
-              + " did not answer '"
-              + activity
-              + "' within "
-              + deadline.toSeconds()
-              + " s (cluster.request-timeout-seconds)",
-          false);
-    }
-    throw new CompletionException(cause);
-  }
-
-  private RoleWorker.Reply lost(String activity) {
-    return new RoleWorker.Failed(
-        "the "
-            + spec.name()
-            + " is lost: its node "
-            + node
-            + " ended while it was to "
-            + activity
-            + ". See that node's log; the run can be resumed",
-        false);
+  private RoleWorker.Reply closed(String activity, Throwable failure) {
+    return ended
+        ? Member.lost(spec.name(), node, "ended while it was to " + activity)
+        : new RoleWorker.Failed(
+            "the " + spec.name() + " was closed before it was to " + activity + ": " + failure,
+            false);
   }
 
   private static <R extends RoleWorker.Reply> R unwrap(RoleWorker.Reply reply, Class<R> expected) {

@@ -235,7 +235,7 @@ class EnsembleTest {
                     && event
                         .getRoleChanged()
                         .getActivity()
-                        .equals("its node ended; others answer its prompts"));
+                        .startsWith("its node ended; others answer its prompts"));
   }
 
   @Test
@@ -256,6 +256,32 @@ class EnsembleTest {
     assertThatThrownBy(() -> await(answers))
         .hasMessageContaining("every rollout worker is lost: their nodes ended");
     gate.complete(null);
+  }
+
+  /** The first holds its portion until a node that has come since has answered the others. */
+  @Test
+  void node_thatComesLater_answersPromptsToo() throws Exception {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 1, credentials()));
+    node(seed, "one", new FakeEngines());
+    FakeEngines first = new FakeEngines();
+    node(seed, Ensemble.ROLLOUT, first);
+    Role policy = await(castOnOne(seed, LONG).open(spec("policy")));
+    List<Prompt> prompts =
+        IntStream.range(0, 80)
+            .mapToObj(i -> new Prompt("p" + i, "prompt", TokenIds.of(i)))
+            .toList();
+    CompletableFuture<Void> gate = first.hold();
+    CompletionStage<List<Rollout>> answers =
+        policy.generate(prompts, new SamplingSettings(8, 1, 0, 1, List.of(), 0));
+    FakeEngines later = new FakeEngines();
+    CompletableFuture<Void> laterGate = later.hold();
+    Ensemble came = node(seed, Ensemble.ROLLOUT, later);
+    assertThat(later.calls.take()).isEqualTo("load@role-rollout-2");
+    laterGate.complete(null);
+    gate.complete(null);
+    assertThat(await(answers)).extracting(Rollout::prompt).isEqualTo(prompts);
+    seed.close();
+    came.ended().get(30, TimeUnit.SECONDS);
   }
 
   @Test

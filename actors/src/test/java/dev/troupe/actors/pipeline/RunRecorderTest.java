@@ -10,6 +10,7 @@ import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.event.EventLog;
 import dev.troupe.protocol.event.EventReader;
+import dev.troupe.protocol.event.RoleChanged;
 import dev.troupe.protocol.event.RolloutRecorded;
 import dev.troupe.protocol.event.RunEvent;
 import java.io.IOException;
@@ -137,6 +138,36 @@ class RunRecorderTest {
     }
     assertThat(recorded.hasScore()).isFalse();
     assertThat(recorded.getValuesCount() + recorded.getRewardsCount()).isZero();
+  }
+
+  /** Workers flip side by side; what they had flipped before is not this step's. */
+  @Test
+  void flip_isTakenOutOfGeneration_asTheLongestOfAllThatSample() throws Exception {
+    RunDirectory directory = made(path.resolve("run"));
+    try (EventLog log = EventLog.open(directory.events())) {
+      RunRecorder recorder =
+          new RunRecorder(log, directory, StepListener.NONE, new AtomicBoolean());
+      flipped(recorder, "rollout-1", 1.5);
+      flipped(recorder, "rollout-2", 2);
+      recorder.step("ppo", 1, 2, Map.of(), Map.of("generate", 5.0, "train", 1.0));
+      flipped(recorder, "rollout-1", 4);
+      recorder.step("ppo", 2, 2, Map.of(), Map.of("generate", 5.0, "train", 1.0));
+    }
+    assertThat(Files.readAllLines(directory.metrics()))
+        .satisfiesExactly(
+            line ->
+                assertThat(line)
+                    .endsWith("\"phaseSeconds\":{\"flip\":2.0,\"generate\":3.0,\"train\":1.0}}"),
+            line ->
+                assertThat(line)
+                    .endsWith("\"phaseSeconds\":{\"flip\":2.5,\"generate\":2.5,\"train\":1.0}}"));
+  }
+
+  private static void flipped(RunRecorder recorder, String role, double seconds) {
+    recorder.heard(
+        RunEvent.newBuilder()
+            .setRoleChanged(
+                RoleChanged.newBuilder().setRole(role).putPhaseSeconds("flip", seconds)));
   }
 
   @Test

@@ -69,7 +69,12 @@ final class OpenGenerator implements AutoCloseable {
   }
 
   List<Rollout> generate(long version, List<Prompt> prompts, SamplingSettings settings) {
-    return generator.generate(version, prompts, settings);
+    return generate(version, prompts, 1, settings);
+  }
+
+  List<Rollout> generate(
+      long version, List<Prompt> prompts, int answers, SamplingSettings settings) {
+    return generator.generate(version, prompts, answers, settings);
   }
 
   /** Its kernels alone, on the same weights. */

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class RoundTest {
+class PortionsTest {
   @ParameterizedTest
   @CsvSource({
     "0, 3, 1",
@@ -16,7 +16,7 @@ class RoundTest {
     "80, 2, 16",
     "1000, 2, 125"
   })
-  void portion_isAShare_butFillsAnEngine(int prompts, int followers, int expected) {
-    assertThat(Round.portion(prompts, followers)).isEqualTo(expected);
+  void size_isAShare_butFillsAnEngine(int prompts, int workers, int expected) {
+    assertThat(Portions.size(prompts, workers)).isEqualTo(expected);
   }
 }

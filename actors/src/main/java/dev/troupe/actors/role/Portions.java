@@ -1,0 +1,91 @@
+package dev.troupe.actors.role;
+
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.message.RoleWorker;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+
+/**
+ * One list of prompts, cut so that many can answer it. A worker that is free gets the next portion,
+ * so that a slow one does less. The cuts depend on the number of prompts and of workers alone, and
+ * a portion's answers on its prompts, the seed and the weights: who gives them does not matter.
+ */
+final class Portions {
+  /** Prompts that fill an engine; where there are many more, a worker has portions of a share. */
+  private static final int FULL = 16;
+
+  private static final int PORTIONS_OF_A_SHARE = 4;
+
+  /** Consecutive prompts. */
+  record Portion(int from, List<Prompt> prompts) {}
+
+  private final RoleWorker.Generate work;
+  private final Rollout[] answers;
+  private final Deque<Portion> waiting = new ArrayDeque<>();
+  private int unanswered;
+
+  Portions(RoleWorker.Generate work, int workers) {
+    this.work = work;
+    List<Prompt> prompts = work.prompts();
+    answers = new Rollout[prompts.size() * work.answers()];
+    int size = size(prompts.size(), workers);
+    for (int from = 0; from < prompts.size(); from += size) {
+      int to = Math.min(prompts.size(), from + size);
+      waiting.add(new Portion(from, List.copyOf(prompts.subList(from, to))));
+    }
+    unanswered = waiting.size();
+  }
+
+  /** How many prompts a worker gets at a time. */
+  static int size(int prompts, int workers) {
+    int share = ceil(prompts, Math.max(1, workers));
+    return Math.max(1, Math.min(share, Math.max(FULL, ceil(share, PORTIONS_OF_A_SHARE))));
+  }
+
+  private static int ceil(int all, int parts) {
+    return (all + parts - 1) / parts;
+  }
+
+  boolean isWaiting() {
+    return !waiting.isEmpty();
+  }
+
+  /** The next that waits. */
+  Portion next() {
+    return waiting.remove();
+  }
+
+  /** Whoever had it is gone: it is the next. */
+  void giveBack(Portion portion) {
+    waiting.addFirst(portion);
+  }
+
+  /** What is asked of the worker that gets it. */
+  RoleWorker.Generate work(Portion portion) {
+    return new RoleWorker.Generate(portion.prompts(), work.answers(), work.settings());
+  }
+
+  /** How many answers it is to have. */
+  int answers(Portion portion) {
+    return portion.prompts().size() * work.answers();
+  }
+
+  void answered(Portion portion, List<Rollout> rollouts) {
+    for (int i = 0; i < rollouts.size(); i++) {
+      answers[portion.from() * work.answers() + i] = rollouts.get(i);
+    }
+    unanswered--;
+  }
+
+  /** Portions without an answer. */
+  int unanswered() {
+    return unanswered;
+  }
+
+  /** All answers, in the prompts' order. */
+  List<Rollout> answers() {
+    return List.of(answers);
+  }
+}
