@@ -335,6 +335,42 @@ class LaunchTest {
     assertThat(nodes).noneMatch(LaunchTest::alive);
   }
 
+  /**
+   * As the page on clusters has it; a node with certificates of another authority is turned away.
+   */
+  @Test
+  @Timeout(300)
+  void nodesStartedByHand_withCertificates_giveTheBytesOfOneJvm() throws Exception {
+    Path run = directory.resolve("by-hand");
+    Path mine = certificates("mine");
+    Process launch = launch(run, "--local", "0", "--certificates", mine.toString());
+    String output = read(launch, new ArrayList<>(), "a node that is started by hand joins with: ");
+    Matcher join =
+        Pattern.compile("--join (\\S+) --roles (\\S+) --certificates DIR/NODE --output (\\S+)")
+            .matcher(output);
+    assertThat(join.find()).as(output).isTrue();
+    List<String> node =
+        List.of(
+            "node", "--join", join.group(1), "--roles", join.group(2), "--output", join.group(3));
+    Process stranger = start(with(node, certificates("others"), "--join-timeout", "10"));
+    String refused = read(stranger, new ArrayList<>(), "never");
+    assertThat(stranger.waitFor()).as(refused).isEqualTo(2);
+    assertThat(refused).contains("its certificate is of another authority");
+    Process own = start(with(node, mine));
+    output += read(launch, new ArrayList<>(), "never");
+    assertThat(launch.waitFor()).as(output).isZero();
+    assertThat(read(own, new ArrayList<>(), "never")).contains("joined " + join.group(1));
+    assertThat(own.waitFor()).isZero();
+    assertSameBytesAsAlone(run);
+  }
+
+  private static List<String> with(List<String> node, Path certificates, String... more) {
+    List<String> all = new ArrayList<>(node);
+    all.addAll(List.of("--certificates", certificates.toString()));
+    all.addAll(List.of(more));
+    return all;
+  }
+
   @Test
   void node_seedUnreachable_saysSo() throws Exception {
     Process node =

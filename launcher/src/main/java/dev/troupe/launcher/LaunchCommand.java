@@ -63,8 +63,8 @@ final class LaunchCommand implements Callable<Integer> {
   @Option(
       names = "--host",
       description =
-          "with --hosts: the name or address at which the nodes reach this machine (default: its"
-              + " own host name)")
+          "the name or address at which nodes of other hosts reach this machine (default: with"
+              + " --hosts its own host name, with --local 127.0.0.1)")
   private @Nullable String host;
 
   @Option(
@@ -84,7 +84,12 @@ final class LaunchCommand implements Callable<Integer> {
 
   /** One of the two. */
   private static final class Where {
-    @Option(names = "--local", paramLabel = "N", description = "N processes on this machine")
+    @Option(
+        names = "--local",
+        paramLabel = "N",
+        description =
+            "N processes on this machine; 0, with --certificates, where all nodes are started by"
+                + " hand")
     private int local;
 
     @Option(
@@ -104,8 +109,12 @@ final class LaunchCommand implements Callable<Integer> {
     Path logs = Path.of(config.output()).resolve("nodes");
     Path hosts = where.hosts;
     HostsFile file = hosts == null ? null : HostsFile.read(hosts);
-    if (file == null && where.local < 1) {
-      throw new UserException("--local is " + where.local + ", allowed: at least 1");
+    if (file == null && where.local < (certificates == null ? 1 : 0)) {
+      throw new UserException(
+          "--local is "
+              + where.local
+              + ", allowed: at least 1, or 0 with --certificates, where all nodes are started by"
+              + " hand");
     }
     if (rollouts < 0) {
       throw new UserException("--rollouts is " + rollouts + ", allowed: at least 0");
@@ -132,8 +141,12 @@ final class LaunchCommand implements Callable<Integer> {
           request -> {
             Ensemble seed =
                 file == null
-                    ? Ensemble.seed(LOOPBACK, 0, rollouts, own)
+                    ? Ensemble.seed(localHost(), 0, rollouts, own)
                     : Ensemble.seed(ownHost(), 0, file.count(Ensemble.ROLLOUT), own);
+            if (certificates != null) {
+              session.out().println(byHand(seed, config));
+              session.out().flush();
+            }
             var handle =
                 options.resume()
                     ? Pipeline.resume(request.on(seed))
@@ -215,7 +228,7 @@ final class LaunchCommand implements Callable<Integer> {
     return any && chosen.isCuda() ? Device.cuda(node % devices).toString() : named;
   }
 
-  private static void startLocal(
+  private void startLocal(
       Children children,
       Ensemble seed,
       String name,
@@ -234,6 +247,8 @@ final class LaunchCommand implements Callable<Integer> {
             own,
             "--device",
             device,
+            "--host",
+            localHost(),
             "--join-timeout",
             String.valueOf(config.cluster().joinTimeoutSeconds()),
             "--managed"));
@@ -288,6 +303,26 @@ final class LaunchCommand implements Callable<Integer> {
       out.println("\n" + end.sentence());
       out.flush();
     }
+  }
+
+  /** What to say to a node that is started by hand. */
+  private static String byHand(Ensemble seed, PipelineConfig config) {
+    return "a node that is started by hand joins with: "
+        + Invocation.line(
+            "node",
+            "--join",
+            seed.address(),
+            "--roles",
+            String.join(",", new TreeSet<>(config.cluster().placement().values())),
+            "--certificates",
+            "DIR/NODE",
+            "--output",
+            config.output());
+  }
+
+  private String localHost() {
+    String named = host;
+    return named == null ? LOOPBACK : named;
   }
 
   private String ownHost() {

@@ -35,7 +35,10 @@ final class TaskParser {
    * @param fields that {@code record} was made of
    */
   static DataRecord.Task task(DataRecord record, Fields fields) {
-    Optional<String> answer = answer(record, fields).map(TaskParser::marked);
+    Optional<String> answer =
+        answer(record, fields)
+            .filter(text -> !wrong(record).filter(text::equals).isPresent())
+            .map(TaskParser::marked);
     Map<String, @Nullable Object> metadata = new LinkedHashMap<>();
     fields.keep().forEach((name, value) -> metadata.put(name, JsonValues.plain(value)));
     return new DataRecord.Task(record, answer.filter(text -> !text.isBlank()), metadata);
@@ -59,9 +62,18 @@ final class TaskParser {
     if (record instanceof DataRecord.Dialogue dialogue) {
       List<ChatMessage> turns = dialogue.messages();
       ChatMessage last = turns.get(turns.size() - 1);
-      return last.role().equals("assistant") ? Optional.of(last.content()) : Optional.empty();
+      return dialogue.desirable() && dialogue.learns(turns.size() - 1)
+          ? Optional.of(last.content())
+          : Optional.empty();
     }
     return Optional.empty();
+  }
+
+  /** A reply that the record itself calls bad: nothing to hold others to. */
+  private static Optional<String> wrong(DataRecord record) {
+    return record instanceof DataRecord.Completion completion && !completion.desirable()
+        ? Optional.of(completion.completion())
+        : Optional.empty();
   }
 
   private static String marked(String text) {

@@ -86,6 +86,12 @@ class TaskTest {
       delimiter = '~',
       quoteCharacter = '`',
       value = {
+        "{\"prompt\": \"p\", \"completion\": \"bad\", \"label\": false}",
+        "{\"question\": \"p\", \"answer\": \"bad\", \"label\": false}",
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"p\"},"
+            + " {\"role\": \"assistant\", \"content\": \"bad\", \"weight\": 0}]}",
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"p\"},"
+            + " {\"role\": \"assistant\", \"content\": \"bad\"}], \"label\": false}",
         "{\"prompt\": \"p\"}",
         "{\"prompt\": \"p\", \"answer\": \" \"}",
         "{\"prompt\": \"p\", \"answer\": null}",
