@@ -2,7 +2,9 @@ package dev.troupe.rlhf.reward;
 
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.rlhf.data.DataException;
+import dev.troupe.rlhf.loss.LengthPenalty;
 import dev.troupe.rlhf.port.Learner;
+import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.port.Scorer;
 import dev.troupe.rlhf.port.ScorerException;
 import java.util.ArrayList;
@@ -117,6 +119,36 @@ public record Rewards(String section, Map<String, RewardConfig> configs, Scorers
       Rule rule = new PatternRule(pattern.expression(), pattern.use());
       return pattern.needsAnswer() ? RuleScorer.comparing(key, rule) : RuleScorer.ofText(key, rule);
     }
-    return outside.make(key, config);
+    if (config instanceof RewardConfig.Quantity quantity) {
+      return RuleScorer.comparing(key, new QuantityAnswer(quantity.tolerance()));
+    }
+    if (config instanceof RewardConfig.Overlong overlong) {
+      return RuleScorer.of(
+          key,
+          rollout ->
+              Score.of(
+                  LengthPenalty.overlong(
+                      rollout.response().size(), overlong.limit(), overlong.buffer(), 1)));
+    }
+    return ofText(config)
+        .map(rule -> RuleScorer.ofText(key, rule))
+        .orElseGet(() -> outside.make(key, config));
+  }
+
+  /** Those that look at the answer's text alone. */
+  private static Optional<Rule> ofText(RewardConfig config) {
+    if (config instanceof RewardConfig.Format format) {
+      return Optional.of(new FormatRule(format.tags(), format.rest()));
+    }
+    if (config instanceof RewardConfig.Length length) {
+      return Optional.of(new LengthRule(length.fewest(), length.most()));
+    }
+    if (config instanceof RewardConfig.Repetition repetition) {
+      return Optional.of(new RepetitionRule(repetition.words(), -1));
+    }
+    if (config instanceof RewardConfig.Script script) {
+      return Optional.of(new ScriptRule(script.scripts()));
+    }
+    return Optional.empty();
   }
 }
