@@ -10,6 +10,7 @@ import dev.troupe.protocol.event.RunStarted;
 import dev.troupe.protocol.event.StageCompleted;
 import dev.troupe.protocol.event.StageStarted;
 import dev.troupe.protocol.message.Node;
+import dev.troupe.rewards.OutsideScorers;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.Reading;
 import dev.troupe.rlhf.data.StageData;
@@ -23,6 +24,7 @@ import dev.troupe.rlhf.recipe.StageContext;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.StageResult;
 import dev.troupe.rlhf.recipe.TuningConfig;
+import dev.troupe.rlhf.reward.Scorers;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import dev.troupe.rlhf.stage.NewModel;
 import dev.troupe.rlhf.stage.Stage;
@@ -46,6 +48,7 @@ public final class Pipeline {
   private final RunDirectory directory;
   private final AtomicBoolean cancelled;
   private final EventLog log;
+  private final Scorers scorers;
   private final Ensemble ensemble;
   private final RunRecorder recorder;
   private final RunCheckpoints checkpoints;
@@ -57,13 +60,14 @@ public final class Pipeline {
       AtomicBoolean cancelled,
       EventLog log,
       Ensemble ensemble,
-      StepListener listener) {
+      RunRequest request) {
     this.config = config;
+    this.scorers = new OutsideScorers(request.functions());
     this.ensemble = ensemble;
     this.directory = directory;
     this.cancelled = cancelled;
     this.log = log;
-    this.recorder = new RunRecorder(log, directory, listener, cancelled);
+    this.recorder = new RunRecorder(log, directory, request.listener(), cancelled);
     this.checkpoints = new RunCheckpoints(directory.path(), config.checkpoints());
     this.summary = new RunSummary(config, directory);
   }
@@ -110,7 +114,10 @@ public final class Pipeline {
 
   private static RunHandle start(RunRequest request, RunForecast.Purpose purpose) {
     PipelineConfig config = request.config();
-    RunForecast forecast = request.forecast().orElseGet(() -> RunForecast.of(config, purpose));
+    RunForecast forecast =
+        request
+            .forecast()
+            .orElseGet(() -> RunForecast.of(config, purpose, line -> {}, request.functions()));
     RunDirectory directory = new RunDirectory(Path.of(config.output()));
     RunIdentity identity = RunIdentity.of(config);
     AtomicBoolean cancelled = new AtomicBoolean();
@@ -163,7 +170,7 @@ public final class Pipeline {
                         .orElseGet(
                             () -> Ensemble.local(HybridEngines.on(config.engine().device())))) {
                   finished =
-                      new Pipeline(config, directory, cancelled, log, ensemble, request.listener())
+                      new Pipeline(config, directory, cancelled, log, ensemble, request)
                           .run(request.text(), state);
                 }
               } catch (RuntimeException | Error | IOException e) {
@@ -284,7 +291,8 @@ public final class Pipeline {
         if (!takenOver(stage.stage())) {
           try (ModelText text = ModelText.load(Path.of(model))) {
             recorder.speaks(text);
-            StageInputs inputs = new StageInputs(data, text, config.seed(), reading(stage.name()));
+            StageInputs inputs =
+                new StageInputs(data, text, config.seed(), reading(stage.name()), scorers);
             if (!run(stage, cast, new StageSetting(inputs, policy, reward, oracle()))) {
               return false;
             }

@@ -10,9 +10,11 @@ import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.Reading;
+import dev.troupe.rlhf.port.ScorerException;
 import dev.troupe.rlhf.port.Text;
 import dev.troupe.rlhf.quickstart.QuickstartFiles;
 import dev.troupe.rlhf.recipe.StageInputs;
+import dev.troupe.rlhf.reward.Scorers;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import dev.troupe.rlhf.stage.Counts;
 import dev.troupe.rlhf.stage.Forecast;
@@ -38,6 +40,7 @@ final class Preflight {
   private final PipelineConfig config;
   private final RunForecast.Purpose purpose;
   private final Consumer<String> progress;
+  private final Scorers scorers;
   private final Set<String> problems = new LinkedHashSet<>();
   private final List<RunForecast.Planned> stages = new ArrayList<>();
   private final WeightReading weights;
@@ -45,10 +48,15 @@ final class Preflight {
   /**
    * @param progress hears how far reading is, where it takes long
    */
-  Preflight(PipelineConfig config, RunForecast.Purpose purpose, Consumer<String> progress) {
+  Preflight(
+      PipelineConfig config,
+      RunForecast.Purpose purpose,
+      Consumer<String> progress,
+      Scorers scorers) {
     this.config = config;
     this.purpose = purpose;
     this.progress = progress;
+    this.scorers = scorers;
     this.weights = new WeightReading(reading());
   }
 
@@ -99,7 +107,11 @@ final class Preflight {
   private <T> Optional<T> checked(String prefix, Supplier<T> check) {
     try {
       return Optional.of(check.get());
-    } catch (DataException | CheckpointException | EngineException | PipelineException e) {
+    } catch (DataException
+        | ScorerException
+        | CheckpointException
+        | EngineException
+        | PipelineException e) {
       problems.add(prefix + e.getMessage());
       return Optional.empty();
     }
@@ -201,7 +213,7 @@ final class Preflight {
       planned(stage, () -> stage.forecast(counts));
       return;
     }
-    checked("", () -> new StageInputs(data, text.get(), config.seed(), reading()))
+    checked("", () -> new StageInputs(data, text.get(), config.seed(), reading(), scorers))
         .ifPresent(
             inputs -> {
               planned(stage, () -> stage.forecast(inputs));

@@ -1,5 +1,7 @@
 package dev.troupe.actors.pipeline;
 
+import dev.troupe.rewards.OutsideScorers;
+import dev.troupe.rlhf.port.RewardFunction;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import dev.troupe.rlhf.stage.Forecast;
 import java.util.List;
@@ -58,7 +60,20 @@ public record RunForecast(
    * @param progress hears a line now and then while large files are read
    */
   public static RunForecast of(PipelineConfig config, Purpose purpose, Consumer<String> progress) {
-    return new Preflight(config, purpose, progress).forecast();
+    return of(config, purpose, progress, List.of());
+  }
+
+  /**
+   * The same.
+   *
+   * @param functions rewards beside those on the class path
+   */
+  public static RunForecast of(
+      PipelineConfig config,
+      Purpose purpose,
+      Consumer<String> progress,
+      List<RewardFunction> functions) {
+    return new Preflight(config, purpose, progress, new OutsideScorers(functions)).forecast();
   }
 
   /** That of a stage, where it is to be done. */

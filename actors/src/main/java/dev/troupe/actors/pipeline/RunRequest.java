@@ -2,6 +2,8 @@ package dev.troupe.actors.pipeline;
 
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.protocol.event.RunPage;
+import dev.troupe.rlhf.port.RewardFunction;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -14,6 +16,7 @@ import java.util.Optional;
  * @param seed this JVM's place in a cluster whose nodes play the roles; closed with the run, and
  *     its nodes with it. Absent where this JVM plays all
  * @param forecast of the same configuration, for this purpose; made when absent
+ * @param functions rewards beside those on the class path
  */
 public record RunRequest(
     PipelineConfig config,
@@ -21,26 +24,42 @@ public record RunRequest(
     StepListener listener,
     Optional<RunPage.Opener> page,
     Optional<Ensemble> seed,
-    Optional<RunForecast> forecast) {
+    Optional<RunForecast> forecast,
+    List<RewardFunction> functions) {
+  public RunRequest {
+    functions = List.copyOf(functions);
+  }
+
   /** In this JVM, without a listener and without a page. */
   public static RunRequest of(PipelineConfig config, String text) {
     return new RunRequest(
-        config, text, StepListener.NONE, Optional.empty(), Optional.empty(), Optional.empty());
+        config,
+        text,
+        StepListener.NONE,
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        List.of());
   }
 
   public RunRequest listener(StepListener heard) {
-    return new RunRequest(config, text, heard, page, seed, forecast);
+    return new RunRequest(config, text, heard, page, seed, forecast, functions);
   }
 
   public RunRequest page(RunPage.Opener opener) {
-    return new RunRequest(config, text, listener, Optional.of(opener), seed, forecast);
+    return new RunRequest(config, text, listener, Optional.of(opener), seed, forecast, functions);
   }
 
   public RunRequest on(Ensemble cluster) {
-    return new RunRequest(config, text, listener, page, Optional.of(cluster), forecast);
+    return new RunRequest(config, text, listener, page, Optional.of(cluster), forecast, functions);
   }
 
   public RunRequest checked(RunForecast found) {
-    return new RunRequest(config, text, listener, page, seed, Optional.of(found));
+    return new RunRequest(config, text, listener, page, seed, Optional.of(found), functions);
+  }
+
+  /** With rewards of the caller's own, which the configuration names. */
+  public RunRequest functions(List<RewardFunction> own) {
+    return new RunRequest(config, text, listener, page, seed, forecast, own);
   }
 }

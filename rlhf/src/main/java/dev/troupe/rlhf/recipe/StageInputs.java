@@ -15,7 +15,9 @@ import dev.troupe.rlhf.data.Tokenized;
 import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.port.Text;
+import dev.troupe.rlhf.reward.RewardConfig;
 import dev.troupe.rlhf.reward.Rewards;
+import dev.troupe.rlhf.reward.Scorers;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +30,7 @@ public final class StageInputs {
   private final Tokenization tokenization;
   private final long seed;
   private final Reading reading;
+  private final Scorers scorers;
   private final List<String> reports = new ArrayList<>();
 
   /**
@@ -46,6 +49,18 @@ public final class StageInputs {
    * @param reading hears how far it is, and may end it
    */
   public StageInputs(DataConfig data, Text text, long seed, Reading reading) {
+    this(data, text, seed, reading, Scorers.NONE);
+  }
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param seed of splits, blends and what is held out
+   * @param reading hears how far it is, and may end it
+   * @param scorers makes rewards that reach outside
+   */
+  public StageInputs(DataConfig data, Text text, long seed, Reading reading, Scorers scorers) {
+    this.scorers = scorers;
     this.data = data;
     this.text = text;
     this.tokenization = Tokenization.of(text, data, reading);
@@ -94,6 +109,11 @@ public final class StageInputs {
     checkHeldOut(section + ".evaluation.held-out", "prompts", all.examples(), heldOut);
     checkRound(section, perRound, all.examples().size() - heldOut, heldOut);
     return split(section + ".evaluation.held-out", "prompts", all, heldOut);
+  }
+
+  /** Rewards that a section of the configuration names. */
+  public Rewards rewards(String section, Map<String, RewardConfig> configs) {
+    return new Rewards(section, configs, scorers);
   }
 
   /**

@@ -1,10 +1,18 @@
 package dev.troupe.rlhf.reward;
 
 import dev.troupe.rlhf.port.Scorer;
+import dev.troupe.rlhf.port.ScorerException;
 
 /** Makes the scorers that reach outside: functions, services, processes. */
 @FunctionalInterface
 public interface Scorers {
+  /** There are none. */
+  Scorers NONE =
+      (name, config) -> {
+        throw new ScorerException(
+            name + " is " + config + ", which this program has no way to ask");
+      };
+
   /**
    * One scorer.
    *
