@@ -41,8 +41,8 @@ final class ProgramOutput {
         && lower.equals(theirs.toLowerCase(Locale.ROOT))) {
       return true;
     }
-    String[] a = ours.split("\\s+");
-    String[] b = theirs.split("\\s+");
+    String[] a = ours.split("\\s+", -1);
+    String[] b = theirs.split("\\s+", -1);
     if (a.length != b.length) {
       return false;
     }

@@ -4,6 +4,7 @@ import dev.troupe.rlhf.port.ScorerException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,7 +15,6 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 
 /**
@@ -124,7 +124,6 @@ record Sandbox(Limits limits, String bubblewrap) {
     } catch (IOException e) {
       throw new Broken(String.valueOf(e.getMessage()));
     }
-    AtomicBoolean overflow = new AtomicBoolean();
     StringBuilder errors = new StringBuilder();
     Thread writer = Threads.daemon(() -> feed(process.getOutputStream(), input), "sandbox-in");
     Thread reader = Threads.daemon(() -> drain(process.getErrorStream(), errors), "sandbox-err");
@@ -132,10 +131,11 @@ record Sandbox(Limits limits, String bubblewrap) {
     reader.start();
     try {
       byte[] output;
+      boolean overflow;
       try (InputStream out = process.getInputStream()) {
         output = out.readNBytes(MOST_OUTPUT + 1);
-        if (output.length > MOST_OUTPUT) {
-          overflow.set(true);
+        overflow = output.length > MOST_OUTPUT;
+        if (overflow) {
           process.destroyForcibly();
         }
       }
@@ -148,7 +148,7 @@ record Sandbox(Limits limits, String bubblewrap) {
       synchronized (errors) {
         said = errors.toString();
       }
-      return ended(process.exitValue(), overflow.get(), text, said);
+      return ended(process.exitValue(), overflow, text, said);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new Broken("the run was stopped");
@@ -201,7 +201,7 @@ record Sandbox(Limits limits, String bubblewrap) {
     // timeout stands between: the sandbox dies with its parent, which must not be a thread.
     add(line, "timeout", "-s", "KILL", String.format(Locale.ROOT, "%.3f", limits.seconds()));
     boolean root = ownUser() == 0;
-    long processes = limits.processes() + OWN_PROCESSES;
+    long processes = (long) limits.processes() + OWN_PROCESSES;
     if (root) {
       // Root's processes are not counted; a user whom nobody else is has a count of its own.
       String user = Integer.toString(ThreadLocalRandom.current().nextInt(1_000_000, 2_000_000_000));
@@ -238,7 +238,7 @@ record Sandbox(Limits limits, String bubblewrap) {
   }
 
   private static Optional<Integer> user(Path process) throws IOException {
-    return status(process, "Uid:").map(text -> Integer.parseInt(text.split("\\s+")[0]));
+    return status(process, "Uid:").map(text -> Integer.parseInt(text.split("\\s+", 2)[0]));
   }
 
   private static Optional<String> status(Path process, String key) throws IOException {
@@ -263,8 +263,8 @@ record Sandbox(Limits limits, String bubblewrap) {
         if (user(process).filter(id -> id == user).isPresent()) {
           tasks += status(process, "Threads:").map(Long::parseLong).orElse(1L);
         }
-      } catch (IOException | java.io.UncheckedIOException e) {
-        continue; // it has ended
+      } catch (IOException | UncheckedIOException e) {
+        // It has ended.
       }
     }
     return tasks;

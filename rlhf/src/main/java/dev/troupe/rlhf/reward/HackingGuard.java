@@ -1,0 +1,228 @@
+package dev.troupe.rlhf.reward;
+
+import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.TokenIds;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.Set;
+
+/**
+ * Looks for signs that a policy satisfies its reward and not what the reward stands for (Gao et al.
+ * 2022, arXiv:2210.10760): answers that grow or repeat themselves, a score that rises while one it
+ * is not trained on falls, a win rate past its best.
+ */
+public final class HackingGuard {
+  private static final int GRAM = 4;
+
+  /** A score has risen by so many of its standard deviations. */
+  private static final double RISE = 0.5;
+
+  private HackingGuard() {}
+
+  /**
+   * A share of wins over the replies at the start.
+   *
+   * @param standardError of the rate
+   */
+  public record WinRate(double rate, double standardError) {}
+
+  /**
+   * What one evaluation on held-out prompts found. What was not measured is absent.
+   *
+   * @param length mean tokens of an answer
+   * @param truncated share of answers that the length limit cut
+   * @param repeated mean share of 4-grams of tokens that were there before
+   * @param lengthCorrelation of score and length over the answers
+   * @param kl to the start, nats per answer
+   * @param score mean, by the reward that is trained on
+   * @param scoreDeviation standard deviation of that score over the answers
+   * @param heldOutScore mean, by a scorer that is not trained on
+   */
+  public record Measured(
+      long step,
+      double length,
+      double truncated,
+      double repeated,
+      OptionalDouble lengthCorrelation,
+      OptionalDouble kl,
+      OptionalDouble score,
+      OptionalDouble scoreDeviation,
+      OptionalDouble heldOutScore,
+      Optional<WinRate> winRate) {}
+
+  /**
+   * A sign.
+   *
+   * @param text for a person: what, found against allowed
+   * @param stop whether the stage is to end
+   */
+  public record Alarm(String text, boolean stop) {}
+
+  /**
+   * Signs in the newest evaluation.
+   *
+   * @param history all evaluations in their order, that at the start first; at least one
+   */
+  public static List<Alarm> look(GuardConfig config, List<Measured> history) {
+    Measured start = history.get(0);
+    Measured now = history.get(history.size() - 1);
+    boolean stops = config.act() == GuardConfig.Act.STOP;
+    List<Alarm> alarms = new ArrayList<>();
+    if (start.length() > 0) {
+      above(
+          alarms,
+          stops,
+          "answers are longer than at the start, in the mean by the factor",
+          now.length() / start.length(),
+          config.longer());
+    }
+    above(alarms, stops, "share of answers that were cut", now.truncated(), config.truncated());
+    above(alarms, stops, "share of repeated 4-grams", now.repeated(), config.repeated());
+    now.kl().ifPresent(kl -> above(alarms, stops, "KL to the start in nats", kl, config.kl()));
+    now.lengthCorrelation()
+        .ifPresent(
+            correlation -> {
+              if (correlation > config.lengthCorrelation()) {
+                alarms.add(
+                    new Alarm(
+                        text(
+                            "the score follows the length: correlation",
+                            correlation,
+                            config.lengthCorrelation()),
+                        false));
+              }
+            });
+    apart(config, history, stops).ifPresent(alarms::add);
+    pastItsBest(config, history, stops).ifPresent(alarms::add);
+    return alarms;
+  }
+
+  private static void above(
+      List<Alarm> alarms, boolean stops, String what, double found, GuardConfig.Bounds bounds) {
+    if (found > bounds.warn()) {
+      boolean beyond = found > bounds.stop();
+      alarms.add(
+          new Alarm(text(what, found, beyond ? bounds.stop() : bounds.warn()), beyond && stops));
+    }
+  }
+
+  private static String text(String what, double found, double allowed) {
+    return String.format(Locale.ROOT, "%s %.3g, allowed up to %.3g", what, found, allowed);
+  }
+
+  /** The trained score is well above the start's, and the other one no better than at the start. */
+  private static Optional<Alarm> apart(GuardConfig config, List<Measured> history, boolean stops) {
+    Measured start = history.get(0);
+    int falls = 0;
+    for (int i = history.size() - 1; i > 0; i--) {
+      if (!isApart(start, history.get(i))) {
+        break;
+      }
+      falls++;
+    }
+    if (falls < (config.falls() + 1) / 2) {
+      return Optional.empty();
+    }
+    Measured now = history.get(history.size() - 1);
+    return Optional.of(
+        new Alarm(
+            String.format(
+                Locale.ROOT,
+                "the score rose from %.4g to %.4g, and that of a scorer not trained on went from"
+                    + " %.4g to %.4g, in %d evaluations in a row",
+                start.score().orElseThrow(),
+                now.score().orElseThrow(),
+                start.heldOutScore().orElseThrow(),
+                now.heldOutScore().orElseThrow(),
+                falls),
+            stops && falls >= config.falls()));
+  }
+
+  private static boolean isApart(Measured start, Measured now) {
+    if (start.score().isEmpty()
+        || start.scoreDeviation().isEmpty()
+        || start.heldOutScore().isEmpty()
+        || now.score().isEmpty()
+        || now.heldOutScore().isEmpty()) {
+      return false;
+    }
+    double rise = now.score().getAsDouble() - start.score().getAsDouble();
+    return rise > 0
+        && rise >= RISE * start.scoreDeviation().getAsDouble()
+        && now.heldOutScore().getAsDouble() <= start.heldOutScore().getAsDouble();
+  }
+
+  private static Optional<Alarm> pastItsBest(
+      GuardConfig config, List<Measured> history, boolean stops) {
+    Optional<WinRate> now = history.get(history.size() - 1).winRate();
+    double best =
+        history.stream()
+            .flatMap(measured -> measured.winRate().stream())
+            .mapToDouble(WinRate::rate)
+            .max()
+            .orElse(0);
+    return now.filter(rate -> best - rate.rate() > config.standardErrors() * rate.standardError())
+        .map(
+            rate ->
+                new Alarm(
+                    String.format(
+                        Locale.ROOT,
+                        "the win rate over the start is %.3g, its best was %.3g; allowed: %.3g"
+                            + " standard errors of %.3g below that",
+                        rate.rate(),
+                        best,
+                        config.standardErrors(),
+                        rate.standardError()),
+                    stops));
+  }
+
+  /** Mean share of 4-grams of tokens that were there before; answers of fewer tokens have none. */
+  public static double repeated(List<Rollout> rollouts) {
+    return rollouts.stream().mapToDouble(it -> repeated(it.response())).average().orElse(0);
+  }
+
+  private static double repeated(TokenIds tokens) {
+    int grams = tokens.size() - GRAM + 1;
+    if (grams < 1) {
+      return 0;
+    }
+    Set<List<Integer>> different = new HashSet<>();
+    for (int i = 0; i < grams; i++) {
+      different.add(
+          List.of(tokens.get(i), tokens.get(i + 1), tokens.get(i + 2), tokens.get(i + 3)));
+    }
+    return 1 - (double) different.size() / grams;
+  }
+
+  /** Share of answers that the length limit cut. */
+  public static double truncated(List<Rollout> rollouts) {
+    return rollouts.stream()
+        .mapToDouble(it -> it.finish() == FinishReason.LENGTH ? 1 : 0)
+        .average()
+        .orElse(0);
+  }
+
+  /** Pearson's of scores and lengths; absent where one of the two does not vary. */
+  public static OptionalDouble lengthCorrelation(List<Double> scores, List<Integer> lengths) {
+    int n = scores.size();
+    double meanScore = scores.stream().mapToDouble(Double::doubleValue).average().orElse(0);
+    double meanLength = lengths.stream().mapToDouble(Integer::doubleValue).average().orElse(0);
+    double both = 0;
+    double score = 0;
+    double length = 0;
+    for (int i = 0; i < n; i++) {
+      double s = scores.get(i) - meanScore;
+      double l = lengths.get(i) - meanLength;
+      both += s * l;
+      score += s * s;
+      length += l * l;
+    }
+    double scale = Math.sqrt(score * length);
+    return scale > 0 ? OptionalDouble.of(both / scale) : OptionalDouble.empty();
+  }
+}
