@@ -7,8 +7,8 @@ import dev.troupe.actors.pipeline.RunResult;
 import dev.troupe.actors.pipeline.StepListener;
 import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.rlhf.recipe.Account;
-import dev.troupe.rlhf.recipe.DpoRecipe;
 import dev.troupe.rlhf.recipe.PpoRecipe;
+import dev.troupe.rlhf.recipe.PreferenceRecipe;
 import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -43,7 +43,7 @@ class QuickstartTest {
                 Quickstarts.whole(directory.resolve("run")));
     RunResult result =
         Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE).result().get();
-    DpoRecipe.Result dpo = (DpoRecipe.Result) result.results().get("dpo");
+    PreferenceRecipe.Result dpo = (PreferenceRecipe.Result) result.results().get("dpo");
     assertThat(dpo.before().metrics().get("ruleSatisfied")).isLessThanOrEqualTo(0.60);
     assertThat(dpo.after().orElseThrow().metrics().get("ruleSatisfied"))
         .isGreaterThanOrEqualTo(0.90);

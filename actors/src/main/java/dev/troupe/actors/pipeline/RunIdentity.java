@@ -80,6 +80,7 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
     return switch (source) {
       case TEXTS -> data.sft();
       case PREFERENCES -> data.preferences();
+      case JUDGED -> data.judged();
       case PROMPTS -> data.prompts();
       case PRETRAINING -> data.pretraining();
     };

@@ -6,9 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.troupe.rlhf.port.Checkpoints.Saved;
 import dev.troupe.rlhf.recipe.Account;
 import dev.troupe.rlhf.recipe.Best;
-import dev.troupe.rlhf.recipe.DpoRecipe;
 import dev.troupe.rlhf.recipe.Evaluation;
 import dev.troupe.rlhf.recipe.Learning;
+import dev.troupe.rlhf.recipe.PreferenceRecipe;
 import dev.troupe.rlhf.recipe.Progress;
 import dev.troupe.rlhf.recipe.Proportion;
 import dev.troupe.rlhf.recipe.SftRecipe;
@@ -183,7 +183,7 @@ class RunCheckpointsTest {
   @Test
   void latest_stateOfAnotherVersion_isRefused() throws IOException {
     write(5);
-    assertThatThrownBy(() -> reopened().latest("sft", DpoRecipe.State.class))
+    assertThatThrownBy(() -> reopened().latest("sft", PreferenceRecipe.State.class))
         .hasMessageContaining("was written by another version of Troupe: state.json");
   }
 
@@ -195,8 +195,8 @@ class RunCheckpointsTest {
     Evaluation evaluation =
         new Evaluation(
             List.of(new Evaluation.Reply("a", "b")), List.of(0.1), Map.of("score", 1.0 / 3));
-    DpoRecipe.Result result =
-        new DpoRecipe.Result(
+    PreferenceRecipe.Result result =
+        new PreferenceRecipe.Result(
             40,
             Optional.of(0.1),
             Optional.of(Proportion.of(3, 4)),
@@ -211,13 +211,13 @@ class RunCheckpointsTest {
             false,
             Optional.empty());
     checkpoints.complete("dpo", trained, result);
-    var done = reopened().completed("dpo", trained, DpoRecipe.Result.class).orElseThrow();
+    var done = reopened().completed("dpo", trained, PreferenceRecipe.Result.class).orElseThrow();
     assertThat(done.result()).isEqualTo(result);
     assertThat(done.seconds()).isPositive();
     assertThat(reopened().isComplete("dpo")).isTrue();
 
     Files.writeString(trained.resolve("adapter"), "Weights");
-    assertThatThrownBy(() -> reopened().completed("dpo", trained, DpoRecipe.Result.class))
+    assertThatThrownBy(() -> reopened().completed("dpo", trained, PreferenceRecipe.Result.class))
         .isInstanceOf(PipelineException.class)
         .hasMessage(
             "what stage dpo trained is not as it was left: in "

@@ -22,6 +22,7 @@ import java.util.Optional;
  * @param system field with the system's turn
  * @param tools field with the tools that the chat template is given
  * @param label field that says whether the answer is one to imitate (KTO)
+ * @param score field with the answer's score
  * @param answer field with what is right, for rewards that compare with it
  */
 public record Columns(
@@ -37,6 +38,7 @@ public record Columns(
     Optional<String> system,
     Optional<String> tools,
     Optional<String> label,
+    Optional<String> score,
     Optional<String> answer) {
   /** Names as they are. */
   public static final Columns NONE = of(Map.of());
@@ -57,6 +59,7 @@ public record Columns(
             system,
             tools,
             label,
+            score,
             answer)
         .forEach(
             (ours, theirs) -> {
@@ -83,6 +86,7 @@ public record Columns(
         Optional.ofNullable(names.get("system")),
         Optional.ofNullable(names.get("tools")),
         Optional.ofNullable(names.get("label")),
+        Optional.ofNullable(names.get("score")),
         Optional.ofNullable(names.get("answer")));
   }
 
@@ -99,6 +103,7 @@ public record Columns(
       Optional<String> system,
       Optional<String> tools,
       Optional<String> label,
+      Optional<String> score,
       Optional<String> answer) {
     Map<String, String> names = new LinkedHashMap<>();
     prompt.ifPresent(name -> names.put("prompt", name));
@@ -113,6 +118,7 @@ public record Columns(
     system.ifPresent(name -> names.put("system", name));
     tools.ifPresent(name -> names.put("tools", name));
     label.ifPresent(name -> names.put("label", name));
+    score.ifPresent(name -> names.put("score", name));
     answer.ifPresent(name -> names.put("answer", name));
     return names;
   }
@@ -137,6 +143,7 @@ public record Columns(
             system,
             tools,
             label,
+            score,
             answer);
     if (names.isEmpty() || !(node instanceof ObjectNode object)) {
       return node;

@@ -10,6 +10,7 @@ import java.util.Optional;
  *
  * @param sft texts to imitate
  * @param preferences pairs for the reward model and DPO
+ * @param judged answers that were judged one by one, for KTO and for reward models of scores
  * @param prompts to answer in PPO
  * @param pretraining texts mixed into PPO (PPO-ptx)
  * @param stageSplit share of each source that SFT, reward model and PPO get, such as [2, 4, 4],
@@ -26,6 +27,7 @@ import java.util.Optional;
 public record DataConfig(
     List<SourceConfig> sft,
     List<SourceConfig> preferences,
+    List<SourceConfig> judged,
     List<SourceConfig> prompts,
     List<SourceConfig> pretraining,
     Optional<List<Double>> stageSplit,
@@ -65,12 +67,14 @@ public record DataConfig(
   public DataConfig {
     sft = List.copyOf(sft);
     preferences = List.copyOf(preferences);
+    judged = List.copyOf(judged);
     prompts = List.copyOf(prompts);
     pretraining = List.copyOf(pretraining);
     Limits limits = new Limits();
     stageSplit.ifPresent(parts -> DeepSpeedChatSplit.check(limits, "stage-split", parts));
     checkWeights(limits, "sft", sft);
     checkWeights(limits, "preferences", preferences);
+    checkWeights(limits, "judged", judged);
     checkWeights(limits, "prompts", prompts);
     checkWeights(limits, "pretraining", pretraining);
     limits
@@ -92,7 +96,7 @@ public record DataConfig(
     stageSplit = stageSplit.map(List::copyOf);
   }
 
-  /** With the default bounds on what a source may hold. */
+  /** With the default bounds on what a source may hold, and nothing judged. */
   public DataConfig(
       List<SourceConfig> sft,
       List<SourceConfig> preferences,
@@ -106,6 +110,7 @@ public record DataConfig(
     this(
         sft,
         preferences,
+        List.of(),
         prompts,
         pretraining,
         stageSplit,

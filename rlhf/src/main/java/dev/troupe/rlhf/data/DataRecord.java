@@ -86,6 +86,34 @@ public sealed interface DataRecord {
     }
   }
 
+  /**
+   * An answer in steps, each judged by itself.
+   *
+   * @param labels one per step, how likely it is right, from 0 to 1
+   */
+  record Steps(Origin origin, PromptText prompt, List<String> steps, List<Double> labels)
+      implements DataRecord {
+    public Steps {
+      steps = List.copyOf(steps);
+      labels = List.copyOf(labels);
+    }
+  }
+
+  /**
+   * A record that may say what somebody thinks of its answer.
+   *
+   * @param record with prompt and answer
+   * @param good whether the answer was found good, where the record says it
+   * @param score of the answer, where the record has one
+   */
+  record Judged(DataRecord record, Optional<Boolean> good, Optional<Double> score)
+      implements DataRecord {
+    @Override
+    public Origin origin() {
+      return record.origin();
+    }
+  }
+
   /** A prompt without an answer. */
   record BarePrompt(Origin origin, PromptText prompt) implements DataRecord {}
 

@@ -78,6 +78,19 @@ final class Imitation {
     return desirable;
   }
 
+  /** Whether an answer was found good, where the record says it by KTO's label or its like. */
+  static Optional<Boolean> label(Fields fields) {
+    Optional<Boolean> label = Optional.empty();
+    for (String key : OF_RECORDS.keySet()) {
+      Optional<Boolean> says = says(fields, key);
+      if (says.isPresent()) {
+        boolean good = says.get().equals(OF_RECORDS.get(key));
+        label = Optional.of(label.orElse(true) && good);
+      }
+    }
+    return label;
+  }
+
   /**
    * Of a pair the same names can say which of its answers is the better, or that nobody should
    * learn from it.

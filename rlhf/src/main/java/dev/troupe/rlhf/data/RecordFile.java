@@ -37,7 +37,20 @@ public final class RecordFile {
     /** They are told of, and dropped. */
     TOLD,
     /** Each record is a {@link DataRecord.Task}, which keeps them. */
-    KEPT
+    KEPT,
+    /** Each record is {@link DataRecord.Judged} by its label; the others are told of. */
+    LABELLED,
+    /** Each record is {@link DataRecord.Judged} by its score; the others are told of. */
+    SCORED;
+
+    private DataRecord with(DataRecord record, Fields fields) {
+      return switch (this) {
+        case TOLD -> record;
+        case KEPT -> TaskParser.task(record, fields);
+        case LABELLED -> JudgedParser.labelled(record, fields);
+        case SCORED -> JudgedParser.scored(record, fields);
+      };
+    }
   }
 
   private record Recognised(Shape shape, Origin origin) {}
@@ -190,7 +203,7 @@ public final class RecordFile {
     Fields fields = new Fields(row, origin);
     for (DataRecord record : RecordParser.parse(shape(row, origin), fields)) {
       if (!full()) {
-        records.add(extras == Extras.KEPT ? TaskParser.task(record, fields) : record);
+        records.add(extras.with(record, fields));
       }
     }
     fields.kept().forEach(name -> kept.merge(name, 1, Integer::sum));

@@ -48,6 +48,9 @@ final class RecordParser {
         return Shape.ALPACA;
       }
     }
+    if (node.path("completions").isArray() && node.path("labels").isArray()) {
+      return Shape.STEPWISE;
+    }
     if (fields.has("prompt") && fields.firstOf(COMPLETIONS).isPresent()) {
       return Shape.PROMPT_COMPLETION;
     }
@@ -89,6 +92,7 @@ final class RecordParser {
       case SELF_INSTRUCT -> selfInstruct(fields);
       case MESSAGES -> List.of(dialogue(fields));
       case PREFERENCE -> List.of(PreferenceParser.parse(fields));
+      case STEPWISE -> List.of(JudgedParser.steps(fields));
       case HH ->
           List.of(
               HhDialogues.parse(

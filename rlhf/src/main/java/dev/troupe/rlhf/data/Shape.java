@@ -27,6 +27,10 @@ public enum Shape {
   HH(
       "{\"chosen\": \"\\n\\nHuman: … \\n\\nAssistant: …\", \"rejected\": \"\\n\\nHuman: …"
           + " \\n\\nAssistant: …\"}"),
+  /** TRL's stepwise supervision: an answer in steps, each with a label. */
+  STEPWISE(
+      "{\"prompt\": text or messages, \"completions\": [text], \"labels\": [true or false, or 0"
+          + " to 1]}"),
   QUESTION_ANSWER("{\"question\": text, \"answer\" (or response): text}"),
   PROMPT("{\"prompt\": text or messages}, {\"question\": text} or a bare JSON string"),
   TEXT("{\"text\": text}");

@@ -40,6 +40,39 @@ public final class StageData {
     return pairs;
   }
 
+  /** Answers that were found good or bad; never split by {@code stage-split}. */
+  public static List<DataRecord.Judged> labelled(DataConfig config, long seed, Reading reading) {
+    return judged(config, RecordFile.Extras.LABELLED, seed, reading);
+  }
+
+  /** Answers with a score, or in steps with a label each; never split. */
+  public static List<DataRecord.Judged> scored(DataConfig config, long seed, Reading reading) {
+    return judged(config, RecordFile.Extras.SCORED, seed, reading);
+  }
+
+  private static List<DataRecord.Judged> judged(
+      DataConfig config, RecordFile.Extras extras, long seed, Reading reading) {
+    return blend(
+            config.judged(), readAll("data.judged", config.judged(), config, extras, reading), seed)
+        .stream()
+        .map(DataRecord.Judged.class::cast)
+        .toList();
+  }
+
+  /**
+   * Records whose prompts are answered before and after a stage that learns from none: prompts, or
+   * else pairs, or else judged answers.
+   */
+  public static List<? extends DataRecord> comparisons(
+      DataConfig config, long seed, Reading reading) {
+    if (!config.prompts().isEmpty()) {
+      return prompts(config, seed, reading);
+    }
+    return config.preferences().isEmpty() && !config.judged().isEmpty()
+        ? labelled(config, seed, reading)
+        : preferences(config, seed, reading);
+  }
+
   /** Prompts to answer, with what rewards compare the answers with. */
   public static List<DataRecord.Task> tasks(DataConfig config, long seed, Reading reading) {
     return load(

@@ -5,6 +5,7 @@ import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.loss.DpoPair;
 import dev.troupe.rlhf.loss.RankedPair;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * A prompt and two answers as tokens.
@@ -18,6 +19,11 @@ public record TokenPair(TokenIds prompt, TokenIds chosen, TokenIds rejected, dou
   /** Read at the answers' tokens. */
   public Sequence chosenSequence() {
     return Sequence.ofTargets(prompt.concat(chosen), prompt.size());
+  }
+
+  /** Chosen as a text to imitate: read at its answer's tokens, or at the prompt's too. */
+  public Sequence imitated(boolean promptToo) {
+    return Sequence.ofTargets(prompt.concat(chosen), promptToo ? 1 : prompt.size());
   }
 
   /** Read at the answers' tokens. */
@@ -41,9 +47,15 @@ public record TokenPair(TokenIds prompt, TokenIds chosen, TokenIds rejected, dou
         endOfSequence);
   }
 
-  /** For DPO, given the reference's summed log-probabilities of the two answers. */
+  /** For DPO, given the reference's summed log-probabilities of the two answers; 0 without one. */
   public DpoPair dpo(double refChosenLogprob, double refRejectedLogprob) {
     return new DpoPair(chosenSequence(), rejectedSequence(), refChosenLogprob, refRejectedLogprob);
+  }
+
+  /** Its answers by themselves: a good and a bad one. */
+  public List<JudgedAnswer> judged() {
+    return List.of(
+        new JudgedAnswer(prompt, chosen, true), new JudgedAnswer(prompt, rejected, false));
   }
 
   private static TokenIds withoutEnd(TokenIds tokens, int endOfSequence) {

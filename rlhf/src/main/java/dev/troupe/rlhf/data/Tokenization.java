@@ -1,9 +1,11 @@
 package dev.troupe.rlhf.data;
 
 import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.loss.ScoredExample;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
@@ -71,6 +73,124 @@ public final class Tokenization {
   /** Pairs for a reward model or DPO. */
   public Tokenized<TokenPair> pairs(List<DataRecord.Preference> records) {
     return all("pairs", records, this::pair);
+  }
+
+  /** Answers found good or bad, for KTO. */
+  public Tokenized<JudgedAnswer> judged(List<DataRecord.Judged> records) {
+    return all(
+        "answers",
+        records,
+        (record, work) -> {
+          boolean good =
+              record
+                  .good()
+                  .orElseThrow(
+                      () -> lacking(record, "\"label\": true or false, whether it is a good one"));
+          // A good one that is not to be learned is marked so by more than its label.
+          return good && isMasked(record.record())
+              ? work.without(LengthReport.MASKED)
+              : answered(record, work)
+                  .map(said -> new JudgedAnswer(said.prompt(), said.answer(), good));
+        });
+  }
+
+  /** Answers with a score each, which belongs to their last token. */
+  public Tokenized<ScoredExample> scored(List<DataRecord.Judged> records) {
+    return all(
+        "answers",
+        records,
+        (record, work) -> {
+          double score = record.score().orElseThrow(() -> lacking(record, "\"score\": a number"));
+          return answered(record, work)
+              .map(
+                  said ->
+                      new ScoredExample(
+                          Sequence.ofLast(said.prompt().concat(said.answer())),
+                          Floats.of((float) score)));
+        });
+  }
+
+  /**
+   * Answers in steps, whose labels belong to the last token of each.
+   *
+   * @param separator behind each step, part of it
+   */
+  public Tokenized<ScoredExample> steps(List<DataRecord.Judged> records, String separator) {
+    return all("answers", records, (record, work) -> steps(record, separator, work));
+  }
+
+  private static boolean isMasked(DataRecord record) {
+    return (record instanceof DataRecord.Completion completion && !completion.desirable())
+        || (record instanceof DataRecord.Dialogue dialogue && !dialogue.desirable());
+  }
+
+  private static DataException lacking(DataRecord.Judged record, String what) {
+    return DataException.at(
+        record.origin(),
+        "does not say how good its answer is; expected "
+            + what
+            + ". The source's columns can name the field");
+  }
+
+  private Optional<ScoredExample> steps(DataRecord.Judged record, String separator, Work work) {
+    if (!(record.record() instanceof DataRecord.Steps answer)) {
+      throw DataException.at(
+          record.origin(), "has no steps with a label each; expected " + Shape.STEPWISE.layout());
+    }
+    TokenIds between = text.encode(separator);
+    TokenIds said = TokenIds.of();
+    List<Integer> ends = new ArrayList<>();
+    for (String step : answer.steps()) {
+      said = said.concat(text.encode(step)).concat(between);
+      ends.add(said.size() - 1);
+    }
+    TokenIds asked = work.segments.prompt(answer.prompt(), answer.origin()).tokens();
+    work.longest(asked.size() + said.size());
+    if (tooLong(asked, said)) {
+      return Optional.empty();
+    }
+    TokenIds head = cutPrompt(asked, promptLimit(said.size()), work, answer.origin());
+    TokenIds tail = cutAnswer(said, head, work);
+    int[] reads =
+        ends.stream().filter(end -> end < tail.size()).mapToInt(end -> head.size() + end).toArray();
+    float[] labels = new float[reads.length];
+    for (int i = 0; i < labels.length; i++) {
+      labels[i] = answer.labels().get(i).floatValue();
+    }
+    return reads.length == 0
+        ? Optional.empty()
+        : Optional.of(
+            new ScoredExample(
+                new Sequence(head.concat(tail), new TokenIds(reads)), new Floats(labels)));
+  }
+
+  /** A prompt and its answer, within the length policy. */
+  private record Said(TokenIds prompt, TokenIds answer) {}
+
+  private Optional<Said> answered(DataRecord.Judged judged, Work work) {
+    if (judged.record() instanceof DataRecord.Completion completion) {
+      return said(completion.prompt(), completion.answer(), judged.origin(), work);
+    }
+    if (judged.record() instanceof DataRecord.Dialogue dialogue) {
+      List<ChatMessage> turns = dialogue.messages();
+      int last = turns.size() - 1;
+      boolean single = dialogue.prompt() == 0 || dialogue.prompt() == last;
+      if (last > 0 && single && turns.get(last).role().equals("assistant")) {
+        return !dialogue.learns(last)
+            ? work.without(LengthReport.MASKED)
+            : said(
+                new PromptText.Chat(dialogue.conversation().first(last)),
+                Answer.of(turns.get(last)),
+                judged.origin(),
+                work);
+      }
+    }
+    throw DataException.at(
+        judged.origin(),
+        "has no single answer to a prompt that a label or a score could be of; expected for"
+            + " instance "
+            + Shape.PROMPT_COMPLETION.layout()
+            + ", or messages whose last is the assistant's");
   }
 
   /**
@@ -144,7 +264,10 @@ public final class Tokenization {
     }
     throw DataException.at(
         record.origin(),
-        "is a prompt without an answer and can't be imitated; expected for instance "
+        (record instanceof DataRecord.Steps
+                ? "is an answer in steps with labels"
+                : "is a prompt without an answer")
+            + " and can't be imitated; expected for instance "
             + Shape.PROMPT_COMPLETION.layout());
   }
 
@@ -162,6 +285,16 @@ public final class Tokenization {
 
   private Optional<SftExample> completion(
       PromptText prompt, Answer answer, Origin origin, Trained trained, Work work) {
+    return said(prompt, answer, origin, work)
+        .map(
+            said ->
+                new SftExample(
+                    Sequence.ofTargets(
+                        said.prompt().concat(said.answer()),
+                        trained == Trained.ALL ? 1 : said.prompt().size())));
+  }
+
+  private Optional<Said> said(PromptText prompt, Answer answer, Origin origin, Work work) {
     if (answer.isEmpty()) {
       return work.without(LengthReport.EMPTY);
     }
@@ -172,10 +305,7 @@ public final class Tokenization {
       return Optional.empty();
     }
     TokenIds head = cutPrompt(asked, promptLimit(said.size()), work, origin);
-    TokenIds tail = cutAnswer(said, head, work);
-    return Optional.of(
-        new SftExample(
-            Sequence.ofTargets(head.concat(tail), trained == Trained.ALL ? 1 : head.size())));
+    return Optional.of(new Said(head, cutAnswer(said, head, work)));
   }
 
   /** Whether the length policy leaves it out. */
@@ -292,6 +422,12 @@ public final class Tokenization {
   private static PromptText promptOf(DataRecord record) {
     if (record instanceof DataRecord.Task task) {
       return promptOf(task.record());
+    }
+    if (record instanceof DataRecord.Judged judged) {
+      return promptOf(judged.record());
+    }
+    if (record instanceof DataRecord.Steps steps) {
+      return steps.prompt();
     }
     if (record instanceof DataRecord.BarePrompt bare) {
       return bare.prompt();

@@ -51,7 +51,7 @@ public final class DpoLoss {
     }
 
     /** Whether a target margin is read. */
-    boolean hasMargin() {
+    public boolean hasMargin() {
       return this != IPO && this != IPO_SUM;
     }
   }

@@ -106,9 +106,11 @@ public record DpoObjective(
               labelSmoothing,
               targetMargin);
       loss += perPair * result.loss();
-      accuracy += perPair * Wins.of(chosenRatio, rejectedRatio);
-      chosenReward += perPair * beta * chosenRatio;
-      rejectedReward += perPair * beta * rejectedRatio;
+      double chosenGain = chosenRatio * chosenWeight;
+      double rejectedGain = rejectedRatio * rejectedWeight;
+      accuracy += perPair * Wins.of(chosenGain, rejectedGain);
+      chosenReward += perPair * beta * chosenGain;
+      rejectedReward += perPair * beta * rejectedGain;
       chosenLogprob += perPair * chosenSum;
       rejectedLogprob += perPair * rejectedSum;
       double slope = perPair * result.gradient();

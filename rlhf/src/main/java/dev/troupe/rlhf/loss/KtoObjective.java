@@ -101,6 +101,7 @@ public record KtoObjective(
     Map<String, Double> metrics = new HashMap<>();
     metrics.put("accuracy", accuracy);
     metrics.put("margin", margin);
+    metrics.put("referencePoint", perExample * examples.size() * referencePoint);
     if (sftCoefficient != 0) {
       metrics.put("sftLoss", sftLoss);
     }

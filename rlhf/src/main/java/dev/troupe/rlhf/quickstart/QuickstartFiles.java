@@ -51,6 +51,7 @@ public final class QuickstartFiles {
     return new DataConfig(
         answered.isEmpty() ? corpus : answered,
         preferences,
+        List.of(),
         prompts,
         corpus,
         data.stageSplit(),

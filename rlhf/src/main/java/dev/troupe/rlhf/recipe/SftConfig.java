@@ -3,6 +3,7 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.Averaging;
+import dev.troupe.rlhf.loss.SftObjective;
 import java.util.List;
 
 /**
@@ -12,6 +13,7 @@ import java.util.List;
  * @param batchSize sequences per optimiser step
  * @param trainOn which tokens are learned
  * @param averaging what the loss divides by
+ * @param weighting of each token's loss; the held-out loss has none
  * @param heldOut sequences kept out of training to measure the loss on
  * @param evaluateEvery steps between measurements of the held-out loss, 0 for none; it is always
  *     measured before and after
@@ -22,6 +24,7 @@ public record SftConfig(
     int batchSize,
     Trained trainOn,
     Averaging averaging,
+    SftObjective.Weighting weighting,
     TuningConfig tuning,
     OptimizerConfig optimizer,
     int heldOut,

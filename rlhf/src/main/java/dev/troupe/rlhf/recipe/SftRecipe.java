@@ -70,7 +70,7 @@ public final class SftRecipe implements Recipe {
   @Override
   public Result run(StageContext context) {
     int totalSteps = totalSteps();
-    SftObjective objective = new SftObjective(config.averaging());
+    SftObjective objective = new SftObjective(config.averaging(), 1, config.weighting());
     Batches<SftExample> batches =
         new Batches<>(
             data.train(),

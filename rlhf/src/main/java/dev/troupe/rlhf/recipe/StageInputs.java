@@ -5,6 +5,7 @@ import dev.troupe.rlhf.data.Counted;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.DataRecord;
+import dev.troupe.rlhf.data.JudgedAnswer;
 import dev.troupe.rlhf.data.LengthReport;
 import dev.troupe.rlhf.data.Lengths;
 import dev.troupe.rlhf.data.Reading;
@@ -13,6 +14,7 @@ import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.data.Tokenization;
 import dev.troupe.rlhf.data.Tokenized;
 import dev.troupe.rlhf.data.Trained;
+import dev.troupe.rlhf.loss.ScoredExample;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.port.Text;
 import dev.troupe.rlhf.reward.RewardConfig;
@@ -88,6 +90,87 @@ public final class StageInputs {
     return split(section + ".held-out", "pairs", all, heldOut);
   }
 
+  /** The same for a stage that has no use for margins, of which it tells. */
+  public TrainingData<TokenPair> pairsWithoutMargin(String section, int heldOut) {
+    TrainingData<TokenPair> pairs = pairs(section, heldOut);
+    long margins = pairs.train().stream().filter(pair -> pair.margin() != 0).count();
+    if (margins > 0) {
+      report(
+          "left unused: the margin of " + margins + " pairs, which " + section + " does not read");
+    }
+    return pairs;
+  }
+
+  /** Answers with a score each, of data.judged. */
+  public TrainingData<ScoredExample> scored(String section, int heldOut) {
+    return split(
+        section + ".held-out",
+        "answers",
+        tokenization.of(section, "data.judged").scored(StageData.scored(data, seed, reading)),
+        heldOut);
+  }
+
+  /** Answers in steps with a label each, of data.judged. */
+  public TrainingData<ScoredExample> steps(String section, String separator, int heldOut) {
+    return split(
+        section + ".held-out",
+        "answers",
+        tokenization
+            .of(section, "data.judged")
+            .steps(StageData.scored(data, seed, reading), separator),
+        heldOut);
+  }
+
+  /**
+   * Answers found good or bad: of data.judged, or both of each pair of the preferences without it.
+   *
+   * @param heldOut answers; of pairs half as many, rounded up, so that both go together
+   * @throws DataException when those to train on are all good or all bad
+   */
+  public TrainingData<JudgedAnswer> judged(String section, int heldOut) {
+    TrainingData<JudgedAnswer> answers =
+        data.judged().isEmpty()
+            ? ofPairs(pairsWithoutMargin(section, (heldOut + 1) / 2))
+            : split(
+                section + ".held-out",
+                "answers",
+                tokenization
+                    .of(section, "data.judged")
+                    .judged(StageData.labelled(data, seed, reading)),
+                heldOut);
+    long good = answers.train().stream().filter(JudgedAnswer::good).count();
+    if (good == 0 || good == answers.train().size()) {
+      throw new DataException(
+          "data.judged: all "
+              + answers.train().size()
+              + " answers to train on are "
+              + (good == 0 ? "bad" : "good")
+              + ", and KTO learns from both kinds: give answers whose label is "
+              + (good == 0)
+              + " too, or learn from good ones alone by SFT");
+    }
+    return answers;
+  }
+
+  private static TrainingData<JudgedAnswer> ofPairs(TrainingData<TokenPair> pairs) {
+    return new TrainingData<>(
+        pairs.train().stream().flatMap(pair -> pair.judged().stream()).toList(),
+        pairs.heldOut().stream().flatMap(pair -> pair.judged().stream()).toList(),
+        pairs.dropped());
+  }
+
+  /** Longest sequence, prompt and answer. */
+  public int maxTokens() {
+    return Lengths.of(data, text).maxTokens();
+  }
+
+  /** Something that a person should know of the data. */
+  public void report(String line) {
+    if (!reports.contains(line)) {
+      reports.add(line);
+    }
+  }
+
   /**
    * Prompts to answer in rounds, with room for the answers.
    *
@@ -158,14 +241,11 @@ public final class StageInputs {
   }
 
   /**
-   * Prompts to compare replies on, for a stage that learns from none: of data.prompts, or of the
-   * preferences without them.
+   * Prompts to compare replies on, for a stage that learns from none: of data.prompts, or without
+   * them of the preferences, or without those of data.judged.
    */
   public List<Prompt> comparisonPrompts(String section, EvaluationConfig evaluation) {
-    List<? extends DataRecord> records =
-        data.prompts().isEmpty()
-            ? StageData.preferences(data, seed, reading)
-            : StageData.prompts(data, seed, reading);
+    List<? extends DataRecord> records = StageData.comparisons(data, seed, reading);
     int room = evaluation.generation().maxNewTokens();
     Lengths.checkAnswer(section + ".evaluation.generation.max-new-tokens", room, data, text);
     List<Prompt> prompts = tokenization.prompts(records, room).examples();

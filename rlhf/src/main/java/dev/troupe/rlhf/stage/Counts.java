@@ -44,6 +44,21 @@ public final class Counts {
     return left(section + ".held-out", "pairs", pairs, heldOut);
   }
 
+  /** Answers found good or bad, without those held out; of each pair there are two. */
+  public int judged(String section, int heldOut) {
+    if (data.judged().isEmpty()) {
+      return 2 * pairs(section, (heldOut + 1) / 2);
+    }
+    int answers = StageData.labelled(data, seed, reading).size();
+    return left(section + ".held-out", "answers", answers, heldOut);
+  }
+
+  /** Answers with a score, or in steps, without those held out. */
+  public int scored(String section, int heldOut) {
+    int answers = StageData.scored(data, seed, reading).size();
+    return left(section + ".held-out", "answers", answers, heldOut);
+  }
+
   /** Prompts to answer, without those held out: enough of them for a round. */
   public int prompts(
       String section, int perRound, GenerationConfig generation, EvaluationConfig evaluation) {
@@ -66,10 +81,7 @@ public final class Counts {
   /** Checks the prompts that a stage compares replies on, which learns from none. */
   public void comparisonPrompts(String section, EvaluationConfig evaluation) {
     room(section + ".evaluation.generation.max-new-tokens", evaluation.generation().maxNewTokens());
-    int prompts =
-        data.prompts().isEmpty()
-            ? StageData.preferences(data, seed, reading).size()
-            : StageData.prompts(data, seed, reading).size();
+    int prompts = StageData.comparisons(data, seed, reading).size();
     left(section + ".evaluation.held-out", "prompts", prompts, evaluation.heldOut());
   }
 

@@ -1,20 +1,17 @@
 package dev.troupe.rlhf.stage;
 
-import dev.troupe.protocol.data.Head;
-import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.loss.DpoObjective;
 import dev.troupe.rlhf.loss.DpoPair;
 import dev.troupe.rlhf.recipe.DpoConfig;
-import dev.troupe.rlhf.recipe.DpoRecipe;
+import dev.troupe.rlhf.recipe.DpoMethod;
+import dev.troupe.rlhf.recipe.PreferenceRecipe;
 import dev.troupe.rlhf.recipe.Recipe;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.StageResult;
-import dev.troupe.rlhf.recipe.TrainingData;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.Stream;
 
-/** Direct preference optimisation. */
+/** Direct preference optimisation; without a reference CPO and SimPO. */
 public final class DpoStage implements Stage<DpoConfig> {
   @Override
   public String name() {
@@ -28,7 +25,7 @@ public final class DpoStage implements Stage<DpoConfig> {
 
   @Override
   public Class<? extends StageResult> result() {
-    return DpoRecipe.Result.class;
+    return PreferenceRecipe.Result.class;
   }
 
   @Override
@@ -48,36 +45,23 @@ public final class DpoStage implements Stage<DpoConfig> {
 
   @Override
   public List<RoleUse> roles(DpoConfig config) {
-    return List.of(
-        RoleUse.trained(
-            "policy",
-            Part.POLICY,
-            Head.LANGUAGE_MODEL,
-            new RoleUse.Training(
-                "tuning", config.tuning(), config.optimizer(), 2L * config.batchSize())),
-        RoleUse.frozen("reference", Part.POLICY, Head.LANGUAGE_MODEL));
+    return Preferences.roles(config, 2L * config.batchSize(), new DpoMethod(config).hasReference());
   }
 
   @Override
   public Forecast forecast(DpoConfig config, StageInputs inputs) {
-    TrainingData<TokenPair> data = inputs.pairs(name(), config.heldOut());
-    return Forecast.trained(
+    return Preferences.forecast(
         "pairs",
-        data,
-        data.train().stream()
-            .flatMap(pair -> Stream.of(pair.chosenSequence(), pair.rejectedSequence()))
-            .toList(),
-        config.epochs(),
-        config.totalSteps(data.train().size()),
-        config.batchSize());
+        config,
+        inputs.pairsWithoutMargin(name(), config.heldOut()),
+        pair -> List.of(pair.chosenSequence(), pair.rejectedSequence()));
   }
 
   @Override
   public Forecast forecast(DpoConfig config, Counts counts) {
     int pairs = counts.pairs(name(), config.heldOut());
     counts.comparisonPrompts(name(), config.evaluation());
-    return Forecast.counted(
-        "pairs", pairs, config.heldOut(), config.totalSteps(pairs), config.batchSize());
+    return Preferences.counted("pairs", config, pairs, config.heldOut());
   }
 
   @Override
@@ -87,10 +71,11 @@ public final class DpoStage implements Stage<DpoConfig> {
 
   @Override
   public Recipe recipe(DpoConfig config, StageSetting setting) {
-    return new DpoRecipe(
+    return new PreferenceRecipe<>(
         config,
+        new DpoMethod(config),
         setting.policy(),
-        setting.inputs().pairs(name(), config.heldOut()),
+        setting.inputs().pairsWithoutMargin(name(), config.heldOut()),
         setting.inputs().comparisonPrompts(name(), config.evaluation()),
         setting.oracle());
   }

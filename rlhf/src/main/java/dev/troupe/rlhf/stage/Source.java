@@ -11,6 +11,8 @@ public enum Source {
   TEXTS("sft"),
   /** Pairs of a better and a worse answer. */
   PREFERENCES("preferences"),
+  /** Answers that were judged one by one: by a label, a score, or a label for each step. */
+  JUDGED("judged"),
   /** Prompts to answer. */
   PROMPTS("prompts"),
   /** Texts that are mixed into other training. */
@@ -41,6 +43,7 @@ public enum Source {
       case TEXTS -> Set.of("corpus", "answered");
       case PREFERENCES -> Set.of("preferences");
       case PROMPTS -> Set.of("prompts");
+      case JUDGED -> Set.of();
       case PRETRAINING -> Set.of("corpus");
     };
   }

@@ -17,7 +17,13 @@ public final class Stages {
   /** In the order that a run has them, which is the configuration reference's. */
   private static final List<Stage<?>> BUILT_IN =
       List.of(
-          new PretrainStage(), new SftStage(), new RewardStage(), new PpoStage(), new DpoStage());
+          new PretrainStage(),
+          new SftStage(),
+          new RewardStage(),
+          new PpoStage(),
+          new DpoStage(),
+          new KtoStage(),
+          new OrpoStage());
 
   private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*");
 

@@ -108,6 +108,7 @@ class ReadingTest {
         List.of(),
         List.of(),
         List.of(),
+        List.of(),
         Optional.empty(),
         DataConfig.Format.AUTO,
         0,

@@ -6,6 +6,7 @@ import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.Averaging;
+import dev.troupe.rlhf.loss.SftObjective;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -24,6 +25,7 @@ class ConfigLimitsTest {
                     -2,
                     Trained.ALL,
                     Averaging.GLOBAL_TOKEN,
+                    SftObjective.Weighting.NONE,
                     new TuningConfig.Full(),
                     OPTIMIZER,
                     0,

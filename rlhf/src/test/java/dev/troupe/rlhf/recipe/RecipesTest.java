@@ -8,7 +8,9 @@ import dev.troupe.protocol.data.Experience;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.loss.Averaging;
+import dev.troupe.rlhf.loss.DpoPair;
 import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.Whitening;
@@ -99,7 +101,7 @@ class RecipesTest {
     assertThat(result.after().orElseThrow().accuracy().orElseThrow().share()).isEqualTo(1);
     assertThat(result.after().orElseThrow().accuracy().orElseThrow().low())
         .isBetween(0.6, 0.9); // Wilson, 8 of 8: 0.676
-    assertThat(result.after().orElseThrow().margin()).isGreaterThan(0.5);
+    assertThat(result.after().orElseThrow().margin().orElseThrow()).isGreaterThan(0.5);
     assertThat(result.account()).isEqualTo(new Account(2 * 32, 2 * 32, Map.of()));
   }
 
@@ -304,7 +306,7 @@ class RecipesTest {
 
   @Test
   void dpo_marginRises_andTheOracleAgrees() {
-    DpoRecipe.Result result = dpo().run(context("dpo", observer, Checkpoints.NONE));
+    PreferenceRecipe.Result result = dpo().run(context("dpo", observer, Checkpoints.NONE));
 
     assertThat(observer.steps.get(0).get("margin")).isCloseTo(0, within(1e-6));
     assertThat(observer.steps.get(0).get("loss")).isCloseTo(Math.log(2), within(1e-6));
@@ -316,7 +318,7 @@ class RecipesTest {
 
   @Test
   void dpo_resumed_givesTheSameNumbersAsUninterrupted() {
-    DpoRecipe.Result whole = dpo().run(context("dpo", observer, Checkpoints.NONE));
+    PreferenceRecipe.Result whole = dpo().run(context("dpo", observer, Checkpoints.NONE));
     MemoryCheckpoints checkpoints = new MemoryCheckpoints();
     dpo().run(context("dpo", new Recording(7), checkpoints));
     assertThat(dpo().run(context("dpo", new Recording(), checkpoints))).isEqualTo(whole);
@@ -346,7 +348,7 @@ class RecipesTest {
     return TabularRecipes.ppo(config, Optional.of(oracle));
   }
 
-  private DpoRecipe dpo() {
+  private PreferenceRecipe<TokenPair, DpoPair> dpo() {
     return TabularRecipes.dpo(0, BestConfig.NONE, Optional.of(oracle));
   }
 }

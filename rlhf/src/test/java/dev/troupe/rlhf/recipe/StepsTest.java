@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.port.Checkpoints;
 import java.util.List;
 import java.util.Map;
@@ -83,7 +84,7 @@ class StepsTest {
   @Test
   void notOneUpdateDone_failsAtTheEnd_evenBelowTheLimit_andSavesNothing() {
     cast.faults.failUpdates("reward", 100);
-    RewardModelRecipe recipe = TabularRecipes.rewardModel();
+    RewardModelRecipe<RankedPair> recipe = TabularRecipes.rewardModel();
     RewardModelRecipe.Result result =
         recipe.run(
             new StageContext(
@@ -100,7 +101,7 @@ class StepsTest {
   @Test
   void gradientsOfZeroThroughout_fail() {
     cast.faults.noGradient("policy");
-    DpoRecipe.Result result =
+    PreferenceRecipe.Result result =
         TabularRecipes.dpo(0, BestConfig.NONE, Optional.empty())
             .run(context("dpo", observer, Checkpoints.NONE));
     assertThat(result.failure().orElseThrow())
@@ -244,7 +245,7 @@ class StepsTest {
     for (HeldOutMeasure measure :
         List.of(HeldOutMeasure.LOSS, HeldOutMeasure.ACCURACY, HeldOutMeasure.MARGIN)) {
       observer.steps.clear();
-      DpoRecipe.Result dpo =
+      PreferenceRecipe.Result dpo =
           TabularRecipes.dpo(2, best(measure, 0), Optional.empty())
               .run(context("dpo-" + measure, observer, new MemoryCheckpoints()));
       double extreme =

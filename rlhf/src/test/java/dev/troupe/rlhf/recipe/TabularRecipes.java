@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Sequence;
@@ -8,9 +9,10 @@ import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.data.Trained;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.DpoLoss;
+import dev.troupe.rlhf.loss.DpoPair;
 import dev.troupe.rlhf.loss.RankedPair;
-import dev.troupe.rlhf.loss.RewardObjective;
 import dev.troupe.rlhf.loss.SftExample;
+import dev.troupe.rlhf.loss.SftObjective;
 import dev.troupe.rlhf.loss.Whitening;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -45,6 +47,7 @@ final class TabularRecipes {
             8,
             Trained.COMPLETION,
             Averaging.GLOBAL_TOKEN,
+            SftObjective.Weighting.NONE,
             new TuningConfig.Full(),
             optimizer,
             heldOut,
@@ -64,18 +67,19 @@ final class TabularRecipes {
     return pairs;
   }
 
-  static RewardModelRecipe rewardModel() {
+  static RewardModelRecipe<RankedPair> rewardModel() {
     return rewardModel(0, BestConfig.NONE);
   }
 
-  static RewardModelRecipe rewardModel(int evaluateEvery, BestConfig best) {
+  static RewardModelRecipe<RankedPair> rewardModel(int evaluateEvery, BestConfig best) {
     List<RankedPair> all =
         pairs(40).stream().map(pair -> RankedPair.lastToken(pair[0], pair[1], 0)).toList();
-    return new RewardModelRecipe(
+    return RewardModelRecipe.ofPairs(
         new RewardModelConfig(
             2,
             8,
-            RewardObjective.Kind.LAST_TOKEN,
+            RewardModelConfig.Loss.LAST_TOKEN,
+            "",
             0.01,
             new TuningConfig.Full(),
             optimizer(0.3),
@@ -129,33 +133,60 @@ final class TabularRecipes {
         new EvaluationConfig(48, 3, generation));
   }
 
-  static DpoRecipe dpo(int evaluateEvery, BestConfig best, Optional<Oracle> oracle) {
-    List<TokenPair> all =
-        pairs(40).stream()
-            .map(p -> new TokenPair(head(p[0], 0, 1), head(p[0], 1, 4), head(p[1], 1, 4), 0))
-            .toList();
+  static PreferenceRecipe<TokenPair, DpoPair> dpo(
+      int evaluateEvery, BestConfig best, Optional<Oracle> oracle) {
+    DpoConfig config =
+        dpo(DpoConfig.Reference.START, DpoLoss.Variant.SIGMOID, 5, evaluateEvery, best);
+    return preferences(config, new DpoMethod(config), split(tokenPairs()), oracle);
+  }
+
+  static DpoConfig dpo(
+      DpoConfig.Reference reference,
+      DpoLoss.Variant variant,
+      double rate,
+      int evaluateEvery,
+      BestConfig best) {
+    return new DpoConfig(
+        3,
+        8,
+        variant,
+        reference,
+        0.1,
+        0,
+        0,
+        0,
+        new TuningConfig.Full(),
+        optimizer(rate),
+        8,
+        evaluateEvery,
+        best,
+        evaluation());
+  }
+
+  static EvaluationConfig evaluation() {
+    return new EvaluationConfig(48, 3, new GenerationConfig(6, 1, 0, 1, List.of()));
+  }
+
+  static List<TokenPair> tokenPairs() {
+    return pairs(40).stream()
+        .map(p -> new TokenPair(head(p[0], 0, 1), head(p[0], 1, 4), head(p[1], 1, 4), 0))
+        .toList();
+  }
+
+  static <T> TrainingData<T> split(List<T> all) {
+    return TrainingData.split("items", all, 8, 1, Map.of());
+  }
+
+  static <T, E extends Example> PreferenceRecipe<T, E> preferences(
+      PreferenceConfig config,
+      PreferenceMethod<T, E> method,
+      TrainingData<T> data,
+      Optional<Oracle> oracle) {
     List<Prompt> prompts = new ArrayList<>();
     for (int i = 0; i < 48; i++) {
       prompts.add(new Prompt("p" + i, "prompt " + i, TokenIds.of(1 + i % 2)));
     }
-    return new DpoRecipe(
-        new DpoConfig(
-            3,
-            8,
-            DpoLoss.Variant.SIGMOID,
-            0.1,
-            0,
-            0,
-            new TuningConfig.Full(),
-            optimizer(5),
-            8,
-            evaluateEvery,
-            best,
-            new EvaluationConfig(48, 3, new GenerationConfig(6, 1, 0, 1, List.of()))),
-        BASE,
-        TrainingData.split("items", all, 8, 1, Map.of()),
-        prompts,
-        oracle);
+    return new PreferenceRecipe<>(config, method, BASE, data, prompts, oracle);
   }
 
   static TokenIds head(TokenIds tokens, int from, int to) {

@@ -1,54 +1,57 @@
 package dev.troupe.rlhf.recipe;
 
 import dev.troupe.protocol.data.BatchTotals;
+import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.LossGradient;
+import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.OptimizerSettings;
-import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.data.UpdateResult;
-import dev.troupe.rlhf.data.Batches;
-import dev.troupe.rlhf.data.TokenPair;
-import dev.troupe.rlhf.loss.DpoObjective;
-import dev.troupe.rlhf.loss.DpoPair;
-import dev.troupe.rlhf.loss.Wins;
 import dev.troupe.rlhf.port.Role;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionStage;
+import java.util.function.LongFunction;
 
 /**
- * Direct preference optimisation (Rafailov et al. 2023): learn from pairs without a reward model.
- * Leaves out a reference that follows the policy.
+ * Learning from preferences without a reward model: DPO and its relatives, ORPO, KTO, each a {@link
+ * PreferenceMethod}.
+ *
+ * @param <T> a sample
+ * @param <E> what it becomes for the loss
  */
-public final class DpoRecipe implements Recipe {
+public final class PreferenceRecipe<T, E extends Example> implements Recipe {
   private static final String POLICY = "policy";
 
-  private final DpoConfig config;
+  private final PreferenceConfig config;
+  private final PreferenceMethod<T, E> method;
   private final ModelStart start;
-  private final TrainingData<TokenPair> data;
+  private final TrainingData<T> data;
   private final List<Prompt> heldOutPrompts;
   private final Optional<Oracle> oracle;
 
   /**
-   * @param start the SFT model, which is the reference too
+   * @param start the policy, which is the reference too where the method has one
    * @param heldOutPrompts to compare replies before and after on
    * @param oracle measures and is never trained on
    */
-  public DpoRecipe(
-      DpoConfig config,
+  public PreferenceRecipe(
+      PreferenceConfig config,
+      PreferenceMethod<T, E> method,
       ModelStart start,
-      TrainingData<TokenPair> data,
+      TrainingData<T> data,
       List<Prompt> heldOutPrompts,
       Optional<Oracle> oracle) {
     this.config = config;
+    this.method = method;
     this.start = start;
     this.data = data;
     this.heldOutPrompts = List.copyOf(heldOutPrompts);
@@ -58,10 +61,11 @@ public final class DpoRecipe implements Recipe {
   /**
    * What came out.
    *
-   * @param finalLoss of the last step, per pair; absent before the first
+   * @param finalLoss of the last step, per sample; absent before the first
    * @param accuracy share of held-out pairs whose chosen reply gained more than the rejected one,
-   *     ties counted half; as what follows absent when the stage did not come to its end
-   * @param margin mean difference of the two implicit rewards on the held-out pairs
+   *     or of held-out answers on the right side, ties counted half; as what follows absent when
+   *     the stage did not come to its end
+   * @param margin mean over what is held out: by how much
    * @param before the policy at the start, on the held-out prompts
    * @param after the trained policy on the same
    * @param oracleWinRate of after over before by the oracle, when there is one
@@ -86,7 +90,7 @@ public final class DpoRecipe implements Recipe {
   /** What a resume needs beside the role's own state; the batch follows from seed and step. */
   public record State(Progress progress, Optional<Double> loss, Evaluation before) {}
 
-  /** The policy on the held-out pairs. */
+  /** The policy on what is held out. */
   private record HeldOut(double loss, Optional<Proportion> accuracy, double margin) {
     Map<String, Double> metrics() {
       Map<String, Double> metrics = new TreeMap<>();
@@ -106,23 +110,20 @@ public final class DpoRecipe implements Recipe {
   @Override
   public Result run(StageContext context) {
     int totalSteps = totalSteps();
-    DpoObjective objective =
-        new DpoObjective(
-            config.variant(), config.beta(), config.labelSmoothing(), config.sftCoefficient());
-    Batches<TokenPair> batches =
-        new Batches<>(
-            data.train(),
-            config.batchSize(),
-            Batches.Last.SHORT,
-            Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
+    LongFunction<List<T>> batches =
+        method.batches(
+            data.train(), config.batchSize(), Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
     CompletionStage<Role> opening = open(context, totalSteps, POLICY);
-    Role reference = Await.on(open(context, totalSteps, "reference"));
+    Optional<Role> reference =
+        method.hasReference()
+            ? Optional.of(Await.on(open(context, totalSteps, "reference")))
+            : Optional.empty();
     Role policy = Await.on(opening);
     try {
       // 1. Take up an earlier run, or measure where this one starts.
       Steps steps =
           new Steps(context, totalSteps, config.evaluateEvery(), config.best(), List.of(policy));
-      List<DpoPair> heldOut = withReference(reference, data.heldOut());
+      PreferenceMethod.Ready<E> heldOut = prepare(data.heldOut(), reference);
       State state =
           steps
               .resumed(State.class)
@@ -135,23 +136,26 @@ public final class DpoRecipe implements Recipe {
 
       while (steps.goesOn(state.progress())) {
         Phases phases = new Phases();
-        long step = state.progress().step() + 1;
-        List<TokenPair> batch = batches.batch(step - 1);
-        // 2. What the reference says of both replies.
-        List<DpoPair> pairs = phases.time("score", () -> withReference(reference, batch));
+        long number = state.progress().step();
+        // 2. What the reference says of the batch.
+        PreferenceMethod.Ready<E> ready =
+            phases.time("score", () -> prepare(batches.apply(number), reference));
+        Objective<E> objective = phases.time("score", () -> ready.objective().apply(policy));
         // 3. One optimiser step.
-        UpdateResult update = phases.time("train", () -> Await.on(policy.update(objective, pairs)));
+        List<E> examples = ready.examples();
+        UpdateResult update =
+            phases.time("train", () -> Await.on(policy.update(objective, examples)));
 
-        // 4. Enter it in the books; measure on the held-out pairs now and then.
+        // 4. Enter it in the books; measure on what is held out now and then.
         Steps.Step done =
             steps.learned(
                 state.progress(),
                 POLICY,
-                batch.size(),
-                tokens(pairs),
+                examples.size(),
+                tokens(examples),
                 update,
                 phases,
-                () -> heldOut(policy, objective, heldOut).metrics());
+                () -> heldOut(policy, heldOut).metrics());
         state = new State(done.progress(), Optional.of(update.loss()), state.before());
 
         // 5. Step boundary: report, checkpoint, stop when asked.
@@ -163,7 +167,7 @@ public final class DpoRecipe implements Recipe {
       Evaluation before = state.before();
       Steps.Ending ending = steps.end(progress);
       Optional<HeldOut> measured =
-          ending.done() ? Optional.of(heldOut(policy, objective, heldOut)) : Optional.empty();
+          ending.done() ? Optional.of(heldOut(policy, heldOut)) : Optional.empty();
       Optional<Evaluation> after =
           ending.done() ? Optional.of(evaluate(policy, context.seed())) : Optional.empty();
       return new Result(
@@ -181,9 +185,9 @@ public final class DpoRecipe implements Recipe {
           ending.cancelled(),
           ending.failure());
     } finally {
-      CompletionStage<Void> closing = reference.close();
+      Optional<CompletionStage<Void>> closing = reference.map(Role::close);
       Await.on(policy.close());
-      Await.on(closing);
+      closing.ifPresent(Await::on);
     }
   }
 
@@ -206,62 +210,40 @@ public final class DpoRecipe implements Recipe {
     return Optional.empty();
   }
 
-  private static List<DpoPair> withReference(Role reference, List<TokenPair> batch) {
-    List<Double> sums = sums(reference, batch);
-    List<DpoPair> pairs = new ArrayList<>();
-    for (int i = 0; i < batch.size(); i++) {
-      TokenPair pair = batch.get(i);
-      pairs.add(pair.dpo(sums.get(2 * i), sums.get(2 * i + 1)));
-    }
-    return pairs;
+  private PreferenceMethod.Ready<E> prepare(List<T> samples, Optional<Role> reference) {
+    return method.prepare(samples, reference.map(role -> role));
   }
 
-  /** Summed log-probabilities of chosen, rejected, chosen, rejected … */
-  private static List<Double> sums(Role role, List<TokenPair> pairs) {
-    List<Sequence> sequences = new ArrayList<>();
-    for (TokenPair pair : pairs) {
-      sequences.add(pair.chosenSequence());
-      sequences.add(pair.rejectedSequence());
-    }
-    return Await.on(role.evaluate(sequences, Set.of(Output.LOGPROBS))).stream()
-        .map(DpoRecipe::sum)
-        .toList();
-  }
-
-  private static double sum(TokenOutputs output) {
-    double sum = 0;
-    for (float logprob : output.logprobs().values()) {
-      sum += logprob;
-    }
-    return sum;
-  }
-
-  private static long tokens(List<DpoPair> pairs) {
-    return pairs.stream()
-        .flatMap(pair -> pair.sequences().stream())
+  private static long tokens(List<? extends Example> examples) {
+    return examples.stream()
+        .flatMap(example -> example.sequences().stream())
         .mapToLong(sequence -> sequence.tokens().size())
         .sum();
   }
 
-  private static HeldOut heldOut(Role policy, DpoObjective objective, List<DpoPair> pairs) {
-    List<Sequence> sequences = pairs.stream().flatMap(p -> p.sequences().stream()).toList();
+  /** Each example by itself, so that none hides another. */
+  private static <E extends Example> HeldOut heldOut(Role policy, PreferenceMethod.Ready<E> ready) {
+    Objective<E> objective = ready.objective().apply(policy);
+    List<E> examples = ready.examples();
+    List<Sequence> sequences = examples.stream().flatMap(e -> e.sequences().stream()).toList();
     List<TokenOutputs> outputs = Await.on(policy.evaluate(sequences, objective.needs()));
-    List<List<TokenOutputs>> perPair = new ArrayList<>();
     List<Double> wins = new ArrayList<>();
+    double loss = 0;
     double margin = 0;
-    for (int i = 0; i < pairs.size(); i++) {
-      List<TokenOutputs> both = outputs.subList(2 * i, 2 * i + 2);
-      perPair.add(both);
-      double chosen = sum(both.get(0)) - pairs.get(i).refChosenLogprob();
-      double rejected = sum(both.get(1)) - pairs.get(i).refRejectedLogprob();
-      wins.add(Wins.of(chosen, rejected));
-      margin += objective.beta() * (chosen - rejected) / pairs.size();
+    int from = 0;
+    for (E example : examples) {
+      int to = from + example.sequences().size();
+      LossGradient one =
+          objective.evaluate(
+              List.of(example),
+              List.of(outputs.subList(from, to)),
+              BatchTotals.of(List.of(example)));
+      wins.add(one.metrics().get("accuracy"));
+      loss += one.loss() / examples.size();
+      margin += one.metrics().get("margin") / examples.size();
+      from = to;
     }
-    long reads = sequences.stream().mapToLong(sequence -> sequence.reads().size()).sum();
-    return new HeldOut(
-        objective.evaluate(pairs, perPair, new BatchTotals(pairs.size(), reads)).loss(),
-        Proportion.ofWins(wins),
-        margin);
+    return new HeldOut(loss, Proportion.ofWins(wins), margin);
   }
 
   private Evaluation evaluate(Role policy, long seed) {
