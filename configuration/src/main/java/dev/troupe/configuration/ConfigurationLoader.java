@@ -37,13 +37,28 @@ public final class ConfigurationLoader<T extends Record> {
 
   private final Class<T> type;
   private final String defaultsResource;
+  private final Shared shared;
+
+  /** Keys whose defaults stand in another resource. */
+  private record Shared(List<String> resources, List<String> keys) {}
 
   /**
    * @param defaultsResource on the class path, with a value and a comment for every key
    */
   public ConfigurationLoader(Class<T> type, String defaultsResource) {
+    this(type, defaultsResource, new Shared(List.of(), List.of()));
+  }
+
+  private ConfigurationLoader(Class<T> type, String defaultsResource, Shared shared) {
     this.type = type;
     this.defaultsResource = defaultsResource;
+    this.shared = shared;
+  }
+
+  /** The same, with the defaults of some keys from another resource. */
+  ConfigurationLoader<T> sharing(String resource, List<String> keys) {
+    return new ConfigurationLoader<>(
+        type, defaultsResource, new Shared(List.of(resource), List.copyOf(keys)));
   }
 
   /**
@@ -120,6 +135,14 @@ public final class ConfigurationLoader<T extends Record> {
     Config defaults =
         ConfigFactory.parseResources(
             ConfigurationLoader.class.getClassLoader(), defaultsResource, options(false));
+    for (String resource : shared.resources()) {
+      Config other =
+          ConfigFactory.parseResources(
+              ConfigurationLoader.class.getClassLoader(), resource, options(false));
+      for (String key : shared.keys()) {
+        defaults = defaults.withFallback(other.withOnlyPath(key));
+      }
+    }
     for (Stage<?> stage : stages()) {
       defaults = defaults.withFallback(defaults(stage));
     }
@@ -156,7 +179,11 @@ public final class ConfigurationLoader<T extends Record> {
   /** Whether a value was written in a resource of defaults. */
   private Predicate<ConfigOrigin> isDefault() {
     Set<String> resources =
-        Stream.concat(Stream.of(defaultsResource), stages().stream().map(stage -> resource(stage)))
+        Stream.of(
+                Stream.of(defaultsResource),
+                shared.resources().stream(),
+                stages().stream().map(stage -> resource(stage)))
+            .flatMap(names -> names)
             .collect(Collectors.toSet());
     return origin -> origin.resource() != null && resources.contains(origin.resource());
   }

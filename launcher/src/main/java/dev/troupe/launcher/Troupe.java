@@ -37,6 +37,7 @@ import picocli.CommandLine.Spec;
       ChatCommand.class,
       GenerateCommand.class,
       LogprobsCommand.class,
+      EvalCommand.class,
       ExportCommand.class,
       DashboardCommand.class,
       BenchCommand.class,

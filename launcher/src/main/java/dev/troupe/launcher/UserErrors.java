@@ -14,6 +14,7 @@ import dev.troupe.models.tokenizer.TextTooLongException;
 import dev.troupe.models.torch.DeviceException;
 import dev.troupe.protocol.event.EventLogException;
 import dev.troupe.rlhf.data.DataException;
+import dev.troupe.rlhf.evaluation.MeasureException;
 import dev.troupe.rlhf.port.ScorerException;
 import dev.troupe.rlhf.port.TextException;
 import java.io.IOException;
@@ -51,6 +52,7 @@ final class UserErrors {
           TextException.class,
           ScorerException.class,
           DataException.class,
+          MeasureException.class,
           DashboardException.class,
           EventLogException.class,
           EngineException.class,

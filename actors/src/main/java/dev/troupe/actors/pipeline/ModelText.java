@@ -16,7 +16,7 @@ import java.util.OptionalInt;
 import java.util.function.Function;
 
 /** The tokenizer and chat template of a checkpoint directory. */
-final class ModelText implements Text, AutoCloseable {
+public final class ModelText implements Text, AutoCloseable {
   private final Tokenizer tokenizer;
   private final ModelConfig config;
 
@@ -31,6 +31,16 @@ final class ModelText implements Text, AutoCloseable {
     Tokenizer tokenizer = Tokenizer.load(directory);
     tokenizer.checkFits(config.vocabSize());
     return new ModelText(tokenizer, config);
+  }
+
+  /**
+   * Checks that a second model means the same tokens by the same numbers.
+   *
+   * @param key that names it, for the message
+   * @throws PipelineException when it has another tokenizer
+   */
+  public static void requireSameTokens(String key, Path model, Path second) {
+    StartPoints.sameTokens(key, model, second);
   }
 
   @Override

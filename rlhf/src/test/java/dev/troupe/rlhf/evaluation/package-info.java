@@ -1,0 +1,4 @@
+@NullMarked
+package dev.troupe.rlhf.evaluation;
+
+import org.jspecify.annotations.NullMarked;
