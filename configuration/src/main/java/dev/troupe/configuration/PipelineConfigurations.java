@@ -12,7 +12,12 @@ public final class PipelineConfigurations {
 
   /** What {@code include} finds from anywhere. */
   public static final List<String> PRESETS =
-      List.of("presets/modern.conf", "presets/deepspeed-chat.conf");
+      List.of(
+          "presets/modern.conf",
+          "presets/deepspeed-chat.conf",
+          "presets/grpo.conf",
+          "presets/dapo.conf",
+          "presets/scalerl.conf");
 
   private PipelineConfigurations() {}
 

@@ -270,7 +270,7 @@ final class RecordBinder {
           ? record(object, raw, path, standIn instanceof ConfigObject defaults ? defaults : null)
           : wrongType(value, type, path);
     }
-    if (raw.isSealed()) {
+    if (RecordKeys.isChosen(raw)) {
       return choice(value, raw, path);
     }
     return scalar(value, raw, path);

@@ -115,7 +115,7 @@ final class RecordKeys {
       }
       if (held.isRecord()) {
         paths(held, key, paths);
-      } else if (held.isSealed()) {
+      } else if (isChosen(held)) {
         choices(held).values().forEach(choice -> paths(choice, key, paths));
       }
     }
@@ -142,11 +142,16 @@ final class RecordKeys {
       }
       return records;
     }
-    return raw.isSealed()
+    return isChosen(raw)
         ? choices(raw).values().stream()
             .filter(it -> it.getRecordComponents().length > 0)
             .collect(Collectors.toList())
         : List.of();
+  }
+
+  /** Whether {@code type} chooses what it is; an enum with bodies is sealed too. */
+  static boolean isChosen(Class<?> type) {
+    return type.isInterface() && type.isSealed();
   }
 
   /** The records of a sealed interface by the value of {@code type} that chooses them. */
@@ -223,7 +228,7 @@ final class RecordKeys {
               .map(constant -> Names.kebab(((Enum<?>) constant).name()))
               .collect(Collectors.joining(", "));
     }
-    if (raw.isSealed()) {
+    if (isChosen(raw)) {
       return "a type of " + String.join(", ", choices(raw).keySet());
     }
     return "a section { … }";

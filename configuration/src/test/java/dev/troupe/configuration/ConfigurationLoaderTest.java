@@ -288,7 +288,8 @@ class ConfigurationLoaderTest {
             the configuration has 1 problem:
               include "presets/modrn.conf": no such file; an include is looked for beside the file \
             that includes it, and among the presets (presets/modern.conf, \
-            presets/deepspeed-chat.conf)""");
+            presets/deepspeed-chat.conf, presets/grpo.conf, presets/dapo.conf, \
+            presets/scalerl.conf)""");
   }
 
   @ParameterizedTest

@@ -3,11 +3,17 @@ package dev.troupe.configuration;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.rlhf.loss.GroupAdvantages;
+import dev.troupe.rlhf.loss.Ratio;
+import dev.troupe.rlhf.recipe.GrpoConfig;
+import dev.troupe.rlhf.recipe.Learn;
 import dev.troupe.rlhf.recipe.PpoConfig;
+import dev.troupe.rlhf.recipe.SurrogateConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -61,6 +67,37 @@ class DefaultsTest {
     var value = loader.load(ROOT.resolve("configs/presets/deepspeed-chat.conf"), MODEL).value();
     assertThat(value.sections().of("ppo", PpoConfig.class).kl().coefficient()).isEqualTo(0.1);
     assertThat(value.sections().of("ppo", PpoConfig.class).policy().emaDecay()).contains(0.992);
+  }
+
+  @Test
+  void presetsOfGrpo_areTheAlgorithmsThatTheyAreNamedAfter() {
+    GrpoConfig grpo = grpo("grpo");
+    assertThat(grpo.kl().coefficient()).isEqualTo(0.04);
+    assertThat(grpo.learn())
+        .isEqualTo(
+            new Learn.PolicyGradient(
+                Ratio.TOKEN,
+                new SurrogateConfig.Clip(0.2, 0.2, Optional.empty()),
+                Learn.Mean.ANSWER,
+                0));
+    GrpoConfig dapo = grpo("dapo");
+    assertThat(dapo.groups()).isEqualTo(new GrpoConfig.Groups(GrpoConfig.Constant.REFILL, 3));
+    assertThat(dapo.length()).isEqualTo(new GrpoConfig.Length(Optional.of(204), 1, 1, true));
+    assertThat(dapo.needsReference()).isFalse();
+    GrpoConfig scalerl = grpo("scalerl");
+    assertThat(scalerl.advantages().scale()).isEqualTo(GroupAdvantages.Scale.BATCH);
+    assertThat(scalerl.learn())
+        .isEqualTo(
+            new Learn.PolicyGradient(
+                Ratio.TOKEN, new SurrogateConfig.Cispo(5), Learn.Mean.PROMPT, 0));
+  }
+
+  private GrpoConfig grpo(String preset) {
+    return loader
+        .load(ROOT.resolve("configs/presets/" + preset + ".conf"), MODEL)
+        .value()
+        .sections()
+        .of("grpo", GrpoConfig.class);
   }
 
   @Test

@@ -187,7 +187,9 @@ final class Progress {
     List<String> parts = new ArrayList<>();
     for (Shown shown : Shown.values()) {
       Double value = metrics.get(shown.metric);
-      if (value != null) {
+      // One loss is enough: the whole, where a stage reports it beside its part.
+      boolean again = shown == Shown.POLICY_LOSS && metrics.containsKey(Shown.LOSS.metric);
+      if (value != null && !again) {
         parts.add(shown.label + " " + number(value));
       }
     }
@@ -232,6 +234,7 @@ final class Progress {
     LOSS("loss", "loss"),
     POLICY_LOSS("policyLoss", "loss"),
     SCORE("score", "score"),
+    RULE("ruleSatisfied", "right"),
     ACCURACY("accuracy", "accuracy"),
     KL("kl", "KL"),
     LENGTH("responseLength", "length");

@@ -17,7 +17,7 @@ final class RunReport {
   /** Metrics of an evaluation, as a person calls them. */
   private static final Map<String, String> MEASURES =
       Map.of(
-          "score", "score (reward model)",
+          "score", "score",
           "ruleSatisfied", "rule satisfied",
           "wellFormed", "well formed",
           "responseLength", "response length");
@@ -118,7 +118,11 @@ final class RunReport {
         "on held-out prompts",
         start.equals("the start") ? "before" : "after " + start,
         "after " + stage.path("stage").asText().toUpperCase(Locale.ROOT));
-    for (String key : List.of("score", "ruleSatisfied", "wellFormed", "responseLength")) {
+    List<String> parts = parts(stage.path("before").path("metrics"));
+    List<String> keys = new ArrayList<>(List.of("score"));
+    keys.addAll(parts.size() > 1 ? parts : List.of()); // one alone is the score
+    keys.addAll(List.of("ruleSatisfied", "wellFormed", "responseLength"));
+    for (String key : keys) {
       JsonNode before = stage.path("before").path("metrics").path(key);
       JsonNode after = stage.path("after").path("metrics").path(key);
       if (before.isNumber()) {
@@ -126,7 +130,9 @@ final class RunReport {
         out.printf(
             Locale.ROOT,
             "  %-24s %10s %10s%n",
-            MEASURES.get(key),
+            key.equals("score") && parts.isEmpty()
+                ? "score (reward model)"
+                : MEASURES.getOrDefault(key, key),
             measure(before, isShare),
             measure(after, isShare));
       }
@@ -148,6 +154,20 @@ final class RunReport {
       out.println(
           "  after   " + (after.has("reply") ? beginning(after.path("reply").asText()) : "–"));
     }
+  }
+
+  /** What a score is the sum of, where it is one of several. */
+  private static List<String> parts(JsonNode metrics) {
+    List<String> parts = new ArrayList<>();
+    metrics
+        .fieldNames()
+        .forEachRemaining(
+            name -> {
+              if (name.startsWith("rewards.")) {
+                parts.add(name);
+              }
+            });
+    return parts;
   }
 
   /** What was not measured is no number, and a dash. */

@@ -86,6 +86,7 @@ final class Preflight {
     StartPoints start = new StartPoints(config);
     checked(() -> start.checkPolicy(weights));
     checked(() -> start.checkReward(weights));
+    checked(() -> start.checkFurther(weights));
     data(toDo, model.isPresent());
     long disk = DiskNeed.of(config, model, stages);
     DiskNeed.problem(output, disk).ifPresent(problems::add);

@@ -200,11 +200,29 @@ final class StartPoints {
     }
   }
 
+  /**
+   * Whether roles can be made of the further models that stages name, and mean the same by a token.
+   */
+  void checkFurther(WeightReading weights) {
+    for (ConfiguredStage<?> stage : config.run()) {
+      stage
+          .models()
+          .forEach(
+              (key, further) -> {
+                check(key + ".model", Path.of(further.model()));
+                further.adapter().ifPresent(adapter -> check(key + ".adapter", Path.of(adapter)));
+                check(key, further, new Tuning.Frozen(), Head.LANGUAGE_MODEL, weights);
+              });
+    }
+  }
+
   /** Directories whose files the result depends on. */
   static List<Path> inputs(PipelineConfig config) {
-    return Stream.of(config.start().policy(), config.start().reward())
-        .flatMap(Optional::stream)
-        .map(Path::of)
-        .toList();
+    Stream<Optional<String>> named = Stream.of(config.start().policy(), config.start().reward());
+    Stream<Optional<String>> further =
+        config.run().stream()
+            .flatMap(stage -> stage.models().values().stream())
+            .flatMap(model -> Stream.of(Optional.of(model.model()), model.adapter()));
+    return Stream.concat(named, further).flatMap(Optional::stream).map(Path::of).toList();
   }
 }

@@ -5,6 +5,8 @@ import { number, signed, words } from './format.js';
 /** The cards in their order. A card without data is not shown; the rest goes under "More metrics". */
 const CARDS = [
   { title: 'Score', metrics: ['score'], hint: 'mean per response' },
+  { title: 'Rule satisfied', metrics: ['ruleSatisfied', 'heldOutRuleSatisfied'], hint: 'share of the answers', percent: true },
+  { title: 'Constant groups', metrics: ['constantGroups'], hint: 'teach nothing', percent: true },
   { title: 'Accuracy', metrics: ['accuracy'], hint: 'pairs ranked right', percent: true },
   { title: 'Loss', metrics: ['loss', 'policyLoss', 'valueLoss', 'heldOutLoss'] },
   { title: 'KL to the reference', metrics: ['kl'], hint: 'per response' },

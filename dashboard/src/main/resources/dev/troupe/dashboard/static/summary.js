@@ -2,9 +2,9 @@
 import { byId, make, show, whenChanged } from './dom.js';
 import { duration, percent, signed, words } from './format.js';
 
-const SHARES = ['ruleSatisfied', 'wellFormed', 'endedFraction', 'accuracy'];
+const SHARES = ['ruleSatisfied', 'wellFormed', 'endedFraction', 'unscoredFraction', 'accuracy'];
 const MEASURES = {
-  score: 'Score (reward model)', accuracy: 'Pairs ranked right', ruleSatisfied: 'Rule satisfied', wellFormed: 'Well formed',
+  score: 'Score', accuracy: 'Pairs ranked right', ruleSatisfied: 'Rule satisfied', wellFormed: 'Well formed',
   responseLength: 'Response length', endedFraction: 'Ended by itself',
 };
 /** Summaries of earlier versions do not say what a stage gives. */
@@ -30,6 +30,10 @@ function table(caption, heads, rows, extent = '') {
 const startOf = (stages, stage) =>
   stages.slice(0, stages.indexOf(stage)).findLast(givesPolicy)?.stage;
 
+/** A score that is no sum of named rewards is the reward model's. */
+const title = (key, keys) =>
+  key === 'score' && !keys.some((other) => other.startsWith('rewards.')) ? 'Score (reward model)' : MEASURES[key] ?? words(key);
+
 function measured(stage, start) {
   const [before, after] = [stage.before?.metrics ?? {}, stage.after?.metrics ?? {}];
   const order = Object.keys(MEASURES);
@@ -39,7 +43,7 @@ function measured(stage, start) {
   const rates = Object.entries({ winRate: `Win rate against ${start ? words(start) : 'the start'}`, oracleWinRate: 'Win rate by the oracle' }).filter(([key]) => isProportion(stage[key]))
     .map(([key, name]) => make('p', {}, `${name}: `, make('b', {}, proportion(stage[key]))));
   return [make('div', {}, table('On held-out prompts', ['', start ? `after ${words(start)}` : 'before', `after ${words(stage.stage)}`],
-    keys.map((key) => [MEASURES[key] ?? words(key), measure(key, before[key]), measure(key, after[key])])), ...rates)];
+    keys.map((key) => [title(key, keys), measure(key, before[key]), measure(key, after[key])])), ...rates)];
 }
 
 function samples(stage) {

@@ -71,6 +71,30 @@ public record Batches<T>(List<T> items, int batchSize, Last last, long seed) {
         number / perEpoch * items.size() + within, Math.min(batchSize, items.size() - within));
   }
 
+  /**
+   * Items of the endless row of epochs, all different: where the epoch has fewer left, those of the
+   * next one, and the rest of this one is left out.
+   *
+   * @param from draws before these
+   * @param count at most as many as there are items
+   */
+  public Drawn<T> different(long from, int count) {
+    if (from < 0 || count > items.size()) {
+      throw new IllegalArgumentException(
+          count + " different items of " + items.size() + " from draw " + from);
+    }
+    long left = items.size() - from % items.size();
+    long begin = left < count ? from + left : from;
+    return new Drawn<>(draws(begin, count), begin + count);
+  }
+
+  /**
+   * What was drawn.
+   *
+   * @param next draws up to here, where a later one goes on
+   */
+  public record Drawn<T>(List<T> items, long next) {}
+
   /** Draws {@code from} … {@code from + count − 1} of the endless row of epochs. */
   private List<T> draws(long from, long count) {
     List<T> batch = new ArrayList<>();

@@ -34,7 +34,9 @@ public record GroupAdvantages(Baseline baseline, Scale scale, double epsilon) {
     /** The mean of the group. */
     MEAN,
     /** The mean of the group's other answers: n/(n−1)·(r_i − mean). */
-    LEAVE_ONE_OUT
+    LEAVE_ONE_OUT,
+    /** Nothing: an answer stands for itself, whatever the others are worth. */
+    NONE
   }
 
   /** What the difference is divided by. */
@@ -50,12 +52,18 @@ public record GroupAdvantages(Baseline baseline, Scale scale, double epsilon) {
 
   public GroupAdvantages {
     Limit.atLeast("epsilon", epsilon, 0);
+    if (baseline == Baseline.NONE && (scale == Scale.GROUP || scale == Scale.GROUP_MEAN)) {
+      throw new IllegalArgumentException(
+          "without a baseline there is no scale "
+              + scale
+              + " of the group to divide by; choose NONE or BATCH");
+    }
   }
 
   /**
    * The advantages, in the order of the scores; absent where a score is, or is alone.
    *
-   * @param groups per prompt the scores of its answers, at least two
+   * @param groups per prompt the scores of its answers, at least two where there is a baseline
    */
   public List<List<OptionalDouble>> of(List<List<OptionalDouble>> groups) {
     double batch = deviation(groups.stream().flatMap(group -> present(group).stream()).toList());
@@ -76,7 +84,8 @@ public record GroupAdvantages(Baseline baseline, Scale scale, double epsilon) {
   }
 
   private List<OptionalDouble> ofGroup(List<OptionalDouble> group, double batchDeviation) {
-    if (group.size() < 2) {
+    boolean compares = baseline != Baseline.NONE;
+    if (compares && group.size() < 2) {
       throw new IllegalArgumentException(
           "a group has "
               + group.size()
@@ -84,7 +93,7 @@ public record GroupAdvantages(Baseline baseline, Scale scale, double epsilon) {
               + " per prompt");
     }
     List<Double> scores = present(group);
-    if (scores.size() < 2) {
+    if (compares && scores.size() < 2) {
       return group.stream().map(score -> OptionalDouble.empty()).toList();
     }
     double mean = mean(scores);
@@ -97,17 +106,18 @@ public record GroupAdvantages(Baseline baseline, Scale scale, double epsilon) {
         };
     double factor =
         switch (baseline) {
-          case MEAN -> 1;
+          case MEAN, NONE -> 1;
           case LEAVE_ONE_OUT -> scores.size() / (scores.size() - 1.0);
         };
-    boolean constant = constant(group);
+    double subtracted = compares ? mean : 0;
+    boolean constant = compares && constant(group);
     List<OptionalDouble> advantages = new ArrayList<>(group.size());
     for (OptionalDouble score : group) {
       if (score.isEmpty()) {
         advantages.add(score);
         continue;
       }
-      double difference = factor * (score.getAsDouble() - mean);
+      double difference = factor * (score.getAsDouble() - subtracted);
       if (scale == Scale.GROUP_MEAN && score.getAsDouble() < 0) {
         throw new IllegalArgumentException(
             "a score is "

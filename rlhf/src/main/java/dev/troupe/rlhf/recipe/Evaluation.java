@@ -11,6 +11,9 @@ import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
 import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.Wins;
 import dev.troupe.rlhf.port.Role;
+import dev.troupe.rlhf.port.Score;
+import dev.troupe.rlhf.port.Scorer;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -62,14 +65,9 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
   /** Answers the prompts with the policy, and has the answers judged. */
   static Evaluation of(
       Role policy, Judges judges, List<Prompt> prompts, SamplingSettings settings) {
-    List<Rollout> rollouts = Await.on(policy.generate(prompts, settings));
-    List<Reply> replies =
-        rollouts.stream().map(r -> new Reply(r.prompt().text(), r.text())).toList();
     Averages averages = new Averages();
-    for (Rollout rollout : rollouts) {
-      averages.add("responseLength", rollout.response().size());
-      averages.add("endedFraction", rollout.finish() != FinishReason.LENGTH ? 1 : 0);
-    }
+    List<Rollout> rollouts = answers(policy, prompts, settings, averages);
+    List<Reply> replies = replies(rollouts);
     List<Double> scores =
         judges.reward().map(role -> scores(role, judges.placement(), rollouts)).orElse(List.of());
     scores.forEach(score -> averages.add("score", score));
@@ -86,6 +84,48 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
       }
     }
     return new Evaluation(replies, scores, averages.means());
+  }
+
+  /**
+   * Answers the prompts with the policy, and has the answers scored.
+   *
+   * @param rule name of the part of a score that says whether an answer is right
+   * @param reference absent for no KL
+   */
+  static Evaluation of(
+      Role policy,
+      Optional<Scorer> scorer,
+      Optional<String> rule,
+      Optional<Role> reference,
+      List<Prompt> prompts,
+      SamplingSettings settings) {
+    Averages averages = new Averages();
+    List<Rollout> rollouts = answers(policy, prompts, settings, averages);
+    List<Score> found = scorer.map(it -> Await.on(it.score(rollouts))).orElse(List.of());
+    List<Double> scores = new ArrayList<>();
+    for (Score score : found) {
+      averages.add("unscoredFraction", score instanceof Score.Unscored ? 1 : 0);
+      // One without a number cannot be compared with another.
+      scores.add(score instanceof Score.Value value ? value.value() : Double.NaN);
+    }
+    reference.ifPresent(role -> kl(policy, role, rollouts).forEach(kl -> averages.add("kl", kl)));
+    Map<String, Double> metrics = averages.means();
+    metrics.putAll(ScoreParts.of(found, rule));
+    return new Evaluation(replies(rollouts), scores, metrics);
+  }
+
+  private static List<Rollout> answers(
+      Role policy, List<Prompt> prompts, SamplingSettings settings, Averages averages) {
+    List<Rollout> rollouts = Await.on(policy.generate(prompts, settings));
+    for (Rollout rollout : rollouts) {
+      averages.add("responseLength", rollout.response().size());
+      averages.add("endedFraction", rollout.finish() != FinishReason.LENGTH ? 1 : 0);
+    }
+    return rollouts;
+  }
+
+  private static List<Reply> replies(List<Rollout> rollouts) {
+    return rollouts.stream().map(r -> new Reply(r.prompt().text(), r.text())).toList();
   }
 
   /** Of each reply that has a token, in nats. */

@@ -11,7 +11,9 @@ public enum HeldOutMeasure {
   /** Of the reward model. */
   SCORE("heldOutScore", 1),
   /** The score less the KL penalty: what PPO maximises. */
-  REWARD("heldOutReward", 1);
+  REWARD("heldOutReward", 1),
+  /** Share of the problems that the first rule is satisfied on. */
+  RULE_SATISFIED("heldOutRuleSatisfied", 1);
 
   private final String metric;
   private final int direction;

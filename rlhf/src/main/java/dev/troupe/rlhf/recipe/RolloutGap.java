@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.protocol.data.Floats;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -12,16 +13,34 @@ import java.util.Optional;
  * @param capped share of tokens whose importance weight is cut at the cap
  */
 record RolloutGap(double mean, double max, double capped) {
+  /** One answer's log-probabilities, as training computes them and as they were sampled. */
+  private record Logprobs(Floats trained, Floats sampled) {}
+
   /** Empty when there is no token. */
   static Optional<RolloutGap> of(List<Scored> scored, Optional<Double> cap) {
+    return between(
+        scored.stream().map(one -> new Logprobs(one.logprobs(), one.rollout().logprobs())).toList(),
+        cap);
+  }
+
+  /** Empty when there is no token. */
+  static Optional<RolloutGap> ofAnswers(List<GroupAnswer> answers, Optional<Double> cap) {
+    return between(
+        answers.stream()
+            .map(one -> new Logprobs(one.logprobs(), one.rollout().logprobs()))
+            .toList(),
+        cap);
+  }
+
+  private static Optional<RolloutGap> between(List<Logprobs> answers, Optional<Double> cap) {
     double limit = Math.log(cap.orElse(Double.POSITIVE_INFINITY));
     double sum = 0;
     double max = 0;
     long capped = 0;
     long tokens = 0;
-    for (Scored one : scored) {
-      for (int t = 0; t < one.logprobs().size(); t++) {
-        double gap = (double) one.logprobs().get(t) - one.rollout().logprobs().get(t);
+    for (Logprobs one : answers) {
+      for (int t = 0; t < one.trained().size(); t++) {
+        double gap = (double) one.trained().get(t) - one.sampled().get(t);
         sum += Math.abs(gap);
         max = Math.max(max, Math.abs(gap));
         capped += gap > limit ? 1 : 0;

@@ -22,7 +22,8 @@ public final class Seeds {
     SAMPLING(6),
     EVALUATION(7),
     MINIBATCHES(8),
-    PRETRAINING(9);
+    PRETRAINING(9),
+    TEACHER(10);
 
     // Part of every run's numbers: never change one, or resumed runs differ.
     private final long stream;

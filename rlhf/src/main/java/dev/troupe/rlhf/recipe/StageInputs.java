@@ -204,14 +204,25 @@ public final class StageInputs {
    * score, having no answer to compare with, is left out and counted.
    *
    * @param section of the configuration, which errors name
-   * @param newTokens room to leave in the model's context for an answer
+   * @param perRound different ones
+   * @param generation of the section's {@code generation}
+   * @param evaluation of the section's {@code evaluation}
    * @throws DataException when none can be scored, or too few are left to train on
    */
-  public TrainingData<Prompt> tasks(String section, Rewards rewards, int newTokens, int heldOut) {
+  public TrainingData<Prompt> tasks(
+      String section,
+      Rewards rewards,
+      int perRound,
+      GenerationConfig generation,
+      EvaluationConfig evaluation) {
+    int answer = generation.maxNewTokens();
+    int measured = evaluation.generation().maxNewTokens();
+    Lengths.checkAnswer(section + ".generation.max-new-tokens", answer, data, text);
+    Lengths.checkAnswer(section + ".evaluation.generation.max-new-tokens", measured, data, text);
     Tokenized<Prompt> all =
         tokenization
             .of(section, "data.prompts")
-            .prompts(StageData.tasks(data, seed, reading), newTokens);
+            .prompts(StageData.tasks(data, seed, reading), Math.max(answer, measured));
     List<Prompt> scorable = rewards.scorable(all.examples());
     Map<String, Long> leftOut = leftOut("prompts", all);
     int unanswered = all.examples().size() - scorable.size();
@@ -225,7 +236,9 @@ public final class StageInputs {
               + String.join(", ", rewards.comparing())
               + " compares");
     }
+    int heldOut = evaluation.heldOut();
     checkHeldOut(section + ".evaluation.held-out", "prompts", scorable, heldOut);
+    checkRound(section, perRound, scorable.size() - heldOut, heldOut);
     return TrainingData.split("prompts", scorable, heldOut, seed, leftOut);
   }
 

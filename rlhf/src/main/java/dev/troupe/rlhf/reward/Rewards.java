@@ -39,6 +39,21 @@ public record Rewards(String section, Map<String, RewardConfig> configs, Scorers
   }
 
   /**
+   * The one that says whether an answer is right, by name: the first that compares with the data's
+   * answer, or else the first that looks for a pattern.
+   */
+  public Optional<String> rule() {
+    return comparing().stream()
+        .findFirst()
+        .or(
+            () ->
+                configs.entrySet().stream()
+                    .filter(entry -> entry.getValue() instanceof RewardConfig.Pattern)
+                    .map(Map.Entry::getKey)
+                    .findFirst());
+  }
+
+  /**
    * Makes those that reach outside, and ends them again, so that what is wrong is said before
    * anything trains.
    *

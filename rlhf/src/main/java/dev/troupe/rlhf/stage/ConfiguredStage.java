@@ -1,9 +1,11 @@
 package dev.troupe.rlhf.stage;
 
+import dev.troupe.rlhf.recipe.ModelStart;
 import dev.troupe.rlhf.recipe.Recipe;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** A stage with its configuration. */
@@ -58,6 +60,10 @@ public record ConfiguredStage<C extends Record>(Stage<C> stage, C config) {
 
   public Optional<NewModel> newModel() {
     return stage.newModel(config);
+  }
+
+  public Map<String, ModelStart> models() {
+    return stage.models(config);
   }
 
   public int shownReplies() {

@@ -1,9 +1,11 @@
 package dev.troupe.rlhf.stage;
 
+import dev.troupe.rlhf.recipe.ModelStart;
 import dev.troupe.rlhf.recipe.Recipe;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.StageResult;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -69,6 +71,13 @@ public interface Stage<C extends Record> {
    * sealed interfaces that they are made of.
    */
   Set<Class<?>> wire();
+
+  /**
+   * Further models that roles are made of, by the configuration's keys; their tokens are the run's.
+   */
+  default Map<String, ModelStart> models(C config) {
+    return Map.of();
+  }
 
   /** Directory of what it trains in the run's own. */
   default String directory() {

@@ -22,6 +22,7 @@ public final class Stages {
           new RewardStage(),
           new PpoStage(),
           new DpoStage(),
+          new GrpoStage(),
           new KtoStage(),
           new OrpoStage());
 

@@ -1,0 +1,365 @@
+package dev.troupe.rlhf.recipe;
+
+import dev.troupe.rlhf.limits.Limits;
+import dev.troupe.rlhf.loss.GroupAdvantages;
+import dev.troupe.rlhf.loss.Kl;
+import dev.troupe.rlhf.loss.KlTerm;
+import dev.troupe.rlhf.loss.Whitening;
+import dev.troupe.rlhf.reward.RewardConfig;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * Group-relative policy optimisation (Shao et al. 2024, arXiv:2402.03300) and its family: several
+ * answers to each prompt, which are each other's baseline. Which relative it is are choices here;
+ * docs/algorithms.md names them.
+ *
+ * @param iterations rounds of generate, score, learn
+ * @param promptsPerIteration prompts learned from per round
+ * @param answersPerPrompt size of a group
+ * @param rewards what an answer's score is the sum of, by name; empty for distillation alone. Where
+ *     there is no teacher either, the stage is refused and not this record, which a run without the
+ *     stage has too
+ * @param epochs passes over a round's answers
+ * @param minibatches optimiser steps per pass; groups stay whole
+ * @param evaluateEvery rounds between measurements on the held-out prompts, 0 for none; they are
+ *     always measured before and after
+ * @param best which state of the policy is the result, by score or rule-satisfied
+ */
+public record GrpoConfig(
+    int iterations,
+    int promptsPerIteration,
+    int answersPerPrompt,
+    int epochs,
+    int minibatches,
+    Map<String, RewardConfig> rewards,
+    GenerationConfig generation,
+    Groups groups,
+    Length length,
+    Advantages advantages,
+    Reference kl,
+    Learn learn,
+    Teacher teacher,
+    Policy policy,
+    int evaluateEvery,
+    BestConfig best,
+    EvaluationConfig evaluation) {
+  public GrpoConfig {
+    rewards = Collections.unmodifiableMap(new TreeMap<>(rewards));
+    boolean distils = teacher.model().isPresent();
+    Limits limits = new Limits();
+    limits
+        .atLeast("iterations", iterations, 1)
+        .atLeast("prompts-per-iteration", promptsPerIteration, 1)
+        .condition(
+            "answers-per-prompt",
+            answersPerPrompt,
+            answersPerPrompt >= (comparesWithinGroup(advantages, learn) ? 2 : 1),
+            comparesWithinGroup(advantages, learn)
+                ? "at least 2: an answer is compared with the others to its prompt"
+                : "at least 1",
+            "advantages.baseline",
+            "advantages.scale",
+            "learn.type")
+        .atLeast("epochs", epochs, 1)
+        .condition(
+            "minibatches",
+            minibatches,
+            minibatches >= 1 && promptsPerIteration % minibatches == 0,
+            "a divisor of prompts-per-iteration (" + promptsPerIteration + "): groups stay whole",
+            "prompts-per-iteration")
+        .condition(
+            "generation.temperature",
+            generation.temperature(),
+            generation.temperature() > 0,
+            "above 0: answers to one prompt must differ")
+        .condition(
+            "groups.constant",
+            lower(groups.constant()),
+            groups.constant() == Constant.KEEP || answersPerPrompt > 1,
+            "keep, where a group is one answer",
+            "answers-per-prompt")
+        .condition(
+            "length.overlong-buffer",
+            length.overlongBuffer().orElse(0),
+            length.overlongBuffer().orElse(0) <= generation.maxNewTokens(),
+            "at most generation.max-new-tokens (" + generation.maxNewTokens() + ")",
+            "generation.max-new-tokens")
+        .condition(
+            "advantages.scale",
+            "group-mean",
+            advantages.scale() != GroupAdvantages.Scale.GROUP_MEAN
+                || !(kl.inReward() || length.penalises()),
+            "group, batch or none, where a penalty may take scores below 0",
+            "kl",
+            "length")
+        .condition(
+            "kl.coefficient",
+            kl.coefficient(),
+            kl.coefficient() == 0 || learn instanceof Learn.PolicyGradient,
+            "0, unless learn.type is policy-gradient",
+            "learn.type")
+        .condition(
+            "teacher.model",
+            teacher.model().orElse("null"),
+            !distils || learn instanceof Learn.PolicyGradient,
+            "null, unless learn.type is policy-gradient",
+            "learn.type")
+        .atLeast("evaluate-every", evaluateEvery, 0);
+    best.check(
+            limits,
+            evaluateEvery,
+            evaluation.heldOut(),
+            List.of(HeldOutMeasure.SCORE, HeldOutMeasure.RULE_SATISFIED))
+        .verify();
+  }
+
+  private static boolean comparesWithinGroup(Advantages advantages, Learn learn) {
+    return learn instanceof Learn.PolicyGradient
+        ? advantages.comparesWithinGroup()
+        : learn instanceof Learn.Preferences;
+  }
+
+  private static String lower(Enum<?> constant) {
+    return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** Whether one of the rewards is the run's reward model. */
+  public boolean scoresByModel() {
+    return rewards.values().stream().anyMatch(RewardConfig.Model.class::isInstance);
+  }
+
+  /** Answers learned from per round when none is left out. */
+  public int answersPerIteration() {
+    return promptsPerIteration * answersPerPrompt;
+  }
+
+  /** Optimiser steps when no group is left out. */
+  public int totalUpdates() {
+    return iterations * epochs * minibatches;
+  }
+
+  /** Whether something is computed by the model that the policy starts from. */
+  public boolean needsReference() {
+    return kl.coefficient() > 0 || learn instanceof Learn.Preferences;
+  }
+
+  /**
+   * Groups that teach nothing, since all their answers are equally good (DAPO, Yu et al. 2025,
+   * arXiv:2503.14476, equation 11).
+   *
+   * @param constant what becomes of them
+   * @param refills how often at most a round asks for further prompts in their place
+   */
+  public record Groups(Constant constant, int refills) {
+    public Groups {
+      new Limits()
+          .condition(
+              "refills",
+              refills,
+              constant == Constant.REFILL ? refills >= 1 : refills >= 0,
+              constant == Constant.REFILL ? "at least 1 with constant = refill" : "at least 0",
+              "constant")
+          .verify();
+    }
+
+    /** Rounds of asking. */
+    int asks() {
+      return constant == Constant.REFILL ? 1 + refills : 1;
+    }
+  }
+
+  /** What becomes of constant groups. */
+  public enum Constant {
+    /** They count in the means and have advantages of 0. */
+    KEEP,
+    /** They are left out and counted. */
+    DROP,
+    /** They are left out and counted, and other prompts take their place. */
+    REFILL
+  }
+
+  /**
+   * What length does to an answer.
+   *
+   * @param overlongBuffer tokens before the limit from which on the score falls (DAPO, equation
+   *     13); absent for no such punishment
+   * @param overlongFactor what a score has lost at the limit
+   * @param truncatedScore what becomes of a truncated answer's score: at least 0 a factor, below 0
+   *     the score itself (ProRL); 1 leaves it
+   * @param leaveOutTruncated whether truncated answers count in baselines alone and are not learned
+   *     from (DAPO's overlong filtering)
+   */
+  public record Length(
+      Optional<Integer> overlongBuffer,
+      double overlongFactor,
+      double truncatedScore,
+      boolean leaveOutTruncated) {
+    public Length {
+      Limits limits = new Limits().atLeast("overlong-factor", overlongFactor, 0);
+      overlongBuffer.ifPresent(buffer -> limits.atLeast("overlong-buffer", buffer, 1));
+      limits
+          .condition(
+              "truncated-score",
+              truncatedScore,
+              Double.isFinite(truncatedScore),
+              "a number: at least 0 for a factor, below 0 for the score")
+          .verify();
+    }
+
+    boolean penalises() {
+      return (overlongBuffer.isPresent() && overlongFactor > 0) || truncatedScore < 0;
+    }
+  }
+
+  /**
+   * From the scores of a group to its tokens' advantages.
+   *
+   * @param baseline what is subtracted
+   * @param scale what the difference is divided by
+   * @param epsilon added to a deviation
+   * @param credit whether all tokens have their answer's advantage, or each the return from it on
+   * @param gamma discount per token of such a return
+   * @param whitening of the advantages over a round's tokens
+   */
+  public record Advantages(
+      GroupAdvantages.Baseline baseline,
+      GroupAdvantages.Scale scale,
+      double epsilon,
+      Credit credit,
+      double gamma,
+      Whitening whitening) {
+    public Advantages {
+      new Limits()
+          .atLeast("epsilon", epsilon, 0)
+          .within("gamma", gamma, 0, 1)
+          .condition(
+              "gamma",
+              gamma,
+              gamma == 1 || credit == Credit.TOKEN,
+              "1 with credit = answer",
+              "credit")
+          .condition(
+              "scale",
+              lower(scale),
+              baseline != GroupAdvantages.Baseline.NONE
+                  || scale == GroupAdvantages.Scale.NONE
+                  || scale == GroupAdvantages.Scale.BATCH,
+              "none or batch with baseline = none",
+              "baseline")
+          .verify();
+    }
+
+    private boolean comparesWithinGroup() {
+      return baseline != GroupAdvantages.Baseline.NONE;
+    }
+  }
+
+  /** What a token answers for. */
+  public enum Credit {
+    /** For the whole answer: GRPO and most of its family. */
+    ANSWER,
+    /** For the rewards from it on, the score on the last token: REINFORCE++. */
+    TOKEN
+  }
+
+  /**
+   * How the policy is held to the one it started from.
+   *
+   * @param coefficient 0 for not at all, and then there is no reference
+   * @param placement where the penalty goes
+   * @param estimator of the divergence from one token
+   * @param gradient what is differentiated, of a penalty in the loss
+   */
+  public record Reference(
+      double coefficient, Placement placement, Kl estimator, KlTerm.Gradient gradient) {
+    public Reference {
+      new Limits()
+          .atLeast("coefficient", coefficient, 0)
+          .condition(
+              "estimator",
+              lower(estimator),
+              coefficient == 0
+                  || placement == Placement.REWARD
+                  || estimator != Kl.K1
+                  || gradient != KlTerm.Gradient.ESTIMATE,
+              "k2 or k3 in the loss: k1's own gradient is 0 in expectation and holds the policy to"
+                  + " nothing; or gradient = divergence, or placement = reward",
+              "placement",
+              "gradient")
+          .verify();
+    }
+
+    boolean inReward() {
+      return coefficient > 0 && placement == Placement.REWARD;
+    }
+
+    KlTerm term() {
+      return coefficient > 0 && placement == Placement.LOSS
+          ? new KlTerm(coefficient, estimator, gradient)
+          : KlTerm.NONE;
+    }
+  }
+
+  /** Where a KL penalty goes. */
+  public enum Placement {
+    /** A term of the loss: GRPO. */
+    LOSS,
+    /** Off the score, or off each token's reward where credit is by token: RLOO, REINFORCE++. */
+    REWARD
+  }
+
+  /**
+   * On-policy distillation: a larger, frozen model says of each sampled token how likely it would
+   * have been.
+   *
+   * @param model directory of a model with the same tokenizer; absent for no teacher
+   * @param adapter directory of an adapter on it
+   * @param coefficient of log π_teacher − log π in a token's advantage
+   * @param gamma discount with which later tokens' differences count
+   */
+  public record Teacher(
+      Optional<String> model, Optional<String> adapter, double coefficient, double gamma) {
+    public Teacher {
+      new Limits()
+          .above("coefficient", coefficient, 0)
+          .within("gamma", gamma, 0, 1)
+          .condition(
+              "adapter",
+              adapter.orElse("null"),
+              adapter.isEmpty() || model.isPresent(),
+              "null without a model",
+              "model")
+          .verify();
+    }
+
+    /** What the teacher is made of. */
+    public Optional<ModelStart> start() {
+      return model.map(directory -> new ModelStart(directory, adapter));
+    }
+  }
+
+  /**
+   * The policy's weights.
+   *
+   * @param importanceCap largest importance weight of a token sampled in other numbers than
+   *     training's; absent for no such weights
+   * @param emaDecay keeps a moving average of the policy's weights, saved under ema/
+   */
+  public record Policy(
+      Optional<Double> importanceCap,
+      Optional<Double> emaDecay,
+      TuningConfig tuning,
+      OptimizerConfig optimizer) {
+    public Policy {
+      Limits limits = new Limits();
+      importanceCap.ifPresent(cap -> limits.above("importance-cap", cap, 0));
+      emaDecay.ifPresent(decay -> limits.fraction("ema-decay", decay));
+      limits.verify();
+    }
+  }
+}

@@ -1,0 +1,391 @@
+package dev.troupe.rlhf.recipe;
+
+import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.UpdateResult;
+import dev.troupe.rlhf.data.Batches;
+import dev.troupe.rlhf.port.Role;
+import dev.troupe.rlhf.port.Score;
+import dev.troupe.rlhf.port.Scorer;
+import dev.troupe.rlhf.reward.Rewards;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Function;
+
+/**
+ * Group-relative policy optimisation (Shao et al. 2024, arXiv:2402.03300) and its family: answer
+ * each prompt several times, score the answers, learn from how they compare. No critic, and a
+ * reference only where something is held to it. Best of n, online DPO and on-policy distillation go
+ * the same way round and learn by another loss. Leaves out reuse of older answers.
+ */
+public final class GrpoRecipe implements Recipe {
+  private final GrpoConfig config;
+  private final ModelStart start;
+  private final TrainingData<Prompt> prompts;
+  private final Optional<ModelStart> rewardModel;
+  private final Judge judge;
+
+  /**
+   * Who says how good answers are.
+   *
+   * @param rule name of the part of a score that says whether an answer is right
+   * @param scorer made when the reward model, if there is to be one, is there
+   */
+  private record Judge(Optional<String> rule, Function<Optional<Role>, Optional<Scorer>> scorer) {}
+
+  /**
+   * @param start what the policy starts from, which is the reference too
+   * @param reward the reward model, opened where one of the rewards is it
+   * @param rewards those of the configuration
+   */
+  public GrpoRecipe(
+      GrpoConfig config,
+      ModelStart start,
+      ModelStart reward,
+      TrainingData<Prompt> prompts,
+      Rewards rewards) {
+    this(
+        config,
+        start,
+        rewards.needsModel() ? Optional.of(reward) : Optional.empty(),
+        prompts,
+        new Judge(
+            rewards.rule(),
+            model ->
+                rewards.configs().isEmpty()
+                    ? Optional.empty()
+                    : Optional.of(rewards.open(model.map(role -> role)))));
+  }
+
+  /**
+   * With a scorer of one's own in place of the configured rewards.
+   *
+   * @param rule name of the part of a score that says whether an answer is right, if there is one
+   */
+  public GrpoRecipe(
+      GrpoConfig config,
+      ModelStart start,
+      TrainingData<Prompt> prompts,
+      Scorer scorer,
+      Optional<String> rule) {
+    this(config, start, Optional.empty(), prompts, new Judge(rule, model -> Optional.of(scorer)));
+  }
+
+  private GrpoRecipe(
+      GrpoConfig config,
+      ModelStart start,
+      Optional<ModelStart> rewardModel,
+      TrainingData<Prompt> prompts,
+      Judge judge) {
+    this.config = config;
+    this.start = start;
+    this.rewardModel = rewardModel;
+    this.prompts = prompts;
+    this.judge = judge;
+  }
+
+  /**
+   * What came out.
+   *
+   * @param before the policy at the start, on the held-out prompts
+   * @param after the trained policy on the same; as the win rate absent when the stage did not come
+   *     to its end
+   * @param winRate of after over before by the score
+   * @param kl to the reference in the last round that had one, nats per response
+   * @param tokens generated while training
+   * @param groups that were asked for, those among them left out
+   * @param constantGroups those whose answers were equally good
+   * @param best the state that is the result, where the best one was looked for
+   */
+  public record Result(
+      long iterations,
+      Evaluation before,
+      Optional<Evaluation> after,
+      Optional<Proportion> winRate,
+      Optional<Double> kl,
+      long tokens,
+      long groups,
+      long constantGroups,
+      long skippedUpdates,
+      Account account,
+      Optional<Best> best,
+      boolean stoppedEarly,
+      boolean cancelled,
+      Optional<String> failure)
+      implements StageResult {}
+
+  /**
+   * What a resume needs beside the policy's own state; seeds follow from the step.
+   *
+   * @param next where the next round's prompts begin in the endless row of epochs
+   */
+  public record State(
+      Progress progress,
+      long next,
+      Optional<Double> kl,
+      long tokens,
+      long groups,
+      long constantGroups,
+      Evaluation before) {}
+
+  @Override
+  public int totalSteps() {
+    return config.iterations();
+  }
+
+  /** Trains and saves the policy. */
+  @Override
+  public Result run(StageContext context) {
+    GrpoRoles roles = GrpoRoles.open(context, config, start, rewardModel);
+    Optional<Scorer> scorer = Optional.empty();
+    try {
+      Optional<Scorer> opened = judge.scorer().apply(roles.reward());
+      scorer = opened;
+      Steps steps =
+          new Steps(
+              context,
+              totalSteps(),
+              config.evaluateEvery(),
+              config.best(),
+              List.of(roles.policy()));
+      GroupRound.Asking asking =
+          new GroupRound.Asking(
+              config,
+              roles,
+              opened,
+              new Batches<>(
+                  prompts.train(),
+                  config.promptsPerIteration(),
+                  Batches.Last.LEFT_OUT,
+                  Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0)),
+              context.seed());
+      State state = steps.resumed(State.class).orElseGet(() -> begin(context, roles, opened));
+
+      while (steps.goesOn(state.progress())) {
+        long iteration = state.progress().step() + 1;
+        Phases phases = new Phases();
+        Averages averages = new Averages();
+        Ledger ledger = new Ledger(state.progress().account());
+
+        // 1. Answer each prompt several times, and score the answers; ask for others in the place
+        // of groups that teach nothing, if told to.
+        GroupRound round = asking.round(iteration, state.next(), phases, ledger);
+        round
+            .unscored()
+            .forEach(
+                (reason, detail) ->
+                    context.observer().notice(context.stage(), told(iteration, reason, detail)));
+        // 2. What reference, teacher and training's own numbers say of them.
+        List<List<GroupAnswer>> groups =
+            phases.time(
+                "score", () -> roles.seen(round.groups(), !context.numerics().samplesAsItTrains()));
+        // 3. Advantages from how the answers to one prompt compare.
+        GroupLessons<?> lessons = GroupLessons.of(config, groups, ledger);
+        // 4. Learn: epochs of minibatches.
+        Learning before = state.progress().learning();
+        Learning learning =
+            phases.time(
+                "train",
+                () -> learn(roles, lessons, iteration, averages, ledger, steps, before, context));
+
+        // 5. Books and figures; measure on the held-out prompts now and then.
+        List<GroupAnswer> answers = groups.stream().flatMap(List::stream).toList();
+        OptionalDouble kl =
+            answers.stream().flatMap(it -> it.kl().stream()).mapToDouble(it -> it).average();
+        long tokens = round.rollouts().stream().mapToLong(it -> it.response().size()).sum();
+        Map<String, Double> metrics = new TreeMap<>(averages.means());
+        metrics.putAll(describe(round, answers));
+        metrics.putAll(ScoreParts.of(round.scores(), judge.rule()));
+        kl.ifPresent(mean -> metrics.put("kl", mean));
+        if (!context.numerics().samplesAsItTrains()) {
+          RolloutGap.ofAnswers(answers, config.policy().importanceCap())
+              .ifPresent(gap -> metrics.putAll(gap.metrics()));
+        }
+        metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("generate")));
+        if (steps.measures(iteration)) {
+          Evaluation now = phases.time("score", () -> evaluate(roles, opened, context.seed()));
+          metrics.putAll(now.heldOutMetrics());
+          now.winRateOver(state.before())
+              .ifPresent(rate -> metrics.put("heldOutWinRate", rate.share()));
+        }
+        Progress progress =
+            steps.measured(state.progress().after(ledger.account(), learning), metrics);
+        state =
+            new State(
+                progress,
+                round.next(),
+                kl.isPresent() ? Optional.of(kl.getAsDouble()) : state.kl(),
+                state.tokens() + tokens,
+                state.groups() + round.asked(),
+                state.constantGroups() + round.constant(),
+                state.before());
+
+        // 6. Step boundary: report, checkpoint, stop when asked.
+        context
+            .observer()
+            .experiences(
+                context.stage(),
+                iteration,
+                lessons.all().stream().flatMap(lesson -> lesson.experiences().stream()).toList());
+        steps.done(progress, state, metrics, phases.seconds());
+      }
+
+      // 7. Save, and measure what was saved.
+      Progress progress = state.progress();
+      Evaluation before = state.before();
+      Steps.Ending ending = steps.end(progress);
+      Optional<Evaluation> after =
+          ending.done() ? Optional.of(evaluate(roles, opened, context.seed())) : Optional.empty();
+      return new Result(
+          progress.step(),
+          before,
+          after,
+          after.flatMap(replies -> replies.winRateOver(before)),
+          state.kl(),
+          state.tokens(),
+          state.groups(),
+          state.constantGroups(),
+          progress.learning().skipped(),
+          progress.account(),
+          progress.best(),
+          ending.early(),
+          ending.cancelled(),
+          ending.failure());
+    } finally {
+      scorer.ifPresent(Scorer::close);
+      roles.all().stream().map(Role::close).toList().forEach(Await::on);
+    }
+  }
+
+  private State begin(StageContext context, GrpoRoles roles, Optional<Scorer> opened) {
+    return new State(
+        Progress.begin(prompts.dropped()),
+        0,
+        Optional.empty(),
+        0,
+        0,
+        0,
+        evaluate(roles, opened, context.seed()));
+  }
+
+  private static String told(long iteration, String reason, String detail) {
+    return String.format(
+        Locale.ROOT,
+        "step %d: answers were left out for want of a score: %s%s",
+        iteration,
+        reason,
+        detail.isEmpty() ? "" : " (" + detail + ")");
+  }
+
+  /** How the policy stands after the round. */
+  private <E extends Example> Learning learn(
+      GrpoRoles roles,
+      GroupLessons<E> lessons,
+      long iteration,
+      Averages averages,
+      Ledger ledger,
+      Steps steps,
+      Learning before,
+      StageContext context) {
+    if (lessons.teachNothing()) {
+      lessons.all().stream()
+          .flatMap(lesson -> lesson.samples().stream())
+          .forEach(sample -> ledger.dropped(sample, GroupLessons.CONSTANT));
+      return steps.without(
+          before,
+          GrpoRoles.POLICY,
+          iteration,
+          "no sample to learn from, dropped so far: " + ledger.account().dropped());
+    }
+    Learning learning = before;
+    Set<String> learned = new HashSet<>();
+    for (int epoch = 0; epoch < config.epochs(); epoch++) {
+      long pass = (iteration - 1) * config.epochs() + epoch;
+      for (List<GroupLesson<E>> minibatch : minibatches(lessons.groups(), context.seed(), pass)) {
+        UpdateResult update =
+            Await.on(
+                roles
+                    .policy()
+                    .update(
+                        lessons.objective(),
+                        minibatch.stream().map(GroupLesson::example).toList()));
+        averages.addAll(update);
+        averages.add("loss", update.loss());
+        averages.add("gradientNorm", update.gradientNorm());
+        averages.add("learningRate", update.learningRate());
+        learning = steps.learned(learning, GrpoRoles.POLICY, iteration, update);
+        if (update.applied()) {
+          minibatch.forEach(lesson -> learned.addAll(lesson.samples()));
+        }
+      }
+    }
+    for (GroupLesson<E> lesson : lessons.all()) {
+      for (String sample : lesson.samples()) {
+        if (learned.contains(sample)) {
+          ledger.trained(sample);
+        } else {
+          ledger.dropped(sample, Samples.UPDATE_SKIPPED);
+        }
+      }
+    }
+    return learning;
+  }
+
+  /** Shuffled, groups whole. */
+  private <E extends Example> List<List<GroupLesson<E>>> minibatches(
+      List<List<GroupLesson<E>>> groups, long seed, long pass) {
+    List<List<GroupLesson<E>>> shuffled = new ArrayList<>(groups);
+    int count = Math.min(config.minibatches(), shuffled.size());
+    if (count > 1) {
+      Collections.shuffle(
+          shuffled, new Random(Seeds.derive(seed, Seeds.Purpose.MINIBATCHES, pass)));
+    }
+    List<List<GroupLesson<E>>> minibatches = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      minibatches.add(
+          shuffled.subList(i * shuffled.size() / count, (i + 1) * shuffled.size() / count).stream()
+              .flatMap(List::stream)
+              .toList());
+    }
+    return minibatches;
+  }
+
+  private static Map<String, Double> describe(GroupRound round, List<GroupAnswer> answers) {
+    Averages averages = new Averages();
+    for (Rollout rollout : round.rollouts()) {
+      averages.add("responseLength", rollout.response().size());
+      averages.add("truncatedFraction", rollout.finish() == FinishReason.LENGTH ? 1 : 0);
+    }
+    for (Score score : round.scores()) {
+      averages.add("unscoredFraction", score instanceof Score.Unscored ? 1 : 0);
+    }
+    answers.forEach(answer -> answer.teacherKl().ifPresent(kl -> averages.add("teacherKl", kl)));
+    Map<String, Double> metrics = new TreeMap<>(averages.means());
+    if (!round.scores().isEmpty()) {
+      metrics.put("constantGroups", (double) round.constant() / round.asked());
+      metrics.put("groupsAsked", (double) round.asked());
+    }
+    return metrics;
+  }
+
+  private Evaluation evaluate(GrpoRoles roles, Optional<Scorer> scorer, long seed) {
+    return Evaluation.of(
+        roles.policy(),
+        scorer,
+        judge.rule(),
+        roles.reference(),
+        prompts.heldOut(),
+        config.evaluation().generation().settings(Seeds.derive(seed, Seeds.Purpose.EVALUATION, 0)));
+  }
+}

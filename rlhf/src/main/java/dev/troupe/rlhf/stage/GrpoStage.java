@@ -1,0 +1,166 @@
+package dev.troupe.rlhf.stage;
+
+import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.rlhf.data.DataException;
+import dev.troupe.rlhf.loss.DpoObjective;
+import dev.troupe.rlhf.loss.DpoPair;
+import dev.troupe.rlhf.loss.PolicyExample;
+import dev.troupe.rlhf.loss.PolicyObjective;
+import dev.troupe.rlhf.loss.SftExample;
+import dev.troupe.rlhf.loss.SftObjective;
+import dev.troupe.rlhf.recipe.GrpoConfig;
+import dev.troupe.rlhf.recipe.GrpoRecipe;
+import dev.troupe.rlhf.recipe.ModelStart;
+import dev.troupe.rlhf.recipe.Recipe;
+import dev.troupe.rlhf.recipe.StageInputs;
+import dev.troupe.rlhf.recipe.StageResult;
+import dev.troupe.rlhf.recipe.TrainingData;
+import dev.troupe.rlhf.reward.Rewards;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** Group-relative policy optimisation, and what goes the same way round. */
+public final class GrpoStage implements Stage<GrpoConfig> {
+  @Override
+  public String name() {
+    return "grpo";
+  }
+
+  @Override
+  public Class<GrpoConfig> config() {
+    return GrpoConfig.class;
+  }
+
+  @Override
+  public Class<? extends StageResult> result() {
+    return GrpoRecipe.Result.class;
+  }
+
+  @Override
+  public Part gives() {
+    return Part.POLICY;
+  }
+
+  @Override
+  public Set<Part> takes() {
+    return Set.of(Part.POLICY, Part.REWARD_MODEL);
+  }
+
+  @Override
+  public Set<Source> reads() {
+    return Set.of(Source.PROMPTS);
+  }
+
+  @Override
+  public List<RoleUse> roles(GrpoConfig config) {
+    List<RoleUse> roles = new ArrayList<>();
+    roles.add(
+        RoleUse.trained(
+                "policy",
+                Part.POLICY,
+                Head.LANGUAGE_MODEL,
+                new RoleUse.Training(
+                    "policy.tuning",
+                    config.policy().tuning(),
+                    config.policy().optimizer(),
+                    (long) config.answersPerIteration() / config.minibatches()))
+            .answering(config.answersPerIteration()));
+    if (config.needsReference()) {
+      roles.add(RoleUse.frozen("reference", Part.POLICY, Head.LANGUAGE_MODEL));
+    }
+    if (config.teacher().model().isPresent()) {
+      roles.add(RoleUse.frozen("teacher", Part.MODEL, Head.LANGUAGE_MODEL));
+    }
+    if (config.scoresByModel()) {
+      roles.add(RoleUse.frozen("reward", Part.REWARD_MODEL, Head.VALUE));
+    }
+    return roles;
+  }
+
+  @Override
+  public Forecast forecast(GrpoConfig config, StageInputs inputs) {
+    return Forecast.answered(
+        data(config, inputs),
+        config.iterations(),
+        config.promptsPerIteration(),
+        config.answersPerIteration(),
+        config.generation().maxNewTokens());
+  }
+
+  @Override
+  public Forecast forecast(GrpoConfig config, Counts counts) {
+    checkJudged(config);
+    int prompts =
+        counts.prompts(
+            name(), config.promptsPerIteration(), config.generation(), config.evaluation());
+    return Forecast.counted(
+        "prompts",
+        prompts,
+        config.evaluation().heldOut(),
+        config.iterations(),
+        config.promptsPerIteration());
+  }
+
+  private static TrainingData<Prompt> data(GrpoConfig config, StageInputs inputs) {
+    return inputs.tasks(
+        "grpo",
+        rewards(config, inputs),
+        config.promptsPerIteration(),
+        config.generation(),
+        config.evaluation());
+  }
+
+  @Override
+  public Recipe recipe(GrpoConfig config, StageSetting setting) {
+    return new GrpoRecipe(
+        config,
+        setting.policy(),
+        setting.reward(),
+        data(config, setting.inputs()),
+        rewards(config, setting.inputs()));
+  }
+
+  /** Made once and ended again, so that what is wrong with one is said before anything trains. */
+  @Override
+  public void check(GrpoConfig config, StageInputs inputs) {
+    rewards(config, inputs).check();
+  }
+
+  private static Rewards rewards(GrpoConfig config, StageInputs inputs) {
+    checkJudged(config);
+    return inputs.rewards("grpo.rewards", config.rewards());
+  }
+
+  private static void checkJudged(GrpoConfig config) {
+    if (config.rewards().isEmpty() && config.teacher().model().isEmpty()) {
+      throw new DataException(
+          "grpo.rewards is {} and nothing says how good an answer is: name a reward, for example"
+              + " grpo.rewards { right { type = number } }, or a teacher to learn from"
+              + " (grpo.teacher.model)");
+    }
+  }
+
+  @Override
+  public Map<String, ModelStart> models(GrpoConfig config) {
+    return config.teacher().start().map(start -> Map.of("grpo.teacher", start)).orElse(Map.of());
+  }
+
+  @Override
+  public Set<Class<?>> wire() {
+    return Set.of(
+        PolicyObjective.class,
+        PolicyExample.class,
+        SftObjective.class,
+        SftExample.class,
+        DpoObjective.class,
+        DpoPair.class);
+  }
+
+  @Override
+  public int shownReplies(GrpoConfig config) {
+    return config.evaluation().samples();
+  }
+}

@@ -1,0 +1,79 @@
+package dev.troupe.rlhf.recipe;
+
+import dev.troupe.rlhf.loss.GroupAdvantages.Baseline;
+import dev.troupe.rlhf.loss.GroupAdvantages.Scale;
+import dev.troupe.rlhf.loss.Kl;
+import dev.troupe.rlhf.loss.KlTerm;
+import dev.troupe.rlhf.loss.Ratio;
+import dev.troupe.rlhf.loss.Whitening;
+import dev.troupe.rlhf.reward.PatternRule;
+import dev.troupe.rlhf.reward.RewardConfig;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** GRPO as it is by default, with what a test changes. */
+final class GrpoChoices {
+  int iterations = 30;
+  int prompts = 8;
+  int answers = 4;
+  int epochs = 1;
+  int minibatches = 1;
+  Map<String, RewardConfig> rewards =
+      Map.of("three", new RewardConfig.Pattern(1, "3", PatternRule.Use.CONTAINS));
+  double temperature = 1;
+  GrpoConfig.Groups groups = new GrpoConfig.Groups(GrpoConfig.Constant.KEEP, 0);
+  GrpoConfig.Length length = new GrpoConfig.Length(Optional.empty(), 1, 1, false);
+  GrpoConfig.Advantages advantages = advantages(Baseline.MEAN, Scale.GROUP);
+  GrpoConfig.Reference kl = kl(0, GrpoConfig.Placement.LOSS);
+  Learn learn =
+      gradient(Ratio.TOKEN, new SurrogateConfig.Clip(0.2, 0.2, Optional.empty()), Learn.Mean.TOKEN);
+  GrpoConfig.Teacher teacher = new GrpoConfig.Teacher(Optional.empty(), Optional.empty(), 1, 0);
+  Optional<Double> importanceCap = Optional.of(2.0);
+  double learningRate = 2;
+  int evaluateEvery = 0;
+  BestConfig best = BestConfig.NONE;
+
+  static GrpoConfig.Advantages advantages(Baseline baseline, Scale scale) {
+    return new GrpoConfig.Advantages(
+        baseline, scale, 1e-4, GrpoConfig.Credit.ANSWER, 1, Whitening.NONE);
+  }
+
+  static GrpoConfig.Reference kl(double coefficient, GrpoConfig.Placement placement) {
+    return new GrpoConfig.Reference(
+        coefficient,
+        placement,
+        placement == GrpoConfig.Placement.LOSS ? Kl.K3 : Kl.K1,
+        KlTerm.Gradient.ESTIMATE);
+  }
+
+  static Learn gradient(Ratio ratio, SurrogateConfig surrogate, Learn.Mean mean) {
+    return new Learn.PolicyGradient(ratio, surrogate, mean, 0);
+  }
+
+  GrpoConfig config() {
+    GenerationConfig generation = new GenerationConfig(6, temperature, 0, 1, List.of());
+    return new GrpoConfig(
+        iterations,
+        prompts,
+        answers,
+        epochs,
+        minibatches,
+        rewards,
+        generation,
+        groups,
+        length,
+        advantages,
+        kl,
+        learn,
+        teacher,
+        new GrpoConfig.Policy(
+            importanceCap,
+            Optional.empty(),
+            new TuningConfig.Full(),
+            TabularRecipes.optimizer(learningRate)),
+        evaluateEvery,
+        best,
+        new EvaluationConfig(24, 3, generation));
+  }
+}

@@ -1,0 +1,158 @@
+package dev.troupe.rlhf.recipe;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.troupe.rlhf.loss.DpoLoss;
+import dev.troupe.rlhf.loss.GroupAdvantages.Baseline;
+import dev.troupe.rlhf.loss.GroupAdvantages.Scale;
+import dev.troupe.rlhf.loss.Kl;
+import dev.troupe.rlhf.loss.KlTerm;
+import dev.troupe.rlhf.loss.Ratio;
+import dev.troupe.rlhf.loss.Whitening;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What of GRPO does not go together, and what the user is told. */
+class GrpoConfigTest {
+  @Test
+  void aGroupOfOne_whereAnswersAreCompared_isRefused() {
+    refused(
+        choices -> choices.answers = 1,
+        "answers-per-prompt is 1, allowed: at least 2: an answer is compared with the others to its"
+            + " prompt");
+    refused(
+        choices -> {
+          choices.answers = 1;
+          choices.learn = new Learn.Preferences(DpoLoss.Variant.SIGMOID, 0.1, 0);
+        },
+        "answers-per-prompt is 1, allowed: at least 2: an answer is compared with the others to its"
+            + " prompt");
+    GrpoChoices alone = new GrpoChoices();
+    alone.answers = 1;
+    alone.advantages = GrpoChoices.advantages(Baseline.NONE, Scale.BATCH);
+    assertThat(alone.config().answersPerPrompt()).isEqualTo(1);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"3", "5", "16", "0"})
+  void minibatches_thatCutGroups_areRefused(int minibatches) {
+    refused(
+        choices -> choices.minibatches = minibatches,
+        "minibatches is "
+            + minibatches
+            + ", allowed: a divisor of prompts-per-iteration (8): groups stay whole");
+  }
+
+  @Test
+  void greedyAnswers_areRefused() {
+    refused(
+        choices -> choices.temperature = 0,
+        "generation.temperature is 0.0, allowed: above 0: answers to one prompt must differ");
+  }
+
+  @Test
+  void k1_inTheLoss_isRefused_byItsOwnGradient() {
+    assertThatThrownBy(
+            () ->
+                new GrpoConfig.Reference(
+                    0.1, GrpoConfig.Placement.LOSS, Kl.K1, KlTerm.Gradient.ESTIMATE))
+        .hasMessage(
+            "estimator is k1, allowed: k2 or k3 in the loss: k1's own gradient is 0 in expectation"
+                + " and holds the policy to nothing; or gradient = divergence, or placement ="
+                + " reward");
+    assertThat(
+            new GrpoConfig.Reference(
+                    0.1, GrpoConfig.Placement.LOSS, Kl.K1, KlTerm.Gradient.DIVERGENCE)
+                .term()
+                .coefficient())
+        .isEqualTo(0.1);
+  }
+
+  @Test
+  void aRatioOfWholeAnswers_wantsTheirMean() {
+    assertThatThrownBy(
+            () ->
+                GrpoChoices.gradient(
+                    Ratio.SEQUENCE_MEAN,
+                    new SurrogateConfig.Clip(0.1, 0.1, Optional.empty()),
+                    Learn.Mean.TOKEN))
+        .hasMessage(
+            "averaging is token, allowed: answer, where the ratio is one of a whole answer");
+  }
+
+  @Test
+  void whatABaselineOfNothing_cannotBeScaledBy() {
+    assertThatThrownBy(() -> GrpoChoices.advantages(Baseline.NONE, Scale.GROUP))
+        .hasMessage("scale is group, allowed: none or batch with baseline = none");
+  }
+
+  @Test
+  void aDiscount_wantsCreditByToken() {
+    assertThatThrownBy(
+            () ->
+                new GrpoConfig.Advantages(
+                    Baseline.MEAN, Scale.NONE, 0, GrpoConfig.Credit.ANSWER, 0.9, Whitening.NONE))
+        .hasMessage("gamma is 0.9, allowed: 1 with credit = answer");
+  }
+
+  @Test
+  void theGroupsMean_cannotDivide_wherePenaltiesTakeScoresBelowZero() {
+    refused(
+        choices -> {
+          choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.GROUP_MEAN);
+          choices.kl = GrpoChoices.kl(0.1, GrpoConfig.Placement.REWARD);
+        },
+        "advantages.scale is group-mean, allowed: group, batch or none, where a penalty may take"
+            + " scores below 0");
+  }
+
+  @Test
+  void overlongBuffer_isNoLongerThanAnAnswer() {
+    refused(
+        choices -> choices.length = new GrpoConfig.Length(Optional.of(7), 1, 1, false),
+        "length.overlong-buffer is 7, allowed: at most generation.max-new-tokens (6)");
+  }
+
+  @Test
+  void refill_wantsABound() {
+    assertThatThrownBy(() -> new GrpoConfig.Groups(GrpoConfig.Constant.REFILL, 0))
+        .hasMessage("refills is 0, allowed: at least 1 with constant = refill");
+  }
+
+  @Test
+  void constantGroups_ofOneAnswer_areAllThereAre() {
+    refused(
+        choices -> {
+          choices.answers = 1;
+          choices.advantages = GrpoChoices.advantages(Baseline.NONE, Scale.NONE);
+          choices.groups = new GrpoConfig.Groups(GrpoConfig.Constant.DROP, 0);
+        },
+        "groups.constant is drop, allowed: keep, where a group is one answer");
+  }
+
+  @Test
+  void otherLosses_haveNoPlaceForKlOrTeacher() {
+    refused(
+        choices -> {
+          choices.learn = new Learn.BestOfN(Optional.empty());
+          choices.kl = GrpoChoices.kl(0.1, GrpoConfig.Placement.LOSS);
+          choices.teacher = new GrpoConfig.Teacher(Optional.of("big"), Optional.empty(), 1, 0);
+        },
+        "kl.coefficient is 0.1, allowed: 0, unless learn.type is policy-gradient; teacher.model is"
+            + " big, allowed: null, unless learn.type is policy-gradient");
+  }
+
+  private static void refused(Consumer<GrpoChoices> change, String message) {
+    GrpoChoices choices = new GrpoChoices();
+    assertThatThrownBy(
+            () -> {
+              change.accept(choices);
+              choices.config();
+            })
+        .hasMessage(message);
+  }
+}
