@@ -101,7 +101,7 @@ final class JudgedParser {
     } catch (NumberFormatException e) {
       throw fields.wrong(key, value, "a number");
     }
-    if (!Double.isFinite(number) || (!value.isNumber() && !value.isTextual())) {
+    if (!Float.isFinite((float) number) || (!value.isNumber() && !value.isTextual())) {
       throw DataException.at(
           fields.origin(), "\"" + key + "\" is " + value + ", expected a finite number");
     }

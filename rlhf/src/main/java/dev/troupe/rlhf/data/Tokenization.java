@@ -1,7 +1,6 @@
 package dev.troupe.rlhf.data;
 
 import dev.troupe.protocol.data.ChatMessage;
-import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenIds;
@@ -16,7 +15,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.stream.IntStream;
 
 /** Makes examples of records: tokens under the length policy. */
@@ -77,37 +75,12 @@ public final class Tokenization {
 
   /** Answers found good or bad, for KTO. */
   public Tokenized<JudgedAnswer> judged(List<DataRecord.Judged> records) {
-    return all(
-        "answers",
-        records,
-        (record, work) -> {
-          boolean good =
-              record
-                  .good()
-                  .orElseThrow(
-                      () -> lacking(record, "\"label\": true or false, whether it is a good one"));
-          // A good one that is not to be learned is marked so by more than its label.
-          return good && isMasked(record.record())
-              ? work.without(LengthReport.MASKED)
-              : answered(record, work)
-                  .map(said -> new JudgedAnswer(said.prompt(), said.answer(), good));
-        });
+    return all("answers", records, Judgements::labelled);
   }
 
   /** Answers with a score each, which belongs to their last token. */
   public Tokenized<ScoredExample> scored(List<DataRecord.Judged> records) {
-    return all(
-        "answers",
-        records,
-        (record, work) -> {
-          double score = record.score().orElseThrow(() -> lacking(record, "\"score\": a number"));
-          return answered(record, work)
-              .map(
-                  said ->
-                      new ScoredExample(
-                          Sequence.ofLast(said.prompt().concat(said.answer())),
-                          Floats.of((float) score)));
-        });
+    return all("answers", records, Judgements::scored);
   }
 
   /**
@@ -116,81 +89,8 @@ public final class Tokenization {
    * @param separator behind each step, part of it
    */
   public Tokenized<ScoredExample> steps(List<DataRecord.Judged> records, String separator) {
-    return all("answers", records, (record, work) -> steps(record, separator, work));
-  }
-
-  private static boolean isMasked(DataRecord record) {
-    return (record instanceof DataRecord.Completion completion && !completion.desirable())
-        || (record instanceof DataRecord.Dialogue dialogue && !dialogue.desirable());
-  }
-
-  private static DataException lacking(DataRecord.Judged record, String what) {
-    return DataException.at(
-        record.origin(),
-        "does not say how good its answer is; expected "
-            + what
-            + ". The source's columns can name the field");
-  }
-
-  private Optional<ScoredExample> steps(DataRecord.Judged record, String separator, Work work) {
-    if (!(record.record() instanceof DataRecord.Steps answer)) {
-      throw DataException.at(
-          record.origin(), "has no steps with a label each; expected " + Shape.STEPWISE.layout());
-    }
-    TokenIds between = text.encode(separator);
-    TokenIds said = TokenIds.of();
-    List<Integer> ends = new ArrayList<>();
-    for (String step : answer.steps()) {
-      said = said.concat(text.encode(step)).concat(between);
-      ends.add(said.size() - 1);
-    }
-    TokenIds asked = work.segments.prompt(answer.prompt(), answer.origin()).tokens();
-    work.longest(asked.size() + said.size());
-    if (tooLong(asked, said)) {
-      return Optional.empty();
-    }
-    TokenIds head = cutPrompt(asked, promptLimit(said.size()), work, answer.origin());
-    TokenIds tail = cutAnswer(said, head, work);
-    int[] reads =
-        ends.stream().filter(end -> end < tail.size()).mapToInt(end -> head.size() + end).toArray();
-    float[] labels = new float[reads.length];
-    for (int i = 0; i < labels.length; i++) {
-      labels[i] = answer.labels().get(i).floatValue();
-    }
-    return reads.length == 0
-        ? Optional.empty()
-        : Optional.of(
-            new ScoredExample(
-                new Sequence(head.concat(tail), new TokenIds(reads)), new Floats(labels)));
-  }
-
-  /** A prompt and its answer, within the length policy. */
-  private record Said(TokenIds prompt, TokenIds answer) {}
-
-  private Optional<Said> answered(DataRecord.Judged judged, Work work) {
-    if (judged.record() instanceof DataRecord.Completion completion) {
-      return said(completion.prompt(), completion.answer(), judged.origin(), work);
-    }
-    if (judged.record() instanceof DataRecord.Dialogue dialogue) {
-      List<ChatMessage> turns = dialogue.messages();
-      int last = turns.size() - 1;
-      boolean single = dialogue.prompt() == 0 || dialogue.prompt() == last;
-      if (last > 0 && single && turns.get(last).role().equals("assistant")) {
-        return !dialogue.learns(last)
-            ? work.without(LengthReport.MASKED)
-            : said(
-                new PromptText.Chat(dialogue.conversation().first(last)),
-                Answer.of(turns.get(last)),
-                judged.origin(),
-                work);
-      }
-    }
-    throw DataException.at(
-        judged.origin(),
-        "has no single answer to a prompt that a label or a score could be of; expected for"
-            + " instance "
-            + Shape.PROMPT_COMPLETION.layout()
-            + ", or messages whose last is the assistant's");
+    return all(
+        "answers", records, (record, work) -> Judgements.steps(record, text, separator, work));
   }
 
   /**
@@ -206,14 +106,14 @@ public final class Tokenization {
         "prompts",
         records,
         (record, work) -> {
-          Segments.EncodedPrompt prompt = work.segments.prompt(promptOf(record), record.origin());
+          Segments.EncodedPrompt prompt = work.segments().prompt(promptOf(record), record.origin());
           int size = prompt.tokens().size();
           work.longest(size);
-          if (size > reserving.maxPromptTokens() && dropping()) {
+          if (size > reserving.maxPromptTokens() && work.dropping()) {
             return Optional.empty();
           }
           return Optional.of(
-                  cutPrompt(prompt.tokens(), reserving.maxPromptTokens(), work, record.origin()))
+                  work.cutPrompt(prompt.tokens(), reserving.maxPromptTokens(), record.origin()))
               .map(
                   tokens ->
                       new Prompt(
@@ -233,11 +133,7 @@ public final class Tokenization {
     return count == 1 ? id : id + "#" + count;
   }
 
-  private boolean dropping() {
-    return lengths.tooLong() == DataConfig.TooLong.DROP;
-  }
-
-  private Optional<SftExample> sft(DataRecord record, Trained trained, Work work) {
+  private Optional<SftExample> sft(DataRecord record, Trained trained, Pass work) {
     if (record instanceof DataRecord.Completion completion) {
       return completion.desirable()
           ? completion(completion.prompt(), completion.answer(), record.origin(), trained, work)
@@ -255,11 +151,11 @@ public final class Tokenization {
       }
       return saysNothing(dialogue)
           ? work.without(LengthReport.EMPTY)
-          : dialogue(work.segments.dialogue(dialogue, trained), trained, work);
+          : dialogue(work.segments().dialogue(dialogue, trained), trained, work);
     }
     if (record instanceof DataRecord.PlainText plain) {
       return plain.desirable()
-          ? plainText(work.segments.plainText(plain.text()), work)
+          ? plainText(work.segments().plainText(plain.text()), work)
           : work.without(LengthReport.UNDESIRABLE);
     }
     throw DataException.at(
@@ -284,8 +180,8 @@ public final class Tokenization {
   }
 
   private Optional<SftExample> completion(
-      PromptText prompt, Answer answer, Origin origin, Trained trained, Work work) {
-    return said(prompt, answer, origin, work)
+      PromptText prompt, Answer answer, Origin origin, Trained trained, Pass work) {
+    return work.said(prompt, answer, origin)
         .map(
             said ->
                 new SftExample(
@@ -294,41 +190,15 @@ public final class Tokenization {
                         trained == Trained.ALL ? 1 : said.prompt().size())));
   }
 
-  private Optional<Said> said(PromptText prompt, Answer answer, Origin origin, Work work) {
-    if (answer.isEmpty()) {
-      return work.without(LengthReport.EMPTY);
-    }
-    TokenIds asked = work.segments.prompt(prompt, origin).tokens();
-    TokenIds said = work.segments.answer(prompt, answer, origin);
-    work.longest(asked.size() + said.size());
-    if (tooLong(asked, said)) {
-      return Optional.empty();
-    }
-    TokenIds head = cutPrompt(asked, promptLimit(said.size()), work, origin);
-    return Optional.of(new Said(head, cutAnswer(said, head, work)));
-  }
-
-  /** Whether the length policy leaves it out. */
-  private boolean tooLong(TokenIds asked, TokenIds said) {
-    return dropping()
-        && (asked.size() > lengths.maxPromptTokens()
-            || asked.size() + said.size() > lengths.maxTokens());
-  }
-
-  /** What an answer leaves of the room: the prompt gives way first, down to one token. */
-  private int promptLimit(int answer) {
-    return Math.max(1, Math.min(lengths.maxPromptTokens(), lengths.maxTokens() - answer));
-  }
-
-  private Optional<SftExample> dialogue(Marked whole, Trained trained, Work work) {
+  private Optional<SftExample> dialogue(Marked whole, Trained trained, Pass work) {
     work.longest(whole.tokens().size());
     Marked marked = whole;
     if (whole.tokens().size() > lengths.maxTokens()) {
-      if (dropping()) {
+      if (work.dropping()) {
         return Optional.empty();
       }
       work.truncate();
-      marked = whole.lastOf(lengths.maxTokens(), begins(whole.tokens()));
+      marked = whole.lastOf(lengths.maxTokens(), work.begins(whole.tokens()));
     }
     TokenIds reads = reads(marked, trained);
     return Optional.of(new SftExample(new Sequence(marked.tokens(), reads)))
@@ -336,14 +206,14 @@ public final class Tokenization {
   }
 
   /** Text without parts loses its end. */
-  private Optional<SftExample> plainText(Marked whole, Work work) {
+  private Optional<SftExample> plainText(Marked whole, Pass work) {
     TokenIds tokens = whole.tokens();
     work.longest(tokens.size());
     if (tokens.size() > lengths.maxTokens()) {
-      if (dropping()) {
+      if (work.dropping()) {
         return Optional.empty();
       }
-      tokens = cutEnd(tokens, lengths.maxTokens(), work);
+      tokens = work.cutEnd(tokens, lengths.maxTokens());
     }
     TokenIds reads = reads(Marked.said(tokens), Trained.ALL);
     return Optional.of(new SftExample(new Sequence(tokens, reads)))
@@ -362,61 +232,25 @@ public final class Tokenization {
     return new TokenIds(Arrays.copyOf(reads, count));
   }
 
-  private Optional<TokenPair> pair(DataRecord.Preference record, Work work) {
+  private Optional<TokenPair> pair(DataRecord.Preference record, Pass work) {
     if (record.better().isEmpty()) {
       return work.without(LengthReport.EMPTY);
     }
     Origin origin = record.origin();
-    TokenIds prompt = work.segments.prompt(record.prompt(), origin).tokens();
-    TokenIds chosen = work.segments.answer(record.prompt(), record.better(), origin);
-    TokenIds rejected = work.segments.answer(record.prompt(), record.worse(), origin);
+    TokenIds prompt = work.segments().prompt(record.prompt(), origin).tokens();
+    TokenIds chosen = work.segments().answer(record.prompt(), record.better(), origin);
+    TokenIds rejected = work.segments().answer(record.prompt(), record.worse(), origin);
     TokenIds longer = chosen.size() > rejected.size() ? chosen : rejected;
     work.longest(prompt.size() + longer.size());
-    if (tooLong(prompt, longer)) {
+    if (work.tooLong(prompt, longer)) {
       return Optional.empty();
     }
-    TokenIds head = cutPrompt(prompt, promptLimit(longer.size()), work, origin);
-    TokenIds better = cutAnswer(chosen, head, work);
-    TokenIds worse = cutAnswer(rejected, head, work);
+    TokenIds head = work.cutPrompt(prompt, work.promptLimit(longer.size()), origin);
+    TokenIds better = work.cutAnswer(chosen, head);
+    TokenIds worse = work.cutAnswer(rejected, head);
     return better.equals(worse)
         ? work.without(LengthReport.SAME)
         : Optional.of(new TokenPair(head, better, worse, record.margin()));
-  }
-
-  /** The prompt's end; what every sequence begins with stays. */
-  private TokenIds cutPrompt(TokenIds prompt, int limit, Work work, Origin origin) {
-    if (prompt.size() == 0) {
-      throw DataException.at(
-          origin, "the prompt is empty and the tokenizer adds no beginning of sequence to it");
-    }
-    if (prompt.size() <= limit) {
-      return prompt;
-    }
-    work.truncate();
-    int[] kept = Arrays.copyOfRange(prompt.values(), prompt.size() - limit, prompt.size());
-    if (begins(prompt)) {
-      kept[0] = prompt.get(0);
-    }
-    return new TokenIds(kept);
-  }
-
-  private boolean begins(TokenIds tokens) {
-    return text.beginOfSequence().isPresent()
-        && tokens.size() > 0
-        && tokens.get(0) == text.beginOfSequence().getAsInt();
-  }
-
-  /** The answer's beginning, as much as the prompt leaves room for. */
-  private TokenIds cutAnswer(TokenIds answer, TokenIds prompt, Work work) {
-    return cutEnd(answer, lengths.maxTokens() - prompt.size(), work);
-  }
-
-  private static TokenIds cutEnd(TokenIds tokens, int limit, Work work) {
-    if (tokens.size() <= limit) {
-      return tokens;
-    }
-    work.truncate();
-    return new TokenIds(Arrays.copyOf(tokens.values(), limit));
   }
 
   private static PromptText promptOf(DataRecord record) {
@@ -456,12 +290,12 @@ public final class Tokenization {
 
   /** Turns a record into an example, or into nothing when it is left out. */
   private interface Maker<R, T> {
-    Optional<T> make(R record, Work work);
+    Optional<T> make(R record, Pass work);
   }
 
   private <R extends DataRecord, T> Tokenized<T> all(
       String what, List<R> records, Maker<R, T> maker) {
-    Work work = new Work(new Segments(text, format));
+    Pass work = new Pass(text, format, lengths);
     List<T> examples = new ArrayList<>();
     for (int i = 0; i < records.size(); i++) {
       reading.tick("tokenizing", i, what);
@@ -482,13 +316,10 @@ public final class Tokenization {
                   what + (list.isEmpty() ? "" : " of " + list),
                   records.size(),
                   lengths,
-                  work.longest,
-                  work.leftOut));
+                  work.report(0).longest(),
+                  work.report(0).leftOut()));
     }
-    return new Tokenized<>(
-        examples,
-        new LengthReport(examples.size(), work.truncated, work.longest, work.leftOut),
-        notices(what, work.segments));
+    return new Tokenized<>(examples, work.report(examples.size()), notices(what, work.segments()));
   }
 
   private static List<String> notices(String what, Segments segments) {
@@ -524,46 +355,5 @@ public final class Tokenization {
               + " are plain text; data.format = chat writes all of them by the template");
     }
     return notices;
-  }
-
-  /** A pass over records: counts what is cut and what is left out. */
-  private static final class Work {
-    private final Segments segments;
-    private final Map<String, Integer> leftOut = new TreeMap<>();
-    private int truncated;
-    private int longest;
-    private boolean cut;
-    private String reason = LengthReport.TOO_LONG;
-
-    private Work(Segments segments) {
-      this.segments = segments;
-    }
-
-    private void begin() {
-      cut = false;
-      reason = LengthReport.TOO_LONG;
-    }
-
-    private void truncate() {
-      cut = true;
-    }
-
-    /** Nothing, and why. */
-    private <T> Optional<T> without(String why) {
-      reason = why;
-      return Optional.empty();
-    }
-
-    private void longest(int tokens) {
-      longest = Math.max(longest, tokens);
-    }
-
-    private void end(boolean kept) {
-      if (kept) {
-        truncated += cut ? 1 : 0;
-      } else {
-        leftOut.merge(reason, 1, Integer::sum);
-      }
-    }
   }
 }

@@ -28,7 +28,6 @@ class JudgedTest {
   private static final String BAD = "{\"prompt\": \"q\", \"completion\": \"no\", \"label\": false}";
 
   @TempDir private Path directory;
-  private final Reading reading = Reading.unwatched();
 
   @Test
   void labels_areTrlsAndLlamaFactorys() throws IOException {
@@ -149,6 +148,24 @@ class JudgedTest {
         inputs(Columns.NONE, "{\"prompt\": \"p\", \"completion\": \"a\", \"score\": \"high\"}");
     assertThatThrownBy(() -> words.scored("reward", 0))
         .hasMessageContaining("\"score\" is text, expected a number");
+    StageInputs huge =
+        inputs(Columns.NONE, "{\"prompt\": \"p\", \"completion\": \"a\", \"score\": 1e300}");
+    assertThatThrownBy(() -> huge.scored("reward", 0))
+        .hasMessageContaining("expected a finite number");
+  }
+
+  /** What the stage does not learn from is told, and what is not to be learned left out. */
+  @Test
+  void otherJudgements_areTold() throws IOException {
+    String both = GOOD.replace("}", ", \"score\": 2}");
+    StageInputs labels = inputs(Columns.NONE, both, BAD, GOOD.replace("}", ", \"weight\": 0}"));
+    var data = labels.judged("kto", 0);
+    assertThat(data.train()).hasSize(2);
+    assertThat(data.dropped()).containsEntry("no turn is to be learned", 1L);
+    assertThat(labels.reports()).anyMatch(line -> line.contains("left unused: score (1 record)"));
+    StageInputs scores = inputs(Columns.NONE, both);
+    assertThat(scores.scored("reward", 0).train()).hasSize(1);
+    assertThat(scores.reports()).anyMatch(line -> line.contains("left unused: label (1 record)"));
   }
 
   @Test
@@ -219,7 +236,7 @@ class JudgedTest {
             Optional.empty(),
             columns,
             List.of());
-    return new StageInputs(config(List.of(), List.of(source)), TEXT, 1, reading);
+    return new StageInputs(config(List.of(), List.of(source)), TEXT, 1, Reading.unwatched());
   }
 
   private static DataConfig config(List<SourceConfig> pairs, List<SourceConfig> judged) {
