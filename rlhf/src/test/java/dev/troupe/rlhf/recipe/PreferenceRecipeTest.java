@@ -4,21 +4,39 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.troupe.protocol.data.Accumulated;
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Objective;
+import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.StepResult;
+import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.rlhf.data.JudgedAnswer;
 import dev.troupe.rlhf.data.TokenPair;
+import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.DpoLoss;
+import dev.troupe.rlhf.loss.DpoObjective;
+import dev.troupe.rlhf.loss.DpoPair;
+import dev.troupe.rlhf.loss.KtoExample;
+import dev.troupe.rlhf.loss.KtoObjective;
 import dev.troupe.rlhf.loss.ScoredExample;
+import dev.troupe.rlhf.loss.SftObjective;
 import dev.troupe.rlhf.port.Checkpoints;
+import dev.troupe.rlhf.port.Learner;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -143,6 +161,90 @@ class PreferenceRecipeTest {
     JudgedAnswer wide = new JudgedAnswer(TokenIds.of(3, 3), TokenIds.of(9), true);
     assertThat(method.mismatched(List.of(a, wide)).get(1).tokens())
         .isEqualTo(TokenIds.of(3, 3, 10, 11));
+  }
+
+  /** By hand: the policy gives each token −1, the reference −3; the answers have 2 and 1 tokens. */
+  @Test
+  void kto_referencePoint_isWhatThePolicyGainedOnMismatchedPairs() {
+    KtoMethod method = new KtoMethod(kto(8, 8, 1, 1), 100);
+    var ready =
+        method.prepare(List.of(judged(1, 10, 11), judged(2, 20)), Optional.of(new Constant(-3)));
+    assertThat(ready.examples()).extracting(KtoExample::refLogprob).containsExactly(-6.0, -3.0);
+    assertThat(((KtoObjective) ready.objective().apply(new Constant(-1))).referencePoint())
+        .isEqualTo((2 * 1 + 2 * 2) / 2.0);
+    assertThat(((KtoObjective) ready.objective().apply(new Constant(-4))).referencePoint())
+        .isZero();
+  }
+
+  /** Says the same of every token. */
+  private record Constant(float logprob) implements Learner {
+    @Override
+    public CompletionStage<List<TokenOutputs>> evaluate(
+        List<Sequence> sequences, Set<Output> outputs) {
+      return CompletableFuture.completedFuture(
+          sequences.stream().map(sequence -> logprobs(sequence.reads().size())).toList());
+    }
+
+    private TokenOutputs logprobs(int size) {
+      float[] all = new float[size];
+      Arrays.fill(all, logprob);
+      return new TokenOutputs(new Floats(all), Floats.EMPTY, Floats.EMPTY);
+    }
+
+    @Override
+    public <E extends Example> CompletionStage<Accumulated> accumulate(
+        Objective<E> objective, List<E> examples, BatchTotals totals) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public CompletionStage<StepResult> step(Optional<StepSettings> settings) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public CompletionStage<Void> save(String directory) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public CompletionStage<Void> checkpoint(String directory) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public CompletionStage<Void> restore(String directory) {
+      throw new UnsupportedOperationException();
+    }
+  }
+
+  /** A long chosen answer is less likely as a whole, and more likely per token. */
+  @Test
+  void accuracy_isOfWhatTheVariantCompares() {
+    DpoPair pair =
+        new TokenPair(TokenIds.of(1), TokenIds.of(3, 3, 3, 0), TokenIds.of(4), 0).dpo(0, 0);
+    List<List<TokenOutputs>> outputs =
+        List.of(List.of(new Constant(-1).logprobs(4), new Constant(-2).logprobs(1)));
+    for (DpoLoss.Variant variant : DpoLoss.Variant.values()) {
+      boolean mean = variant == DpoLoss.Variant.SIGMOID_MEAN || variant == DpoLoss.Variant.IPO;
+      Map<String, Double> metrics =
+          new DpoObjective(variant, 0.5, 0)
+              .evaluate(List.of(pair), outputs, BatchTotals.of(List.of(pair)))
+              .metrics();
+      assertThat(metrics.get("accuracy")).as(variant.name()).isEqualTo(mean ? 1 : 0);
+      assertThat(metrics.get("margin")).isCloseTo(0.5 * (mean ? 1 : -2), within(1e-9));
+    }
+  }
+
+  @Test
+  void sft_weighting_reachesTheLoss() {
+    for (SftObjective.Weighting weighting : SftObjective.Weighting.values()) {
+      cast.objectives.clear();
+      TabularRecipes.sft(weighting).run(context("sft", observer, Checkpoints.NONE));
+      assertThat(cast.objectives)
+          .isNotEmpty()
+          .allMatch(of -> of.equals(new SftObjective(Averaging.GLOBAL_TOKEN, 1, weighting)));
+    }
   }
 
   @Test

@@ -33,8 +33,22 @@ final class TabularRecipes {
     return sft(examples, 8, optimizer(1), 100, BestConfig.NONE);
   }
 
+  static SftRecipe sft(SftObjective.Weighting weighting) {
+    return sft(32, 8, optimizer(1), 100, BestConfig.NONE, weighting);
+  }
+
   static SftRecipe sft(
       int examples, int heldOut, OptimizerConfig optimizer, int evaluateEvery, BestConfig best) {
+    return sft(examples, heldOut, optimizer, evaluateEvery, best, SftObjective.Weighting.NONE);
+  }
+
+  private static SftRecipe sft(
+      int examples,
+      int heldOut,
+      OptimizerConfig optimizer,
+      int evaluateEvery,
+      BestConfig best,
+      SftObjective.Weighting weighting) {
     SplittableRandom random = new SplittableRandom(5);
     List<SftExample> all = new ArrayList<>();
     for (int i = 0; i < examples + heldOut; i++) {
@@ -47,7 +61,7 @@ final class TabularRecipes {
             8,
             Trained.COMPLETION,
             Averaging.GLOBAL_TOKEN,
-            SftObjective.Weighting.NONE,
+            weighting,
             new TuningConfig.Full(),
             optimizer,
             heldOut,
