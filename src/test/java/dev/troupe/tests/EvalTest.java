@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -28,17 +29,18 @@ class EvalTest {
   private static final double TOLERANCE = 5e-6;
 
   private static final String BASE =
-      """
-      model = "%s"
-      data {
-        sft = [{ path = "%s" }]
-        prompts = [{ path = "%s", columns { prompt = sentence, answer = kind } }]
-      }
-      """
-          .formatted(
-              Quickstarts.ROOT.resolve("configs/quickstart-base"),
-              DATA.resolve("texts.jsonl"),
-              DATA.resolve("labelled.jsonl"));
+      String.format(
+          Locale.ROOT,
+          """
+          model = "%s"
+          data {
+            sft = [{ path = "%s" }]
+            prompts = [{ path = "%s", columns { prompt = sentence, answer = kind } }]
+          }
+          """,
+          Quickstarts.ROOT.resolve("configs/quickstart-base"),
+          DATA.resolve("texts.jsonl"),
+          DATA.resolve("labelled.jsonl"));
 
   private static final String CLASSIFICATION =
       """
@@ -49,21 +51,23 @@ class EvalTest {
       """;
 
   private static final String ANSWERS =
-      """
-      data.prompts = [{ path = "%s" }]
-      generation { max-new-tokens = 24 }
-      answers {
-        per-problem = 3
-        rewards {
-          thanks { type = pattern, weight = 2, expression = "coin|!", use = contains }
-          brief { type = pattern, weight = 1, expression = ".{1,20}", use = matches }
-        }
-        right = thanks
-        pass-at = [1, 3]
-      }
-      against {}
-      """
-          .formatted(DATA.resolve("texts.jsonl"));
+      String.format(
+          Locale.ROOT,
+          """
+          data.prompts = [{ path = "%s" }]
+          generation { max-new-tokens = 24 }
+          answers {
+            per-problem = 3
+            rewards {
+              thanks { type = pattern, weight = 2, expression = "coin|!", use = contains }
+              brief { type = pattern, weight = 1, expression = ".{1,20}", use = matches }
+            }
+            right = thanks
+            pass-at = [1, 3]
+          }
+          against {}
+          """,
+          DATA.resolve("texts.jsonl"));
 
   @TempDir Path directory;
   private final StringWriter out = new StringWriter();

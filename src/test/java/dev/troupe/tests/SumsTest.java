@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -32,8 +33,13 @@ class SumsTest {
       int b = sums.get(i)[1];
       (i < WORKED ? worked : problems)
           .append(
-              "{\"prompt\":\"%d+%d=\",\"%s\":\"%d\"}\n"
-                  .formatted(a, b, i < WORKED ? "completion" : "answer", a + b));
+              String.format(
+                  Locale.ROOT,
+                  "{\"prompt\":\"%d+%d=\",\"%s\":\"%d\"}\n",
+                  a,
+                  b,
+                  i < WORKED ? "completion" : "answer",
+                  a + b));
     }
     if (Boolean.getBoolean("troupe.write")) {
       Files.writeString(DATA.resolve("worked.jsonl"), worked);

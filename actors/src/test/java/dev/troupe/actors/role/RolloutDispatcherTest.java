@@ -18,6 +18,7 @@ import dev.troupe.protocol.message.RoleWorker;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.BlockingQueue;
@@ -479,9 +480,10 @@ class RolloutDispatcherTest {
             + " can be resumed";
     assertThat(List.of(failure(), failure()))
         .containsExactlyInAnyOrder(
-            String.format(reason, "step"), String.format(reason, "lend weights"));
+            String.format(Locale.ROOT, reason, "step"),
+            String.format(Locale.ROOT, reason, "lend weights"));
     dispatcher.tell(new RolloutDispatcher.Ask(new RoleWorker.Save("there"), replies.getRef()));
-    assertThat(failure()).isEqualTo(String.format(reason, "save"));
+    assertThat(failure()).isEqualTo(String.format(Locale.ROOT, reason, "save"));
   }
 
   @Test
