@@ -73,6 +73,11 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
       return add(phase, "all", "base", model.baseBytes(numerics));
     }
 
+    /** A model beside it, of roles that do not stand on the run's own. */
+    Builder otherBase(String phase, String role, ModelSize other) {
+      return add(phase, role, "base", other.baseBytes(numerics));
+    }
+
     /**
      * The tokenizer: words, merges and their tables, here and in the native library. Measured: 1.2
      * GiB for the 262,144 tokens of Gemma 3.

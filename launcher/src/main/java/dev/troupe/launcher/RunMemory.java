@@ -3,6 +3,8 @@ package dev.troupe.launcher;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunForecast;
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.rlhf.recipe.TuningConfig;
@@ -13,9 +15,12 @@ import dev.troupe.rlhf.stage.RoleUse;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
 
 /** What each stage of a run claims of the memory, as a {@link MemoryPlan}. */
 final class RunMemory {
@@ -54,7 +59,8 @@ final class RunMemory {
                   stage,
                   found,
                   found.longest().orElse((int) longest(config.data().maxTokens(), model)),
-                  Map.copyOf(handedOn)));
+                  Map.copyOf(handedOn),
+                  otherBases(config, stage)));
       stage.tuning().ifPresent(tuning -> handedOn.put(stage.gives(), tuning));
     }
     return plan.build(
@@ -84,13 +90,15 @@ final class RunMemory {
    * One phase, or two where roles answer prompts: all roles are there in each.
    *
    * @param handedOn what frozen roles are made of
+   * @param bases models beside the run's own, by the role that stands on each
    */
   private static void stage(
       MemoryPlan.Builder plan,
       ConfiguredStage<?> stage,
       Forecast forecast,
       long longest,
-      Map<Part, TuningConfig> handedOn) {
+      Map<Part, TuningConfig> handedOn,
+      Map<String, ModelSize> bases) {
     String generate = stage.name() + " generate";
     String train = stage.name() + " train";
     boolean answers = stage.roles().stream().anyMatch(role -> role.answers() > 0);
@@ -98,6 +106,7 @@ final class RunMemory {
       if (stage.newModel().isEmpty()) {
         plan.base(phase).tokenizer(phase);
       }
+      bases.forEach((role, other) -> plan.otherBase(phase, role, other));
       for (RoleUse role : stage.roles()) {
         if (role.training().isPresent() && phase.equals(train)) {
           trained(plan, phase, role, role.training().get(), forecast, longest);
@@ -133,6 +142,44 @@ final class RunMemory {
         training.optimizer(),
         training.sequences() * samples / forecast.samplesPerStep(),
         longest);
+  }
+
+  /**
+   * A whole model that {@code start} names is loaded beside the run's own, once for all roles that
+   * stand on it; an adapter that changes more than linear layers has a copy of the model for
+   * itself.
+   */
+  private static Map<String, ModelSize> otherBases(
+      PipelineConfig config, ConfiguredStage<?> stage) {
+    Map<String, ModelSize> others = new TreeMap<>();
+    Set<Path> counted = new HashSet<>();
+    config.model().map(Path::of).ifPresent(counted::add);
+    for (RoleUse role : stage.roles()) {
+      Optional<Path> start =
+          switch (role.from()) {
+            case MODEL -> Optional.empty();
+            case POLICY -> config.start().policy().map(Path::of);
+            case REWARD_MODEL -> config.start().reward().map(Path::of);
+          };
+      start
+          .filter(counted::add)
+          .flatMap(path -> base(path, config.model()))
+          .ifPresent(base -> others.put(role.name(), new ModelSize(base)));
+    }
+    return others;
+  }
+
+  private static Optional<ModelConfig> base(Path start, Optional<String> model) {
+    if (!Adapter.isIn(start)) {
+      return Optional.of(ModelConfig.read(start));
+    }
+    return model
+        .map(directory -> ModelConfig.read(Path.of(directory)))
+        .filter(
+            config -> {
+              AdapterConfig adapter = AdapterConfig.read(start, config);
+              return !adapter.saved().isEmpty() || adapter.lora().head(config).isPresent();
+            });
   }
 
   private static long longest(int limit, ModelSize model) {

@@ -6,12 +6,22 @@ import static org.assertj.core.api.Assertions.withinPercentage;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunForecast;
 import dev.troupe.configuration.PipelineConfigurations;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.TensorData;
+import dev.troupe.models.peft.AdaptedLinear;
+import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.AdapterConfig;
+import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.torch.Device;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import dev.troupe.rlhf.stage.Forecast;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -81,6 +91,55 @@ class RunMemoryTest {
             false);
     assertThat(RunMemory.of(forecast, Device.CPU, INITIAL_HEAP).neededBytes() / MIB)
         .isCloseTo(5091, withinPercentage(15));
+  }
+
+  /** A role on a model of its own needs that model's base as well, once. */
+  @Test
+  void secondWholeModel_orAdapterWithWholeModules_isCounted() throws IOException {
+    Path model = ROOT.resolve("configs/quickstart-base");
+    Path other = Files.createDirectory(directory.resolve("other"));
+    Files.copy(model.resolve("config.json"), other.resolve("config.json"));
+    ModelConfig size = ModelConfig.read(model);
+    Path plain = adapter("plain", size, List.of());
+    Path modules = adapter("modules", size, List.of("norm"));
+    long one = ofPpo(plain);
+    long base = new ModelSize(size).baseBytes(Numerics.EXACT);
+    assertThat(ofPpo(model)).isEqualTo(one);
+    assertThat(ofPpo(other)).isEqualTo(one + base);
+    assertThat(ofPpo(modules)).isEqualTo(one + base);
+    long policy = ofPpo(plain, "start.policy=" + model);
+    assertThat(ofPpo(plain, "start.policy=" + other)).isEqualTo(policy + base);
+    assertThat(ofPpo(other, "start.policy=" + other)).isEqualTo(policy + base);
+  }
+
+  private Path adapter(String name, ModelConfig model, List<String> saved) {
+    LoraOptions lora = LoraOptions.plain(4, 8, EnumSet.of(AdaptedLinear.Q_PROJ));
+    AdapterConfig config = new AdapterConfig(lora, true, saved, false, "");
+    Map<String, TensorData> tensors = new LinkedHashMap<>();
+    config
+        .tensors(model)
+        .forEach(
+            (tensor, shape) ->
+                tensors.put(
+                    tensor, TensorData.of(new float[(int) shape.elements()], shape.toArray())));
+    new Adapter(config, tensors).write(directory.resolve(name));
+    return directory.resolve(name);
+  }
+
+  private static long ofPpo(Path reward, String... settings) {
+    List<String> all = new ArrayList<>(List.of(settings));
+    all.add("model=" + ROOT.resolve("configs/quickstart-base"));
+    all.add("start.reward=" + reward);
+    PipelineConfig config =
+        PipelineConfigurations.loader().parse("stages = [ppo], engine.device = cpu", all).value();
+    RunForecast forecast =
+        new RunForecast(
+            config,
+            RunForecast.Purpose.PLAN,
+            List.of(planned(config.run().get(0), "prompts", 40)),
+            0,
+            false);
+    return RunMemory.of(forecast, Device.CPU, INITIAL_HEAP).neededBytes();
   }
 
   private static RunForecast.Planned planned(ConfiguredStage<?> stage, String what, int longest) {
