@@ -19,7 +19,7 @@ import picocli.CommandLine.Spec;
     name = "troupe",
     mixinStandardHelpOptions = true,
     versionProvider = Troupe.Version.class,
-    description = "RLHF for the JVM: SFT, reward model, PPO and DPO.",
+    description = "RLHF for the JVM: SFT, reward model, PPO, GRPO, DPO, KTO and ORPO.",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:done",
