@@ -194,10 +194,15 @@ public final class GrpoRecipe implements Recipe {
         GroupLessons<?> lessons = GroupLessons.of(config, groups, ledger);
         // 4. Learn: epochs of minibatches.
         Learning before = state.progress().learning();
+        boolean solved = solved(round);
         Learning learning =
             phases.time(
                 "train",
-                () -> learn(roles, lessons, iteration, averages, ledger, steps, before, context));
+                () ->
+                    lessons.teachNothing()
+                        ? nothing(lessons, solved, iteration, ledger, steps, before)
+                        : learn(
+                            roles, lessons, iteration, averages, ledger, steps, before, context));
 
         // 5. Books and figures; measure on the held-out prompts now and then.
         List<GroupAnswer> answers = groups.stream().flatMap(List::stream).toList();
@@ -288,6 +293,34 @@ public final class GrpoRecipe implements Recipe {
         detail.isEmpty() ? "" : " (" + detail + ")");
   }
 
+  /** Whether every answer was found right: nothing is left to teach then, which is no fault. */
+  private boolean solved(GroupRound round) {
+    Double right = ScoreParts.of(round.scores(), judge.rule()).get("ruleSatisfied");
+    return right != null && right == 1 && round.unscored().isEmpty();
+  }
+
+  /**
+   * A round that teaches nothing counts as an update skipped, unless there was nothing to teach.
+   */
+  private static Learning nothing(
+      GroupLessons<?> lessons,
+      boolean solved,
+      long iteration,
+      Ledger ledger,
+      Steps steps,
+      Learning before) {
+    lessons.all().stream()
+        .flatMap(lesson -> lesson.samples().stream())
+        .forEach(sample -> ledger.dropped(sample, GroupLessons.CONSTANT));
+    return solved
+        ? before
+        : steps.without(
+            before,
+            GrpoRoles.POLICY,
+            iteration,
+            "no sample to learn from, dropped so far: " + ledger.account().dropped());
+  }
+
   /** How the policy stands after the round. */
   private <E extends Example> Learning learn(
       GrpoRoles roles,
@@ -298,16 +331,6 @@ public final class GrpoRecipe implements Recipe {
       Steps steps,
       Learning before,
       StageContext context) {
-    if (lessons.teachNothing()) {
-      lessons.all().stream()
-          .flatMap(lesson -> lesson.samples().stream())
-          .forEach(sample -> ledger.dropped(sample, GroupLessons.CONSTANT));
-      return steps.without(
-          before,
-          GrpoRoles.POLICY,
-          iteration,
-          "no sample to learn from, dropped so far: " + ledger.account().dropped());
-    }
     Learning learning = before;
     Set<String> learned = new HashSet<>();
     for (int epoch = 0; epoch < config.epochs(); epoch++) {

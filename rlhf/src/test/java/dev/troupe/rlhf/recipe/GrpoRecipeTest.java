@@ -311,6 +311,28 @@ class GrpoRecipeTest {
     assertThat(observer.notices).hasSize(5);
   }
 
+  /** Twenty rounds in a row, where five that teach nothing fail a stage. */
+  @Test
+  void allAnswersRight_isNoFault_onceSomethingWasLearned() {
+    int[] scored = {0};
+    int taught = 10 * 32 + data().heldOut().size();
+    GrpoRecipe.Result result =
+        run(rollout -> scored[0]++ < taught ? judged(rollout) : Score.of(1, Map.of("right", 1.0)));
+
+    assertThat(result.failure()).isEmpty();
+    assertThat(result.iterations()).isEqualTo(30);
+    assertThat(result.skippedUpdates()).isZero();
+    assertThat(result.account().dropped().get("constant group")).isGreaterThanOrEqualTo(20 * 32);
+  }
+
+  @Test
+  void allAnswersRight_fromTheStart_learnsNothing() {
+    GrpoRecipe.Result result = run(rollout -> Score.of(1, Map.of("right", 1.0)));
+
+    assertThat(result.iterations()).isEqualTo(30);
+    assertThat(result.failure().orElseThrow()).contains("stage grpo failed");
+  }
+
   @Test
   void noScoreAtAll_fails() {
     GrpoRecipe.Result result = run(rollout -> Score.unscored("the service is away"));
