@@ -55,13 +55,12 @@ public record GrpoConfig(
     limits
         .atLeast("iterations", iterations, 1)
         .atLeast("prompts-per-iteration", promptsPerIteration, 1)
+        .atLeast("answers-per-prompt", answersPerPrompt, 1)
         .condition(
             "answers-per-prompt",
             answersPerPrompt,
-            answersPerPrompt >= (comparesWithinGroup(advantages, learn) ? 2 : 1),
-            comparesWithinGroup(advantages, learn)
-                ? "at least 2: an answer is compared with the others to its prompt"
-                : "at least 1",
+            answersPerPrompt != 1 || !comparesWithinGroup(advantages, learn),
+            "at least 2: an answer is compared with the others to its prompt",
             "advantages.baseline",
             "advantages.scale",
             "learn.type")
