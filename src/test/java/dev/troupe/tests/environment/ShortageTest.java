@@ -19,7 +19,8 @@ class ShortageTest {
   @Test
   void run_heapFull_saysWhatToRaise() throws Exception {
     ForkedJvm.Ended ended =
-        new ForkedJvm(directory, Map.of(), "-Xmx40m").troupe(run("out", records(40_000)));
+        new ForkedJvm(directory, Map.of(), "-Xmx40m")
+            .troupe(run("out", records(40_000), "--set", "data.max-megabytes=512"));
     assertThat(ended.err())
         .contains("error: out of memory: the JVM's heap of ")
         .contains("Give it more (TROUPE_HEAP=4g for the command line, -Xmx4g elsewhere)")
@@ -70,15 +71,18 @@ class ShortageTest {
     assertThat(ended.code()).isIn(1, 2);
   }
 
-  private static String[] run(String output, Path data) {
-    return new String[] {
-      "run",
-      data.resolveSibling("run.conf").toString(),
-      "--set",
-      "output=" + output,
-      "--set",
-      "data.sft=[{path=\"" + data + "\"}]"
-    };
+  private static String[] run(String output, Path data, String... more) {
+    List<String> words =
+        new ArrayList<>(
+            List.of(
+                "run",
+                data.resolveSibling("run.conf").toString(),
+                "--set",
+                "output=" + output,
+                "--set",
+                "data.sft=[{path=\"" + data + "\"}]"));
+    words.addAll(List.of(more));
+    return words.toArray(String[]::new);
   }
 
   private Path records(int count) throws IOException {

@@ -162,6 +162,12 @@ enum HostileFile {
       Path file = Files.write(directory.resolve("records.parquet"), bytes);
       RecordFile.read(SourceConfig.of(file.toString()));
     }
+
+    /** A page's claim of its size is believed up to what a source may hold. */
+    @Override
+    long fixedBytes() {
+      return super.fixedBytes() + Runtime.getRuntime().maxMemory() / 4;
+    }
   },
   /** A message between nodes, which is no file, but comes from elsewhere too. */
   WIRE("") {
@@ -198,15 +204,19 @@ enum HostileFile {
     read(DIRECTORY, bytes);
   }
 
-  /** JSON trees are larger than their text; a fixed part for what is made once. */
-  private static final long FIXED_BYTES = 16L << 20;
-
+  /** JSON trees are larger than their text. */
   private static final long BYTES_PER_BYTE = 400;
+
   private static final Path DIRECTORY = temporary();
+
+  /** For what is made once. */
+  long fixedBytes() {
+    return 16L << 20;
+  }
 
   /** Reads, and holds the reader to its promise. */
   void feed(byte[] bytes) {
-    long most = FIXED_BYTES + BYTES_PER_BYTE * bytes.length;
+    long most = fixedBytes() + BYTES_PER_BYTE * bytes.length;
     long allocated = allocatedFor(bytes);
     // Loading a class, and instrumenting it under the fuzzer, counts as this thread's allocation
     // too, but once; what the file costs, it costs again.
