@@ -25,7 +25,7 @@ public interface Environment extends AutoCloseable {
 
   /** Ends it, whatever its state; called once. */
   @Override
-  default void close() throws Exception {}
+  default void close() {}
 
   /**
    * What an episode is about.

@@ -26,5 +26,5 @@ public interface EnvironmentFactory extends AutoCloseable {
 
   /** Ends what it holds for the run. */
   @Override
-  default void close() throws Exception {}
+  default void close() {}
 }
