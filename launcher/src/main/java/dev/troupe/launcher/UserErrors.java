@@ -15,6 +15,7 @@ import dev.troupe.models.torch.DeviceException;
 import dev.troupe.protocol.event.EventLogException;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.evaluation.MeasureException;
+import dev.troupe.rlhf.port.EnvironmentException;
 import dev.troupe.rlhf.port.ScorerException;
 import dev.troupe.rlhf.port.TextException;
 import java.io.IOException;
@@ -50,6 +51,7 @@ final class UserErrors {
           CheckpointException.class,
           TextTooLongException.class,
           TextException.class,
+          EnvironmentException.class,
           ScorerException.class,
           DataException.class,
           MeasureException.class,

@@ -10,6 +10,7 @@ import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.Reading;
+import dev.troupe.rlhf.port.EnvironmentException;
 import dev.troupe.rlhf.port.ScorerException;
 import dev.troupe.rlhf.port.Text;
 import dev.troupe.rlhf.quickstart.QuickstartFiles;
@@ -109,6 +110,7 @@ final class Preflight {
     try {
       return Optional.of(check.get());
     } catch (DataException
+        | EnvironmentException
         | ScorerException
         | CheckpointException
         | EngineException

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The world of one episode: a game, a set of tools, a service. Begun once, stepped until it is done
  * or the episode's bounds are reached, then closed; one thread at a time uses it, and it may block.
- * What it throws ends this episode alone, which then has no score and is left out and counted.
+ * What it throws ends this episode alone, which then has no score and is left out and counted, by
+ * the reason of an {@link EpisodeException}; but an {@link EnvironmentException} ends the run.
  */
 public interface Environment extends AutoCloseable {
   /**
@@ -22,6 +23,17 @@ public interface Environment extends AutoCloseable {
 
   /** Carries out what the policy said. */
   Observation step(Action action) throws Exception;
+
+  /**
+   * Judges an episode that its bounds ended, not the environment; called at most once, after the
+   * last step and before the end. Its messages are read by nobody.
+   *
+   * @param unfinished what the policy had begun to say in a turn cut short, else empty
+   * @return the reward still to be given, if any
+   */
+  default Observation cut(String unfinished) throws Exception {
+    return Observation.none();
+  }
 
   /** Ends it, whatever its state; called once. */
   @Override
