@@ -9,6 +9,8 @@ import dev.troupe.protocol.event.MembersChanged;
 import dev.troupe.protocol.event.Notice;
 import dev.troupe.protocol.event.RoleChanged;
 import dev.troupe.protocol.event.RolloutRecorded;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -134,7 +136,9 @@ final class RunJson {
     ObjectNode json = head(entry);
     return json.put("prompt", cut(rollout.getPrompt()))
         .put("response", cut(rollout.getResponse()))
-        .put("tokenCount", rollout.getTokensCount());
+        .put(
+            "tokenCount",
+            rollout.getSampledCount() > 0 ? rollout.getSampledCount() : rollout.getTokensCount());
   }
 
   private static ObjectNode head(Timed<RolloutRecorded> entry) {
@@ -159,12 +163,26 @@ final class RunJson {
         head(entry).put("prompt", rollout.getPrompt()).put("response", rollout.getResponse());
     ArrayNode tokens = json.putArray("tokens");
     rollout.getTokensList().forEach(tokens::add);
-    floats(json.putArray("logprobs"), rollout.getLogprobsList());
-    floats(json.putArray("refLogprobs"), rollout.getRefLogprobsList());
-    floats(json.putArray("values"), rollout.getValuesList());
-    floats(json.putArray("rewards"), rollout.getRewardsList());
-    floats(json.putArray("advantages"), rollout.getAdvantagesList());
+    floats(json.putArray("logprobs"), placed(rollout, rollout.getLogprobsList()));
+    floats(json.putArray("refLogprobs"), placed(rollout, rollout.getRefLogprobsList()));
+    floats(json.putArray("values"), placed(rollout, rollout.getValuesList()));
+    floats(json.putArray("rewards"), placed(rollout, rollout.getRewardsList()));
+    floats(json.putArray("advantages"), placed(rollout, rollout.getAdvantagesList()));
     return json;
+  }
+
+  /** Beside the tokens that they are of; one that was only read has none. */
+  private static List<Float> placed(RolloutRecorded rollout, List<Float> values) {
+    if (rollout.getSampledCount() == 0 || values.isEmpty()) {
+      return values;
+    }
+    List<Float> all = new ArrayList<>(Collections.nCopies(rollout.getTokensCount(), Float.NaN));
+    for (int i = 0; i < Math.min(values.size(), rollout.getSampledCount()); i++) {
+      if (rollout.getSampled(i) < all.size()) {
+        all.set(rollout.getSampled(i), values.get(i));
+      }
+    }
+    return all;
   }
 
   private static void floats(ArrayNode array, List<Float> values) {

@@ -204,7 +204,8 @@ final class HttpScorer implements Scorer {
       sample.put("id", rollout.prompt().id());
       sample.put("prompt", rollout.prompt().text());
       sample.put("response", rollout.text());
-      sample.put("tokens", rollout.response().size());
+      sample.put("tokens", rollout.length());
+      rollout.episode().ifPresent(episode -> sample.put("transcript", episode.transcript()));
       sample.put("finish", rollout.finish().name().toLowerCase(Locale.ROOT));
       sample.put("answer", rollout.prompt().answer().orElse(null));
       sample.put("metadata", rollout.prompt().metadata());

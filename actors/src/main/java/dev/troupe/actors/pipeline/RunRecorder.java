@@ -188,6 +188,9 @@ final class RunRecorder implements Observer {
     line.put("finish", rollout.getFinish());
     line.put("adapterVersion", rollout.getAdapterVersion());
     line.put("tokens", List.copyOf(rollout.getTokensList()));
+    if (rollout.getSampledCount() > 0) {
+      line.put("sampled", List.copyOf(rollout.getSampledList()));
+    }
     line.put("logprobs", JsonLines.finite(rollout.getLogprobsList()));
     putPresent(line, "refLogprobs", rollout.getRefLogprobsList());
     putPresent(line, "values", rollout.getValuesList());
@@ -212,11 +215,19 @@ final class RunRecorder implements Observer {
             .setStep(step)
             .setPromptId(rollout.prompt().id())
             .setPrompt(rollout.prompt().text())
-            .setResponse(rollout.text())
+            .setResponse(rollout.transcript())
             .setFinish(rollout.finish().name().toLowerCase(java.util.Locale.ROOT))
             .setAdapterVersion(rollout.adapterVersion())
             .addAllTokens(text == null ? List.of() : text.pieces(rollout.response()))
             .addAllLogprobs(boxed(rollout.logprobs()));
+    rollout
+        .episode()
+        .ifPresent(
+            episode -> {
+              for (int position : episode.sampled().values()) {
+                recorded.addSampled(position);
+              }
+            });
     experience.score().ifPresent(recorded::setScore);
     experience.refLogprobs().ifPresent(values -> recorded.addAllRefLogprobs(boxed(values)));
     experience.critic().ifPresent(critic -> recorded.addAllValues(boxed(critic.values())));

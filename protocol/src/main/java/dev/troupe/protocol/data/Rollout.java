@@ -1,12 +1,20 @@
 package dev.troupe.protocol.data;
 
+import java.util.Arrays;
+import java.util.Optional;
+
 /**
- * One sampled answer.
+ * One sampled answer. In an environment the response has what the policy read between its turns as
+ * well; only what it sampled counts as its own, see {@link #sequence}.
  *
  * @param response R token ids, the end-of-sequence token included when there is one
- * @param text the response, decoded, without special tokens
- * @param logprobs R log-probabilities of the sampled tokens under the weights that sampled them
+ * @param text the response, decoded, without special tokens; of an episode what was said in the
+ *     last turn
+ * @param logprobs log-probabilities of the N sampled tokens under the weights that sampled them; N
+ *     is R but for an episode
  * @param adapterVersion of those weights
+ * @param episode what an answer of several turns has beside; absent where all of the response was
+ *     sampled at once
  */
 public record Rollout(
     Prompt prompt,
@@ -14,11 +22,40 @@ public record Rollout(
     String text,
     Floats logprobs,
     FinishReason finish,
-    long adapterVersion) {
+    long adapterVersion,
+    Optional<Episode> episode) {
+  public Rollout {
+    int size = response.size();
+    int known = logprobs.size();
+    episode.ifPresent(
+        it -> {
+          int sampled = it.sampled().size();
+          if (known != sampled || (sampled > 0 && it.sampled().get(sampled - 1) >= size)) {
+            throw new IllegalArgumentException(
+                "an episode of "
+                    + size
+                    + " tokens has "
+                    + known
+                    + " log-probabilities of tokens sampled at "
+                    + it.sampled());
+          }
+        });
+  }
+
+  /** All of it sampled at once. */
+  public Rollout(
+      Prompt prompt,
+      TokenIds response,
+      String text,
+      Floats logprobs,
+      FinishReason finish,
+      long adapterVersion) {
+    this(prompt, response, text, logprobs, finish, adapterVersion, Optional.empty());
+  }
 
   /** The same answer to the prompt as its asker has it. */
   public Rollout to(Prompt asked) {
-    return new Rollout(asked, response, text, logprobs, finish, adapterVersion);
+    return new Rollout(asked, response, text, logprobs, finish, adapterVersion, episode);
   }
 
   /** Prompt and response in one. */
@@ -26,8 +63,38 @@ public record Rollout(
     return prompt.tokens().concat(response);
   }
 
-  /** The sequence whose reads are the response's R tokens: hidden states P-1 … P+R-2. */
+  /** The N tokens of the response that the policy sampled. */
+  public TokenIds sampled() {
+    return episode
+        .map(it -> new TokenIds(Arrays.stream(it.sampled().values()).map(response::get).toArray()))
+        .orElse(response);
+  }
+
+  /** How many tokens the policy sampled: N, by which lengths are counted. */
+  public int length() {
+    return episode.map(it -> it.sampled().size()).orElse(response.size());
+  }
+
+  /** All that was said and read, for people. */
+  public String transcript() {
+    return episode.map(Episode::transcript).orElse(text);
+  }
+
+  /**
+   * The sequence whose reads are the N sampled tokens, each read in the hidden state before it: of
+   * a response without observations P-1 … P+R-2.
+   */
   public Sequence sequence() {
-    return Sequence.ofTargets(tokens(), prompt.tokens().size());
+    int prompted = prompt.tokens().size();
+    return episode
+        .map(
+            it ->
+                new Sequence(
+                    tokens(),
+                    new TokenIds(
+                        Arrays.stream(it.sampled().values())
+                            .map(position -> prompted - 1 + position)
+                            .toArray())))
+        .orElseGet(() -> Sequence.ofTargets(tokens(), prompted));
   }
 }

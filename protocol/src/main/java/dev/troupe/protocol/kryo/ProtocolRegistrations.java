@@ -2,6 +2,7 @@ package dev.troupe.protocol.kryo;
 
 import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.BatchTotals;
+import dev.troupe.protocol.data.Episode;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
@@ -86,6 +87,9 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.Step.class,
         RoleWorker.Gradient.class,
         Accumulated.class,
-        StepSettings.class);
+        StepSettings.class,
+        Episode.class,
+        Episode.End.class,
+        Episode.Failure.class);
   }
 }

@@ -8,6 +8,7 @@ import com.sun.management.ThreadMXBean;
 import com.typesafe.config.ConfigFactory;
 import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.BatchTotals;
+import dev.troupe.protocol.data.Episode;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
@@ -44,6 +45,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
@@ -168,6 +170,32 @@ class WireSerializerTest {
                       Floats.of(-0.5f, Float.MIN_VALUE, Float.NEGATIVE_INFINITY, Float.NaN),
                       reason,
                       7))));
+    }
+    for (Episode.End end : Episode.End.values()) {
+      Episode episode =
+          new Episode(
+              TokenIds.of(0, 3),
+              2,
+              1,
+              1,
+              "3+4 is 7",
+              end == Episode.End.DONE ? OptionalDouble.of(-0.5) : OptionalDouble.empty(),
+              Map.of("moves", 2.0),
+              end,
+              end == Episode.End.FAILED
+                  ? Optional.of(new Episode.Failure("threw", "no route"))
+                  : Optional.empty());
+      all.add(
+          new RoleWorker.Generated(
+              List.of(
+                  new Rollout(
+                      prompt,
+                      TokenIds.of(5, 6, 7, 8),
+                      "7",
+                      Floats.of(-0.5f, -1),
+                      FinishReason.EOS,
+                      7,
+                      Optional.of(episode)))));
     }
     all.add(
         new RoleWorker.Evaluated(

@@ -136,7 +136,7 @@ public record RewardMeasure(
   }
 
   private static double length(Answered problem) {
-    return mean(problem.answers().stream().map(each -> (double) each.response().size()).toList());
+    return mean(problem.answers().stream().map(each -> (double) each.length()).toList());
   }
 
   private static double ended(Answered problem) {

@@ -69,12 +69,26 @@ public interface Environment extends AutoCloseable {
    * @param reward of this step, absent where none was given; an episode's is the sum of its steps'
    * @param done whether the episode is over
    * @param parts of the reward or other figures, by name, for the metrics; sums over the steps
+   * @param failedCalls how many of the action's calls failed; the messages say how
    */
   record Observation(
-      List<ChatMessage> messages, OptionalDouble reward, boolean done, Map<String, Double> parts) {
+      List<ChatMessage> messages,
+      OptionalDouble reward,
+      boolean done,
+      Map<String, Double> parts,
+      int failedCalls) {
     public Observation {
       messages = List.copyOf(messages);
       parts = Map.copyOf(parts);
+    }
+
+    /** No call failed. */
+    public Observation(
+        List<ChatMessage> messages,
+        OptionalDouble reward,
+        boolean done,
+        Map<String, Double> parts) {
+      this(messages, reward, done, parts, 0);
     }
 
     /** Nothing to see, nothing earned. */

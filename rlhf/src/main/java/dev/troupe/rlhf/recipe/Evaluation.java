@@ -118,20 +118,20 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
       Role policy, List<Prompt> prompts, SamplingSettings settings, Averages averages) {
     List<Rollout> rollouts = Await.on(policy.generate(prompts, settings));
     for (Rollout rollout : rollouts) {
-      averages.add("responseLength", rollout.response().size());
+      averages.add("responseLength", rollout.length());
       averages.add("endedFraction", rollout.finish() != FinishReason.LENGTH ? 1 : 0);
     }
     return rollouts;
   }
 
   private static List<Reply> replies(List<Rollout> rollouts) {
-    return rollouts.stream().map(r -> new Reply(r.prompt().text(), r.text())).toList();
+    return rollouts.stream().map(r -> new Reply(r.prompt().text(), r.transcript())).toList();
   }
 
   /** Of each reply that has a token, in nats. */
   private static List<Double> kl(Role policy, Role reference, List<Rollout> rollouts) {
     List<Sequence> responses =
-        rollouts.stream().filter(r -> r.response().size() > 0).map(Rollout::sequence).toList();
+        rollouts.stream().filter(r -> r.length() > 0).map(Rollout::sequence).toList();
     CompletionStage<List<TokenOutputs>> theirs =
         reference.evaluate(responses, Set.of(Output.LOGPROBS));
     List<TokenOutputs> own = Await.on(policy.evaluate(responses, Set.of(Output.LOGPROBS)));

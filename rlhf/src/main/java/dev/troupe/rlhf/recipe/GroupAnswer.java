@@ -28,7 +28,7 @@ record GroupAnswer(
   }
 
   int tokens() {
-    return rollout.response().size();
+    return rollout.length();
   }
 
   /** To the reference, summed over the response, in nats. */

@@ -121,7 +121,7 @@ record GroupRound(
         String sample, Rollout rollout, Optional<Score> score, Ledger ledger) {
       ledger.issued(sample);
       ledger.rolledOut(sample);
-      if (rollout.response().size() == 0) {
+      if (rollout.length() == 0) {
         ledger.dropped(sample, "empty response");
         return Optional.empty();
       }
@@ -152,7 +152,7 @@ record GroupRound(
               .map(
                   buffer ->
                       LengthPenalty.overlong(
-                          rollout.response().size(),
+                          rollout.length(),
                           config.generation().maxNewTokens(),
                           buffer,
                           length.overlongFactor()))

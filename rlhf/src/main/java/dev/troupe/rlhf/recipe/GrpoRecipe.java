@@ -208,7 +208,7 @@ public final class GrpoRecipe implements Recipe {
         List<GroupAnswer> answers = groups.stream().flatMap(List::stream).toList();
         OptionalDouble kl =
             answers.stream().flatMap(it -> it.kl().stream()).mapToDouble(it -> it).average();
-        long tokens = round.rollouts().stream().mapToLong(it -> it.response().size()).sum();
+        long tokens = round.rollouts().stream().mapToLong(it -> it.length()).sum();
         Map<String, Double> metrics = new TreeMap<>(averages.means());
         metrics.putAll(describe(round, answers));
         metrics.putAll(ScoreParts.of(round.scores(), judge.rule()));
@@ -387,7 +387,7 @@ public final class GrpoRecipe implements Recipe {
   private static Map<String, Double> describe(GroupRound round, List<GroupAnswer> answers) {
     Averages averages = new Averages();
     for (Rollout rollout : round.rollouts()) {
-      averages.add("responseLength", rollout.response().size());
+      averages.add("responseLength", rollout.length());
       averages.add("truncatedFraction", rollout.finish() == FinishReason.LENGTH ? 1 : 0);
     }
     for (Score score : round.scores()) {

@@ -151,7 +151,7 @@ public final class PpoRecipe implements Recipe {
         }
 
         // 7. Books and figures; measure on the held-out prompts now and then.
-        long tokens = rollouts.stream().mapToLong(r -> r.response().size()).sum();
+        long tokens = rollouts.stream().mapToLong(r -> r.length()).sum();
         Map<String, Double> metrics = new TreeMap<>(averages.means());
         metrics.putAll(describe(rollouts, scored, lessons));
         if (!context.numerics().samplesAsItTrains()) {
@@ -332,7 +332,7 @@ public final class PpoRecipe implements Recipe {
       List<Rollout> rollouts, List<Scored> scored, List<Lesson> lessons) {
     Averages averages = new Averages();
     for (Rollout rollout : rollouts) {
-      averages.add("responseLength", rollout.response().size());
+      averages.add("responseLength", rollout.length());
       averages.add("truncatedFraction", rollout.finish() == FinishReason.LENGTH ? 1 : 0);
     }
     scored.forEach(one -> averages.add("score", one.score()));

@@ -30,7 +30,7 @@ record PpoScoring(PpoConfig.Rewards config, Numerics numerics, PpoRoles roles) {
       String sample = sample(rollout, iteration);
       ledger.issued(sample);
       ledger.rolledOut(sample);
-      if (rollout.response().size() == 0) {
+      if (rollout.length() == 0) {
         ledger.dropped(sample, "empty response");
       } else {
         answered.add(rollout);

@@ -183,7 +183,7 @@ public final class HackingGuard {
 
   /** Mean share of 4-grams of tokens that were there before; answers of fewer tokens have none. */
   public static double repeated(List<Rollout> rollouts) {
-    return rollouts.stream().mapToDouble(it -> repeated(it.response())).average().orElse(0);
+    return rollouts.stream().mapToDouble(it -> repeated(it.sampled())).average().orElse(0);
   }
 
   private static double repeated(TokenIds tokens) {

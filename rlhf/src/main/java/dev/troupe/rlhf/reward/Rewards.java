@@ -143,7 +143,7 @@ public record Rewards(String section, Map<String, RewardConfig> configs, Scorers
           rollout ->
               Score.of(
                   LengthPenalty.overlong(
-                      rollout.response().size(), overlong.limit(), overlong.buffer(), 1)));
+                      rollout.length(), overlong.limit(), overlong.buffer(), 1)));
     }
     return ofText(config)
         .map(rule -> RuleScorer.ofText(key, rule))
