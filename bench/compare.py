@@ -37,6 +37,8 @@ def pairs(a):
     yield "PPO iteration, 64 × (64 + 64)", "ppo", troupe("ppo"), peer("ppo_transformers.py"), 4
     coarse = ("--set", "engine.precision=bf16", "--set", "engine.rollout-weights=int8")
     yield "PPO iteration, bf16 and int8 / fp32", "ppo", troupe("ppo", *coarse), peer("ppo_transformers.py"), 4
+    yield "GRPO iteration, 8 × 8 × (64 + 64), fp32", "grpo", troupe("grpo"), peer("grpo_trl.py"), 2
+    yield "GRPO iteration, bf16 and int8 / bf16", "grpo", troupe("grpo", *coarse), peer("grpo_trl.py", "--dtype", "bfloat16"), 2.5
     yield "train, LoRA, 8 × 256, bf16 / fp32", "train", troupe("train", "--precision", "bf16"), peer("train_peft.py"), 1.3
     yield "train, LoRA, 8 × 256, bf16 both", "train", troupe("train", "--precision", "bf16"), peer("train_peft.py", "--dtype", "bfloat16"), 1.3
     yield "generate, batch 16, sampled, bf16 both", "generate", troupe("generate", "--weights", "bf16"), peer("generate_hf.py", "--dtype", "bfloat16"), 2
@@ -81,8 +83,8 @@ def main():
         mine, others = [o[0]["median"] for o, _ in results], [t[0]["median"] for _, t in results]
         unit = results[0][0][0]["unit"]
         row(name, unit, mine, others, target, unit == "s")
-        if work == "ppo":
-            row("PPO, peak memory, ours / theirs", "GiB", [o[1] / 2**30 for o, _ in results], [t[1] / 2**30 for _, t in results], "at most 0.45", False)
+        if work in ("ppo", "grpo"):
+            row(f"{work.upper()}, peak memory, ours / theirs", "GiB", [o[1] / 2**30 for o, _ in results], [t[1] / 2**30 for _, t in results], "at most 0.45", False)
 
 
 main()

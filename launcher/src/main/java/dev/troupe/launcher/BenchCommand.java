@@ -301,8 +301,8 @@ final class BenchCommand implements Runnable {
         description = "a setting of the run, as of troupe run")
     private List<String> settings = List.of();
 
-    PpoBench bench() {
-      return new PpoBench(prompts, promptTokens, newTokens);
+    IterationBench ppo() {
+      return new IterationBench(IterationBench.Kind.PPO, prompts, 1, promptTokens, newTokens);
     }
   }
 
@@ -315,8 +315,54 @@ final class BenchCommand implements Runnable {
     try (Scratch scratch = new Scratch()) {
       common.print(
           iterations
-              .bench()
+              .ppo()
               .run(model.existing(), scratch.path(), common.rounds, iterations.settings));
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "grpo",
+      mixinStandardHelpOptions = true,
+      description = "Seconds of a whole GRPO iteration by phase, and the memory it takes.")
+  int grpo(
+      @Mixin Common common,
+      @Mixin ModelOptions model,
+      @Option(
+              names = "--groups",
+              paramLabel = "N",
+              defaultValue = "8",
+              description = "prompts of an iteration; default ${DEFAULT-VALUE}")
+          int groups,
+      @Option(
+              names = "--answers",
+              paramLabel = "N",
+              defaultValue = "8",
+              description = "to each prompt; default ${DEFAULT-VALUE}")
+          int answers,
+      @Option(
+              names = "--prompt-tokens",
+              paramLabel = "N",
+              defaultValue = "64",
+              description = "of each; default ${DEFAULT-VALUE}")
+          int promptTokens,
+      @Option(
+              names = "--new-tokens",
+              paramLabel = "N",
+              defaultValue = "64",
+              description = "per answer; default ${DEFAULT-VALUE}")
+          int newTokens,
+      @Option(
+              names = "--set",
+              paramLabel = "KEY=VALUE",
+              description = "a setting of the run, as of troupe run")
+          List<String> settings)
+      throws IOException {
+    IterationBench bench =
+        new IterationBench(IterationBench.Kind.GRPO, groups, answers, promptTokens, newTokens);
+    List<String> further = settings == null ? List.of() : settings;
+    try (Scratch scratch = new Scratch()) {
+      common.print(bench.run(model.existing(), scratch.path(), common.rounds, further));
     }
     return ExitCode.OK;
   }
@@ -331,7 +377,7 @@ final class BenchCommand implements Runnable {
       throws IOException {
     try (Scratch scratch = new Scratch()) {
       common.print(
-          new MemoryBench(iterations.bench())
+          new MemoryBench(iterations.ppo())
               .run(model.existing(), scratch.path(), common.rounds, iterations.settings));
     }
     return ExitCode.OK;

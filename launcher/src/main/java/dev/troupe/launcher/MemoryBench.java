@@ -16,10 +16,10 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Where the memory of PPO goes: the four roles of {@link PpoBench} on one base, by what their
+ * Where the memory of PPO goes: the four roles of {@link IterationBench} on one base, by what their
  * engines say that they hold, and the process as a whole.
  */
-record MemoryBench(PpoBench ppo) {
+record MemoryBench(IterationBench ppo) {
   private static final ObjectMapper JSON = OutputJson.mapper();
   private static final String BASE = "base";
 

@@ -23,7 +23,8 @@ class MemoryBenchTest {
     Path model = scratch.resolve("model");
     BenchModel.TINY.write(model, Path.of("../configs/quickstart-base"));
     List<Measurement> measured =
-        new MemoryBench(new PpoBench(4, 8, 8)).run(model, scratch, 1, List.of());
+        new MemoryBench(new IterationBench(IterationBench.Kind.PPO, 4, 1, 8, 8))
+            .run(model, scratch, 1, List.of());
     assertThat(measured)
         .extracting(Measurement::work)
         .startsWith("memory, base of critic, policy, reference, reward")
@@ -45,6 +46,19 @@ class MemoryBenchTest {
     assertThat(peak.shares().get("one base")).isGreaterThan(1);
     assertThat(measured.get(0).shares().get("the peak"))
         .isCloseTo(1 / peak.shares().get("one base"), withinPercentage(1e-9));
+  }
+
+  @Test
+  void run_groupsOfAnswers_countsTheirPhases() throws IOException {
+    Path model = scratch.resolve("model");
+    BenchModel.TINY.write(model, Path.of("../configs/quickstart-base"));
+    List<Measurement> measured =
+        new IterationBench(IterationBench.Kind.GRPO, 2, 2, 8, 4).run(model, scratch, 2, List.of());
+    assertThat(measured)
+        .extracting(Measurement::work)
+        .containsExactly(
+            "grpo", "grpo, flip", "grpo, generate", "grpo, score", "grpo, train", "memory");
+    assertThat(measured.get(0).values()).as("after one to warm up").hasSize(2);
   }
 
   @Test
