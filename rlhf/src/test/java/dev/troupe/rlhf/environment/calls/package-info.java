@@ -1,0 +1,4 @@
+@NullMarked
+package dev.troupe.rlhf.environment.calls;
+
+import org.jspecify.annotations.NullMarked;
