@@ -1,0 +1,4 @@
+@NullMarked
+package dev.troupe.rewards.environment;
+
+import org.jspecify.annotations.NullMarked;
