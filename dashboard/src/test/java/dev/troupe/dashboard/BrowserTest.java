@@ -228,6 +228,20 @@ final class BrowserTest {
     assertNothingWentWrong();
   }
 
+  @Test
+  void shares_sideBySide_arePercentToo() {
+    run.start();
+    run.reward();
+    run.step("grpo", 1, 1, Map.of("ruleSatisfied", 1.0, "heldOutRuleSatisfied", 0.985), Map.of());
+    browser.open(server.url());
+    browser.await(card("Rule satisfied") + " !== undefined");
+    browser.await(
+        card("Rule satisfied") + ".textContent.includes('Held out rule satisfied 98.5 %')");
+    browser.await(card("Rule satisfied") + ".textContent.includes('Rule satisfied 100 %')");
+    assertThat(browser.find("#charts").getText()).doesNotContain("Grpo");
+    assertNothingWentWrong();
+  }
+
   private static String card(String title) {
     return "[...document.querySelectorAll('.chart')].find((card) => card.querySelector('h3').textContent.startsWith('"
         + title

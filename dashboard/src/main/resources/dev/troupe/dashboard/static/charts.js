@@ -48,9 +48,10 @@ function line(label, data, index, extra = {}) {
 
 function metricDatasets(card, series) {
   // In PPO "loss" is policyLoss once more, less the entropy bonus.
+  const scale = card.percent ? 100 : 1;
   const present = card.metrics.filter((name) => series.metrics[name] && !(name === 'loss' && series.metrics.policyLoss));
   if (present.length === 1) {
-    const data = points(series.metrics[present[0]], card.percent ? 100 : 1);
+    const data = points(series.metrics[present[0]], scale);
     const soft = colour(0) + '5c';
     if (data.length < SMOOTH_FROM) return [line(words(present[0]), data, 0)];
     return [
@@ -58,7 +59,7 @@ function metricDatasets(card, series) {
       line('value', data, 0, { borderColor: soft, backgroundColor: soft, borderWidth: 1.25, order: 1 }),
     ];
   }
-  return present.map((name, i) => line(words(name), points(series.metrics[name]), i));
+  return present.map((name, i) => line(words(name), points(series.metrics[name], scale), i));
 }
 
 function phaseDatasets(series) {

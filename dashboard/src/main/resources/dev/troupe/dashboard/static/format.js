@@ -42,7 +42,7 @@ export const time = (millis) =>
   new Date(millis).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 
 const NAMES = {
-  sft: 'SFT', ppo: 'PPO', dpo: 'DPO', kto: 'KTO', orpo: 'ORPO', reward: 'Reward model', kl: 'KL', approxKl: 'Approximate KL', eos: 'end of text',
+  sft: 'SFT', ppo: 'PPO', grpo: 'GRPO', dpo: 'DPO', kto: 'KTO', orpo: 'ORPO', reward: 'Reward model', kl: 'KL', approxKl: 'Approximate KL', eos: 'end of text',
 };
 
 /** A stage's or metric's name in words: tokensPerSecond as "Tokens per second". */
