@@ -50,18 +50,12 @@ public final class DpoStage implements Stage<DpoConfig> {
 
   @Override
   public Forecast forecast(DpoConfig config, StageInputs inputs) {
-    return Preferences.forecast(
-        "pairs",
-        config,
-        inputs.pairsWithoutMargin(name(), config.heldOut()),
-        pair -> List.of(pair.chosenSequence(), pair.rejectedSequence()));
+    return Preferences.forecastOfPairs(name(), config, inputs);
   }
 
   @Override
   public Forecast forecast(DpoConfig config, Counts counts) {
-    int pairs = counts.pairs(name(), config.heldOut());
-    counts.comparisonPrompts(name(), config.evaluation());
-    return Preferences.counted("pairs", config, pairs, config.heldOut());
+    return Preferences.forecastOfPairs(name(), config, counts);
   }
 
   @Override
@@ -71,13 +65,12 @@ public final class DpoStage implements Stage<DpoConfig> {
 
   @Override
   public Recipe recipe(DpoConfig config, StageSetting setting) {
-    return new PreferenceRecipe<>(
+    return Preferences.recipe(
+        name(),
         config,
         new DpoMethod(config),
-        setting.policy(),
-        setting.inputs().pairsWithoutMargin(name(), config.heldOut()),
-        setting.inputs().comparisonPrompts(name(), config.evaluation()),
-        setting.oracle());
+        Preferences.pairs(name(), config, setting.inputs()),
+        setting);
   }
 
   @Override

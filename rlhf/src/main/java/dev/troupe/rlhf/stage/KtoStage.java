@@ -60,8 +60,7 @@ public final class KtoStage implements Stage<KtoConfig> {
   @Override
   public Forecast forecast(KtoConfig config, Counts counts) {
     int answers = counts.judged(name(), config.heldOut());
-    counts.comparisonPrompts(name(), config.evaluation());
-    return Preferences.counted("answers", config, answers, config.heldOut());
+    return Preferences.counted(name(), "answers", config, answers, counts);
   }
 
   private TrainingData<JudgedAnswer> data(KtoConfig config, StageInputs inputs) {
@@ -87,13 +86,12 @@ public final class KtoStage implements Stage<KtoConfig> {
 
   @Override
   public Recipe recipe(KtoConfig config, StageSetting setting) {
-    return new PreferenceRecipe<>(
+    return Preferences.recipe(
+        name(),
         config,
         new KtoMethod(config, setting.inputs().maxTokens()),
-        setting.policy(),
         data(config, setting.inputs()),
-        setting.inputs().comparisonPrompts(name(), config.evaluation()),
-        setting.oracle());
+        setting);
   }
 
   @Override

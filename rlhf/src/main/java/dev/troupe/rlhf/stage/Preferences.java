@@ -1,8 +1,14 @@
 package dev.troupe.rlhf.stage;
 
+import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.recipe.PreferenceConfig;
+import dev.troupe.rlhf.recipe.PreferenceMethod;
+import dev.troupe.rlhf.recipe.PreferenceRecipe;
+import dev.troupe.rlhf.recipe.Recipe;
+import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.TrainingData;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,8 +52,45 @@ final class Preferences {
         config.batchSize());
   }
 
+  /** Of pairs of answers whose margins are not read. */
+  static TrainingData<TokenPair> pairs(String stage, PreferenceConfig config, StageInputs inputs) {
+    return inputs.pairsWithoutMargin(stage, config.heldOut());
+  }
+
+  /** From pairs as they will be trained on. */
+  static Forecast forecastOfPairs(String stage, PreferenceConfig config, StageInputs inputs) {
+    return forecast(
+        "pairs",
+        config,
+        pairs(stage, config, inputs),
+        pair -> List.of(pair.chosenSequence(), pair.rejectedSequence()));
+  }
+
+  /** From counted pairs. */
+  static Forecast forecastOfPairs(String stage, PreferenceConfig config, Counts counts) {
+    return counted(stage, "pairs", config, counts.pairs(stage, config.heldOut()), counts);
+  }
+
   /** From counts alone. */
-  static Forecast counted(String what, PreferenceConfig config, int samples, int heldOut) {
-    return Forecast.counted(what, samples, heldOut, config.totalSteps(samples), config.batchSize());
+  static Forecast counted(
+      String stage, String what, PreferenceConfig config, int samples, Counts counts) {
+    counts.comparisonPrompts(stage, config.evaluation());
+    return Forecast.counted(
+        what, samples, config.heldOut(), config.totalSteps(samples), config.batchSize());
+  }
+
+  static <T, E extends Example> Recipe recipe(
+      String stage,
+      PreferenceConfig config,
+      PreferenceMethod<T, E> method,
+      TrainingData<T> data,
+      StageSetting setting) {
+    return new PreferenceRecipe<>(
+        config,
+        method,
+        setting.policy(),
+        data,
+        setting.inputs().comparisonPrompts(stage, config.evaluation()),
+        setting.oracle());
   }
 }
