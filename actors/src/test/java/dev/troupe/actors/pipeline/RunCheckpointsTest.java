@@ -40,7 +40,7 @@ class RunCheckpointsTest {
 
   private static SftRecipe.State state(long step) {
     Learning.Updates updates =
-        new Learning.Updates(4, 3, 1, 1, 5, List.of(new Learning.Skip(5, "loss NaN", true)));
+        new Learning.Updates(4, 3, 1, 1, 5, 5, List.of(new Learning.Skip(5, "loss NaN", true)));
     return new SftRecipe.State(
         new Progress(
             step,

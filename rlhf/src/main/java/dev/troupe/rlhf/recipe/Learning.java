@@ -35,18 +35,26 @@ public record Learning(Map<String, Updates> learners) {
    * @param skipped all that were not done
    * @param inRow those not done since the last one that was
    * @param since step of the first of {@code inRow}; 0 without one
+   * @param unsoundSince step of the first of {@code inRow} that was tried: since then nothing shows
+   *     the weights to be sound; 0 without one
    * @param last the newest of {@code inRow}
    */
   public record Updates(
-      long applied, long moved, long skipped, long inRow, long since, List<Skip> last) {
-    static final Updates NONE = new Updates(0, 0, 0, 0, 0, List.of());
+      long applied,
+      long moved,
+      long skipped,
+      long inRow,
+      long since,
+      long unsoundSince,
+      List<Skip> last) {
+    static final Updates NONE = new Updates(0, 0, 0, 0, 0, 0, List.of());
 
     public Updates {
       last = List.copyOf(last);
     }
 
     private Updates applied(boolean changes) {
-      return new Updates(applied + 1, moved + (changes ? 1 : 0), skipped, 0, 0, List.of());
+      return new Updates(applied + 1, moved + (changes ? 1 : 0), skipped, 0, 0, 0, List.of());
     }
 
     private Updates skipped(Skip skip) {
@@ -58,6 +66,7 @@ public record Learning(Map<String, Updates> learners) {
           skipped + 1,
           inRow + 1,
           inRow == 0 ? skip.step() : since,
+          unsoundSince == 0 && skip.tried() ? skip.step() : unsoundSince,
           newest.subList(Math.max(0, newest.size() - TOLD), newest.size()));
     }
   }
@@ -103,12 +112,20 @@ public record Learning(Map<String, Updates> learners) {
     return learners.values().stream().mapToLong(Updates::skipped).sum();
   }
 
-  /** The first step since which a learner has not had one update done; empty when all is well. */
-  OptionalLong stuckSince() {
+  /**
+   * The first step since which a learner's updates were tried and not done; empty when all is well.
+   * An update that there was no sample for leaves the weights as they were.
+   */
+  OptionalLong unsoundSince() {
     return learners.values().stream()
-        .filter(updates -> updates.inRow() > 0)
-        .mapToLong(Updates::since)
+        .filter(updates -> updates.unsoundSince() > 0)
+        .mapToLong(Updates::unsoundSince)
         .min();
+  }
+
+  /** Whether the learner has learned anything. */
+  boolean moved(String learner) {
+    return of(learner).moved() > 0;
   }
 
   /** Why the stage must not go on, if a learner has had {@code limit} updates skipped in a row. */
@@ -163,7 +180,7 @@ public record Learning(Map<String, Updates> learners) {
    */
   Optional<String> unproven() {
     return learners.entrySet().stream()
-        .filter(entry -> entry.getValue().last().stream().anyMatch(Skip::tried))
+        .filter(entry -> entry.getValue().unsoundSince() > 0)
         .findFirst()
         .map(
             entry ->

@@ -146,7 +146,7 @@ public final class Steps {
    * no state is kept, so none of these can be the best.
    */
   Progress measured(Progress progress, Map<String, Double> metrics) {
-    return progress.learning().stuckSince().isPresent()
+    return progress.learning().unsoundSince().isPresent()
         ? progress
         : progress.measured(best, metrics);
   }
@@ -180,8 +180,8 @@ public final class Steps {
     cancelled = context.observer().cancelled();
     boolean isBest = progress.best().map(found -> found.step() == progress.step()).orElse(false);
     boolean due = context.checkpoints().due(context.stage(), progress.step(), cancelled);
-    // While updates are skipped the roles may be beyond repair: what was kept before stays.
-    if ((due || isBest) && progress.learning().stuckSince().isEmpty()) {
+    // While updates come to nothing the roles may be beyond repair: what was kept before stays.
+    if ((due || isBest) && progress.learning().unsoundSince().isEmpty()) {
       checkpoint(progress, state);
     }
   }
@@ -231,7 +231,7 @@ public final class Steps {
 
   /** One after which an update was done: the result, whatever became of the last steps. */
   private static boolean hasSoundBest(Progress progress) {
-    long since = progress.learning().stuckSince().orElse(Long.MAX_VALUE);
+    long since = progress.learning().unsoundSince().orElse(Long.MAX_VALUE);
     return progress.best().filter(found -> found.step() < since - 1).isPresent();
   }
 
@@ -258,17 +258,26 @@ public final class Steps {
     }
   }
 
-  /** The state that made the first skipped update impossible is not sound either. */
+  /**
+   * The state that made the first skipped update impossible is not sound either. Where there was
+   * only no sample to learn from, the weights are as good as after the last update.
+   */
   private Ending failed(Progress progress, String why) {
-    OptionalLong since = progress.learning().stuckSince();
+    Role result = trained.get(0);
+    OptionalLong since = progress.learning().unsoundSince();
     since.ifPresent(step -> context.checkpoints().discard(context.stage(), step - 1));
-    OptionalLong sound = context.checkpoints().newest(context.stage());
-    boolean kept = since.isPresent() && sound.isPresent();
-    if (kept) {
-      restore(
-          context.checkpoints().directory(context.stage(), sound.getAsLong()),
-          trained.subList(0, 1));
-      Await.on(trained.get(0).save(context.output()));
+    OptionalLong sound =
+        since.isPresent()
+            ? context.checkpoints().newest(context.stage())
+            : progress.learning().moved(result.spec().name())
+                ? OptionalLong.of(progress.step())
+                : OptionalLong.empty();
+    if (sound.isPresent()) {
+      if (since.isPresent()) {
+        restore(
+            context.checkpoints().directory(context.stage(), sound.getAsLong()), List.of(result));
+      }
+      Await.on(result.save(context.output()));
     }
     return new Ending.Failed(
         String.format(
@@ -278,7 +287,7 @@ public final class Steps {
             progress.step(),
             total,
             why,
-            kept
+            sound.isPresent()
                 ? String.format(
                     Locale.ROOT,
                     "The last sound state, after step %d, is saved in %s",
