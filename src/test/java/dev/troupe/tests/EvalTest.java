@@ -185,6 +185,10 @@ class EvalTest {
         ANSWERS + "answers.rewards.m { type = model, weight = 1, placement = modern }",
         "'reward-model' is null, allowed: a directory");
     refused(
+        ANSWERS + "reward-model = some/model",
+        "'reward-model' is some/model, allowed: null where answers.rewards has none of type model:"
+            + " nothing would be scored by it");
+    refused(
         ANSWERS + "generation.max-new-tokens = 256",
         "generation.max-new-tokens is 256 and the model's context is 256 tokens");
     refused(CLASSIFICATION + "classification.template = \"{text}\"", "{label} once, behind them");

@@ -180,6 +180,7 @@ class GrpoRecipeParityTest {
         PASSES,
         1,
         Map.of("given", new RewardConfig.Number(1, NumberAnswer.Place.LAST)),
+        Optional.empty(),
         generation,
         new GrpoConfig.Groups(GrpoConfig.Constant.KEEP, 0),
         new GrpoConfig.Length(Optional.empty(), 1, 1, false),

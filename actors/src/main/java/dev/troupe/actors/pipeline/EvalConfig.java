@@ -42,11 +42,7 @@ public record EvalConfig(
 
   public EvalConfig {
     boolean scoresByModel =
-        answers
-            .map(
-                each ->
-                    each.rewards().values().stream().anyMatch(RewardConfig.Model.class::isInstance))
-            .orElse(false);
+        answers.map(each -> RewardConfig.needModel(each.rewards())).orElse(false);
     new Limits()
         .condition("model", "empty", !model.isBlank(), "directory of a checkpoint")
         .condition(
@@ -67,6 +63,12 @@ public record EvalConfig(
             "null",
             !scoresByModel || rewardModel.isPresent(),
             "a directory, for answers.rewards has one of type model",
+            "answers")
+        .condition(
+            "reward-model",
+            rewardModel.orElse("null"),
+            scoresByModel || rewardModel.isEmpty(),
+            "null where answers.rewards has none of type model: nothing would be scored by it",
             "answers")
         .condition(
             "generation.temperature",

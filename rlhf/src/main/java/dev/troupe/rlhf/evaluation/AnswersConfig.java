@@ -14,7 +14,7 @@ import java.util.TreeMap;
  * @param perProblem answers to each prompt
  * @param rewards by name
  * @param right the reward whose 1 says that an answer is right; absent for the one that compares
- *     with the data's answer, where there is one alone
+ *     with the data's answer or runs its tests, where there is one alone
  * @param passAt the k's of pass@k
  */
 public record AnswersConfig(
@@ -44,23 +44,15 @@ public record AnswersConfig(
         .condition(
             "pass-at",
             passAt,
-            passAt.isEmpty() || right.isPresent() || comparing(rewards).size() == 1,
+            passAt.isEmpty() || RewardConfig.right(rewards, right).isPresent(),
             "[] where nothing says which answers are right: name a reward in right",
             "rewards",
             "right")
         .verify();
   }
 
-  private static List<String> comparing(Map<String, RewardConfig> rewards) {
-    return rewards.entrySet().stream()
-        .filter(entry -> entry.getValue().needsAnswer())
-        .map(Map.Entry::getKey)
-        .toList();
-  }
-
   /** The reward that says what is right; absent where none does, or more than one might. */
   public Optional<String> rule() {
-    List<String> comparing = comparing(rewards);
-    return right.or(() -> comparing.size() == 1 ? Optional.of(comparing.get(0)) : Optional.empty());
+    return RewardConfig.right(rewards, right);
   }
 }

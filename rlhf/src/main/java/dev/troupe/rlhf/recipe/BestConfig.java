@@ -4,6 +4,7 @@ import dev.troupe.rlhf.limits.Limits;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * Which of a stage's states is its result, and when it stops early.
@@ -38,7 +39,9 @@ public record BestConfig(Optional<HeldOutMeasure> metric, double minImprovement,
               "best.metric",
               name(chosen),
               known.contains(chosen),
-              "null, " + String.join(", ", known.stream().map(BestConfig::name).toList()));
+              known.stream()
+                  .map(BestConfig::name)
+                  .collect(Collectors.joining(", ", known.isEmpty() ? "null" : "null, ", "")));
           limits.condition(
               "evaluate-every",
               evaluateEvery,

@@ -15,6 +15,7 @@ import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.Returns;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
+import dev.troupe.rlhf.port.ScorerException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -113,13 +114,18 @@ record GroupLessons<E extends Example>(Objective<E> objective, List<List<GroupLe
     int at = 0;
     for (List<GroupAnswer> answers : kept) {
       List<GroupLesson<PolicyExample>> group = new ArrayList<>();
+      // The objective's mean is over answers: a prompt with fewer of them left weighs as much.
+      double promptLength =
+          (double) answers.stream().mapToInt(GroupAnswer::tokens).sum()
+              * kept.size()
+              / perToken.size();
       for (GroupAnswer answer : answers) {
         Floats advantage = taught(config, answer, whitened.get(at++));
         double length =
             switch (learn.averaging()) {
               case TOKEN, ANSWER -> answer.tokens();
               case LIMIT -> config.generation().maxNewTokens();
-              case PROMPT -> answers.stream().mapToInt(GroupAnswer::tokens).average().orElseThrow();
+              case PROMPT -> promptLength;
             };
         group.add(
             new GroupLesson<>(
@@ -144,12 +150,15 @@ record GroupLessons<E extends Example>(Objective<E> objective, List<List<GroupLe
       GrpoConfig config, List<List<GroupAnswer>> groups) {
     GrpoConfig.Advantages wanted = config.advantages();
     boolean scored = groups.stream().flatMap(List::stream).anyMatch(it -> it.score().isPresent());
-    if (!scored) {
+    boolean offTheScore = config.kl().inReward() && wanted.credit() == GrpoConfig.Credit.ANSWER;
+    if (!scored && !offTheScore) {
       return groups.stream()
           .map(group -> group.stream().map(answer -> OptionalDouble.of(0)).toList())
           .toList();
     }
-    boolean offTheScore = config.kl().inReward() && wanted.credit() == GrpoConfig.Credit.ANSWER;
+    if (wanted.scale() == GroupAdvantages.Scale.GROUP_MEAN) {
+      checkNotNegative(groups);
+    }
     List<List<OptionalDouble>> scores =
         groups.stream()
             .map(
@@ -163,6 +172,24 @@ record GroupLessons<E extends Example>(Objective<E> objective, List<List<GroupLe
             .map(scoresOfGroup -> alone(config, scoresOfGroup))
             .toList();
     return new GroupAdvantages(wanted.baseline(), wanted.scale(), wanted.epsilon()).of(scores);
+  }
+
+  /** Of a function of the user's or a service nobody knows this before. */
+  private static void checkNotNegative(List<List<GroupAnswer>> groups) {
+    groups.stream()
+        .flatMap(List::stream)
+        .filter(answer -> answer.shaped() < 0)
+        .findFirst()
+        .ifPresent(
+            answer -> {
+              throw new ScorerException(
+                  "the score of an answer to "
+                      + answer.rollout().prompt().id()
+                      + " is "
+                      + answer.shaped()
+                      + " and grpo.advantages.scale = group-mean (MaxRL) needs scores of at least 0:"
+                      + " choose another scale, or rewards from 0");
+            });
   }
 
   /** The only scored answer of its group keeps a place beside it that has none. */

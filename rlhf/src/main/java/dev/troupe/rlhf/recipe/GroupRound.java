@@ -99,10 +99,12 @@ record GroupRound(
                 judged.isEmpty() ? Optional.empty() : Optional.of(judged.get(at));
             enter(sample, group.get(i), score, ledger).ifPresent(scored::add);
           }
-          boolean same = scorer.isPresent() && !scored.isEmpty() && constant(scored);
+          boolean same = scorer.isPresent() && scored.size() > 1 && constant(scored);
           constant += same ? 1 : 0;
-          if (same && config.groups().constant() != GrpoConfig.Constant.KEEP) {
-            scored.forEach(answer -> ledger.dropped(answer.sample(), GroupLessons.CONSTANT));
+          boolean lone = scorer.isPresent() && scored.size() == 1 && config.comparesAnswers();
+          if ((same || lone) && config.groups().constant() != GrpoConfig.Constant.KEEP) {
+            String why = same ? GroupLessons.CONSTANT : GroupLessons.ALONE;
+            scored.forEach(answer -> ledger.dropped(answer.sample(), why));
           } else if (!scored.isEmpty()) {
             groups.add(scored);
           }

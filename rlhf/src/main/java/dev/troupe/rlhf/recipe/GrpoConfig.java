@@ -24,6 +24,8 @@ import java.util.TreeMap;
  * @param rewards what an answer's score is the sum of, by name; empty for distillation alone. Where
  *     there is no teacher either, the stage is refused and not this record, which a run without the
  *     stage has too
+ * @param right the reward whose 1 says that an answer is right; absent for the one that compares
+ *     with the data's answer or runs its tests, where there is one alone
  * @param epochs passes over a round's answers
  * @param minibatches optimiser steps per pass; groups stay whole
  * @param evaluateEvery rounds between measurements on the held-out prompts, 0 for none; they are
@@ -37,6 +39,7 @@ public record GrpoConfig(
     int epochs,
     int minibatches,
     Map<String, RewardConfig> rewards,
+    Optional<String> right,
     GenerationConfig generation,
     Groups groups,
     Length length,
@@ -51,6 +54,7 @@ public record GrpoConfig(
   public GrpoConfig {
     rewards = Collections.unmodifiableMap(new TreeMap<>(rewards));
     boolean distils = teacher.model().isPresent();
+    boolean scored = !rewards.isEmpty() || !distils;
     Limits limits = new Limits();
     limits
         .atLeast("iterations", iterations, 1)
@@ -64,6 +68,14 @@ public record GrpoConfig(
             "advantages.baseline",
             "advantages.scale",
             "learn.type")
+        .condition(
+            "right",
+            right.orElse("null"),
+            right.isEmpty() || rewards.containsKey(right.get()),
+            rewards.isEmpty()
+                ? "null without rewards"
+                : "null or one of the rewards: " + String.join(", ", rewards.keySet()),
+            "rewards")
         .atLeast("epochs", epochs, 1)
         .condition(
             "minibatches",
@@ -89,13 +101,28 @@ public record GrpoConfig(
             "at most generation.max-new-tokens (" + generation.maxNewTokens() + ")",
             "generation.max-new-tokens")
         .condition(
+            "length.overlong-buffer",
+            length.overlongBuffer().orElse(0),
+            length.overlongBuffer().isEmpty() || scored,
+            "null without rewards: there is no score to take from",
+            "rewards")
+        .condition(
+            "length.truncated-score",
+            length.truncatedScore(),
+            length.truncatedScore() == 1 || scored,
+            "1 without rewards: there is no score to take from",
+            "rewards")
+        .condition(
             "advantages.scale",
             "group-mean",
             advantages.scale() != GroupAdvantages.Scale.GROUP_MEAN
-                || !(kl.inReward() || length.penalises()),
-            "group, batch or none, where a penalty may take scores below 0",
+                || !(kl.inReward()
+                    || length.penalises()
+                    || rewards.values().stream().anyMatch(RewardConfig::mayBeNegative)),
+            "group, batch or none, where a penalty or a reward may take scores below 0",
             "kl",
-            "length")
+            "length",
+            "rewards")
         .condition(
             "kl.coefficient",
             kl.coefficient(),
@@ -109,12 +136,28 @@ public record GrpoConfig(
             "null, unless learn.type is policy-gradient",
             "learn.type")
         .atLeast("evaluate-every", evaluateEvery, 0);
-    best.check(
-            limits,
-            evaluateEvery,
-            evaluation.heldOut(),
-            List.of(HeldOutMeasure.SCORE, HeldOutMeasure.RULE_SATISFIED))
-        .verify();
+    best.check(limits, evaluateEvery, evaluation.heldOut(), measured(rewards, right)).verify();
+  }
+
+  /** Without a reward there is no score, and without one that says so nothing is right. */
+  private static List<HeldOutMeasure> measured(
+      Map<String, RewardConfig> rewards, Optional<String> right) {
+    if (rewards.isEmpty()) {
+      return List.of();
+    }
+    return RewardConfig.right(rewards, right).isPresent()
+        ? List.of(HeldOutMeasure.SCORE, HeldOutMeasure.RULE_SATISFIED)
+        : List.of(HeldOutMeasure.SCORE);
+  }
+
+  /** The reward that says what is right. */
+  Optional<String> rule() {
+    return RewardConfig.right(rewards, right);
+  }
+
+  /** Whether an answer is worth what the others to its prompt make of it. */
+  boolean comparesAnswers() {
+    return comparesWithinGroup(advantages, learn);
   }
 
   private static boolean comparesWithinGroup(Advantages advantages, Learn learn) {
@@ -129,7 +172,7 @@ public record GrpoConfig(
 
   /** Whether one of the rewards is the run's reward model. */
   public boolean scoresByModel() {
-    return rewards.values().stream().anyMatch(RewardConfig.Model.class::isInstance);
+    return RewardConfig.needModel(rewards);
   }
 
   /** Answers learned from per round when none is left out. */
@@ -166,8 +209,8 @@ public record GrpoConfig(
           .verify();
     }
 
-    /** Rounds of asking. */
-    int asks() {
+    /** Rounds of asking, at most. */
+    public int asks() {
       return constant == Constant.REFILL ? 1 + refills : 1;
     }
   }

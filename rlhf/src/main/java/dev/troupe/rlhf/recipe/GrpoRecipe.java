@@ -61,7 +61,7 @@ public final class GrpoRecipe implements Recipe {
         rewards.needsModel() ? Optional.of(reward) : Optional.empty(),
         prompts,
         new Judge(
-            rewards.rule(),
+            config.rule(),
             model ->
                 rewards.configs().isEmpty()
                     ? Optional.empty()

@@ -12,7 +12,7 @@ public enum HeldOutMeasure {
   SCORE("heldOutScore", 1),
   /** The score less the KL penalty: what PPO maximises. */
   REWARD("heldOutReward", 1),
-  /** Share of the problems that the first rule is satisfied on. */
+  /** Share of the problems that are answered right, by the reward that says so. */
   RULE_SATISFIED("heldOutRuleSatisfied", 1);
 
   private final String metric;

@@ -2,6 +2,7 @@ package dev.troupe.rlhf.reward;
 
 import dev.troupe.rlhf.limits.Limits;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -15,6 +16,37 @@ public sealed interface RewardConfig {
   /** Whether it compares with the data's answer, so that a prompt without one cannot be scored. */
   default boolean needsAnswer() {
     return false;
+  }
+
+  /** Whether its 1 says that an answer is right: it compares, or runs tests. */
+  default boolean saysRight() {
+    return needsAnswer();
+  }
+
+  /** Whether its score, weight included, may be below 0 by its own kind. */
+  default boolean mayBeNegative() {
+    return weight() < 0;
+  }
+
+  /** Whether one of them is the run's reward model. */
+  static boolean needModel(Map<String, RewardConfig> rewards) {
+    return rewards.values().stream().anyMatch(Model.class::isInstance);
+  }
+
+  /**
+   * The one whose 1 says that an answer is right.
+   *
+   * @param named by the configuration
+   * @return that, or the only one that {@linkplain #saysRight says so}; absent where none does, or
+   *     more than one might
+   */
+  static Optional<String> right(Map<String, RewardConfig> rewards, Optional<String> named) {
+    List<String> judges =
+        rewards.entrySet().stream()
+            .filter(entry -> entry.getValue().saysRight())
+            .map(Map.Entry::getKey)
+            .toList();
+    return named.or(() -> judges.size() == 1 ? Optional.of(judges.get(0)) : Optional.empty());
   }
 
   private static Limits limits(double weight) {
@@ -38,6 +70,11 @@ public sealed interface RewardConfig {
 
     public Model {
       limits(weight).verify();
+    }
+
+    @Override
+    public boolean mayBeNegative() {
+      return true;
     }
   }
 
@@ -178,6 +215,11 @@ public sealed interface RewardConfig {
     public Repetition {
       limits(weight).atLeast("words", words, 1).verify();
     }
+
+    @Override
+    public boolean mayBeNegative() {
+      return weight > 0;
+    }
   }
 
   /**
@@ -217,6 +259,11 @@ public sealed interface RewardConfig {
               "from 1 to limit (" + limit + ")",
               "limit")
           .verify();
+    }
+
+    @Override
+    public boolean mayBeNegative() {
+      return weight > 0;
     }
   }
 
@@ -349,6 +396,11 @@ public sealed interface RewardConfig {
           .within("processes", processes, 1, 10_000)
           .within("parallel", parallel, 1, 256)
           .verify();
+    }
+
+    @Override
+    public boolean saysRight() {
+      return true;
     }
   }
 }

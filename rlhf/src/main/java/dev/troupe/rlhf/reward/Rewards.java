@@ -27,7 +27,7 @@ public record Rewards(String section, Map<String, RewardConfig> configs, Scorers
 
   /** Whether one of them is the run's reward model. */
   public boolean needsModel() {
-    return configs.values().stream().anyMatch(RewardConfig.Model.class::isInstance);
+    return RewardConfig.needModel(configs);
   }
 
   /** Names of those that compare with the data's answer. */
@@ -36,21 +36,6 @@ public record Rewards(String section, Map<String, RewardConfig> configs, Scorers
         .filter(entry -> entry.getValue().needsAnswer())
         .map(Map.Entry::getKey)
         .toList();
-  }
-
-  /**
-   * The one that says whether an answer is right, by name: the first that compares with the data's
-   * answer, or else the first that looks for a pattern.
-   */
-  public Optional<String> rule() {
-    return comparing().stream()
-        .findFirst()
-        .or(
-            () ->
-                configs.entrySet().stream()
-                    .filter(entry -> entry.getValue() instanceof RewardConfig.Pattern)
-                    .map(Map.Entry::getKey)
-                    .findFirst());
   }
 
   /**

@@ -86,7 +86,7 @@ public final class GrpoStage implements Stage<GrpoConfig> {
         data(config, inputs),
         config.iterations(),
         config.promptsPerIteration(),
-        config.answersPerIteration(),
+        config.answersPerIteration() * config.groups().asks(),
         config.generation().maxNewTokens());
   }
 

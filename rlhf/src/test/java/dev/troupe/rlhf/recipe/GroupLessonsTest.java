@@ -1,6 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.protocol.data.FinishReason;
@@ -17,6 +18,7 @@ import dev.troupe.rlhf.loss.KlTerm;
 import dev.troupe.rlhf.loss.PolicyExample;
 import dev.troupe.rlhf.loss.Ratio;
 import dev.troupe.rlhf.loss.Whitening;
+import dev.troupe.rlhf.port.ScorerException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -170,6 +172,61 @@ class GroupLessonsTest {
         .allMatch(lesson -> ((PolicyExample) lesson.example()).length() == 3.5);
   }
 
+  /** Two prompts, of 7 tokens in two answers and of 6 in three: each half of the loss. */
+  @Test
+  void perPrompt_unequalGroups_weighAlike() {
+    choices.learn =
+        GrpoChoices.gradient(
+            Ratio.TOKEN, new SurrogateConfig.Clip(0.2, 0.2, Optional.empty()), Learn.Mean.PROMPT);
+    List<GroupAnswer> two =
+        List.of(
+            answer("a", 1, FinishReason.EOS, new float[2], null),
+            answer("b", 0, FinishReason.EOS, new float[5], null));
+    List<GroupAnswer> three =
+        List.of(
+            answer("c", 1, FinishReason.EOS, new float[1], null),
+            answer("d", 0, FinishReason.EOS, new float[2], null),
+            answer("e", 0, FinishReason.EOS, new float[3], null));
+    List<Double> lengths =
+        GroupLessons.of(choices.config(), List.of(two, three), ledger).all().stream()
+            .map(lesson -> ((PolicyExample) lesson.example()).length())
+            .toList();
+    // The mean over five answers: a token weighs 1 / (5 · 2.8) = 1 / (2 · 7), 1 / (5 · 2.4) = 1 /
+    // (2 · 6).
+    assertThat(lengths).containsExactly(2.8, 2.8, 2.4, 2.4, 2.4);
+  }
+
+  /**
+   * k1 sums 0.4 and −0.2 at 0.5 off scores that are not there; the teacher's 0.1 and 0.3 beside.
+   */
+  @Test
+  void distillationAlone_isHeldToTheReference_offAScoreOfNothing() {
+    choices.advantages = GrpoChoices.advantages(Baseline.LEAVE_ONE_OUT, Scale.NONE);
+    choices.kl = GrpoChoices.kl(0.5, GrpoConfig.Placement.REWARD);
+    choices.teacher = new GrpoConfig.Teacher(Optional.of("big"), Optional.empty(), 1, 0);
+    choices.rewards = Map.of();
+    List<GroupAnswer> group =
+        List.of(
+            unscored("a", Floats.of(-1, -1), Floats.of(-1.2f, -1.2f), Floats.of(-0.9f, -0.9f)),
+            unscored("b", Floats.of(-1), Floats.of(-0.8f), Floats.of(-0.7f)));
+    List<Floats> perToken = perToken(group);
+    // 2/1 · (−0.2 + 0.05) and 2/1 · (0.1 + 0.05).
+    assertThat(perToken.get(0).values()).containsExactly(new float[] {-0.2f, -0.2f}, within(1e-6f));
+    assertThat(perToken.get(1).values()).containsExactly(new float[] {0.6f}, within(1e-6f));
+  }
+
+  @Test
+  void maxRl_scoreBelowZero_isNamed() {
+    choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.GROUP_MEAN);
+    assertThatThrownBy(() -> lessons(group(1, 0, -0.25)))
+        .isInstanceOf(ScorerException.class)
+        .hasMessage(
+            "the score of an answer to p is -0.25 and grpo.advantages.scale = group-mean (MaxRL)"
+                + " needs scores of at least 0: choose another scale, or rewards from 0");
+    // 0.5 / 0.5 and −0.5 / 0.5
+    assertThat(advantages(named("t", 1, 0))).containsExactly(new double[] {1, -1}, within(1e-3));
+  }
+
   @Test
   void importance_weightsMultiplyTheAdvantage_upToTheCap() {
     choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.NONE);
@@ -252,6 +309,12 @@ class GroupLessonsTest {
         rollout.logprobs(),
         Optional.ofNullable(ref).map(Floats::new),
         Optional.empty());
+  }
+
+  private GroupAnswer unscored(String sample, Floats own, Floats ref, Floats teacher) {
+    GroupAnswer scored = answer(sample, 0, FinishReason.EOS, own.values(), ref.values());
+    return new GroupAnswer(
+        sample, scored.rollout(), Optional.empty(), 0, own, Optional.of(ref), Optional.of(teacher));
   }
 
   private GroupLessons<?> lessons(List<GroupAnswer> group) {

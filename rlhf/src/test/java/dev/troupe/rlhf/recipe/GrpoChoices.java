@@ -21,6 +21,7 @@ final class GrpoChoices {
   int minibatches = 1;
   Map<String, RewardConfig> rewards =
       Map.of("three", new RewardConfig.Pattern(1, "3", PatternRule.Use.CONTAINS));
+  Optional<String> right = Optional.empty();
   double temperature = 1;
   GrpoConfig.Groups groups = new GrpoConfig.Groups(GrpoConfig.Constant.KEEP, 0);
   GrpoConfig.Length length = new GrpoConfig.Length(Optional.empty(), 1, 1, false);
@@ -60,6 +61,7 @@ final class GrpoChoices {
         epochs,
         minibatches,
         rewards,
+        right,
         generation,
         groups,
         length,

@@ -10,11 +10,16 @@ import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.KlTerm;
 import dev.troupe.rlhf.loss.Ratio;
 import dev.troupe.rlhf.loss.Whitening;
+import dev.troupe.rlhf.reward.NumberAnswer;
+import dev.troupe.rlhf.reward.RewardConfig;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What of GRPO does not go together, and what the user is told. */
 class GrpoConfigTest {
@@ -106,8 +111,102 @@ class GrpoConfigTest {
           choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.GROUP_MEAN);
           choices.kl = GrpoChoices.kl(0.1, GrpoConfig.Placement.REWARD);
         },
-        "advantages.scale is group-mean, allowed: group, batch or none, where a penalty may take"
-            + " scores below 0");
+        "advantages.scale is group-mean, allowed: group, batch or none, where a penalty or a reward"
+            + " may take scores below 0");
+  }
+
+  static Stream<RewardConfig> rewardsBelowZero() {
+    return Stream.of(
+        new RewardConfig.Number(-1, NumberAnswer.Place.LAST),
+        new RewardConfig.Model(1, RewardConfig.Model.Placement.MODERN),
+        new RewardConfig.Repetition(1, 3),
+        new RewardConfig.Overlong(0.5, 6, 2));
+  }
+
+  @ParameterizedTest
+  @MethodSource("rewardsBelowZero")
+  void theGroupsMean_cannotDivide_whereARewardMayBeBelowZero(RewardConfig reward) {
+    refused(
+        choices -> {
+          choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.GROUP_MEAN);
+          choices.rewards =
+              Map.of("below", reward, "right", new RewardConfig.Number(1, NumberAnswer.Place.LAST));
+        },
+        "advantages.scale is group-mean, allowed: group, batch or none, where a penalty or a reward"
+            + " may take scores below 0");
+  }
+
+  @Test
+  void theGroupsMean_divides_whereAllRewardsAreFromZero() {
+    GrpoChoices choices = new GrpoChoices();
+    choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.GROUP_MEAN);
+    choices.rewards =
+        Map.of(
+            "right", new RewardConfig.Number(1, NumberAnswer.Place.LAST),
+            "twice", new RewardConfig.Repetition(-1, 3));
+    // A weight below 0 on what is never above 0 gives nothing below 0.
+    assertThat(choices.config().rule()).contains("right");
+  }
+
+  @Test
+  void rightIsTheOnlyOneThatCompares_orTheOneNamed() {
+    GrpoChoices choices = new GrpoChoices();
+    assertThat(choices.config().rule()).isEmpty();
+    choices.right = Optional.of("three");
+    assertThat(choices.config().rule()).contains("three");
+    RewardConfig number = new RewardConfig.Number(1, NumberAnswer.Place.LAST);
+    choices.rewards = Map.of("one", number, "two", number);
+    choices.right = Optional.empty();
+    assertThat(choices.config().rule()).isEmpty();
+    choices.right = Optional.of("two");
+    assertThat(choices.config().rule()).contains("two");
+    refused(
+        it -> it.right = Optional.of("four"),
+        "right is four, allowed: null or one of the rewards: three");
+    refused(
+        it -> {
+          it.right = Optional.of("three");
+          distilling(it);
+        },
+        "right is three, allowed: null without rewards");
+  }
+
+  @Test
+  void aMeasureThatNothingGives_cannotChooseTheBest() {
+    refused(
+        it -> {
+          it.evaluateEvery = 1;
+          it.best = new BestConfig(Optional.of(HeldOutMeasure.RULE_SATISFIED), 0, 0);
+        },
+        "best.metric is rule-satisfied, allowed: null, score");
+    refused(
+        it -> {
+          distilling(it);
+          it.evaluateEvery = 1;
+          it.best = new BestConfig(Optional.of(HeldOutMeasure.SCORE), 0, 0);
+        },
+        "best.metric is score, allowed: null");
+  }
+
+  @Test
+  void withoutRewards_thereIsNoScoreForLengthToTakeFrom() {
+    refused(
+        it -> {
+          distilling(it);
+          it.length = new GrpoConfig.Length(Optional.of(2), 1, 0.5, true);
+        },
+        "length.overlong-buffer is 2, allowed: null without rewards: there is no score to take"
+            + " from; length.truncated-score is 0.5, allowed: 1 without rewards: there is no score to"
+            + " take from");
+    GrpoChoices choices = new GrpoChoices();
+    distilling(choices);
+    choices.length = new GrpoConfig.Length(Optional.empty(), 1, 1, true);
+    assertThat(choices.config().length().leaveOutTruncated()).isTrue();
+  }
+
+  private static void distilling(GrpoChoices choices) {
+    choices.rewards = Map.of();
+    choices.teacher = new GrpoConfig.Teacher(Optional.of("big"), Optional.empty(), 1, 0);
   }
 
   @Test

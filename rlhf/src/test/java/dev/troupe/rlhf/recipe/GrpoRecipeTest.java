@@ -81,6 +81,7 @@ class GrpoRecipeTest {
         Map.of(
             "model", new RewardConfig.Model(1, RewardConfig.Model.Placement.MODERN),
             "three", new RewardConfig.Pattern(0.5, "3", PatternRule.Use.CONTAINS));
+    choices.right = Optional.of("three");
     cast.opened.clear();
     GrpoRecipe.Result result = configured().run(context("grpo", observer, Checkpoints.NONE));
 
@@ -270,6 +271,85 @@ class GrpoRecipeTest {
     assertThat(result.account().dropped())
         .containsEntry("constant group", 2 * result.constantGroups());
     assertThat(result.groups()).isEqualTo(30 * 8);
+  }
+
+  /** Of each four answers to a prompt one has a score: it says nothing of how the four compare. */
+  @Test
+  void loneAnswers_areNoConstantGroup_andOtherPromptsTakeTheirPlace() {
+    choices.iterations = 1;
+    choices.prompts = 4;
+    for (GrpoConfig.Constant constant : GrpoConfig.Constant.values()) {
+      choices.groups =
+          new GrpoConfig.Groups(constant, constant == GrpoConfig.Constant.REFILL ? 3 : 0);
+      int[] at = {0};
+      GrpoRecipe.Result result =
+          run(
+              rollout ->
+                  at[0]++ % 4 == 0 ? Score.of(1) : new Score.Unscored("not asked", "for a test"));
+      long asked = constant == GrpoConfig.Constant.REFILL ? 16 : 4;
+      assertThat(result.groups()).as("%s", constant).isEqualTo(asked);
+      assertThat(result.constantGroups()).isZero();
+      assertThat(result.account().dropped())
+          .isEqualTo(
+              Map.of(
+                  "long",
+                  1L,
+                  "no score: not asked",
+                  3 * asked,
+                  "no other answer with a score",
+                  asked));
+    }
+  }
+
+  /** Without a baseline an answer is compared with none, and a lone one teaches. */
+  @Test
+  void loneAnswers_withoutABaseline_teach() {
+    choices.iterations = 2;
+    choices.groups = new GrpoConfig.Groups(GrpoConfig.Constant.DROP, 0);
+    choices.advantages = GrpoChoices.advantages(Baseline.NONE, Scale.NONE);
+    int[] at = {0};
+    GrpoRecipe.Result result =
+        run(
+            rollout ->
+                at[0]++ % 4 == 0 ? judged(rollout) : new Score.Unscored("not asked", "for a test"));
+    assertThat(result.account().trained()).isEqualTo(2 * 8);
+  }
+
+  /** Checkpoints every second round; six rounds teach, the five after them give every answer 1. */
+  @Test
+  void roundsWithoutASample_leaveTheStateSound_andItIsSaved() {
+    MemoryCheckpoints straight = new MemoryCheckpoints(2);
+    choices.iterations = 6;
+    recipe(right()).run(context("six", new Recording(), straight));
+    double[] sound = cast.disk.get("out/six");
+
+    choices.iterations = 30;
+    int[] scored = {0};
+    int taught = 6 * 32 + data().heldOut().size();
+    MemoryCheckpoints checkpoints = new MemoryCheckpoints(2);
+    GrpoRecipe.Result result =
+        recipe(scorer(rollout -> scored[0]++ < taught ? judged(rollout) : Score.of(1)))
+            .run(context("grpo", observer, checkpoints));
+
+    assertThat(result.iterations()).isEqualTo(11);
+    assertThat(result.failure().orElseThrow())
+        .contains("5 updates of the policy in a row were skipped, since step 7 ")
+        .endsWith("The last sound state, after step 11, is saved in out/grpo");
+    assertThat(cast.disk.get("out/grpo")).containsExactly(sound);
+    assertThat(checkpoints.steps("grpo")).containsExactly(2L, 4L, 6L, 8L, 10L);
+  }
+
+  /**
+   * The last rounds of all without a sample: the stage is done, and its result what was learned.
+   */
+  @Test
+  void roundsWithoutASample_atTheEnd_areNoFailure_belowTheLimit() {
+    choices.iterations = 8;
+    int[] scored = {0};
+    int taught = 5 * 32 + data().heldOut().size();
+    GrpoRecipe.Result result = run(rollout -> scored[0]++ < taught ? judged(rollout) : Score.of(1));
+    assertThat(result.failure()).isEmpty();
+    assertThat(result.skippedUpdates()).isEqualTo(3);
   }
 
   @Test
