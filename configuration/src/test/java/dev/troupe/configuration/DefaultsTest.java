@@ -84,6 +84,7 @@ class DefaultsTest {
     assertThat(dapo.groups()).isEqualTo(new GrpoConfig.Groups(GrpoConfig.Constant.REFILL, 3));
     assertThat(dapo.length()).isEqualTo(new GrpoConfig.Length(Optional.of(204), 1, 1, true));
     assertThat(dapo.needsReference()).isFalse();
+    assertThat(dapo.epochs() * dapo.minibatches()).as("updates per round").isEqualTo(16);
     GrpoConfig scalerl = grpo("scalerl");
     assertThat(scalerl.advantages().scale()).isEqualTo(GroupAdvantages.Scale.BATCH);
     assertThat(scalerl.learn())
