@@ -1,11 +1,13 @@
 package dev.troupe.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.actors.pipeline.PipelineException;
 import dev.troupe.actors.pipeline.RunHandle;
 import dev.troupe.actors.pipeline.RunResult;
 import dev.troupe.actors.pipeline.StepListener;
@@ -36,6 +38,7 @@ class GrpoRunTest {
 
   @BeforeAll
   static void runStraight() throws Exception {
+    Files.writeString(schema(), "{\"type\": \"number\"}");
     straight = directory.resolve("straight");
     result = Pipeline.start(config(straight), "", StepListener.NONE).result().get();
   }
@@ -48,6 +51,7 @@ class GrpoRunTest {
             "data.prompts=[{path=\"" + data("problems.jsonl") + "\"}]",
             "sft.epochs=2",
             "grpo.iterations=4",
+            "grpo.rewards.form={type=json-schema, weight=0.1, schema=\"" + schema() + "\"}",
             "grpo.prompts-per-iteration=8",
             "grpo.answers-per-prompt=4",
             "grpo.minibatches=2",
@@ -59,6 +63,10 @@ class GrpoRunTest {
             "checkpoints.every-steps=2"));
     overrides.addAll(List.of(more));
     return overrides;
+  }
+
+  private static Path schema() {
+    return directory.resolve("schema.json");
   }
 
   private static Path data(String file) {
@@ -100,6 +108,13 @@ class GrpoRunTest {
     for (long step = 1; step < 4; step++) {
       assertThat(outcome(cancelledAt(output, step))).isEqualTo(RunResult.CANCELLED);
     }
+    String before = Files.readString(schema());
+    Files.writeString(schema(), "{\"type\": \"string\"}");
+    assertThatThrownBy(() -> Pipeline.resume(config(output), "", StepListener.NONE))
+        .isInstanceOf(PipelineException.class)
+        .hasMessageContaining("the input " + schema() + " was 18 bytes, SHA-256 ")
+        .hasMessageContaining("(stage grpo, which has begun, depends on it; remove ");
+    Files.writeString(schema(), before);
     RunResult resumed = Pipeline.resume(config(output), "", StepListener.NONE).result().get();
     assertThat(resumed.results()).isEqualTo(result.results());
     assertSameAsStraight(output);

@@ -63,6 +63,11 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
       for (Path start : StartPoints.inputs(config)) {
         model(start, inputs);
       }
+      for (ConfiguredStage<?> stage : config.run()) {
+        for (Map.Entry<String, String> file : stage.files().entrySet()) {
+          input(file.getKey(), Path.of(file.getValue()), inputs);
+        }
+      }
       if (config.quickstart().isEmpty()) {
         for (Source source : Source.values()) {
           for (SourceConfig file : files(config.data(), source)) {

@@ -66,6 +66,10 @@ public record ConfiguredStage<C extends Record>(Stage<C> stage, C config) {
     return stage.models(config);
   }
 
+  public Map<String, String> files() {
+    return stage.files(config);
+  }
+
   public int shownReplies() {
     return stage.shownReplies(config);
   }

@@ -16,11 +16,13 @@ import dev.troupe.rlhf.recipe.Recipe;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.StageResult;
 import dev.troupe.rlhf.recipe.TrainingData;
+import dev.troupe.rlhf.reward.RewardConfig;
 import dev.troupe.rlhf.reward.Rewards;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 
 /** Group-relative policy optimisation, and what goes the same way round. */
 public final class GrpoStage implements Stage<GrpoConfig> {
@@ -146,6 +148,21 @@ public final class GrpoStage implements Stage<GrpoConfig> {
   @Override
   public Map<String, ModelStart> models(GrpoConfig config) {
     return config.teacher().start().map(start -> Map.of("grpo.teacher", start)).orElse(Map.of());
+  }
+
+  /** Schemas of rewards. */
+  @Override
+  public Map<String, String> files(GrpoConfig config) {
+    Map<String, String> files = new TreeMap<>();
+    config
+        .rewards()
+        .forEach(
+            (name, reward) -> {
+              if (reward instanceof RewardConfig.JsonSchema json) {
+                files.put("grpo.rewards." + name + ".schema", json.schema());
+              }
+            });
+    return files;
   }
 
   @Override

@@ -79,6 +79,14 @@ public interface Stage<C extends Record> {
     return Map.of();
   }
 
+  /**
+   * Further files that its result depends on, by the configuration's keys: a run that goes on must
+   * find them as they were.
+   */
+  default Map<String, String> files(C config) {
+    return Map.of();
+  }
+
   /** Directory of what it trains in the run's own. */
   default String directory() {
     return name();
