@@ -35,6 +35,7 @@ import dev.troupe.rlhf.recipe.StageContext;
 import dev.troupe.rlhf.recipe.SurrogateConfig;
 import dev.troupe.rlhf.recipe.TrainingData;
 import dev.troupe.rlhf.recipe.TuningConfig;
+import dev.troupe.rlhf.reward.GuardConfig;
 import dev.troupe.rlhf.reward.NumberAnswer;
 import dev.troupe.rlhf.reward.RewardConfig;
 import java.io.IOException;
@@ -210,6 +211,7 @@ class GrpoRecipeParityTest {
                 5e-3, LearningRateSchedule.Shape.CONSTANT, 0, 0.9, 0.999, 1e-8, 0.01, 1, 0, false)),
         0,
         BestConfig.NONE,
+        GuardConfig.of(GuardConfig.Act.OFF),
         new EvaluationConfig(1, 0, generation));
   }
 

@@ -59,6 +59,8 @@ class GrpoRunTest {
             "grpo.groups.refills=2",
             "grpo.kl.coefficient=0.01",
             "grpo.evaluate-every=2",
+            "grpo.guard.act=warn",
+            "grpo.guard.rewards.brief={type=length, fewest=1, most=3}",
             "grpo.evaluation.held-out=16",
             "checkpoints.every-steps=2"));
     overrides.addAll(List.of(more));
@@ -100,6 +102,7 @@ class GrpoRunTest {
     assertThat(sample.has("values")).as("there is no critic").isFalse();
     assertThat(metrics(straight).get(metrics(straight).size() - 1))
         .contains("\"stage\":\"grpo\"", "\"constantGroups\"", "\"groupsAsked\"");
+    assertThat(metrics(straight)).anyMatch(line -> line.contains("\"heldOutGuardRewards.brief\":"));
   }
 
   @Test

@@ -47,7 +47,8 @@ class RunCheckpointsTest {
             new Account(9, 7, Map.of("too long", 2L)),
             new Learning(Map.of("policy", updates)),
             Optional.of(new Best("heldOutLoss", 5, 1.0 / 3)),
-            1),
+            1,
+            Optional.empty()),
         Optional.of(0.1 + step),
         Optional.of(2.5),
         10 * step);

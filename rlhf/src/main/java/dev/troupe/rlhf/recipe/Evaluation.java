@@ -59,12 +59,12 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
     Judges none =
         new Judges(
             Optional.empty(), Optional.empty(), PpoConfig.Placement.MODERN, Optional.empty());
-    return of(policy, none, prompts, settings);
+    return of(policy, none, Guard.OFF, prompts, settings);
   }
 
   /** Answers the prompts with the policy, and has the answers judged. */
   static Evaluation of(
-      Role policy, Judges judges, List<Prompt> prompts, SamplingSettings settings) {
+      Role policy, Judges judges, Guard guard, List<Prompt> prompts, SamplingSettings settings) {
     Averages averages = new Averages();
     List<Rollout> rollouts = answers(policy, prompts, settings, averages);
     List<Reply> replies = replies(rollouts);
@@ -83,7 +83,9 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
         averages.add("wellFormed", formed ? 1 : 0);
       }
     }
-    return new Evaluation(replies, scores, averages.means());
+    Map<String, Double> metrics = averages.means();
+    metrics.putAll(guard.measures(rollouts, scores));
+    return new Evaluation(replies, scores, metrics);
   }
 
   /**
@@ -97,6 +99,7 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
       Optional<Scorer> scorer,
       Optional<String> rule,
       Optional<Role> reference,
+      Guard guard,
       List<Prompt> prompts,
       SamplingSettings settings) {
     Averages averages = new Averages();
@@ -111,6 +114,7 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
     reference.ifPresent(role -> kl(policy, role, rollouts).forEach(kl -> averages.add("kl", kl)));
     Map<String, Double> metrics = averages.means();
     metrics.putAll(ScoreParts.of(found, rule));
+    metrics.putAll(guard.measures(rollouts, scores));
     return new Evaluation(replies(rollouts), scores, metrics);
   }
 
@@ -193,6 +197,11 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
 
   /** What a metric is called where it is of held-out data. */
   static String heldOut(String metric) {
-    return "heldOut" + Character.toUpperCase(metric.charAt(0)) + metric.substring(1);
+    return named(metric, "heldOut");
+  }
+
+  /** {@code score} as {@code heldOutScore}. */
+  static String named(String metric, String prefix) {
+    return prefix + Character.toUpperCase(metric.charAt(0)) + metric.substring(1);
   }
 }

@@ -5,6 +5,7 @@ import dev.troupe.rlhf.loss.GroupAdvantages;
 import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.KlTerm;
 import dev.troupe.rlhf.loss.Whitening;
+import dev.troupe.rlhf.reward.GuardConfig;
 import dev.troupe.rlhf.reward.RewardConfig;
 import java.util.Collections;
 import java.util.List;
@@ -31,6 +32,7 @@ import java.util.TreeMap;
  * @param evaluateEvery rounds between measurements on the held-out prompts, 0 for none; they are
  *     always measured before and after
  * @param best which state of the policy is the result, by score or rule-satisfied
+ * @param guard against gamed rewards
  */
 public record GrpoConfig(
     int iterations,
@@ -50,6 +52,7 @@ public record GrpoConfig(
     Policy policy,
     int evaluateEvery,
     BestConfig best,
+    GuardConfig guard,
     EvaluationConfig evaluation) {
   public GrpoConfig {
     rewards = Collections.unmodifiableMap(new TreeMap<>(rewards));
@@ -136,6 +139,7 @@ public record GrpoConfig(
             "null, unless learn.type is policy-gradient",
             "learn.type")
         .atLeast("evaluate-every", evaluateEvery, 0);
+    guard.check(limits, evaluateEvery, RewardConfig.needModel(rewards));
     best.check(limits, evaluateEvery, evaluation.heldOut(), measured(rewards, right)).verify();
   }
 
@@ -170,9 +174,9 @@ public record GrpoConfig(
     return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
-  /** Whether one of the rewards is the run's reward model. */
+  /** Whether one of the rewards, or of those that the guard measures by, is the reward model. */
   public boolean scoresByModel() {
-    return RewardConfig.needModel(rewards);
+    return RewardConfig.needModel(rewards) || RewardConfig.needModel(guard.rewards());
   }
 
   /** Answers learned from per round when none is left out. */

@@ -9,6 +9,7 @@ import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.port.Role;
 import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.port.Scorer;
+import dev.troupe.rlhf.reward.HackingGuard;
 import dev.troupe.rlhf.reward.Rewards;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -41,31 +42,39 @@ public final class GrpoRecipe implements Recipe {
    *
    * @param rule name of the part of a score that says whether an answer is right
    * @param scorer made when the reward model, if there is to be one, is there
+   * @param guard the same of what the guard measures by
    */
-  private record Judge(Optional<String> rule, Function<Optional<Role>, Optional<Scorer>> scorer) {}
+  private record Judge(
+      Optional<String> rule,
+      Function<Optional<Role>, Optional<Scorer>> scorer,
+      Function<Optional<Role>, Optional<Scorer>> guard) {
+    private static Function<Optional<Role>, Optional<Scorer>> of(Rewards rewards) {
+      return model ->
+          rewards.configs().isEmpty()
+              ? Optional.empty()
+              : Optional.of(rewards.open(model.map(role -> role)));
+    }
+  }
 
   /**
    * @param start what the policy starts from, which is the reference too
    * @param reward the reward model, opened where one of the rewards is it
    * @param rewards those of the configuration
+   * @param guarding those that the guard measures by
    */
   public GrpoRecipe(
       GrpoConfig config,
       ModelStart start,
       ModelStart reward,
       TrainingData<Prompt> prompts,
-      Rewards rewards) {
+      Rewards rewards,
+      Rewards guarding) {
     this(
         config,
         start,
-        rewards.needsModel() ? Optional.of(reward) : Optional.empty(),
+        rewards.needsModel() || guarding.needsModel() ? Optional.of(reward) : Optional.empty(),
         prompts,
-        new Judge(
-            config.rule(),
-            model ->
-                rewards.configs().isEmpty()
-                    ? Optional.empty()
-                    : Optional.of(rewards.open(model.map(role -> role)))));
+        new Judge(config.rule(), Judge.of(rewards), Judge.of(guarding)));
   }
 
   /**
@@ -79,7 +88,12 @@ public final class GrpoRecipe implements Recipe {
       TrainingData<Prompt> prompts,
       Scorer scorer,
       Optional<String> rule) {
-    this(config, start, Optional.empty(), prompts, new Judge(rule, model -> Optional.of(scorer)));
+    this(
+        config,
+        start,
+        Optional.empty(),
+        prompts,
+        new Judge(rule, model -> Optional.of(scorer), model -> Optional.empty()));
   }
 
   private GrpoRecipe(
@@ -107,6 +121,7 @@ public final class GrpoRecipe implements Recipe {
    * @param groups that were asked for, those among them left out
    * @param constantGroups those whose answers were equally good
    * @param best the state that is the result, where the best one was looked for
+   * @param stopped what the guard ended the stage for
    */
   public record Result(
       long iterations,
@@ -121,6 +136,7 @@ public final class GrpoRecipe implements Recipe {
       Account account,
       Optional<Best> best,
       boolean stoppedEarly,
+      Optional<String> stopped,
       boolean cancelled,
       Optional<String> failure)
       implements StageResult {}
@@ -129,6 +145,7 @@ public final class GrpoRecipe implements Recipe {
    * What a resume needs beside the policy's own state; seeds follow from the step.
    *
    * @param next where the next round's prompts begin in the endless row of epochs
+   * @param guarded measurements that the guard has seen
    */
   public record State(
       Progress progress,
@@ -137,7 +154,8 @@ public final class GrpoRecipe implements Recipe {
       long tokens,
       long groups,
       long constantGroups,
-      Evaluation before) {}
+      Evaluation before,
+      List<HackingGuard.Measured> guarded) {}
 
   @Override
   public int totalSteps() {
@@ -148,10 +166,12 @@ public final class GrpoRecipe implements Recipe {
   @Override
   public Result run(StageContext context) {
     GrpoRoles roles = GrpoRoles.open(context, config, start, rewardModel);
-    Optional<Scorer> scorer = Optional.empty();
+    List<Scorer> scorers = new ArrayList<>();
     try {
       Optional<Scorer> opened = judge.scorer().apply(roles.reward());
-      scorer = opened;
+      opened.ifPresent(scorers::add);
+      Guard guard = new Guard(config.guard(), judge.guard().apply(roles.reward()));
+      guard.scorer().ifPresent(scorers::add);
       Steps steps =
           new Steps(
               context,
@@ -170,7 +190,8 @@ public final class GrpoRecipe implements Recipe {
                   Batches.Last.LEFT_OUT,
                   Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0)),
               context.seed());
-      State state = steps.resumed(State.class).orElseGet(() -> begin(context, roles, opened));
+      State state =
+          steps.resumed(State.class).orElseGet(() -> begin(context, roles, opened, guard));
 
       while (steps.goesOn(state.progress())) {
         long iteration = state.progress().step() + 1;
@@ -218,14 +239,18 @@ public final class GrpoRecipe implements Recipe {
               .ifPresent(gap -> metrics.putAll(gap.metrics()));
         }
         metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("generate")));
+        Guard.Look look = new Guard.Look(state.guarded(), List.of(), false);
         if (steps.measures(iteration)) {
-          Evaluation now = phases.time("score", () -> evaluate(roles, opened, context.seed()));
+          Evaluation now =
+              phases.time("score", () -> evaluate(roles, opened, guard, context.seed()));
+          look = guard.look(state.guarded(), iteration, state.before(), now);
           metrics.putAll(now.heldOutMetrics());
           now.winRateOver(state.before())
               .ifPresent(rate -> metrics.put("heldOutWinRate", rate.share()));
         }
         Progress progress =
-            steps.measured(state.progress().after(ledger.account(), learning), metrics);
+            steps.guarded(
+                steps.measured(state.progress().after(ledger.account(), learning), metrics), look);
         state =
             new State(
                 progress,
@@ -234,7 +259,8 @@ public final class GrpoRecipe implements Recipe {
                 state.tokens() + tokens,
                 state.groups() + round.asked(),
                 state.constantGroups() + round.constant(),
-                state.before());
+                state.before(),
+                look.history());
 
         // 6. Step boundary: report, checkpoint, stop when asked.
         context
@@ -251,7 +277,9 @@ public final class GrpoRecipe implements Recipe {
       Evaluation before = state.before();
       Steps.Ending ending = steps.end(progress);
       Optional<Evaluation> after =
-          ending.done() ? Optional.of(evaluate(roles, opened, context.seed())) : Optional.empty();
+          ending.done()
+              ? Optional.of(evaluate(roles, opened, guard, context.seed()))
+              : Optional.empty();
       return new Result(
           progress.step(),
           before,
@@ -265,15 +293,16 @@ public final class GrpoRecipe implements Recipe {
           progress.account(),
           progress.best(),
           ending.early(),
+          progress.stopped(),
           ending.cancelled(),
           ending.failure());
     } finally {
-      scorer.ifPresent(Scorer::close);
+      scorers.forEach(Scorer::close);
       roles.all().stream().map(Role::close).toList().forEach(Await::on);
     }
   }
 
-  private State begin(StageContext context, GrpoRoles roles, Optional<Scorer> opened) {
+  private State begin(StageContext context, GrpoRoles roles, Optional<Scorer> opened, Guard guard) {
     return new State(
         Progress.begin(prompts.dropped()),
         0,
@@ -281,7 +310,8 @@ public final class GrpoRecipe implements Recipe {
         0,
         0,
         0,
-        evaluate(roles, opened, context.seed()));
+        evaluate(roles, opened, guard, context.seed()),
+        List.of());
   }
 
   private static String told(long iteration, String reason, String detail) {
@@ -402,12 +432,13 @@ public final class GrpoRecipe implements Recipe {
     return metrics;
   }
 
-  private Evaluation evaluate(GrpoRoles roles, Optional<Scorer> scorer, long seed) {
+  private Evaluation evaluate(GrpoRoles roles, Optional<Scorer> scorer, Guard guard, long seed) {
     return Evaluation.of(
         roles.policy(),
         scorer,
         judge.rule(),
         roles.reference(),
+        guard,
         prompts.heldOut(),
         config.evaluation().generation().settings(Seeds.derive(seed, Seeds.Purpose.EVALUATION, 0)));
   }

@@ -3,6 +3,7 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.Whitening;
+import dev.troupe.rlhf.reward.GuardConfig;
 import java.util.List;
 import java.util.Optional;
 
@@ -17,6 +18,7 @@ import java.util.Optional;
  * @param evaluateEvery rounds between measurements on the held-out prompts, 0 for none; they are
  *     always measured before and after
  * @param best which state of the policy is the result, by score or reward
+ * @param guard against gamed rewards
  */
 public record PpoConfig(
     int iterations,
@@ -32,6 +34,7 @@ public record PpoConfig(
     Critic critic,
     int evaluateEvery,
     BestConfig best,
+    GuardConfig guard,
     EvaluationConfig evaluation) {
   public PpoConfig {
     Limits limits = new Limits();
@@ -57,6 +60,7 @@ public record PpoConfig(
             "below iterations (" + iterations + "), or the policy learns nothing",
             "iterations")
         .atLeast("evaluate-every", evaluateEvery, 0);
+    guard.check(limits, evaluateEvery, true);
     best.check(
             limits,
             evaluateEvery,

@@ -13,6 +13,9 @@ import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
 import dev.troupe.rlhf.port.Role;
+import dev.troupe.rlhf.port.Scorer;
+import dev.troupe.rlhf.reward.HackingGuard;
+import dev.troupe.rlhf.reward.Rewards;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
@@ -41,9 +44,19 @@ public final class PpoRecipe implements Recipe {
   private final PpoStart start;
   private final PpoData data;
   private final Optional<Oracle> oracle;
+  private final Optional<Rewards> guarding;
 
-  /** The oracle measures and is never trained on. */
-  public PpoRecipe(PpoConfig config, PpoStart start, PpoData data, Optional<Oracle> oracle) {
+  /**
+   * The oracle measures and is never trained on.
+   *
+   * @param guarding what the guard measures by, where there is something
+   */
+  public PpoRecipe(
+      PpoConfig config,
+      PpoStart start,
+      PpoData data,
+      Optional<Oracle> oracle,
+      Optional<Rewards> guarding) {
     if (config.policy().ptxCoefficient() > 0 && data.pretraining().isEmpty()) {
       throw new IllegalArgumentException(
           "ptx-coefficient is "
@@ -54,6 +67,7 @@ public final class PpoRecipe implements Recipe {
     this.start = start;
     this.data = data;
     this.oracle = oracle;
+    this.guarding = guarding;
   }
 
   /**
@@ -67,6 +81,7 @@ public final class PpoRecipe implements Recipe {
    * @param kl to the reference in the last round with a sample to learn from, nats per response
    * @param tokens generated while training
    * @param best the state that is the result, where the best one was looked for
+   * @param stopped what the guard ended the stage for
    */
   public record Result(
       long iterations,
@@ -81,17 +96,23 @@ public final class PpoRecipe implements Recipe {
       Account account,
       Optional<Best> best,
       boolean stoppedEarly,
+      Optional<String> stopped,
       boolean cancelled,
       Optional<String> failure)
       implements StageResult {}
 
-  /** What a resume needs beside the roles' own states; prompts and seeds follow from the step. */
+  /**
+   * What a resume needs beside the roles' own states; prompts and seeds follow from the step.
+   *
+   * @param guarded measurements that the guard has seen
+   */
   public record State(
       Progress progress,
       double klCoefficient,
       Optional<Double> kl,
       long tokens,
-      Evaluation before) {}
+      Evaluation before,
+      List<HackingGuard.Measured> guarded) {}
 
   @Override
   public int totalSteps() {
@@ -102,7 +123,10 @@ public final class PpoRecipe implements Recipe {
   @Override
   public Result run(StageContext context) {
     PpoRoles roles = PpoRoles.open(context, config, start);
+    Optional<Scorer> heldOut = Optional.empty();
     try {
+      heldOut = guarding.map(rewards -> rewards.open(Optional.empty()));
+      Guard guard = new Guard(config.guard(), heldOut);
       Steps steps =
           new Steps(
               context,
@@ -111,7 +135,7 @@ public final class PpoRecipe implements Recipe {
               config.best(),
               List.of(roles.policy(), roles.critic()));
       PpoScoring scoring = new PpoScoring(config.rewards(), context.numerics(), roles);
-      State state = steps.resumed(State.class).orElseGet(() -> begin(context, roles));
+      State state = steps.resumed(State.class).orElseGet(() -> begin(context, roles, guard));
       KlController kl = controller(state.klCoefficient());
       Batches<Prompt> prompts =
           new Batches<>(
@@ -161,19 +185,23 @@ public final class PpoRecipe implements Recipe {
         meanKl.ifPresent(mean -> metrics.put("kl", mean));
         metrics.put("klCoefficient", coefficient);
         metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("generate")));
+        Guard.Look look = new Guard.Look(state.guarded(), List.of(), false);
         if (steps.measures(iteration)) {
-          Evaluation now = phases.time("score", () -> evaluate(roles, context.seed()));
+          Evaluation now = phases.time("score", () -> evaluate(roles, guard, context.seed()));
+          look = guard.look(state.guarded(), iteration, state.before(), now);
           metrics.putAll(heldOut(now, state.before()));
         }
         Progress progress =
-            steps.measured(state.progress().after(ledger.account(), learning), metrics);
+            steps.guarded(
+                steps.measured(state.progress().after(ledger.account(), learning), metrics), look);
         state =
             new State(
                 progress,
                 kl.coefficient(),
                 meanKl.isPresent() ? Optional.of(meanKl.getAsDouble()) : state.kl(),
                 state.tokens() + tokens,
-                state.before());
+                state.before(),
+                look.history());
 
         // 8. Step boundary: report, checkpoint, stop when asked.
         context
@@ -188,7 +216,7 @@ public final class PpoRecipe implements Recipe {
       Evaluation before = state.before();
       Steps.Ending ending = steps.end(progress);
       Optional<Evaluation> after =
-          ending.done() ? Optional.of(evaluate(roles, context.seed())) : Optional.empty();
+          ending.done() ? Optional.of(evaluate(roles, guard, context.seed())) : Optional.empty();
       return new Result(
           progress.step(),
           before,
@@ -202,20 +230,23 @@ public final class PpoRecipe implements Recipe {
           progress.account(),
           progress.best(),
           ending.early(),
+          progress.stopped(),
           ending.cancelled(),
           ending.failure());
     } finally {
+      heldOut.ifPresent(Scorer::close);
       roles.all().stream().map(Role::close).toList().forEach(Await::on);
     }
   }
 
-  private State begin(StageContext context, PpoRoles roles) {
+  private State begin(StageContext context, PpoRoles roles, Guard guard) {
     return new State(
         Progress.begin(data.prompts().dropped()),
         config.kl().coefficient(),
         Optional.empty(),
         0,
-        evaluate(roles, context.seed()));
+        evaluate(roles, guard, context.seed()),
+        List.of());
   }
 
   private List<Rollout> answer(
@@ -344,7 +375,7 @@ public final class PpoRecipe implements Recipe {
     return averages.means();
   }
 
-  private Evaluation evaluate(PpoRoles roles, long seed) {
+  private Evaluation evaluate(PpoRoles roles, Guard guard, long seed) {
     return Evaluation.of(
         roles.policy(),
         new Evaluation.Judges(
@@ -352,6 +383,7 @@ public final class PpoRecipe implements Recipe {
             Optional.of(roles.reference()),
             config.rewards().placement(),
             oracle),
+        guard,
         data.prompts().heldOut(),
         config.evaluation().generation().settings(Seeds.derive(seed, Seeds.Purpose.EVALUATION, 0)));
   }

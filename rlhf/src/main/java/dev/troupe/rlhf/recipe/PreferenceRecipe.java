@@ -251,6 +251,7 @@ public final class PreferenceRecipe<T, E extends Example> implements Recipe {
         policy,
         new Evaluation.Judges(
             Optional.empty(), Optional.empty(), PpoConfig.Placement.MODERN, oracle),
+        Guard.OFF,
         heldOutPrompts,
         config.evaluation().generation().settings(Seeds.derive(seed, Seeds.Purpose.EVALUATION, 0)));
   }

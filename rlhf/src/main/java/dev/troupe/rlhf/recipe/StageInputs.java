@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** From the user's files to what each recipe takes: read, split, tokenize, hold out. */
 public final class StageInputs {
@@ -204,6 +205,7 @@ public final class StageInputs {
    * score, having no answer to compare with, is left out and counted.
    *
    * @param section of the configuration, which errors name
+   * @param rewards all that score them
    * @param perRound different ones
    * @param generation of the section's {@code generation}
    * @param evaluation of the section's {@code evaluation}
@@ -211,7 +213,7 @@ public final class StageInputs {
    */
   public TrainingData<Prompt> tasks(
       String section,
-      Rewards rewards,
+      List<Rewards> rewards,
       int perRound,
       GenerationConfig generation,
       EvaluationConfig evaluation) {
@@ -223,7 +225,10 @@ public final class StageInputs {
         tokenization
             .of(section, "data.prompts")
             .prompts(StageData.tasks(data, seed, reading), Math.max(answer, measured));
-    List<Prompt> scorable = rewards.scorable(all.examples());
+    List<Prompt> scorable = all.examples();
+    for (Rewards each : rewards) {
+      scorable = each.scorable(scorable);
+    }
     Map<String, Long> leftOut = leftOut("prompts", all);
     int unanswered = all.examples().size() - scorable.size();
     if (unanswered > 0) {
@@ -233,7 +238,9 @@ public final class StageInputs {
               + " of "
               + all.examples().size()
               + " prompts left out: the data have no answer for them, with which "
-              + String.join(", ", rewards.comparing())
+              + rewards.stream()
+                  .flatMap(each -> each.comparing().stream())
+                  .collect(Collectors.joining(", "))
               + " compares");
     }
     int heldOut = evaluation.heldOut();

@@ -3,6 +3,7 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.port.Checkpoints.Saved;
 import dev.troupe.rlhf.port.Role;
+import dev.troupe.rlhf.reward.HackingGuard;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -11,6 +12,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /**
  * What lies between the steps of every stage: taking up an earlier run, notices, the report, the
@@ -84,6 +86,7 @@ public final class Steps {
   public boolean goesOn(Progress progress) {
     return !cancelled
         && progress.step() < total
+        && progress.stopped().isEmpty()
         && !stoppedEarly(progress)
         && progress.learning().stuck(context.skippedUpdates()).isEmpty();
   }
@@ -149,6 +152,36 @@ public final class Steps {
     return progress.learning().unsoundSince().isPresent()
         ? progress
         : progress.measured(best, metrics);
+  }
+
+  /** Tells of signs that a reward is gamed, and has the stage end where it is to. */
+  Progress guarded(Progress progress, Guard.Look look) {
+    for (HackingGuard.Alarm alarm : look.alarms()) {
+      notice(
+          String.format(
+              Locale.ROOT, "step %d: a sign of a gamed reward: %s", progress.step(), alarm.text()));
+    }
+    if (!look.stop()) {
+      return progress;
+    }
+    String why =
+        look.alarms().stream()
+            .filter(HackingGuard.Alarm::beyond)
+            .map(HackingGuard.Alarm::text)
+            .collect(Collectors.joining("; "));
+    notice(
+        String.format(
+            Locale.ROOT,
+            "stopped by %s.guard after step %d of %d: %s. %s",
+            context.stage(),
+            progress.step(),
+            total,
+            why,
+            best.metric().isPresent()
+                ? "The best state that was measured is the result"
+                : "The state after this step is the result; with best.metric it is the best one"
+                    + " that was measured"));
+    return progress.stopping(why);
   }
 
   /** Enters an update, and tells of one that was skipped. */
@@ -236,7 +269,7 @@ public final class Steps {
   }
 
   private void takeBest(Progress progress, Best found, boolean early) {
-    if (early) {
+    if (early && progress.stopped().isEmpty()) {
       info(
           String.format(
               Locale.ROOT,

@@ -1,6 +1,5 @@
 package dev.troupe.rlhf.reward;
 
-import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
 import java.util.ArrayList;
@@ -55,13 +54,41 @@ public final class HackingGuard {
       OptionalDouble heldOutScore,
       Optional<WinRate> winRate) {}
 
+  /** What is looked for. */
+  public enum Sign {
+    LONGER,
+    CUT,
+    REPEATED,
+    KL,
+    LENGTH_CORRELATION,
+    SCORES_APART,
+    WIN_RATE
+  }
+
   /**
-   * A sign.
+   * A sign that was seen.
    *
    * @param text for a person: what, found against allowed
-   * @param stop whether the stage is to end
+   * @param beyond whether the bound of stopping is passed, not that of warning alone
    */
-  public record Alarm(String text, boolean stop) {}
+  public record Alarm(Sign sign, String text, boolean beyond) {}
+
+  /**
+   * Signs in the newest evaluation that those before it had not, or not as far.
+   *
+   * @param history all evaluations in their order, that at the start first; at least one
+   */
+  public static List<Alarm> news(GuardConfig config, List<Measured> history) {
+    List<Alarm> before =
+        history.size() > 1 ? look(config, history.subList(0, history.size() - 1)) : List.of();
+    return look(config, history).stream()
+        .filter(
+            alarm ->
+                before.stream()
+                    .noneMatch(
+                        told -> told.sign() == alarm.sign() && (told.beyond() || !alarm.beyond())))
+        .toList();
+  }
 
   /**
    * Signs in the newest evaluation.
@@ -71,43 +98,51 @@ public final class HackingGuard {
   public static List<Alarm> look(GuardConfig config, List<Measured> history) {
     Measured start = history.get(0);
     Measured now = history.get(history.size() - 1);
-    boolean stops = config.act() == GuardConfig.Act.STOP;
     List<Alarm> alarms = new ArrayList<>();
     if (start.length() > 0) {
       above(
           alarms,
-          stops,
+          Sign.LONGER,
           "answers are longer than at the start, in the mean by the factor",
           now.length() / start.length(),
           config.longer());
     }
-    above(alarms, stops, "share of answers that were cut", now.truncated(), config.truncated());
-    above(alarms, stops, "share of repeated 4-grams", now.repeated(), config.repeated());
-    now.kl().ifPresent(kl -> above(alarms, stops, "KL to the start in nats", kl, config.kl()));
+    above(
+        alarms,
+        Sign.CUT,
+        "more answers are cut than at the start, by a share of",
+        now.truncated() - start.truncated(),
+        config.truncated());
+    above(
+        alarms,
+        Sign.REPEATED,
+        "more 4-grams repeat themselves than at the start, by a share of",
+        now.repeated() - start.repeated(),
+        config.repeated());
+    now.kl().ifPresent(kl -> above(alarms, Sign.KL, "KL to the start in nats", kl, config.kl()));
     now.lengthCorrelation()
         .ifPresent(
             correlation -> {
-              if (correlation > config.lengthCorrelation()) {
+              double bound = config.lengthCorrelation();
+              if (correlation > bound && start.lengthCorrelation().orElse(0) <= bound) {
                 alarms.add(
                     new Alarm(
-                        text(
-                            "the score follows the length: correlation",
-                            correlation,
-                            config.lengthCorrelation()),
+                        Sign.LENGTH_CORRELATION,
+                        text("the score follows the length: correlation", correlation, bound),
                         false));
               }
             });
-    apart(config, history, stops).ifPresent(alarms::add);
-    pastItsBest(config, history, stops).ifPresent(alarms::add);
+    apart(config, history).ifPresent(alarms::add);
+    pastItsBest(config, history).ifPresent(alarms::add);
     return alarms;
   }
 
   private static void above(
-      List<Alarm> alarms, boolean stops, String what, double found, GuardConfig.Bounds bounds) {
+      List<Alarm> alarms, Sign sign, String what, double found, GuardConfig.Bounds bounds) {
     if (found > bounds.warn()) {
       boolean beyond = found > bounds.stop();
       alarms.add(
-          new Alarm(text(what, found, beyond ? bounds.stop() : bounds.warn()), beyond && stops));
+          new Alarm(sign, text(what, found, beyond ? bounds.stop() : bounds.warn()), beyond));
     }
   }
 
@@ -116,7 +151,7 @@ public final class HackingGuard {
   }
 
   /** The trained score is well above the start's, and the other one no better than at the start. */
-  private static Optional<Alarm> apart(GuardConfig config, List<Measured> history, boolean stops) {
+  private static Optional<Alarm> apart(GuardConfig config, List<Measured> history) {
     Measured start = history.get(0);
     int falls = 0;
     for (int i = history.size() - 1; i > 0; i--) {
@@ -131,6 +166,7 @@ public final class HackingGuard {
     Measured now = history.get(history.size() - 1);
     return Optional.of(
         new Alarm(
+            Sign.SCORES_APART,
             String.format(
                 Locale.ROOT,
                 "the score rose from %.4g to %.4g, and that of a scorer not trained on went from"
@@ -140,7 +176,7 @@ public final class HackingGuard {
                 start.heldOutScore().orElseThrow(),
                 now.heldOutScore().orElseThrow(),
                 falls),
-            stops && falls >= config.falls()));
+            falls >= config.falls()));
   }
 
   private static boolean isApart(Measured start, Measured now) {
@@ -157,8 +193,7 @@ public final class HackingGuard {
         && now.heldOutScore().getAsDouble() <= start.heldOutScore().getAsDouble();
   }
 
-  private static Optional<Alarm> pastItsBest(
-      GuardConfig config, List<Measured> history, boolean stops) {
+  private static Optional<Alarm> pastItsBest(GuardConfig config, List<Measured> history) {
     Optional<WinRate> now = history.get(history.size() - 1).winRate();
     double best =
         history.stream()
@@ -170,6 +205,7 @@ public final class HackingGuard {
         .map(
             rate ->
                 new Alarm(
+                    Sign.WIN_RATE,
                     String.format(
                         Locale.ROOT,
                         "the win rate over the start is %.3g, its best was %.3g; allowed: %.3g"
@@ -178,7 +214,7 @@ public final class HackingGuard {
                         best,
                         config.standardErrors(),
                         rate.standardError()),
-                    stops));
+                    true));
   }
 
   /** Mean share of 4-grams of tokens that were there before; answers of fewer tokens have none. */
@@ -197,14 +233,6 @@ public final class HackingGuard {
           List.of(tokens.get(i), tokens.get(i + 1), tokens.get(i + 2), tokens.get(i + 3)));
     }
     return 1 - (double) different.size() / grams;
-  }
-
-  /** Share of answers that the length limit cut. */
-  public static double truncated(List<Rollout> rollouts) {
-    return rollouts.stream()
-        .mapToDouble(it -> it.finish() == FinishReason.LENGTH ? 1 : 0)
-        .average()
-        .orElse(0);
   }
 
   /** Pearson's of scores and lengths; absent where one of the two does not vary. */

@@ -4,6 +4,7 @@ import dev.troupe.rlhf.limits.Limits;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * One reward of a stage. A stage's rewards have names, by which metrics and errors know them, and
@@ -47,6 +48,18 @@ public sealed interface RewardConfig {
             .map(Map.Entry::getKey)
             .toList();
     return named.or(() -> judges.size() == 1 ? Optional.of(judges.get(0)) : Optional.empty());
+  }
+
+  /** Files that scores depend on, by the keys that name them. */
+  static Map<String, String> files(String section, Map<String, RewardConfig> rewards) {
+    Map<String, String> files = new TreeMap<>();
+    rewards.forEach(
+        (name, reward) -> {
+          if (reward instanceof JsonSchema json) {
+            files.put(section + "." + name + ".schema", json.schema());
+          }
+        });
+    return files;
   }
 
   private static Limits limits(double weight) {

@@ -109,7 +109,7 @@ public final class GrpoStage implements Stage<GrpoConfig> {
   private static TrainingData<Prompt> data(GrpoConfig config, StageInputs inputs) {
     return inputs.tasks(
         "grpo",
-        rewards(config, inputs),
+        List.of(rewards(config, inputs), guarding(config, inputs)),
         config.promptsPerIteration(),
         config.generation(),
         config.evaluation());
@@ -122,13 +122,19 @@ public final class GrpoStage implements Stage<GrpoConfig> {
         setting.policy(),
         setting.reward(),
         data(config, setting.inputs()),
-        rewards(config, setting.inputs()));
+        rewards(config, setting.inputs()),
+        guarding(config, setting.inputs()));
   }
 
   /** Made once and ended again, so that what is wrong with one is said before anything trains. */
   @Override
   public void check(GrpoConfig config, StageInputs inputs) {
     rewards(config, inputs).check();
+    guarding(config, inputs).check();
+  }
+
+  private static Rewards guarding(GrpoConfig config, StageInputs inputs) {
+    return inputs.rewards("grpo.guard.rewards", config.guard().rewards());
   }
 
   private static Rewards rewards(GrpoConfig config, StageInputs inputs) {
@@ -153,15 +159,8 @@ public final class GrpoStage implements Stage<GrpoConfig> {
   /** Schemas of rewards. */
   @Override
   public Map<String, String> files(GrpoConfig config) {
-    Map<String, String> files = new TreeMap<>();
-    config
-        .rewards()
-        .forEach(
-            (name, reward) -> {
-              if (reward instanceof RewardConfig.JsonSchema json) {
-                files.put("grpo.rewards." + name + ".schema", json.schema());
-              }
-            });
+    Map<String, String> files = new TreeMap<>(RewardConfig.files("grpo.rewards", config.rewards()));
+    files.putAll(RewardConfig.files("grpo.guard.rewards", config.guard().rewards()));
     return files;
   }
 

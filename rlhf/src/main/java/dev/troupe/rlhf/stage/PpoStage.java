@@ -16,7 +16,11 @@ import dev.troupe.rlhf.recipe.Recipe;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.StageResult;
 import dev.troupe.rlhf.recipe.TrainingData;
+import dev.troupe.rlhf.reward.RewardConfig;
+import dev.troupe.rlhf.reward.Rewards;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /** Proximal policy optimisation. */
@@ -105,12 +109,37 @@ public final class PpoStage implements Stage<PpoConfig> {
   }
 
   private PpoData data(PpoConfig config, StageInputs inputs) {
+    Optional<Rewards> guarding = guarding(config, inputs);
     TrainingData<Prompt> prompts =
-        inputs.prompts(
-            name(), config.promptsPerIteration(), config.generation(), config.evaluation());
+        guarding.isEmpty()
+            ? inputs.prompts(
+                name(), config.promptsPerIteration(), config.generation(), config.evaluation())
+            : inputs.tasks(
+                name(),
+                List.of(guarding.get()),
+                config.promptsPerIteration(),
+                config.generation(),
+                config.evaluation());
     List<SftExample> pretraining =
         config.policy().ptxCoefficient() > 0 ? inputs.pretraining() : List.of();
     return new PpoData(prompts, pretraining);
+  }
+
+  private static Optional<Rewards> guarding(PpoConfig config, StageInputs inputs) {
+    return config.guard().rewards().isEmpty()
+        ? Optional.empty()
+        : Optional.of(inputs.rewards("ppo.guard.rewards", config.guard().rewards()));
+  }
+
+  /** Made once and ended again, so that what is wrong with one is said before anything trains. */
+  @Override
+  public void check(PpoConfig config, StageInputs inputs) {
+    guarding(config, inputs).ifPresent(Rewards::check);
+  }
+
+  @Override
+  public Map<String, String> files(PpoConfig config) {
+    return RewardConfig.files("ppo.guard.rewards", config.guard().rewards());
   }
 
   @Override
@@ -119,7 +148,8 @@ public final class PpoStage implements Stage<PpoConfig> {
         config,
         new PpoStart(setting.policy(), setting.reward()),
         data(config, setting.inputs()),
-        setting.oracle());
+        setting.oracle(),
+        guarding(config, setting.inputs()));
   }
 
   @Override

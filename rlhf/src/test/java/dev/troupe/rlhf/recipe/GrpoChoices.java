@@ -6,6 +6,7 @@ import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.KlTerm;
 import dev.troupe.rlhf.loss.Ratio;
 import dev.troupe.rlhf.loss.Whitening;
+import dev.troupe.rlhf.reward.GuardConfig;
 import dev.troupe.rlhf.reward.PatternRule;
 import dev.troupe.rlhf.reward.RewardConfig;
 import java.util.List;
@@ -34,6 +35,7 @@ final class GrpoChoices {
   double learningRate = 2;
   int evaluateEvery = 0;
   BestConfig best = BestConfig.NONE;
+  GuardConfig guard = GuardConfig.of(GuardConfig.Act.OFF);
 
   static GrpoConfig.Advantages advantages(Baseline baseline, Scale scale) {
     return new GrpoConfig.Advantages(
@@ -76,6 +78,7 @@ final class GrpoChoices {
             TabularRecipes.optimizer(learningRate)),
         evaluateEvery,
         best,
+        guard,
         new EvaluationConfig(24, 3, generation));
   }
 }

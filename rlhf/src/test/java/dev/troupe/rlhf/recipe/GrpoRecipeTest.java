@@ -552,7 +552,8 @@ class GrpoRecipeTest {
         new ModelStart("tabular", Optional.empty()),
         new ModelStart("tabular", Optional.of("out/reward")),
         data(),
-        new Rewards("grpo.rewards", config.rewards(), (name, reward) -> right()));
+        new Rewards("grpo.rewards", config.rewards(), (name, reward) -> right()),
+        new Rewards("grpo.guard.rewards", config.guard().rewards(), (name, reward) -> right()));
   }
 
   private static TrainingData<Prompt> data() {

@@ -15,6 +15,7 @@ import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.port.Checkpoints;
+import dev.troupe.rlhf.reward.GuardConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -240,6 +241,7 @@ class RecipesTest {
             modern.critic(),
             0,
             BestConfig.NONE,
+            GuardConfig.of(GuardConfig.Act.OFF),
             modern.evaluation());
     PpoRecipe.Result result = ppo(config).run(context("ppo", observer, Checkpoints.NONE));
 
@@ -295,6 +297,7 @@ class RecipesTest {
             modern.critic(),
             0,
             BestConfig.NONE,
+            GuardConfig.of(GuardConfig.Act.OFF),
             modern.evaluation());
     assertThatThrownBy(() -> ppo(config))
         .hasMessage(

@@ -7,6 +7,7 @@ import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.port.Checkpoints;
+import dev.troupe.rlhf.reward.GuardConfig;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -325,6 +326,7 @@ class StepsTest {
                     critic,
                     0,
                     BestConfig.NONE,
+                    GuardConfig.of(GuardConfig.Act.OFF),
                     config.evaluation()))
         .hasMessage(
             "critic.warmup-iterations is 3, allowed: below iterations (3), or the policy learns"

@@ -14,6 +14,8 @@ import dev.troupe.rlhf.loss.RankedPair;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
 import dev.troupe.rlhf.loss.Whitening;
+import dev.troupe.rlhf.reward.GuardConfig;
+import dev.troupe.rlhf.reward.Rewards;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -105,6 +107,10 @@ final class TabularRecipes {
   }
 
   static PpoRecipe ppo(PpoConfig config, Optional<Oracle> oracle) {
+    return ppo(config, oracle, Optional.empty());
+  }
+
+  static PpoRecipe ppo(PpoConfig config, Optional<Oracle> oracle, Optional<Rewards> guarding) {
     List<Prompt> prompts = new ArrayList<>();
     for (int i = 0; i < 64; i++) {
       prompts.add(new Prompt("p" + i, "prompt " + i, TokenIds.of(1 + i % 2)));
@@ -112,7 +118,8 @@ final class TabularRecipes {
     TrainingData<Prompt> data =
         new TrainingData<>(prompts.subList(0, 16), prompts.subList(16, 64), Map.of());
     ModelStart reward = new ModelStart("tabular", Optional.of("out/reward"));
-    return new PpoRecipe(config, new PpoStart(BASE, reward), new PpoData(data, List.of()), oracle);
+    return new PpoRecipe(
+        config, new PpoStart(BASE, reward), new PpoData(data, List.of()), oracle, guarding);
   }
 
   static PpoConfig ppoConfig(int iterations) {
@@ -120,6 +127,11 @@ final class TabularRecipes {
   }
 
   static PpoConfig ppoConfig(int iterations, int evaluateEvery, BestConfig best) {
+    return ppoConfig(iterations, evaluateEvery, best, GuardConfig.of(GuardConfig.Act.OFF));
+  }
+
+  static PpoConfig ppoConfig(
+      int iterations, int evaluateEvery, BestConfig best, GuardConfig guard) {
     GenerationConfig generation = new GenerationConfig(6, 1, 0, 1, List.of());
     return new PpoConfig(
         iterations,
@@ -144,6 +156,7 @@ final class TabularRecipes {
             PpoConfig.Start.REWARD_MODEL, 0.2, 0, new TuningConfig.Full(), optimizer(0.01)),
         evaluateEvery,
         best,
+        guard,
         new EvaluationConfig(48, 3, generation));
   }
 

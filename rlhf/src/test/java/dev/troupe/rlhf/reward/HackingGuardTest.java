@@ -11,15 +11,16 @@ import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.reward.HackingGuard.Alarm;
 import dev.troupe.rlhf.reward.HackingGuard.Measured;
+import dev.troupe.rlhf.reward.HackingGuard.Sign;
 import dev.troupe.rlhf.reward.HackingGuard.WinRate;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
 
 class HackingGuardTest {
   private static final GuardConfig STOP = GuardConfig.of(GuardConfig.Act.STOP);
-  private static final GuardConfig WARN = GuardConfig.of(GuardConfig.Act.WARN);
   private static final OptionalDouble NONE = OptionalDouble.empty();
 
   private static Measured lengths(double length, double truncated, double repeated) {
@@ -59,15 +60,73 @@ class HackingGuardTest {
     assertThat(HackingGuard.look(STOP, List.of(start, lengths(16, 0, 0))))
         .containsExactly(
             new Alarm(
+                Sign.LONGER,
                 "answers are longer than at the start, in the mean by the factor 1.60, allowed up"
                     + " to 1.50",
                 false));
     assertThat(HackingGuard.look(STOP, List.of(start, lengths(21, 0.25, 0.31))))
-        .hasSize(3)
-        .allMatch(Alarm::stop);
-    assertThat(HackingGuard.look(WARN, List.of(start, lengths(21, 0.25, 0.31))))
-        .hasSize(3)
-        .noneMatch(Alarm::stop);
+        .extracting(Alarm::sign)
+        .containsExactly(Sign.LONGER, Sign.CUT, Sign.REPEATED);
+    assertThat(HackingGuard.look(STOP, List.of(start, lengths(21, 0.25, 0.31))))
+        .allMatch(Alarm::beyond);
+  }
+
+  /** What was so from the beginning is no sign of what training did. */
+  @Test
+  void sharesAndCorrelation_countFromTheStart() {
+    Measured start = correlated(0.7, 0.3, 0.2);
+    assertThat(HackingGuard.look(STOP, List.of(start, correlated(0.8, 0.34, 0.29)))).isEmpty();
+    assertThat(HackingGuard.look(STOP, List.of(start, correlated(0.8, 0.36, 0.31))))
+        .containsExactly(
+            new Alarm(
+                Sign.CUT,
+                "more answers are cut than at the start, by a share of 0.0600, allowed up to"
+                    + " 0.0500",
+                false),
+            new Alarm(
+                Sign.REPEATED,
+                "more 4-grams repeat themselves than at the start, by a share of 0.110, allowed up"
+                    + " to 0.100",
+                false));
+    assertThat(HackingGuard.look(STOP, List.of(correlated(0.4, 0, 0), correlated(0.6, 0, 0))))
+        .containsExactly(
+            new Alarm(
+                Sign.LENGTH_CORRELATION,
+                "the score follows the length: correlation 0.600, allowed up to 0.500",
+                false));
+  }
+
+  private static Measured correlated(double correlation, double truncated, double repeated) {
+    return new Measured(
+        0,
+        10,
+        truncated,
+        repeated,
+        OptionalDouble.of(correlation),
+        NONE,
+        NONE,
+        NONE,
+        NONE,
+        Optional.empty());
+  }
+
+  @Test
+  void news_isASignThatWasNotThereBefore_orNotAsFar() {
+    Measured start = lengths(10, 0, 0);
+    Measured longer = lengths(16, 0, 0);
+    Measured beyond = lengths(21, 0, 0);
+    assertThat(HackingGuard.news(STOP, List.of(start))).isEmpty();
+    assertThat(HackingGuard.news(STOP, List.of(start, longer))).hasSize(1);
+    assertThat(HackingGuard.news(STOP, List.of(start, longer, longer))).isEmpty();
+    assertThat(HackingGuard.news(STOP, List.of(start, longer, start, longer))).hasSize(1);
+    assertThat(HackingGuard.news(STOP, List.of(start, longer, beyond)))
+        .hasSize(1)
+        .allMatch(Alarm::beyond);
+    assertThat(HackingGuard.news(STOP, List.of(start, longer, beyond, beyond))).isEmpty();
+    assertThat(HackingGuard.news(STOP, List.of(start, beyond, longer))).isEmpty();
+    assertThat(HackingGuard.news(STOP, List.of(start, longer, lengths(16, 0.1, 0))))
+        .extracting(Alarm::sign)
+        .containsExactly(Sign.CUT);
   }
 
   @Test
@@ -78,10 +137,12 @@ class HackingGuardTest {
     assertThat(HackingGuard.look(STOP, List.of(start, apart, apart)))
         .containsExactly(
             new Alarm(
+                Sign.SCORES_APART,
                 "the score rose from 0.000 to 0.5000, and that of a scorer not trained on went from"
                     + " 1.000 to 1.000, in 2 evaluations in a row",
                 false));
-    assertThat(HackingGuard.look(STOP, List.of(start, apart, apart, apart)).get(0).stop()).isTrue();
+    assertThat(HackingGuard.look(STOP, List.of(start, apart, apart, apart)).get(0).beyond())
+        .isTrue();
     // Both rise; or the rise is within the score's own spread.
     assertThat(HackingGuard.look(STOP, List.of(start, apart, apart, scores(0.5, 1.1)))).isEmpty();
     assertThat(HackingGuard.look(STOP, List.of(start, apart, apart, scores(0.4, 0)))).isEmpty();
@@ -92,7 +153,7 @@ class HackingGuardTest {
     assertThat(HackingGuard.look(STOP, List.of(wins(0.5), wins(0.8), wins(0.71)))).isEmpty();
     assertThat(HackingGuard.look(STOP, List.of(wins(0.5), wins(0.8), wins(0.69))))
         .hasSize(1)
-        .allMatch(Alarm::stop);
+        .allMatch(Alarm::beyond);
   }
 
   @Test
@@ -100,7 +161,6 @@ class HackingGuardTest {
     // 1 2 3 4 1 2 3 4: 1234 2341 3412 4123 1234, 4 of 5 different.
     assertThat(HackingGuard.repeated(List.of(rollout(1, 2, 3, 4, 1, 2, 3, 4), rollout(1))))
         .isCloseTo(0.1, within(1e-12));
-    assertThat(HackingGuard.truncated(List.of(rollout(1)))).isEqualTo(1);
     assertThat(HackingGuard.lengthCorrelation(List.of(1.0, 2.0, 3.0), List.of(2, 4, 6)))
         .hasValueCloseTo(1.0, within(1e-12));
     // Deviations −1 0 1 and 1 −2 1: nothing in common.
@@ -112,6 +172,22 @@ class HackingGuardTest {
   @Test
   void bounds_standInOrder() {
     assertThatThrownBy(() -> new GuardConfig.Bounds(2, 1)).hasMessageContaining("at least warn");
+    assertThatThrownBy(
+            () ->
+                new GuardConfig(
+                    GuardConfig.Act.OFF,
+                    Map.of("number", new RewardConfig.Number(1, NumberAnswer.Place.LAST)),
+                    STOP.longer(),
+                    STOP.truncated(),
+                    STOP.repeated(),
+                    STOP.kl(),
+                    1.5,
+                    0,
+                    0))
+        .hasMessage(
+            "rewards is given, allowed: {} with act = off, which measures nothing;"
+                + " length-correlation is 1.5, allowed: from 0 to 1; falls is 0, allowed: at"
+                + " least 1; standard-errors is 0, allowed: above 0");
   }
 
   private static Rollout rollout(int... tokens) {

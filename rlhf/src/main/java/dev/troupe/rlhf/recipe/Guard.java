@@ -1,0 +1,113 @@
+package dev.troupe.rlhf.recipe;
+
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.rlhf.port.Score;
+import dev.troupe.rlhf.port.Scorer;
+import dev.troupe.rlhf.reward.GuardConfig;
+import dev.troupe.rlhf.reward.HackingGuard;
+import dev.troupe.rlhf.reward.HackingGuard.Alarm;
+import dev.troupe.rlhf.reward.HackingGuard.Measured;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
+
+/**
+ * The {@link HackingGuard} at a stage's measurements on the held-out prompts. Off, it measures
+ * nothing.
+ *
+ * @param scorer of the rewards that are never trained on, where there are some
+ */
+record Guard(GuardConfig config, Optional<Scorer> scorer) {
+  static final Guard OFF = new Guard(GuardConfig.of(GuardConfig.Act.OFF), Optional.empty());
+
+  /**
+   * What it found at a measurement.
+   *
+   * @param history for the next, that at the start first
+   * @param alarms that are new
+   * @param stop whether the stage is to end
+   */
+  record Look(List<Measured> history, List<Alarm> alarms, boolean stop) {}
+
+  /**
+   * Further measures of answers, for their {@link Evaluation}.
+   *
+   * @param scores one per answer, NaN for one without; empty without a scorer
+   */
+  Map<String, Double> measures(List<Rollout> rollouts, List<Double> scores) {
+    Map<String, Double> metrics = new TreeMap<>();
+    if (!config.isOn()) {
+      return metrics;
+    }
+    metrics.put("repeatedFraction", HackingGuard.repeated(rollouts));
+    List<Integer> scored =
+        IntStream.range(0, scores.size()).filter(i -> !scores.get(i).isNaN()).boxed().toList();
+    List<Double> values = scored.stream().map(scores::get).toList();
+    HackingGuard.lengthCorrelation(
+            values, scored.stream().map(i -> rollouts.get(i).length()).toList())
+        .ifPresent(found -> metrics.put("lengthCorrelation", found));
+    deviation(values).ifPresent(found -> metrics.put("scoreDeviation", found));
+    scorer.ifPresent(
+        judge -> {
+          List<Score> found = Await.on(judge.score(rollouts));
+          ScoreParts.of(found, Optional.empty())
+              .forEach((name, value) -> metrics.put(Evaluation.named(name, "guard"), value));
+          double unscored = found.stream().filter(Score.Unscored.class::isInstance).count();
+          metrics.put("guardUnscoredFraction", unscored / found.size());
+        });
+    return metrics;
+  }
+
+  private static OptionalDouble deviation(List<Double> values) {
+    double mean = values.stream().mapToDouble(Double::doubleValue).average().orElse(0);
+    OptionalDouble variance = values.stream().mapToDouble(v -> (v - mean) * (v - mean)).average();
+    return variance.isPresent()
+        ? OptionalDouble.of(Math.sqrt(variance.getAsDouble()))
+        : OptionalDouble.empty();
+  }
+
+  /**
+   * Looks at a measurement.
+   *
+   * @param earlier what it saw before; empty before the first
+   */
+  Look look(List<Measured> earlier, long step, Evaluation start, Evaluation now) {
+    if (!config.isOn()) {
+      return new Look(earlier, List.of(), false);
+    }
+    List<Measured> history = new ArrayList<>(earlier);
+    if (history.isEmpty()) {
+      history.add(measured(0, start, Optional.empty()));
+    }
+    history.add(measured(step, now, now.winRateOver(start)));
+    List<Alarm> alarms = HackingGuard.news(config, history);
+    boolean stop = config.act() == GuardConfig.Act.STOP && alarms.stream().anyMatch(Alarm::beyond);
+    return new Look(List.copyOf(history), alarms, stop);
+  }
+
+  private static Measured measured(long step, Evaluation now, Optional<Proportion> wins) {
+    Map<String, Double> metrics = now.metrics();
+    return new Measured(
+        step,
+        metrics.get("responseLength"),
+        1 - metrics.get("endedFraction"),
+        metrics.get("repeatedFraction"),
+        optional(metrics.get("lengthCorrelation")),
+        optional(metrics.get("kl")),
+        optional(metrics.get("score")),
+        optional(metrics.get("scoreDeviation")),
+        optional(metrics.get("guardScore")),
+        wins.map(
+            rate ->
+                new HackingGuard.WinRate(
+                    rate.share(), Math.sqrt(rate.share() * (1 - rate.share()) / rate.total()))));
+  }
+
+  private static OptionalDouble optional(Double value) {
+    return value == null ? OptionalDouble.empty() : OptionalDouble.of(value);
+  }
+}
