@@ -66,7 +66,7 @@ REF = drawn(0.4, LOGPS)
 ADVANTAGES = torch.tensor([1.0, -0.5, -1.5, 0.75], dtype=torch.float64)
 
 
-def policy(loss_type, level="token", low=0.2, high=0.2, delta=None, beta=0.0, limit=8, **arguments):
+def policy(loss_type, level="token", low=0.2, high=0.2, delta=None, beta=0.0, corrected=False, limit=8, **arguments):
     logps = LOGPS.clone().requires_grad_()
     trainer = Anything(
         _get_per_token_logps_and_entropies=lambda *a, **k: (logps, torch.zeros_like(logps), None),
@@ -75,7 +75,7 @@ def policy(loss_type, level="token", low=0.2, high=0.2, delta=None, beta=0.0, li
         off_policy_mask_threshold=None,
         importance_sampling_level=level,
         beta=beta,
-        args=Anything(delta=delta, use_bias_correction_kl=False, steps_per_generation=1, **arguments),
+        args=Anything(delta=delta, use_bias_correction_kl=corrected, steps_per_generation=1, **arguments),
         loss_type=loss_type,
         epsilon_low=low,
         epsilon_high=high,
@@ -244,6 +244,8 @@ def orpo():
 CASES = {
     "grpo": policy("grpo"),
     "grpo-kl": policy("grpo", beta=0.3),
+    "grpo-kl-corrected": policy("grpo", beta=0.3, corrected=True),
+    "dapo-kl-corrected": policy("dapo", high=0.28, beta=0.3, corrected=True),
     "dapo": policy("dapo", high=0.28),
     "dapo-two-sided": policy("dapo", delta=1.3, high=0.28),
     "dr-grpo": policy("dr_grpo"),

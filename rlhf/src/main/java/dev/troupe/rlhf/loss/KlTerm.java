@@ -23,7 +23,14 @@ public record KlTerm(double coefficient, Kl estimator, Gradient gradient) {
      * d for every estimator: the gradient of the divergence itself, in expectation over the
      * policy's own samples (k2's; verl's "k1+" and "k3+"). The estimator is what is reported.
      */
-    DIVERGENCE
+    DIVERGENCE,
+    /**
+     * The estimate times ρ, the ratio to the policy that sampled, differentiated as a whole
+     * (DeepSeek-V3.2, 2025, arXiv:2512.02556; TRL's {@code use_bias_correction_kl}): the gradient
+     * of the divergence in expectation over what the older policy sampled. With ρ = 1 it is d for
+     * k3 and d + 1 for k1, which is the same in expectation. k2's would be neither.
+     */
+    CORRECTED
   }
 
   public KlTerm {
@@ -34,13 +41,35 @@ public record KlTerm(double coefficient, Kl estimator, Gradient gradient) {
               + " policy to nothing; choose k2 or k3, the gradient of the divergence, or put the KL"
               + " penalty into the reward");
     }
+    if (coefficient > 0 && estimator == Kl.K2 && gradient == Gradient.CORRECTED) {
+      throw new IllegalArgumentException(
+          "k2 times the ratio has not the gradient of the divergence in expectation; choose k1 or"
+              + " k3");
+    }
   }
 
-  /** d term / d logprob of one token, before the coefficient. */
-  double slope(double logprob, double refLogprob) {
+  /**
+   * One token's term, before the coefficient.
+   *
+   * @param difference d
+   * @param rho ratio to the policy that sampled
+   */
+  double value(double difference, double rho) {
+    double estimate = estimator.estimate(difference, 0);
+    return gradient == Gradient.CORRECTED ? rho * estimate : estimate;
+  }
+
+  /** Its derivative by d, which is that by the token's log-probability where ρ is constant. */
+  double slope(double difference, double rho) {
     return switch (gradient) {
-      case ESTIMATE -> estimator.slope(logprob, refLogprob);
-      case DIVERGENCE -> Kl.K2.slope(logprob, refLogprob);
+      case ESTIMATE -> estimator.slope(difference, 0);
+      case DIVERGENCE -> Kl.K2.slope(difference, 0);
+      case CORRECTED -> rho * estimator.slope(difference, 0);
     };
+  }
+
+  /** What is added to that since ρ depends on the token's log-probability too. */
+  double slopeByRatio(double difference, double rho) {
+    return gradient == Gradient.CORRECTED ? rho * estimator.estimate(difference, 0) : 0;
   }
 }

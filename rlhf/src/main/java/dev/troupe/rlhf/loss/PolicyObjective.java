@@ -52,6 +52,15 @@ public record PolicyObjective(
               + averaging
               + ", which would count a sequence once per token; choose SEQUENCE");
     }
+    if (ratio != Ratio.TOKEN
+        && kl.coefficient() > 0
+        && kl.gradient() == KlTerm.Gradient.CORRECTED) {
+      throw new IllegalArgumentException(
+          "the KL term is corrected by the ratio of each token, and the ratio is one of a whole"
+              + " sequence ("
+              + ratio
+              + "); choose TOKEN, or another gradient of the KL term");
+    }
   }
 
   /** PPO: one clip for both sides, ratios of tokens, no KL term. */
@@ -149,7 +158,7 @@ public record PolicyObjective(
     for (int t = 0; t < reads; t++) {
       gradient[t] += shared;
     }
-    addKl(example, output.logprobs(), weight, share, gradient, sums);
+    addKl(example, output.logprobs(), logRatios, weight, share, gradient, sums);
     return new TokenGradients(
         floats(gradient), entropyGradient(output, weight, share, sums), Floats.EMPTY);
   }
@@ -175,6 +184,7 @@ public record PolicyObjective(
   private void addKl(
       PolicyExample example,
       Floats logprobs,
+      double[] logRatios,
       double weight,
       double share,
       double[] gradient,
@@ -186,11 +196,14 @@ public record PolicyObjective(
     for (int t = 0; t < gradient.length; t++) {
       double difference = (double) logprobs.get(t) - example.refLogprobs().get(t);
       double guarded = guard(difference);
-      double estimate = kl.estimator().estimate(guarded, 0);
-      sums.klLoss += weight * estimate;
-      sums.refKl += share * estimate;
-      gradient[t] +=
-          guarded == difference ? weight * kl.coefficient() * kl.slope(difference, 0) : 0;
+      double guardedRatio = guard(logRatios[t]);
+      double rho = Math.exp(guardedRatio);
+      double value = kl.value(guarded, rho);
+      sums.klLoss += weight * value;
+      sums.refKl += share * value;
+      double slope = guarded == difference ? kl.slope(difference, rho) : 0;
+      slope += guardedRatio == logRatios[t] ? kl.slopeByRatio(guarded, rho) : 0;
+      gradient[t] += weight * kl.coefficient() * slope;
     }
   }
 

@@ -4,6 +4,7 @@ import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.GroupAdvantages;
 import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.KlTerm;
+import dev.troupe.rlhf.loss.Ratio;
 import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.reward.GuardConfig;
 import dev.troupe.rlhf.reward.RewardConfig;
@@ -132,6 +133,16 @@ public record GrpoConfig(
             kl.coefficient() == 0 || learn instanceof Learn.PolicyGradient,
             "0, unless learn.type is policy-gradient",
             "learn.type")
+        .condition(
+            "kl.gradient",
+            lower(kl.gradient()),
+            kl.term().coefficient() == 0
+                || kl.gradient() != KlTerm.Gradient.CORRECTED
+                || !(learn instanceof Learn.PolicyGradient gradient)
+                || gradient.ratio() == Ratio.TOKEN,
+            "estimate or divergence, unless learn.ratio is token: it is corrected by each token's"
+                + " ratio",
+            "learn.ratio")
         .condition(
             "teacher.model",
             teacher.model().orElse("null"),
@@ -335,6 +346,17 @@ public record GrpoConfig(
                   || gradient != KlTerm.Gradient.ESTIMATE,
               "k2 or k3 in the loss: k1's own gradient is 0 in expectation and holds the policy to"
                   + " nothing; or gradient = divergence, or placement = reward",
+              "placement",
+              "gradient")
+          .condition(
+              "estimator",
+              lower(estimator),
+              coefficient == 0
+                  || placement == Placement.REWARD
+                  || estimator != Kl.K2
+                  || gradient != KlTerm.Gradient.CORRECTED,
+              "k1 or k3 with gradient = corrected: k2 times the ratio has not the gradient of the"
+                  + " divergence",
               "placement",
               "gradient")
           .verify();

@@ -86,6 +86,15 @@ class ObjectivePropertyTest {
                 Averaging.GLOBAL_TOKEN,
                 20)));
     cases.add(
+        policyCase(
+            new PolicyObjective(
+                Ratio.TOKEN,
+                clipHigher,
+                new KlTerm(.3, Kl.K3, KlTerm.Gradient.CORRECTED),
+                0,
+                Averaging.SEQUENCE,
+                20)));
+    cases.add(
         new Case<>(
             "reward last token",
             new RewardObjective(RewardObjective.Kind.LAST_TOKEN, .01),

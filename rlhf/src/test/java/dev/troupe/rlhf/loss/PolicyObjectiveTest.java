@@ -187,7 +187,10 @@ class PolicyObjectiveTest {
     "K2, ESTIMATE, .02, .2",
     "K2, DIVERGENCE, .02, .2",
     "K3, ESTIMATE, .018731, .181269",
-    "K3, DIVERGENCE, .018731, .2"
+    "K3, DIVERGENCE, .018731, .2",
+    // ρ is 1 here, and its own derivative adds the estimate: d + 1, and .018731 + .181269.
+    "K1, CORRECTED, .2, 1.2",
+    "K3, CORRECTED, .018731, .2"
   })
   void klTerm_everyEstimator_hasItsValueAndGradient(
       Kl estimator, KlTerm.Gradient gradient, double value, double slope) {
@@ -209,6 +212,79 @@ class PolicyObjectiveTest {
   void klTerm_k1OfTheEstimate_isRefused() {
     assertThatThrownBy(() -> new KlTerm(.1, Kl.K1, KlTerm.Gradient.ESTIMATE))
         .hasMessageContaining("k1 as a term of the loss has a gradient that is 0 in expectation");
+  }
+
+  @Test
+  void klTerm_corrected_whatItCannotCorrect_isRefused() {
+    assertThatThrownBy(() -> new KlTerm(.1, Kl.K2, KlTerm.Gradient.CORRECTED))
+        .hasMessageContaining("choose k1 or k3");
+    KlTerm term = new KlTerm(.1, Kl.K3, KlTerm.Gradient.CORRECTED);
+    assertThatThrownBy(
+            () -> new PolicyObjective(Ratio.SEQUENCE_MEAN, PPO, term, 0, Averaging.SEQUENCE, 20))
+        .hasMessageContaining("corrected by the ratio of each token");
+  }
+
+  /**
+   * Of all of the older policy's outcomes, μ: the corrected term's gradient by a logit is that of
+   * KL(π ‖ ref), the plain one's is not.
+   */
+  @Test
+  void klTerm_corrected_isTheDivergencesGradient_overAnOlderPolicysSamples() {
+    double[] logits = {0.3, -0.4, 0.1};
+    double[] mu = {0.2, 0.5, 0.3};
+    double[] ref = {0.3, 0.3, 0.4};
+    double[] pi = softmax(logits);
+    double step = 1e-5;
+    for (int v = 0; v < logits.length; v++) {
+      double[] up = logits.clone();
+      double[] down = logits.clone();
+      up[v] += step;
+      down[v] -= step;
+      double expected = (divergence(softmax(up), ref) - divergence(softmax(down), ref)) / 2 / step;
+      double corrected = 0;
+      double plain = 0;
+      for (int a = 0; a < mu.length; a++) {
+        double byLogit = (a == v ? 1 : 0) - pi[v];
+        corrected += mu[a] * klSlope(KlTerm.Gradient.CORRECTED, pi[a], mu[a], ref[a]) * byLogit;
+        plain += mu[a] * klSlope(KlTerm.Gradient.ESTIMATE, pi[a], mu[a], ref[a]) * byLogit;
+      }
+      // Log-probabilities are floats.
+      assertThat(corrected).isCloseTo(expected, within(1e-6));
+      assertThat(Math.abs(plain - expected)).isGreaterThan(1e-4);
+    }
+  }
+
+  private static double klSlope(KlTerm.Gradient gradient, double pi, double mu, double ref) {
+    float logprob = (float) Math.log(pi);
+    PolicyExample example =
+        new PolicyExample(
+            Samples.sequence(1),
+            Floats.of((float) Math.log(mu)),
+            Floats.of(0),
+            Floats.of((float) Math.log(ref)),
+            1);
+    return new PolicyObjective(
+            Ratio.TOKEN, PPO, new KlTerm(1, Kl.K3, gradient), 0, Averaging.GLOBAL_TOKEN, 20)
+        .evaluate(
+            List.of(example), List.of(List.of(Samples.logprobs(logprob))), new BatchTotals(1, 1))
+        .gradients()
+        .get(0)
+        .get(0)
+        .logprobs()
+        .get(0);
+  }
+
+  private static double[] softmax(double[] logits) {
+    double sum = Arrays.stream(logits).map(Math::exp).sum();
+    return Arrays.stream(logits).map(z -> Math.exp(z) / sum).toArray();
+  }
+
+  private static double divergence(double[] pi, double[] ref) {
+    double sum = 0;
+    for (int a = 0; a < pi.length; a++) {
+      sum += pi[a] * Math.log(pi[a] / ref[a]);
+    }
+    return sum;
   }
 
   @Test

@@ -84,6 +84,17 @@ class TrlLossesTest {
     Map<String, PolicyObjective> policies = new LinkedHashMap<>();
     policies.put("grpo", sequences(Ratio.TOKEN, ppo, KlTerm.NONE));
     policies.put("grpo-kl", sequences(Ratio.TOKEN, ppo, k3));
+    KlTerm corrected = new KlTerm(.3, Kl.K3, KlTerm.Gradient.CORRECTED);
+    policies.put("grpo-kl-corrected", sequences(Ratio.TOKEN, ppo, corrected));
+    policies.put(
+        "dapo-kl-corrected",
+        new PolicyObjective(
+            Ratio.TOKEN,
+            new Surrogate.Clip(.2, .28, OptionalDouble.empty()),
+            corrected,
+            0,
+            Averaging.GLOBAL_TOKEN,
+            20));
     policies.put("dapo", tokens(new Surrogate.Clip(.2, .28, OptionalDouble.empty())));
     policies.put("dapo-two-sided", tokens(new Surrogate.Clip(.2, .28, OptionalDouble.of(1.3))));
     policies.put("dr-grpo", sequences(Ratio.TOKEN, ppo, KlTerm.NONE));

@@ -78,6 +78,30 @@ class GrpoConfigTest {
   }
 
   @Test
+  void theCorrectedKl_wantsTheRatioOfTokens_andAnEstimatorThatItCorrects() {
+    assertThatThrownBy(
+            () ->
+                new GrpoConfig.Reference(
+                    0.1, GrpoConfig.Placement.LOSS, Kl.K2, KlTerm.Gradient.CORRECTED))
+        .hasMessage(
+            "estimator is k2, allowed: k1 or k3 with gradient = corrected: k2 times the ratio has"
+                + " not the gradient of the divergence");
+    refused(
+        choices -> {
+          choices.kl =
+              new GrpoConfig.Reference(
+                  0.1, GrpoConfig.Placement.LOSS, Kl.K3, KlTerm.Gradient.CORRECTED);
+          choices.learn =
+              GrpoChoices.gradient(
+                  Ratio.SEQUENCE_MEAN,
+                  new SurrogateConfig.Clip(0.1, 0.1, Optional.empty()),
+                  Learn.Mean.ANSWER);
+        },
+        "kl.gradient is corrected, allowed: estimate or divergence, unless learn.ratio is token: it"
+            + " is corrected by each token's ratio");
+  }
+
+  @Test
   void aRatioOfWholeAnswers_wantsTheirMean() {
     assertThatThrownBy(
             () ->
