@@ -180,6 +180,7 @@ class GrpoRecipeParityTest {
         ANSWERS,
         PASSES,
         1,
+        0,
         Map.of("given", new RewardConfig.Number(1, NumberAnswer.Place.LAST)),
         Optional.empty(),
         generation,

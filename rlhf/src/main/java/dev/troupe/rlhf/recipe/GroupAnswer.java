@@ -4,6 +4,7 @@ import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.rlhf.loss.Kl;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -11,9 +12,11 @@ import java.util.Optional;
  *
  * @param score as the scorer gave it; absent where there is none to ask
  * @param shaped what is left of it for its length
- * @param logprobs of the response as training computes them before this round
+ * @param logprobs of the response as training computes them before this round: those of the
+ *     proximal policy
  * @param refLogprobs of what the policy started from, where the algorithm has a reference
  * @param teacherLogprobs of the teacher, where there is one
+ * @param again whether an earlier round gave it, whose books it is in
  */
 record GroupAnswer(
     String sample,
@@ -22,7 +25,8 @@ record GroupAnswer(
     double shaped,
     Floats logprobs,
     Optional<Floats> refLogprobs,
-    Optional<Floats> teacherLogprobs) {
+    Optional<Floats> teacherLogprobs,
+    boolean again) {
   boolean truncated() {
     return rollout.finish() == FinishReason.LENGTH;
   }
@@ -42,6 +46,33 @@ record GroupAnswer(
   }
 
   GroupAnswer seen(Floats own, Optional<Floats> ref, Optional<Floats> teacher) {
-    return new GroupAnswer(sample, rollout, score, shaped, own, ref, teacher);
+    return new GroupAnswer(sample, rollout, score, shaped, own, ref, teacher, again);
+  }
+
+  /** For a later round. */
+  GroupAnswer forLater() {
+    Rollout bare =
+        new Rollout(
+            rollout.prompt().bare(),
+            rollout.response(),
+            rollout.text(),
+            rollout.logprobs(),
+            rollout.finish(),
+            rollout.adapterVersion(),
+            rollout.episode());
+    return new GroupAnswer(
+        sample, bare, score, shaped, logprobs, refLogprobs, teacherLogprobs, true);
+  }
+
+  /** Leaves it out, and enters that where it was not entered before. */
+  void drop(Ledger ledger, String reason) {
+    if (!again) {
+      ledger.dropped(sample, reason);
+    }
+  }
+
+  /** For the books; empty where they were made before. */
+  List<String> samples() {
+    return again ? List.of() : List.of(sample);
   }
 }

@@ -96,9 +96,9 @@ record GroupLessons<E extends Example>(Objective<E> objective, List<List<GroupLe
         GroupAnswer answer = groups.get(g).get(i);
         OptionalDouble advantage = advantages.get(g).get(i);
         if (advantage.isEmpty()) {
-          ledger.dropped(answer.sample(), ALONE);
+          answer.drop(ledger, ALONE);
         } else if (answer.truncated() && config.length().leaveOutTruncated()) {
-          ledger.dropped(answer.sample(), TRUNCATED);
+          answer.drop(ledger, TRUNCATED);
         } else {
           answers.add(answer);
           perToken.add(credited(config, answer, advantage.getAsDouble()));
@@ -129,7 +129,7 @@ record GroupLessons<E extends Example>(Objective<E> objective, List<List<GroupLe
             };
         group.add(
             new GroupLesson<>(
-                List.of(answer.sample()),
+                answer.samples(),
                 new PolicyExample(
                     answer.rollout().sequence(),
                     answer.logprobs(),
@@ -138,7 +138,7 @@ record GroupLessons<E extends Example>(Objective<E> objective, List<List<GroupLe
                         ? answer.refLogprobs().orElseThrow()
                         : Floats.EMPTY,
                     length),
-                List.of(experience(answer, Optional.of(advantage)))));
+                answer.again() ? List.of() : List.of(experience(answer, Optional.of(advantage)))));
       }
       lessons.add(group);
     }

@@ -141,7 +141,8 @@ record GroupRound(
               value.map(it -> shaped(it, rollout)).orElse(0.0),
               rollout.logprobs(),
               Optional.empty(),
-              Optional.empty()));
+              Optional.empty(),
+              false));
     }
 
     /** What an answer's length leaves of its score. */

@@ -30,6 +30,7 @@ import java.util.TreeMap;
  *     with the data's answer or runs its tests, where there is one alone
  * @param epochs passes over a round's answers
  * @param minibatches optimiser steps per pass; groups stay whole
+ * @param reuse earlier rounds whose answers are learned from again beside a round's own
  * @param evaluateEvery rounds between measurements on the held-out prompts, 0 for none; they are
  *     always measured before and after
  * @param best which state of the policy is the result, by score or rule-satisfied
@@ -41,6 +42,7 @@ public record GrpoConfig(
     int answersPerPrompt,
     int epochs,
     int minibatches,
+    int reuse,
     Map<String, RewardConfig> rewards,
     Optional<String> right,
     GenerationConfig generation,
@@ -87,6 +89,23 @@ public record GrpoConfig(
             minibatches >= 1 && promptsPerIteration % minibatches == 0,
             "a divisor of prompts-per-iteration (" + promptsPerIteration + "): groups stay whole",
             "prompts-per-iteration")
+        .atLeast("reuse", reuse, 0)
+        .condition(
+            "reuse",
+            reuse,
+            reuse <= 0
+                || (learn instanceof Learn.PolicyGradient gradient
+                    && gradient.ratio() == Ratio.TOKEN),
+            "0, unless learn.type is policy-gradient with learn.ratio = token: what an older policy"
+                + " sampled is weighted token by token",
+            "learn.type",
+            "learn.ratio")
+        .condition(
+            "policy.importance-cap",
+            "null",
+            reuse <= 0 || policy.importanceCap().isPresent(),
+            "a number with reuse above 0: an older policy sampled",
+            "reuse")
         .condition(
             "generation.temperature",
             generation.temperature(),
@@ -190,9 +209,14 @@ public record GrpoConfig(
     return RewardConfig.needModel(rewards) || RewardConfig.needModel(guard.rewards());
   }
 
-  /** Answers learned from per round when none is left out. */
+  /** Answers given per round when none is asked for anew. */
   public int answersPerIteration() {
     return promptsPerIteration * answersPerPrompt;
+  }
+
+  /** Answers of an optimiser step, at most. */
+  public long answersPerUpdate() {
+    return (long) answersPerIteration() * (1 + reuse) / minibatches;
   }
 
   /** Optimiser steps when no group is left out. */
@@ -415,7 +439,7 @@ public record GrpoConfig(
    * The policy's weights.
    *
    * @param importanceCap largest importance weight of a token sampled in other numbers than
-   *     training's; absent for no such weights
+   *     training's, or by an older policy; absent for no such weights
    * @param emaDecay keeps a moving average of the policy's weights, saved under ema/
    */
   public record Policy(

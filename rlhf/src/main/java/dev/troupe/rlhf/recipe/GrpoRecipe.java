@@ -28,7 +28,8 @@ import java.util.function.Function;
  * Group-relative policy optimisation (Shao et al. 2024, arXiv:2402.03300) and its family: answer
  * each prompt several times, score the answers, learn from how they compare. No critic, and a
  * reference only where something is held to it. Best of n, online DPO and on-policy distillation go
- * the same way round and learn by another loss. Leaves out reuse of older answers.
+ * the same way round and learn by another loss. Answers of earlier rounds may be learned from
+ * again, as decoupled PPO does (Hilton et al. 2022, arXiv:2110.00641).
  */
 public final class GrpoRecipe implements Recipe {
   private final GrpoConfig config;
@@ -146,6 +147,7 @@ public final class GrpoRecipe implements Recipe {
    *
    * @param next where the next round's prompts begin in the endless row of epochs
    * @param guarded measurements that the guard has seen
+   * @param earlier groups of the rounds before that are to be learned from again, the newest last
    */
   public record State(
       Progress progress,
@@ -155,7 +157,8 @@ public final class GrpoRecipe implements Recipe {
       long groups,
       long constantGroups,
       Evaluation before,
-      List<HackingGuard.Measured> guarded) {}
+      List<HackingGuard.Measured> guarded,
+      List<List<List<GroupAnswer>>> earlier) {}
 
   @Override
   public int totalSteps() {
@@ -212,7 +215,12 @@ public final class GrpoRecipe implements Recipe {
             phases.time(
                 "score", () -> roles.seen(round.groups(), !context.numerics().samplesAsItTrains()));
         // 3. Advantages from how the answers to one prompt compare.
-        GroupLessons<?> lessons = GroupLessons.of(config, groups, ledger);
+        List<List<List<GroupAnswer>>> earlier = state.earlier();
+        List<List<GroupAnswer>> all = new ArrayList<>(groups);
+        phases
+            .time("score", () -> roles.again(earlier.stream().flatMap(List::stream).toList()))
+            .forEach(all::add);
+        GroupLessons<?> lessons = GroupLessons.of(config, all, ledger);
         // 4. Learn: epochs of minibatches.
         Learning before = state.progress().learning();
         boolean solved = solved(round);
@@ -234,9 +242,13 @@ public final class GrpoRecipe implements Recipe {
         metrics.putAll(describe(round, answers));
         metrics.putAll(ScoreParts.of(round.scores(), judge.rule()));
         kl.ifPresent(mean -> metrics.put("kl", mean));
-        if (!context.numerics().samplesAsItTrains()) {
-          RolloutGap.ofAnswers(answers, config.policy().importanceCap())
+        if (!context.numerics().samplesAsItTrains() || config.reuse() > 0) {
+          List<GroupAnswer> weighted = all.stream().flatMap(List::stream).toList();
+          RolloutGap.ofAnswers(weighted, config.policy().importanceCap())
               .ifPresent(gap -> metrics.putAll(gap.metrics()));
+        }
+        if (config.reuse() > 0) {
+          metrics.put("reusedFraction", reused(all));
         }
         metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("generate")));
         Guard.Look look = new Guard.Look(state.guarded(), List.of(), false);
@@ -260,7 +272,8 @@ public final class GrpoRecipe implements Recipe {
                 state.groups() + round.asked(),
                 state.constantGroups() + round.constant(),
                 state.before(),
-                look.history());
+                look.history(),
+                remembered(earlier, groups));
 
         // 6. Step boundary: report, checkpoint, stop when asked.
         context
@@ -311,7 +324,28 @@ public final class GrpoRecipe implements Recipe {
         0,
         0,
         evaluate(roles, opened, guard, context.seed()),
+        List.of(),
         List.of());
+  }
+
+  /** The newest rounds. */
+  private List<List<List<GroupAnswer>>> remembered(
+      List<List<List<GroupAnswer>>> earlier, List<List<GroupAnswer>> groups) {
+    if (config.reuse() == 0) {
+      return List.of();
+    }
+    List<List<List<GroupAnswer>>> rounds = new ArrayList<>(earlier);
+    rounds.add(
+        groups.stream().map(group -> group.stream().map(GroupAnswer::forLater).toList()).toList());
+    return List.copyOf(rounds.subList(Math.max(0, rounds.size() - config.reuse()), rounds.size()));
+  }
+
+  private static double reused(List<List<GroupAnswer>> groups) {
+    return groups.stream()
+        .flatMap(List::stream)
+        .mapToDouble(answer -> answer.again() ? 1 : 0)
+        .average()
+        .orElse(0);
   }
 
   private static String told(long iteration, String reason, String detail) {

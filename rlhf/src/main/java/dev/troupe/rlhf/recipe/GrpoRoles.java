@@ -10,6 +10,7 @@ import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.port.Role;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -139,6 +140,29 @@ record GrpoRoles(
                 trained,
                 ref.map(all -> all.get(i).logprobs()),
                 taught.map(all -> all.get(i).logprobs())));
+      }
+      seen.add(answers);
+    }
+    return seen;
+  }
+
+  /**
+   * Answers of an older policy with what the policy says of their tokens now: it is the proximal
+   * policy of this round (Hilton et al. 2022, arXiv:2110.00641). What the others say stays.
+   */
+  List<List<GroupAnswer>> again(List<List<GroupAnswer>> groups) {
+    List<Sequence> sequences =
+        groups.stream().flatMap(List::stream).map(a -> a.rollout().sequence()).toList();
+    if (sequences.isEmpty()) {
+      return groups;
+    }
+    Iterator<TokenOutputs> now = Await.on(logprobs(policy, sequences)).iterator();
+    List<List<GroupAnswer>> seen = new ArrayList<>();
+    for (List<GroupAnswer> group : groups) {
+      List<GroupAnswer> answers = new ArrayList<>();
+      for (GroupAnswer answer : group) {
+        answers.add(
+            answer.seen(now.next().logprobs(), answer.refLogprobs(), answer.teacherLogprobs()));
       }
       seen.add(answers);
     }

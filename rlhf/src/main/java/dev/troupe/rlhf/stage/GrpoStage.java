@@ -68,7 +68,7 @@ public final class GrpoStage implements Stage<GrpoConfig> {
                     "policy.tuning",
                     config.policy().tuning(),
                     config.policy().optimizer(),
-                    (long) config.answersPerIteration() / config.minibatches()))
+                    config.answersPerUpdate()))
             .answering(config.answersPerIteration()));
     if (config.needsReference()) {
       roles.add(RoleUse.frozen("reference", Part.POLICY, Head.LANGUAGE_MODEL));

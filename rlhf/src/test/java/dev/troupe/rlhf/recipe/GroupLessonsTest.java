@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.rlhf.loss.DpoLoss;
 import dev.troupe.rlhf.loss.DpoPair;
 import dev.troupe.rlhf.loss.GroupAdvantages.Baseline;
@@ -16,6 +18,7 @@ import dev.troupe.rlhf.loss.GroupAdvantages.Scale;
 import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.KlTerm;
 import dev.troupe.rlhf.loss.PolicyExample;
+import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.Ratio;
 import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.port.ScorerException;
@@ -239,6 +242,54 @@ class GroupLessonsTest {
     assertThat(perToken.get(0).values()).containsExactly(new float[] {1, 0.5f}, within(1e-6f));
   }
 
+  /** θ −1, proximal −1.1, behaviour −1.4: w = e^0.3, ρ = e^0.1, and the loss −w ρ A. */
+  @Test
+  void anOlderPolicysAnswer_isWeighted_andClippedAroundTheProximalPolicy() {
+    choices.advantages = GrpoChoices.advantages(Baseline.NONE, Scale.NONE);
+    choices.importanceCap = Optional.of(5.0);
+    choices.reuse = 1;
+    GroupAnswer older =
+        answer("a", 1, FinishReason.EOS, new float[] {-1.4f}, null)
+            .forLater()
+            .seen(Floats.of(-1.1f), Optional.empty(), Optional.empty());
+    GroupLessons<?> lessons = lessons(List.of(older));
+    PolicyExample example = (PolicyExample) lessons.all().get(0).example();
+    assertThat(example.oldLogprobs()).isEqualTo(Floats.of(-1.1f));
+    assertThat((double) example.advantages().get(0)).isCloseTo(1.349859, within(TOLERANCE));
+    assertThat(lossAt(lessons, example, -1)).isCloseTo(-1.491825, within(TOLERANCE));
+    // Beyond the clip around the proximal policy: −w · 1.2.
+    assertThat(lossAt(lessons, example, -0.5f)).isCloseTo(-1.349859 * 1.2, within(TOLERANCE));
+    assertThat(lessons.all().get(0).samples()).as("in an earlier round's books").isEmpty();
+    assertThat(lessons.all().get(0).experiences()).isEmpty();
+
+    choices.importanceCap = Optional.of(1.2);
+    PolicyExample capped = (PolicyExample) lessons(List.of(older)).all().get(0).example();
+    assertThat(capped.advantages().get(0)).isEqualTo(1.2f);
+  }
+
+  private static double lossAt(GroupLessons<?> lessons, PolicyExample example, float logprob) {
+    return ((PolicyObjective) lessons.objective())
+        .evaluate(
+            List.of(example),
+            List.of(List.of(new TokenOutputs(Floats.of(logprob), Floats.EMPTY, Floats.EMPTY))),
+            new BatchTotals(1, 1))
+        .loss();
+  }
+
+  @Test
+  void anOlderPolicysAnswer_leftOut_isInNobodysBooksAgain() {
+    choices.reuse = 1;
+    choices.length = new GrpoConfig.Length(Optional.empty(), 1, 1, true);
+    List<GroupAnswer> group =
+        List.of(
+            answer("a", 1, FinishReason.EOS, new float[] {-1}, null).forLater(),
+            answer("b", 0, FinishReason.LENGTH, new float[] {-1}, null).forLater());
+    ledger.trained("a");
+    ledger.dropped("b", "truncated");
+    assertThat(lessons(group).all()).hasSize(1);
+    assertThat(ledger.account()).isEqualTo(new Account(2, 1, Map.of("truncated", 1L)));
+  }
+
   @Test
   void bestOfN_firstOfTheBest_aboveTheBound() {
     choices.learn = new Learn.BestOfN(Optional.of(0.5));
@@ -308,13 +359,21 @@ class GroupLessonsTest {
         score,
         rollout.logprobs(),
         Optional.ofNullable(ref).map(Floats::new),
-        Optional.empty());
+        Optional.empty(),
+        false);
   }
 
   private GroupAnswer unscored(String sample, Floats own, Floats ref, Floats teacher) {
     GroupAnswer scored = answer(sample, 0, FinishReason.EOS, own.values(), ref.values());
     return new GroupAnswer(
-        sample, scored.rollout(), Optional.empty(), 0, own, Optional.of(ref), Optional.of(teacher));
+        sample,
+        scored.rollout(),
+        Optional.empty(),
+        0,
+        own,
+        Optional.of(ref),
+        Optional.of(teacher),
+        false);
   }
 
   private GroupLessons<?> lessons(List<GroupAnswer> group) {

@@ -20,6 +20,7 @@ final class GrpoChoices {
   int answers = 4;
   int epochs = 1;
   int minibatches = 1;
+  int reuse = 0;
   Map<String, RewardConfig> rewards =
       Map.of("three", new RewardConfig.Pattern(1, "3", PatternRule.Use.CONTAINS));
   Optional<String> right = Optional.empty();
@@ -62,6 +63,7 @@ final class GrpoChoices {
         answers,
         epochs,
         minibatches,
+        reuse,
         rewards,
         right,
         generation,

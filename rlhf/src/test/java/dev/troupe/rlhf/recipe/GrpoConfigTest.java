@@ -53,6 +53,37 @@ class GrpoConfigTest {
   }
 
   @Test
+  void answersOfEarlierRounds_areWeightedTokenByToken() {
+    refused(
+        choices -> {
+          choices.reuse = 1;
+          choices.importanceCap = Optional.empty();
+        },
+        "policy.importance-cap is null, allowed: a number with reuse above 0: an older policy"
+            + " sampled");
+    String wanted =
+        "reuse is 2, allowed: 0, unless learn.type is policy-gradient with learn.ratio = token: what"
+            + " an older policy sampled is weighted token by token";
+    refused(
+        choices -> {
+          choices.reuse = 2;
+          choices.learn = new Learn.BestOfN(Optional.empty());
+        },
+        wanted);
+    refused(
+        choices -> {
+          choices.reuse = 2;
+          choices.learn =
+              GrpoChoices.gradient(
+                  Ratio.SEQUENCE,
+                  new SurrogateConfig.Clip(0.2, 0.2, Optional.empty()),
+                  Learn.Mean.ANSWER);
+        },
+        wanted);
+    refused(choices -> choices.reuse = -1, "reuse is -1, allowed: at least 0");
+  }
+
+  @Test
   void greedyAnswers_areRefused() {
     refused(
         choices -> choices.temperature = 0,

@@ -35,6 +35,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The family on a role whose arithmetic is exact. An answer with a 3 and without a 4 is right. */
 class GrpoRecipeTest {
@@ -444,6 +445,28 @@ class GrpoRecipeTest {
   }
 
   @Test
+  void answersOfEarlierRounds_areLearnedFromAgain_andEnteredOnce() {
+    choices.iterations = 15;
+    choices.reuse = 2;
+    GrpoRecipe.Result result = run(right());
+
+    assertThat(result.failure()).isEmpty();
+    assertThat(result.account()).isEqualTo(new Account(15 * 32 + 1, 15 * 32, Map.of("long", 1L)));
+    assertThat(observer.experiences).hasSize(15 * 32);
+    assertThat(observer.steps.stream().limit(4).map(step -> step.get("reusedFraction")))
+        .containsExactly(0.0, 0.5, 2 / 3.0, 2 / 3.0);
+    // The round's own are of the policy itself; the others of the one that it was.
+    assertThat(observer.steps.get(0).get("logprobGapMean")).isZero();
+    assertThat(observer.steps.get(1).get("logprobGapMean")).isPositive();
+    // One update per round, and the clip is around the policy at its beginning.
+    assertThat(observer.steps)
+        .allSatisfy(step -> assertThat(step.get("ratio")).isCloseTo(1, within(1e-6)))
+        .allSatisfy(step -> assertThat(step.get("clipFraction")).isZero());
+    assertThat(result.after().orElseThrow().metrics().get("score"))
+        .isGreaterThan(result.before().metrics().get("score") + 0.3);
+  }
+
+  @Test
   void best_stateIsKept_andStopsEarly() {
     choices.iterations = 200;
     choices.evaluateEvery = 2;
@@ -457,14 +480,16 @@ class GrpoRecipeTest {
     assertThat(observer.steps.get(1)).containsKeys("heldOutScore", "heldOutWinRate");
   }
 
-  @Test
-  void resumed_atEveryStep_givesTheSameNumbersAsUninterrupted() {
+  @ParameterizedTest
+  @ValueSource(ints = {0, 2})
+  void resumed_atEveryStep_givesTheSameNumbersAsUninterrupted(int reuse) {
     choices.iterations = 7;
     choices.answers = 2;
     choices.minibatches = 2;
     choices.epochs = 2;
     choices.groups = new GrpoConfig.Groups(GrpoConfig.Constant.REFILL, 2);
     choices.kl = GrpoChoices.kl(0.01, GrpoConfig.Placement.LOSS);
+    choices.reuse = reuse;
     GrpoRecipe.Result whole = run(right());
     double[] expected = cast.disk.get("out/grpo");
 
