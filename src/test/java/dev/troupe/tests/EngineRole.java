@@ -61,7 +61,7 @@ record EngineRole(
               it.finish(),
               engine.adapterVersion()));
     }
-    return done(Sampler.grouped(rollouts, count));
+    return done(Sampler.grouped(prompts, count, rollouts));
   }
 
   @Override

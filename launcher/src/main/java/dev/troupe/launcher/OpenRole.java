@@ -33,7 +33,7 @@ record OpenRole(RoleEngine engine) implements Role {
   public CompletionStage<List<List<Rollout>>> sample(
       List<Prompt> prompts, int answers, SamplingSettings settings) {
     List<Rollout> rollouts = engine.generate(prompts, answers, settings);
-    return CompletableFuture.completedFuture(Sampler.grouped(rollouts, answers));
+    return CompletableFuture.completedFuture(Sampler.grouped(prompts, answers, rollouts));
   }
 
   @Override

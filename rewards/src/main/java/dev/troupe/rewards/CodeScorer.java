@@ -38,13 +38,10 @@ final class CodeScorer implements Scorer {
   private final Sandbox sandbox;
   private final ExecutorService threads;
 
-  private CodeScorer(String name, RewardConfig.Code config) {
+  private CodeScorer(String name, RewardConfig.Code config, Sandbox sandbox) {
     this.name = name;
     this.config = config;
-    sandbox =
-        new Sandbox(
-            new Sandbox.Limits(
-                config.timeLimitSeconds(), config.memoryMegabytes(), config.processes()));
+    this.sandbox = sandbox;
     threads = Executors.newFixedThreadPool(config.parallel(), task -> Threads.daemon(task, name));
   }
 
@@ -54,14 +51,9 @@ final class CodeScorer implements Scorer {
    * @throws ScorerException where no program can be run safely
    */
   static CodeScorer of(String name, RewardConfig.Code config) {
-    CodeScorer scorer = new CodeScorer(name, config);
-    try {
-      scorer.sandbox.check(name);
-      return scorer;
-    } catch (ScorerException e) {
-      scorer.close();
-      throw e;
-    }
+    Sandbox.Limits limits =
+        new Sandbox.Limits(config.timeLimitSeconds(), config.memoryMegabytes(), config.processes());
+    return new CodeScorer(name, config, new Sandbox(limits, config.parallel()).checked(name));
   }
 
   @Override

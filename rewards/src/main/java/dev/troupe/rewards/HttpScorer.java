@@ -11,7 +11,6 @@ import dev.troupe.rlhf.port.ScorerException;
 import dev.troupe.rlhf.reward.RewardConfig;
 import dev.troupe.rlhf.reward.Scores;
 import java.io.IOException;
-import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -23,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -51,7 +51,7 @@ final class HttpScorer implements Scorer {
 
   private final String name;
   private final RewardConfig.Http config;
-  private final @Nullable String token;
+  private final HttpRequest.Builder request;
   private final Duration firstWait;
   private final CircuitBreaker breaker;
   private final ExecutorService threads;
@@ -66,11 +66,12 @@ final class HttpScorer implements Scorer {
 
   /**
    * @param firstWait before the second attempt; it doubles with each one
+   * @throws ScorerException when its requests cannot be made
    */
-  HttpScorer(String name, RewardConfig.Http config, @Nullable String token, Duration firstWait) {
+  HttpScorer(String name, RewardConfig.Http config, Optional<String> token, Duration firstWait) {
     this.name = name;
     this.config = config;
-    this.token = token;
+    request = Requests.of(name, config, token);
     this.firstWait = firstWait;
     breaker =
         new CircuitBreaker(
@@ -83,16 +84,11 @@ final class HttpScorer implements Scorer {
   /**
    * As configured.
    *
-   * @throws ScorerException when the environment has not the token
+   * @throws ScorerException when the environment has not the token, or requests cannot be made
    */
   static HttpScorer of(String name, RewardConfig.Http config) {
-    try {
-      URI.create(config.url());
-    } catch (IllegalArgumentException e) {
-      throw new ScorerException(name + ".url is no address: " + e.getMessage(), e);
-    }
-    String token = config.tokenVariable().map(System::getenv).orElse(null);
-    if (config.tokenVariable().isPresent() && (token == null || token.isBlank())) {
+    Optional<String> token = config.tokenVariable().map(System::getenv);
+    if (config.tokenVariable().isPresent() && token.filter(value -> !value.isBlank()).isEmpty()) {
       throw new ScorerException(
           name
               + ".token-variable is "
@@ -174,16 +170,9 @@ final class HttpScorer implements Scorer {
 
   private HttpResponse<byte[]> send(byte[] body)
       throws IOException, TimeoutException, InterruptedException {
-    HttpRequest.Builder request =
-        HttpRequest.newBuilder(URI.create(config.url()))
-            .header("Content-Type", "application/json")
-            .header("Accept", "application/json")
-            .POST(HttpRequest.BodyPublishers.ofByteArray(body));
-    if (token != null) {
-      request.header("Authorization", "Bearer " + token);
-    }
+    HttpRequest asking = request.copy().POST(HttpRequest.BodyPublishers.ofByteArray(body)).build();
     CompletableFuture<HttpResponse<byte[]>> reply =
-        client.sendAsync(request.build(), info -> new BoundedBody(config.maxMegabytes() << 20));
+        client.sendAsync(asking, info -> new BoundedBody(config.maxMegabytes() << 20));
     try {
       // Of the whole reply: the client's own time-out ends with its headers.
       return reply.get((long) (config.timeoutSeconds() * 1e9), TimeUnit.NANOSECONDS);

@@ -13,7 +13,8 @@ import java.util.List;
  * @param given functions beside those that {@link java.util.ServiceLoader} finds
  */
 public record OutsideScorers(List<RewardFunction> given) implements Scorers {
-  private static final Duration SCHEMA_LIMIT = Duration.ofSeconds(60);
+  /** Of one answer. */
+  private static final Duration SCHEMA_LIMIT = Duration.ofSeconds(20);
 
   public OutsideScorers {
     given = List.copyOf(given);
@@ -30,7 +31,7 @@ public record OutsideScorers(List<RewardFunction> given) implements Scorers {
     }
     if (config instanceof RewardConfig.JsonSchema json) {
       return new FunctionScorer(
-          name, SchemaFunction.of(name, json.schema(), json.part()), 0, SCHEMA_LIMIT);
+          name, SchemaFunction.of(name, json.schema(), json.part()), 1, SCHEMA_LIMIT);
     }
     if (config instanceof RewardConfig.Http http) {
       return HttpScorer.of(name, http);

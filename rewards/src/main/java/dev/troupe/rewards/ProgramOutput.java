@@ -7,12 +7,15 @@ import java.util.Locale;
 /** Whether a program printed what it was to print, as LiveCodeBench compares. */
 final class ProgramOutput {
   private static final int LONGEST_NUMBER = 100;
+  private static final double TOLERANCE = 1e-6;
 
   private ProgramOutput() {}
 
   /**
    * Line by line, white space around each aside: the same; or yes and no without regard to
-   * capitals; or the same numbers, to 1e-6 where one has a point.
+   * capitals; or the same numbers word by word. Numbers are the same where they are equal, or,
+   * where one of two is written with a decimal point, within 1e-6, absolute or relative; numbers of
+   * more than {@value #LONGEST_NUMBER} characters only where they are the same text.
    */
   static boolean same(String printed, String expected) {
     List<String> ours = lines(printed);
@@ -61,15 +64,16 @@ final class ProgramOutput {
     try {
       BigDecimal a = new BigDecimal(ours);
       BigDecimal b = new BigDecimal(theirs);
-      boolean whole = ours.matches("[-+]?\\d+") && theirs.matches("[-+]?\\d+");
-      if (whole) {
-        return a.compareTo(b) == 0;
-      }
-      double x = a.doubleValue();
-      double y = b.doubleValue();
-      return x == y || Math.abs(x - y) <= 1e-6 * Math.max(1, Math.max(Math.abs(x), Math.abs(y)));
+      boolean pointed = ours.indexOf('.') >= 0 || theirs.indexOf('.') >= 0;
+      return a.compareTo(b) == 0 || (pointed && near(a.doubleValue(), b.doubleValue()));
     } catch (NumberFormatException e) {
       return false;
     }
+  }
+
+  /** Beyond a double's range nothing is near: infinity would be near everything. */
+  private static boolean near(double x, double y) {
+    double largest = Math.max(Math.abs(x), Math.abs(y));
+    return Double.isFinite(largest) && Math.abs(x - y) <= TOLERANCE * Math.max(1, largest);
   }
 }

@@ -23,11 +23,21 @@ import java.util.stream.Stream;
  * and output. Where bubblewrap cannot do that, nothing is run.
  *
  * @param limits of each run
+ * @param parallel runs at the same time, at most
  * @param bubblewrap the program
+ * @param counting who the limit of processes counts
  */
-record Sandbox(Limits limits, String bubblewrap) {
-  Sandbox(Limits limits) {
-    this(limits, "bwrap");
+record Sandbox(Limits limits, int parallel, String bubblewrap, Counting counting) {
+  Sandbox(Limits limits, int parallel) {
+    this(limits, parallel, "bwrap", Counting.EACH);
+  }
+
+  /** What a system counts for the limit of processes. */
+  enum Counting {
+    /** The processes of each sandbox for itself: since Linux 5.14, or where each has its user. */
+    EACH,
+    /** All of the user's. So the limit is one for all sandboxes, and none is held to its share. */
+    TOGETHER
   }
 
   /**
@@ -75,29 +85,27 @@ record Sandbox(Limits limits, String bubblewrap) {
   /** Bubblewrap's own processes. */
   private static final int OWN_PROCESSES = 4;
 
+  /** Threads that this process may begin while programs run: a few for each of them, and others. */
+  private static final int OWN_THREADS = 1024;
+
   private static final Path JOB = Path.of("/job");
 
   /**
    * Tries it.
    *
    * @param name of the scorer, for errors
+   * @return the same as it can be used here
    * @throws ScorerException when nothing can be run here, and why
    */
-  void check(String name) {
-    String why;
-    try {
-      Path empty = Files.createTempDirectory("troupe-sandbox-");
-      try {
-        Outcome outcome = run(empty, List.of("/usr/bin/true"), "");
-        if (outcome.ending() == Ending.DONE) {
-          return;
-        }
-        why = "a first try ended with " + outcome.ending() + ": " + outcome.errors().strip();
-      } finally {
-        Files.delete(empty);
-      }
-    } catch (IOException e) {
-      why = String.valueOf(e.getMessage());
+  Sandbox checked(String name) {
+    Optional<String> each = fault();
+    if (each.isEmpty()) {
+      return this;
+    }
+    Sandbox together = new Sandbox(limits, parallel, bubblewrap, Counting.TOGETHER);
+    String why = each.get();
+    if (together.fault().isEmpty()) {
+      return together;
     }
     throw new ScorerException(
         name
@@ -105,6 +113,31 @@ record Sandbox(Limits limits, String bubblewrap) {
             + why
             + ". It needs bubblewrap (Debian: apt install bubblewrap), util-linux, coreutils and"
             + " user namespaces; a container has them where its runtime allows them");
+  }
+
+  /** What is wrong with a first try, in which two processes are needed and few are allowed. */
+  private Optional<String> fault() {
+    try {
+      Path empty = Files.createTempDirectory("troupe-sandbox-");
+      try {
+        Sandbox few =
+            new Sandbox(
+                new Limits(limits.seconds(), limits.memoryMegabytes(), 2),
+                parallel,
+                bubblewrap,
+                counting);
+        Outcome outcome = few.run(empty, List.of("/bin/sh", "-c", "/usr/bin/true & wait"), "");
+        // A shell that cannot fork says so, and what it waits for is then all there.
+        return outcome.ending() == Ending.DONE && outcome.errors().isEmpty()
+            ? Optional.empty()
+            : Optional.of(
+                "a first try ended with " + outcome.ending() + ": " + outcome.errors().strip());
+      } finally {
+        Files.delete(empty);
+      }
+    } catch (IOException e) {
+      return Optional.of(String.valueOf(e.getMessage()));
+    }
   }
 
   /**
@@ -200,19 +233,20 @@ record Sandbox(Limits limits, String bubblewrap) {
     List<String> line = new ArrayList<>();
     // timeout stands between: the sandbox dies with its parent, which must not be a thread.
     add(line, "timeout", "-s", "KILL", String.format(Locale.ROOT, "%.3f", limits.seconds()));
-    boolean root = ownUser() == 0;
     long processes = (long) limits.processes() + OWN_PROCESSES;
-    if (root) {
+    if (ownUser() == 0) {
       // Root's processes are not counted; a user whom nobody else is has a count of its own.
       String user = Integer.toString(ThreadLocalRandom.current().nextInt(1_000_000, 2_000_000_000));
       add(line, "setpriv", "--reuid=" + user, "--regid=" + user, "--clear-groups");
       add(line, "--inh-caps=-all", "--bounding-set=-all");
-    } else {
-      processes += ownTasks();
     }
     add(line, "prlimit", "--as=" + ((long) limits.memoryMegabytes() << 20));
-    add(line, "--cpu=" + processor + ":" + (processor + 1), "--nproc=" + processes);
+    add(line, "--cpu=" + processor + ":" + (processor + 1));
     add(line, "--fsize=10485760", "--nofile=64", "--core=0");
+    if (counting == Counting.TOGETHER) {
+      // Room for all at once, so that a sandbox does not starve beside those within their limits.
+      add(line, "--nproc=" + (ownTasks() + OWN_THREADS + parallel * processes));
+    }
     add(line, bubblewrap, "--unshare-all", "--unshare-user", "--disable-userns");
     add(line, "--die-with-parent", "--new-session", "--clearenv");
     add(line, "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", "/tmp");
@@ -225,6 +259,10 @@ record Sandbox(Limits limits, String bubblewrap) {
     add(line, "--ro-bind", directory.toString(), JOB.toString(), "--remount-ro", "/");
     add(line, "--chdir", "/tmp", "--hostname", "sandbox", "--uid", "1000", "--gid", "1000");
     add(line, "--cap-drop", "ALL");
+    if (counting == Counting.EACH) {
+      // Within: the count of a limit is that of the namespace in which it was set.
+      add(line, "/usr/bin/prlimit", "--nproc=" + processes);
+    }
     line.addAll(command);
     return line;
   }

@@ -12,8 +12,13 @@ import dev.troupe.rlhf.reward.RewardConfig;
 import dev.troupe.rlhf.reward.RewardConfig.Code.Credit;
 import dev.troupe.rlhf.reward.Scores;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.SocketTimeoutException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -24,7 +29,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Programs as shell scripts, which are there wherever the sandbox is. */
 @Timeout(120)
 class CodeScorerTest {
-  private static final Sandbox SANDBOX = new Sandbox(new Sandbox.Limits(5, 256, 16));
+  private static final Sandbox SANDBOX = sandbox(5, 256);
+
+  private static Sandbox sandbox(double seconds, int megabytes) {
+    return new Sandbox(new Sandbox.Limits(seconds, megabytes, 16), 2);
+  }
 
   private static RewardConfig.Code config(Credit credit, double seconds) {
     return new RewardConfig.Code(
@@ -33,7 +42,7 @@ class CodeScorerTest {
 
   private static boolean available() {
     try {
-      SANDBOX.check("test");
+      SANDBOX.checked("test");
       return true;
     } catch (ScorerException e) {
       return false;
@@ -45,7 +54,7 @@ class CodeScorerTest {
     assumeTrue(available(), "no sandbox here");
     Path job = Sandbox.job("main.sh", script);
     try {
-      return sandbox.run(job, List.of("/bin/sh", Sandbox.path("main.sh")), input);
+      return sandbox.checked("test").run(job, List.of("/bin/sh", Sandbox.path("main.sh")), input);
     } finally {
       Files.delete(job.resolve("main.sh"));
       Files.delete(job);
@@ -58,8 +67,8 @@ class CodeScorerTest {
 
   @Test
   void withoutASandbox_nothingIsRun_andTheErrorSaysWhatIsMissing() {
-    Sandbox without = new Sandbox(SANDBOX.limits(), "no-such-bwrap");
-    assertThatThrownBy(() -> without.check("g.code"))
+    Sandbox without = new Sandbox(SANDBOX.limits(), 2, "no-such-bwrap", Sandbox.Counting.EACH);
+    assertThatThrownBy(() -> without.checked("g.code"))
         .isInstanceOf(ScorerException.class)
         .hasMessageStartingWith(
             "g.code: programs are run in a sandbox alone, and there is none here: ")
@@ -93,14 +102,10 @@ class CodeScorerTest {
         "a larger file    | head -c 20000000 /dev/zero > /tmp/large",
         "a full tmp       | for i in 1 2 3 4 5 6 7 8 9; do head -c 9000000 /dev/zero > /tmp/$i ||"
             + " exit 1; done",
-        "no network       | (exec 3<>/dev/tcp/127.0.0.1/22) || ! cat /proc/net/route | grep -q eth",
       })
   void attack_fails(String what, String script) throws IOException {
     Sandbox.Outcome outcome = run(script);
-    assertThat(outcome.ending()).as("%s: %s", what, outcome).isNotEqualTo(Sandbox.Ending.TIME);
-    if (!what.equals("no network")) {
-      assertThat(outcome.ending()).as("%s: %s", what, outcome).isEqualTo(Sandbox.Ending.FAILED);
-    }
+    assertThat(outcome.ending()).as("%s: %s", what, outcome).isEqualTo(Sandbox.Ending.FAILED);
   }
 
   @Test
@@ -121,9 +126,30 @@ class CodeScorerTest {
         .isEqualTo("lo");
   }
 
+  /** A service of this machine, which the same script reaches from outside. */
+  @Test
+  void network_ofThisMachine_isNotReached() throws IOException, InterruptedException {
+    try (ServerSocket service = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+      service.setSoTimeout(20_000);
+      String reach =
+          "bash -c 'exec 3<>/dev/tcp/127.0.0.1/" + service.getLocalPort() + " && echo reached'";
+      Process outside = new ProcessBuilder("/bin/sh", "-c", reach).start();
+      String told = new String(outside.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      assertThat(outside.waitFor()).isZero();
+      assertThat(told).isEqualTo("reached\n");
+      service.accept().close();
+
+      service.setSoTimeout(100);
+      Sandbox.Outcome within = run(reach);
+      assertThat(within.ending()).as(within.toString()).isEqualTo(Sandbox.Ending.FAILED);
+      assertThat(within.errors()).contains("Connection refused");
+      assertThatThrownBy(service::accept).isInstanceOf(SocketTimeoutException.class);
+    }
+  }
+
   @Test
   void sleep_endsByTheClock() throws IOException {
-    Sandbox brief = new Sandbox(new Sandbox.Limits(0.5, 256, 16));
+    Sandbox brief = sandbox(0.5, 256);
     assertThat(run(brief, "sleep 1000", "").ending()).isEqualTo(Sandbox.Ending.TIME);
     assertThat(run(brief, "while :; do :; done", "").ending()).isEqualTo(Sandbox.Ending.TIME);
   }
@@ -138,7 +164,7 @@ class CodeScorerTest {
 
   @Test
   void forks_areLimited_andNoneSurvives() throws IOException {
-    Sandbox brief = new Sandbox(new Sandbox.Limits(2, 256, 16));
+    Sandbox brief = sandbox(2, 256);
     Sandbox.Outcome outcome =
         run(
             brief,
@@ -151,9 +177,23 @@ class CodeScorerTest {
         .isEmpty();
   }
 
+  /** Two that fork as often as they may, side by side, as a run has them. */
+  @Test
+  void processes_ofOneSandbox_areNotTakenFromAnother() {
+    assumeTrue(available(), "no sandbox here");
+    String forks =
+        "```\nread n; i=0; while [ $i -lt 14 ]; do sleep 1 & i=$((i+1)); done; echo $i\n```";
+    Map<String, Object> tests = Map.of("tests", List.of(Map.of("input", "1\n", "output", "14")));
+    Scorer scorer = new OutsideScorers(List.of()).make("g.code", config(Credit.ALL, 20));
+    List<Rollout> rollouts = Collections.nCopies(4, Answers.of(forks, tests));
+    assertThat(Scores.of(scorer, rollouts).toCompletableFuture().join().all())
+        .containsOnly(Score.of(1));
+    scorer.close();
+  }
+
   @Test
   void memory_isLimited() throws IOException {
-    Sandbox small = new Sandbox(new Sandbox.Limits(10, 64, 16));
+    Sandbox small = sandbox(10, 64);
     Sandbox.Outcome outcome = run(small, "a=aaaaaaaaaaaaaaaa; while :; do a=$a$a$a$a; done", "");
     assertThat(outcome.ending()).as(outcome.errors()).isEqualTo(Sandbox.Ending.FAILED);
   }
@@ -210,6 +250,23 @@ class CodeScorerTest {
         "''           | 3          | false",
         "'3\n4'       | 3          | false",
         "1e9999999999 | 1          | false",
+        "1e999        | 1          | false",
+        "1            | 1e999      | false",
+        "1.0          | 1e999      | false",
+        "-1.5e999     | 1.5e999    | false",
+        "1e999        | 2.5e999    | false",
+        "1e999        | 10e998     | true",
+        "1.0e999      | 1e999      | true",
+        "1e3          | 1000       | true",
+        "1e6          | 1000001    | false",
+        "1.0e6        | 1000001    | true",
+        "1e-7         | 0          | false",
+        "1.0e-7       | 0          | true",
+        "0.1234567    | 0.1234578  | false",
+        "nan          | NaN        | false",
+        "inf          | 1          | false",
+        "1 2.0        | 1 2        | true",
+        "1 2 3        | 1 2        | false",
       })
   void outputs_areComparedAsTheFieldDoes(String printed, String expected, boolean same) {
     assertThat(ProgramOutput.same(printed, expected)).isEqualTo(same);

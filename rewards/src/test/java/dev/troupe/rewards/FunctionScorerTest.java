@@ -17,7 +17,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -152,24 +153,62 @@ class FunctionScorerTest {
 
   @Test
   void oneThatIgnoresItsInterruption_isNotCalledForEver() {
-    AtomicBoolean over = new AtomicBoolean();
+    Semaphore over = new Semaphore(0);
+    AtomicInteger begun = new AtomicInteger();
     Scorer scorer =
-        scorer(
-            0,
+        new FunctionScorer(
+            "grpo.rewards.f",
+            function(
+                "f",
+                samples -> {
+                  begun.incrementAndGet();
+                  over.acquireUninterruptibly();
+                  return List.of();
+                }),
+            1,
             Duration.ofMillis(20),
-            samples -> {
-              while (!over.get()) {
-                Thread.onSpinWait();
-              }
-              return List.of();
-            });
-    for (int i = 0; i < 4; i++) {
-      assertThat(Answers.scores(scorer, "a")).hasOnlyElementsOfType(Score.Unscored.class);
-    }
-    assertThatThrownBy(() -> Answers.scores(scorer, "a"))
+            Duration.ofMillis(20));
+    String[] answers = Collections.nCopies(200, "a").toArray(String[]::new);
+    assertThatThrownBy(() -> Answers.scores(scorer, answers))
         .hasCauseInstanceOf(ScorerException.class)
         .hasMessageContaining("4 calls of the function took longer than 0.02 s");
-    over.set(true);
+    int calls = begun.get();
+    assertThat(calls).isBetween(4, FunctionScorer.MOST_CALLS);
+    assertThatThrownBy(() -> Answers.scores(scorer, "a")).hasCauseInstanceOf(ScorerException.class);
+    assertThat(begun).as("none more").hasValue(calls);
+    over.release(answers.length);
+    scorer.close();
+  }
+
+  /**
+   * Slow ones that end when told to are no reason to stop, however many; none waits on its time.
+   */
+  @Test
+  void thoseThatWaitTheirTurn_haveAllTheirTime() {
+    AtomicInteger now = new AtomicInteger();
+    AtomicInteger most = new AtomicInteger();
+    Scorer scorer =
+        scorer(
+            1,
+            Duration.ofMillis(500),
+            samples -> {
+              most.accumulateAndGet(now.incrementAndGet(), Math::max);
+              try {
+                if (samples.get(0).response().equals("slow")) {
+                  new CountDownLatch(1).await();
+                }
+                return List.of(Score.of(1));
+              } finally {
+                now.decrementAndGet();
+              }
+            });
+    List<String> answers =
+        new ArrayList<>(Collections.nCopies(2 * FunctionScorer.MOST_CALLS, "slow"));
+    answers.add("soon");
+    List<Score> scores = Answers.scores(scorer, answers.toArray(String[]::new));
+    assertThat(scores.subList(0, answers.size() - 1)).hasOnlyElementsOfType(Score.Unscored.class);
+    assertThat(scores.get(answers.size() - 1)).isEqualTo(Score.of(1));
+    assertThat(most.get()).isBetween(1, FunctionScorer.MOST_CALLS);
     scorer.close();
   }
 

@@ -28,6 +28,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Against a real server. */
 @Timeout(60)
@@ -75,7 +77,15 @@ class HttpScorerTest {
         "grpo.rewards.judge",
         new RewardConfig.Http(
             1, url(), batch, 2, timeout, attempts, failuresToBreak, 60, 1, Optional.empty()),
-        "secret",
+        Optional.of("secret"),
+        Duration.ofMillis(1));
+  }
+
+  private static HttpScorer at(String url, Optional<String> token) {
+    return new HttpScorer(
+        "grpo.rewards.judge",
+        new RewardConfig.Http(1, url, 0, 2, 1, 1, 1, 1, 1, token.map(value -> "JUDGE")),
+        token,
         Duration.ofMillis(1));
   }
 
@@ -241,6 +251,68 @@ class HttpScorerTest {
         .hasMessage(
             "g.token-variable is TROUPE_NO_SUCH_VARIABLE, and the environment has no such variable;"
                 + " set it, or take the key out");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "http://my_judge:8080/score | in which my_judge:8080 is no host's name: expected letters",
+        "https://bücher.example/    | in which bücher.example is no host's name",
+        "http://judge..example/     | is no host's name",
+        "http://judge:99999/        | with port 99999, allowed: 1 to 65535",
+        "http://judge:0/            | with port 0, allowed: 1 to 65535",
+        "http://judge:port/         | in which judge:port is no host's name",
+        "http://me:word@judge/      | has a user's name before the host",
+        "http://judge/#top          | behind #",
+        "http://judge/a b           | is no address: Illegal character in path",
+        "http://[::1/               | is no address: ",
+        "http://judge/%zz           | is no address: ",
+      })
+  void addressThatCannotBeAsked_isAnError_beforeTheRun(String url, String message) {
+    assertThatThrownBy(() -> at(url, Optional.empty()))
+        .isInstanceOf(ScorerException.class)
+        .hasMessageStartingWith("grpo.rewards.judge.url ")
+        .hasMessageContaining(message)
+        .hasMessageNotContaining("word");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "http://judge.example/, false",
+    "http://10.0.0.7:80/, false",
+    "http://[fe80::1]/, false",
+    "http://localhost.example/, false",
+    "http://127.0.0.1.example/, false",
+    "http://JUDGE/, false",
+    "https://judge.example/, true",
+    "http://localhost:1/, true",
+    "http://LOCALHOST/, true",
+    "http://judge.localhost/, true",
+    "http://127.4.5.6/, true",
+    "http://[::1]:80/, true",
+  })
+  void token_isNotSentInTheClear_butToThisMachine(String url, boolean sent) {
+    at(url, Optional.empty()).close();
+    if (sent) {
+      at(url, Optional.of("secret")).close();
+      return;
+    }
+    assertThatThrownBy(() -> at(url, Optional.of("secret")))
+        .isInstanceOf(ScorerException.class)
+        .hasMessageStartingWith("grpo.rewards.judge.token-variable: the token would go to ")
+        .hasMessageContaining("give url as https://")
+        .hasMessageNotContaining("secret");
+  }
+
+  @Test
+  void token_withALineBreak_isAnErrorThatDoesNotTellIt() {
+    assertThatThrownBy(() -> at("https://judge/", Optional.of("secret\nHost: other")))
+        .isInstanceOf(ScorerException.class)
+        .hasMessageStartingWith("grpo.rewards.judge.token-variable: the variable's value is no")
+        .hasMessageNotContaining("secret")
+        .hasNoCause();
   }
 
   @Test

@@ -69,6 +69,53 @@ class SchemaFunctionTest {
   }
 
   @Test
+  void patternThatBacktracks_costsOneAnswer_whereverItStands() throws IOException {
+    String endless = "\"^.*.*.*.*.*.*.*c$\"";
+    String text = "\"" + "a".repeat(300) + "\"";
+    List<String> schemas =
+        List.of(
+            "{\"properties\": {\"a\": {\"pattern\": " + endless + "}}}",
+            "{\"patternProperties\": {" + endless + ": true}}",
+            "{\"propertyNames\": {\"pattern\": " + endless + "}}");
+    for (String schema : schemas) {
+      Scorer scorer = scorer(schema, Part.WHOLE);
+      assertThat(Answers.scores(scorer, "{}", "{" + text + ": 1, \"a\": " + text + "}", "[]", "{"))
+          .as(schema)
+          .containsExactly(
+              Score.of(1),
+              new Score.Unscored(
+                  "a pattern backtracks too long",
+                  "the expression ^.*.*.*.*.*.*.*c$, on a text of 300 characters"),
+              Score.of(1),
+              Score.of(0));
+      scorer.close();
+    }
+  }
+
+  @Test
+  void answerThatNestsTooDeep_costsOneAnswer() throws IOException {
+    Scorer deep = scorer("{\"pattern\": \"^(a|b)*c$\"}", Part.WHOLE);
+    assertThat(Answers.scores(deep, "\"" + "ab".repeat(200_000) + "\"", "\"c\""))
+        .satisfiesExactly(
+            first -> assertThat(first).isInstanceOf(Score.Unscored.class),
+            second -> assertThat(second).isEqualTo(Score.of(1)));
+    deep.close();
+    Scorer lists = scorer("{\"type\": \"array\", \"items\": {\"$ref\": \"#\"}}", Part.WHOLE);
+    assertThat(Answers.scores(lists, "[".repeat(990) + "]".repeat(990), "[]", "[1]"))
+        .satisfiesExactly(
+            first -> assertThat(first).isIn(Score.of(1), tooDeep(1980)),
+            second -> assertThat(second).isEqualTo(Score.of(1)),
+            third -> assertThat(third).isEqualTo(Score.of(0)));
+    lists.close();
+  }
+
+  private static Score tooDeep(int characters) {
+    return new Score.Unscored(
+        "the answer nests too deep",
+        "for the schema, with an answer of " + characters + " characters");
+  }
+
+  @Test
   void schemas_thatAreNone_areErrors() {
     assertThatThrownBy(() -> scorer("{\n\"type\": }", Part.WHOLE))
         .isInstanceOf(ScorerException.class)
@@ -78,5 +125,11 @@ class SchemaFunctionTest {
     RewardConfig missing = new RewardConfig.JsonSchema(1, "/no/such.json", Part.WHOLE);
     assertThatThrownBy(() -> new OutsideScorers(List.of()).make("j", missing))
         .hasMessageStartingWith("j: the schema /no/such.json cannot be read:");
+    assertThatThrownBy(() -> scorer("{\"$ref\": \"#\"}", Part.WHOLE))
+        .isInstanceOf(ScorerException.class)
+        .hasMessageEndingWith("it refers to itself ($ref) without end");
+    assertThatThrownBy(() -> scorer("{\"pattern\": \"(\"}", Part.WHOLE))
+        .isInstanceOf(ScorerException.class)
+        .hasMessageContaining("is no JSON Schema that can be used");
   }
 }

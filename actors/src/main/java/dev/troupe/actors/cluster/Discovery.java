@@ -42,8 +42,15 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   record Found(
       Map<String, ActorRef<Node.Command>> byRole, List<ActorRef<Node.Command>> rolloutWorkers) {}
 
-  /** Asks to be told of nodes that come when all were found, those included that have come. */
-  record Follow(Consumer<Node.Introduced> newcomers) implements Command {}
+  /**
+   * A node that came when all were found, or that has more room than was waited for.
+   *
+   * @param workers that it has room for
+   */
+  record Newcomer(ActorRef<Node.Command> node, int workers) {}
+
+  /** Asks to be told of newcomers, those included that have come. */
+  record Follow(Consumer<Newcomer> newcomers) implements Command {}
 
   private record Listed(Receptionist.Listing listing) implements Command {}
 
@@ -55,8 +62,8 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   private final int neededWorkers;
   private final Duration timeout;
   private final CompletableFuture<Found> found;
-  private final List<Node.Introduced> late = new ArrayList<>();
-  private @Nullable Consumer<Node.Introduced> newcomers;
+  private final List<Newcomer> late = new ArrayList<>();
+  private @Nullable Consumer<Newcomer> newcomers;
   private final ActorRef<Node.Reply> replies;
   private final Set<ActorRef<Node.Command>> asked = new HashSet<>();
   private final Map<String, ActorRef<Node.Command>> byRole = new TreeMap<>();
@@ -131,16 +138,32 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
     byName.put(node.name(), node);
     if (byRole.keySet().containsAll(needed) && workers().size() >= neededWorkers) {
       found.complete(new Found(Map.copyOf(byRole), workers().subList(0, neededWorkers)));
+      spareWorkers().forEach(spare -> late.add(new Newcomer(spare, 1)));
       return neededWorkers == 0 ? Behaviors.stopped() : this;
     }
     return this;
+  }
+
+  /** More than were waited for work as those that come later do; where none may, it is said. */
+  private List<ActorRef<Node.Command>> spareWorkers() {
+    List<ActorRef<Node.Command>> spare = workers().subList(neededWorkers, workers().size());
+    if (neededWorkers == 0 && !spare.isEmpty()) {
+      getContext()
+          .getLog()
+          .warn(
+              "{} rollout workers have joined and stay idle: the run was started for none (launch"
+                  + " --rollouts, or hosts with the role rollout), so roles answer prompts"
+                  + " themselves",
+              spare.size());
+    }
+    return spare;
   }
 
   private Behavior<Command> later(Node.Introduced node, Optional<String> strange) {
     if (strange.isPresent()) {
       getContext().getLog().warn("{}. The run does without it", strange.get());
     } else {
-      late.add(node);
+      late.add(new Newcomer(node.node(), node.rolloutWorkers()));
       tellLate();
     }
     return this;
@@ -190,7 +213,7 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   }
 
   private void tellLate() {
-    Consumer<Node.Introduced> listener = newcomers;
+    Consumer<Newcomer> listener = newcomers;
     if (listener != null) {
       late.forEach(listener);
       late.clear();

@@ -406,10 +406,10 @@ public final class Ensemble implements AutoCloseable {
     }
   }
 
-  /** A node that came when the run had begun: it has room for workers that answer prompts. */
-  private void joins(Node.Introduced newcomer, ActorCast cast, RunCoordinator.Ears ears) {
+  /** A node that has room for more workers that answer prompts. */
+  private void joins(Discovery.Newcomer newcomer, ActorCast cast, RunCoordinator.Ears ears) {
     joins(newcomer.node(), ears);
-    for (int i = 0; i < newcomer.rolloutWorkers(); i++) {
+    for (int i = 0; i < newcomer.workers(); i++) {
       cast.gained(newcomer.node());
     }
   }

@@ -6,12 +6,12 @@ import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.port.Role;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Queue;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -25,11 +25,13 @@ public final class ActorCast implements Cast {
   private final Duration deadline;
   private final AtomicLong opened = new AtomicLong();
   private final ActorRef<Watcher.Command> watcher;
-  private final Queue<ActorRef<RolloutDispatcher.Command>> dispatchers =
-      new ConcurrentLinkedQueue<>();
+  private final List<ActorRef<RolloutDispatcher.Command>> dispatchers = new ArrayList<>();
 
   /** Nodes that have ended. */
-  private final Set<ActorRef<Node.Command>> gone = ConcurrentHashMap.newKeySet();
+  private final Set<ActorRef<Node.Command>> gone = new HashSet<>();
+
+  /** Nodes with room for a worker more, as often as they have it, for roles that open later. */
+  private final List<ActorRef<Node.Command>> gained = new ArrayList<>();
 
   /**
    * @param others nodes on other JVMs, which may end
@@ -51,13 +53,12 @@ public final class ActorCast implements Cast {
   }
 
   private void watch(ActorRef<Node.Command> node) {
-    watcher.tell(
-        new Watcher.Watch(
-            node,
-            () -> {
-              gone.add(node);
-              dispatchers.forEach(dispatcher -> dispatcher.tell(new RolloutDispatcher.Ended(node)));
-            }));
+    watcher.tell(new Watcher.Watch(node, () -> ended(node)));
+  }
+
+  private synchronized void ended(ActorRef<Node.Command> node) {
+    gone.add(node);
+    dispatchers.forEach(dispatcher -> dispatcher.tell(new RolloutDispatcher.Ended(node)));
   }
 
   @Override
@@ -71,14 +72,25 @@ public final class ActorCast implements Cast {
                 new RolloutDispatcher.Company(placement.workers(spec.name()), listener, deadline)),
             "role-" + spec.name() + "-" + opened.incrementAndGet(),
             Props.empty());
-    dispatchers.add(dispatcher);
-    gone.forEach(node -> dispatcher.tell(new RolloutDispatcher.Ended(node)));
+    tellWhatHappened(dispatcher);
     return new ActorRole(spec, Member.name(home), dispatcher, system).loaded();
   }
 
+  /** A role hears of every node that came or went, once, whether before or after it was opened. */
+  private synchronized void tellWhatHappened(ActorRef<RolloutDispatcher.Command> dispatcher) {
+    dispatchers.add(dispatcher);
+    gone.forEach(node -> dispatcher.tell(new RolloutDispatcher.Ended(node)));
+    gained.stream()
+        .filter(node -> !gone.contains(node))
+        .forEach(node -> dispatcher.tell(new RolloutDispatcher.Gained(node)));
+  }
+
   /** A node on another JVM, where a worker more may answer prompts for any role asked to. */
-  public void gained(ActorRef<Node.Command> node) {
-    watch(node);
+  public synchronized void gained(ActorRef<Node.Command> node) {
+    if (!gained.contains(node)) {
+      watch(node);
+    }
+    gained.add(node);
     dispatchers.forEach(dispatcher -> dispatcher.tell(new RolloutDispatcher.Gained(node)));
   }
 }

@@ -15,7 +15,6 @@ import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.message.RoleWorker;
 import dev.troupe.rlhf.port.Role;
-import dev.troupe.rlhf.port.Sampler;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -67,22 +66,24 @@ final class ActorRole implements Role {
   @Override
   public CompletionStage<List<List<Rollout>>> sample(
       List<Prompt> prompts, int answers, SamplingSettings settings) {
-    List<Prompt> asked = List.copyOf(prompts);
+    List<Prompt> copy = List.copyOf(prompts);
     return ask(
-            new RoleWorker.Generate(asked.stream().map(Prompt::bare).toList(), answers, settings),
+            new RoleWorker.Generate(copy.stream().map(Prompt::bare).toList(), answers, settings),
             RoleWorker.Generated.class)
-        .thenApply(
-            generated ->
-                Sampler.grouped(Asked.of(asked).answeredBy(generated.rollouts()), answers));
+        .thenApply(generated -> asked().answeredBy(copy, answers, generated.rollouts()));
   }
 
   @Override
   public CompletionStage<List<TokenOutputs>> evaluate(
       List<Sequence> sequences, Set<Output> outputs) {
-    return ask(
-            new RoleWorker.Evaluate(List.copyOf(sequences), List.copyOf(outputs)),
-            RoleWorker.Evaluated.class)
-        .thenApply(RoleWorker.Evaluated::outputs);
+    List<Sequence> copy = List.copyOf(sequences);
+    List<Output> kinds = List.copyOf(outputs);
+    return ask(new RoleWorker.Evaluate(copy, kinds), RoleWorker.Evaluated.class)
+        .thenApply(said -> asked().saidOf(copy, kinds, said.outputs()));
+  }
+
+  private Asked asked() {
+    return new Asked("the " + spec.name() + " on " + node);
   }
 
   @Override

@@ -3,9 +3,11 @@ package dev.troupe.actors.role;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.message.RoleWorker;
+import dev.troupe.rlhf.port.Sampler;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * One list of prompts, cut so that many can answer it. A worker that is free gets the next portion,
@@ -67,9 +69,9 @@ final class Portions {
     return new RoleWorker.Generate(portion.prompts(), work.answers(), work.settings());
   }
 
-  /** How many answers it is to have. */
-  int answers(Portion portion) {
-    return portion.prompts().size() * work.answers();
+  /** What is wrong with its answers, if so: how the sentence goes on after who gave them. */
+  Optional<String> fault(Portion portion, List<Rollout> rollouts) {
+    return Sampler.fault(portion.prompts(), work.answers(), rollouts);
   }
 
   void answered(Portion portion, List<Rollout> rollouts) {

@@ -200,9 +200,11 @@ final class RolloutRound {
       return;
     }
     Optional<String> wrong =
-        wrong(generated.rollouts(), portions.answers(portion), weights.adapterVersion());
+        portions
+            .fault(portion, generated.rollouts())
+            .or(() -> stale(generated.rollouts(), weights.adapterVersion()));
     if (wrong.isPresent()) {
-      fail(new RoleWorker.Failed(worker.name + " on " + worker.node + wrong.get(), false));
+      fail(new RoleWorker.Failed(worker.name + " on " + worker.node + " " + wrong.get(), false));
       return;
     }
     portions.answered(portion, generated.rollouts());
@@ -213,17 +215,14 @@ final class RolloutRound {
     }
   }
 
-  private Optional<String> wrong(List<Rollout> rollouts, int asked, long version) {
-    if (rollouts.size() != asked) {
-      return Optional.of(" was asked for " + asked + " answers, gave " + rollouts.size());
-    }
+  private Optional<String> stale(List<Rollout> rollouts, long version) {
     return rollouts.stream()
         .map(Rollout::adapterVersion)
         .filter(other -> other != version)
         .findFirst()
         .map(
             other ->
-                " answered with weights of version "
+                "answered with weights of version "
                     + other
                     + ", the "
                     + learner.name

@@ -48,6 +48,7 @@ import org.junit.jupiter.api.Timeout;
 class EnsembleTest {
   private static final String LOOPBACK = "127.0.0.1";
   private static final Duration LONG = Duration.ofSeconds(60);
+  private static final SamplingSettings SAMPLING = new SamplingSettings(8, 1, 0, 1, List.of(), 0);
   private static final Map<String, String> APART =
       Map.of("policy", "one", "critic", "two", "reward", "three", "reference", "three");
 
@@ -282,6 +283,68 @@ class EnsembleTest {
     assertThat(await(answers)).extracting(Rollout::prompt).isEqualTo(prompts);
     seed.close();
     came.ended().get(30, TimeUnit.SECONDS);
+  }
+
+  /** Also roles that are opened afterwards, as those of the next stage are. */
+  @Test
+  void node_thatComesLater_answersPromptsOfLaterRolesToo() throws Exception {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 1, credentials()));
+    node(seed, "one", new FakeEngines());
+    FakeEngines first = new FakeEngines();
+    node(seed, Ensemble.ROLLOUT, first);
+    Cast cast = castOnOne(seed, LONG);
+    Role before = await(cast.open(spec("policy")));
+    FakeEngines later = new FakeEngines();
+    node(seed, Ensemble.ROLLOUT, later);
+    // Its place is known once a round of the first role has opened it.
+    CompletableFuture<Void> gate = first.hold();
+    CompletionStage<List<Rollout>> answers = before.generate(prompts(80), SAMPLING);
+    assertThat(later.calls.take()).isEqualTo("load@role-rollout-2");
+    gate.complete(null);
+    await(answers);
+    await(before.close());
+    later.calls.clear();
+    Role next = await(cast.open(spec("policy")));
+    CompletableFuture<Void> hold = first.hold();
+    CompletionStage<List<Rollout>> more = next.generate(prompts(80), SAMPLING);
+    assertThat(taken(later, "load@role-rollout-2")).isTrue();
+    hold.complete(null);
+    assertThat(await(more)).extracting(Rollout::prompt).isEqualTo(prompts(80));
+  }
+
+  /** A run waits for one, and two are there before it. */
+  @Test
+  void nodes_moreThanWaitedFor_answerPromptsToo() throws Exception {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, 1, credentials()));
+    List<FakeEngines> engines = List.of(new FakeEngines(), new FakeEngines());
+    for (FakeEngines each : engines) {
+      node(seed, Ensemble.ROLLOUT, each);
+    }
+    CompletableFuture<Void> gate = engines.get(0).hold();
+    CompletableFuture<Void> other = engines.get(1).hold();
+    node(seed, "one", new FakeEngines());
+    Role policy = await(castOnOne(seed, LONG).open(spec("policy")));
+    CompletionStage<List<Rollout>> answers = policy.generate(prompts(80), SAMPLING);
+    for (FakeEngines each : engines) {
+      assertThat(each.calls.take()).startsWith("load@role-rollout-");
+    }
+    gate.complete(null);
+    other.complete(null);
+    assertThat(await(answers)).extracting(Rollout::prompt).isEqualTo(prompts(80));
+  }
+
+  private static boolean taken(FakeEngines engines, String call) throws InterruptedException {
+    String next = engines.calls.poll(60, TimeUnit.SECONDS);
+    while (next != null && !next.equals(call)) {
+      next = engines.calls.poll(60, TimeUnit.SECONDS);
+    }
+    return next != null;
+  }
+
+  private static List<Prompt> prompts(int count) {
+    return IntStream.range(0, count)
+        .mapToObj(i -> new Prompt("p" + i, "prompt", TokenIds.of(i)))
+        .toList();
   }
 
   @Test

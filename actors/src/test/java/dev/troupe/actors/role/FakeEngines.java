@@ -135,7 +135,11 @@ public final class FakeEngines implements RoleEngine.Factory {
                 for (int i = 0; i < sums.length; i++) {
                   sums[i] = sequence.tokens().get(sequence.reads().get(i)) + version.get();
                 }
-                return new TokenOutputs(new Floats(sums), Floats.EMPTY, Floats.EMPTY);
+                Floats numbers = new Floats(sums);
+                return new TokenOutputs(
+                    outputs.contains(Output.LOGPROBS) ? numbers : Floats.EMPTY,
+                    outputs.contains(Output.ENTROPIES) ? numbers : Floats.EMPTY,
+                    outputs.contains(Output.VALUES) ? numbers : Floats.EMPTY);
               })
           .toList();
     }

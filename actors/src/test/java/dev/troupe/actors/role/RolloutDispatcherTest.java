@@ -17,6 +17,7 @@ import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -411,6 +412,21 @@ class RolloutDispatcherTest {
     RoleWorker.Request request = one.isAsked(RoleWorker.Generate.class);
     request.replyTo().tell(new RoleWorker.Generated(List.of()));
     assertThat(failure()).isEqualTo("rollout-1 on node-1 was asked for 2 answers, gave 0");
+  }
+
+  @Test
+  void answers_toOtherPrompts_areRefused() {
+    ActorRef<RolloutDispatcher.Command> dispatcher = dispatcher(1);
+    ask(dispatcher, 2, 1);
+    learnerLends(4);
+    Place one = places.get(0).loads();
+    one.takes(4);
+    RoleWorker.Request request = one.isAsked(RoleWorker.Generate.class);
+    List<Rollout> turned = new ArrayList<>(rollouts((RoleWorker.Generate) request.work(), 4));
+    Collections.reverse(turned);
+    request.replyTo().tell(new RoleWorker.Generated(turned));
+    assertThat(failure())
+        .isEqualTo("rollout-1 on node-1 answered the prompt p1 where p0 was asked: answer 1 of 2");
   }
 
   @Test

@@ -123,28 +123,36 @@ public record Columns(
     return names;
   }
 
+  private Map<String, String> names() {
+    return names(
+        prompt,
+        completion,
+        instruction,
+        input,
+        messages,
+        chosen,
+        rejected,
+        margin,
+        text,
+        system,
+        tools,
+        label,
+        score,
+        answer);
+  }
+
+  /** What the file calls a field of ours. */
+  String inFile(String ours) {
+    return names().getOrDefault(ours, ours);
+  }
+
   /**
    * A record by our names.
    *
    * @throws DataException when it lacks a field that is named, or has two for one name
    */
   JsonNode renamed(JsonNode node, Origin origin) {
-    Map<String, String> names =
-        names(
-            prompt,
-            completion,
-            instruction,
-            input,
-            messages,
-            chosen,
-            rejected,
-            margin,
-            text,
-            system,
-            tools,
-            label,
-            score,
-            answer);
+    Map<String, String> names = names();
     if (names.isEmpty() || !(node instanceof ObjectNode object)) {
       return node;
     }

@@ -108,6 +108,23 @@ final class Fields {
     return has(key) ? text(shape, key) : "";
   }
 
+  /** A number, or one as text; finite as a float, as which it is used. */
+  double number(String key, JsonNode value) {
+    double number;
+    try {
+      number =
+          value.isNumber()
+              ? value.doubleValue()
+              : Double.parseDouble(value.isTextual() ? value.textValue() : "");
+    } catch (NumberFormatException e) {
+      throw wrong(key, value, "a number");
+    }
+    if (!Float.isFinite((float) number)) {
+      throw DataException.at(origin, "\"" + key + "\" is " + value + ", expected a finite number");
+    }
+    return number;
+  }
+
   DataException lacks(Shape shape, String key) {
     return DataException.at(
         origin,

@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * What the data say is not to be imitated: a whole record (KTO's label and its like) or one of its
@@ -80,15 +81,15 @@ final class Imitation {
 
   /** Whether an answer was found good, where the record says it by KTO's label or its like. */
   static Optional<Boolean> label(Fields fields) {
-    Optional<Boolean> label = Optional.empty();
-    for (String key : OF_RECORDS.keySet()) {
-      Optional<Boolean> says = says(fields, key);
-      if (says.isPresent()) {
-        boolean good = says.get().equals(OF_RECORDS.get(key));
-        label = Optional.of(label.orElse(true) && good);
-      }
-    }
-    return label;
+    return labels(fields).values().stream().reduce(Boolean::logicalAnd);
+  }
+
+  /** What each name that says so says of an answer: whether it was found good. */
+  static Map<String, Boolean> labels(Fields fields) {
+    Map<String, Boolean> labels = new TreeMap<>();
+    OF_RECORDS.forEach(
+        (key, good) -> says(fields, key).ifPresent(says -> labels.put(key, says.equals(good))));
+    return labels;
   }
 
   /**

@@ -24,9 +24,7 @@ final class JudgedParser {
 
   /** A record with its score; a label is left unused. */
   static DataRecord.Judged scored(DataRecord record, Fields fields) {
-    if (Imitation.label(fields).isPresent()) {
-      fields.unread("label");
-    }
+    Imitation.labels(fields).keySet().forEach(fields::unread);
     return new DataRecord.Judged(record, Optional.empty(), score(fields));
   }
 
@@ -34,7 +32,7 @@ final class JudgedParser {
     JsonNode score = fields.read(SCORE);
     return score == null || Fields.isEmpty(score)
         ? Optional.empty()
-        : Optional.of(number(fields, SCORE, score));
+        : Optional.of(fields.number(SCORE, score));
   }
 
   /** TRL's stepwise supervision. */
@@ -56,7 +54,7 @@ final class JudgedParser {
     List<Double> labels = new ArrayList<>();
     for (JsonNode label : list(fields, LABELS)) {
       double value =
-          label.isBoolean() ? (label.booleanValue() ? 1 : 0) : number(fields, LABELS, label);
+          label.isBoolean() ? (label.booleanValue() ? 1 : 0) : fields.number(LABELS, label);
       if (value < 0 || value > 1) {
         throw DataException.at(
             fields.origin(),
@@ -92,19 +90,5 @@ final class JudgedParser {
       throw fields.wrong(key, value, "a list");
     }
     return list;
-  }
-
-  private static double number(Fields fields, String key, JsonNode value) {
-    double number;
-    try {
-      number = value.isNumber() ? value.doubleValue() : Double.parseDouble(value.asText());
-    } catch (NumberFormatException e) {
-      throw fields.wrong(key, value, "a number");
-    }
-    if (!Float.isFinite((float) number) || (!value.isNumber() && !value.isTextual())) {
-      throw DataException.at(
-          fields.origin(), "\"" + key + "\" is " + value + ", expected a finite number");
-    }
-    return number;
   }
 }

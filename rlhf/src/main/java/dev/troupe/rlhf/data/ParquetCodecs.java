@@ -52,8 +52,15 @@ final class ParquetCodecs implements CompressionCodecFactory {
                   return zip.readNBytes(size);
                 }
               });
-      case BROTLI, LZO, LZ4 -> throw new IllegalArgumentException(codec + " is not read here");
+      case BROTLI, LZO, LZ4 -> throw new IllegalArgumentException(unknown(codec));
     };
+  }
+
+  /** What a person is told of a compression that is not read. */
+  static String unknown(CompressionCodecName codec) {
+    return "is compressed with "
+        + codec
+        + ", expected snappy, gzip, zstd, lz4_raw or none; write it anew with one of these";
   }
 
   private interface Unpacking {
@@ -102,7 +109,7 @@ final class ParquetCodecs implements CompressionCodecFactory {
 
   @Override
   public BytesInputCompressor getCompressor(CompressionCodecName codec) {
-    throw new UnsupportedOperationException("nothing is written");
+    throw new UnsupportedOperationException("Parquet files are read alone, never written");
   }
 
   @Override

@@ -88,12 +88,7 @@ final class ParquetRows {
     long length = Files.size(path);
     for (ColumnChunkMetaData chunk : block.getColumns()) {
       if (!ParquetCodecs.KNOWN.contains(chunk.getCodec())) {
-        throw new DataException(
-            path
-                + ": is compressed with "
-                + chunk.getCodec()
-                + ", expected snappy, gzip, zstd, lz4_raw or none; write it anew with one of"
-                + " these");
+        throw new DataException(path + ": " + ParquetCodecs.unknown(chunk.getCodec()));
       }
       long begin = chunk.getStartingPos();
       long size = chunk.getTotalSize();

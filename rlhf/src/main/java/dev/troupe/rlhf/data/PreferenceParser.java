@@ -145,19 +145,6 @@ final class PreferenceParser {
 
   private static double margin(Fields fields) {
     JsonNode margin = fields.read("margin");
-    if (margin == null || margin.isNull()) {
-      return 0;
-    }
-    double value;
-    try {
-      value = margin.isNumber() ? margin.doubleValue() : Double.parseDouble(margin.asText());
-    } catch (NumberFormatException e) {
-      throw fields.wrong("margin", margin, "a number");
-    }
-    if (!Double.isFinite(value)) {
-      throw DataException.at(
-          fields.origin(), "\"margin\" is " + value + ", expected a finite number");
-    }
-    return value;
+    return margin == null || Fields.isEmpty(margin) ? 0 : fields.number("margin", margin);
   }
 }

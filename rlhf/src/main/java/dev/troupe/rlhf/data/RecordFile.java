@@ -117,7 +117,10 @@ public final class RecordFile {
               + fields.entrySet().stream()
                   .map(
                       field ->
-                          field.getKey() + " (" + Counted.of(field.getValue(), "records") + ")")
+                          source.columns().inFile(field.getKey())
+                              + " ("
+                              + Counted.of(field.getValue(), "records")
+                              + ")")
                   .collect(Collectors.joining(", ")));
     }
   }

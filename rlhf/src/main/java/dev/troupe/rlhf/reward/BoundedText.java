@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
  * A text that can be read a bounded number of times. A pattern that backtracks without end reads
  * characters without end, so counting them bounds the search whatever the pattern.
  */
-final class BoundedText implements CharSequence {
+public final class BoundedText implements CharSequence {
   /** Reads per search; takes well under a second. */
   private static final long MOST_READS = 20_000_000;
 
@@ -23,7 +23,7 @@ final class BoundedText implements CharSequence {
   }
 
   /** What a search finds, or nothing when it reads or nests too much. */
-  static <T> Optional<T> search(Pattern pattern, String text, Function<Matcher, T> search) {
+  public static <T> Optional<T> search(Pattern pattern, String text, Function<Matcher, T> search) {
     try {
       return Optional.of(
           search.apply(pattern.matcher(new BoundedText(text, new AtomicLong(MOST_READS)))));

@@ -2,6 +2,8 @@ package dev.troupe.rlhf.reward;
 
 import dev.troupe.rlhf.port.Score;
 import java.math.BigDecimal;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -24,7 +26,8 @@ public record NumberAnswer(Place place) implements Rule {
 
   private static final String MARK = "####";
   private static final Pattern MARKED = Pattern.compile("\\s*(-?\\$?[0-9.,]*[0-9][0-9.,]*)");
-  private static final Pattern NUMBER = Pattern.compile("-?[$0-9.,]{2,}|-?[0-9]+");
+  private static final Pattern NUMBER = Pattern.compile("(?=[-$0-9.,])(?:-?[$0-9.,]{2,}|-?[0-9]+)");
+  private static final Pattern NO_DIGITS = Pattern.compile("[,$]|\\.+$");
   private static final int LONGEST = 1000;
 
   @Override
@@ -49,17 +52,22 @@ public record NumberAnswer(Place place) implements Rule {
   }
 
   private static Optional<BigDecimal> last(String text) {
-    Optional<BigDecimal> last = Optional.empty();
+    List<String> found = new ArrayList<>();
     Matcher matcher = NUMBER.matcher(text);
     while (matcher.find()) {
-      Optional<BigDecimal> number = number(matcher.group());
-      last = number.isPresent() ? number : last;
+      found.add(matcher.group());
     }
-    return last;
+    for (int i = found.size() - 1; i >= 0; i--) {
+      Optional<BigDecimal> number = number(found.get(i));
+      if (number.isPresent()) {
+        return number;
+      }
+    }
+    return Optional.empty();
   }
 
   private static Optional<BigDecimal> number(String digits) {
-    String plain = digits.replaceAll("[,$]|\\.+$", "");
+    String plain = NO_DIGITS.matcher(digits).replaceAll("");
     try {
       return plain.length() > LONGEST ? Optional.empty() : Optional.of(new BigDecimal(plain));
     } catch (NumberFormatException e) {

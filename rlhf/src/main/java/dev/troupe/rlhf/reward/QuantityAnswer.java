@@ -3,6 +3,7 @@ package dev.troupe.rlhf.reward;
 import dev.troupe.rlhf.port.Score;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -10,7 +11,7 @@ import java.util.regex.Pattern;
  * 1 where the last quantity of the answer is the reference's: a number, a fraction (1/2), a mixed
  * number (1 1/2) or a power of ten (1.5e3, 2×10^3), with or without a unit. Units of one kind are
  * converted (1.5 km is 1500 m; 50 % is 0.5); where one of the two has none that is known, the
- * numbers alone are compared.
+ * numbers alone are compared. A quantity beyond a double's range, as one over 0, equals nothing.
  *
  * @param tolerance relative, at least 0
  */
@@ -18,10 +19,11 @@ public record QuantityAnswer(double tolerance) implements Rule {
   private static final int LONGEST = 100;
   private static final Pattern QUANTITY =
       Pattern.compile(
-          "(?<![\\w.])([-−+]?)\\s?([$€£¥]?)\\s?"
+          // Most letters begin none: the first look ahead passes them by.
+          "(?=[-−+$€£¥.\\d])(?<![\\w.])([-−+]?)\\s?([$€£¥]?)\\s?"
               + "(?:(\\d{1,9})\\s+(\\d{1,9})/(\\d{1,9})(?![\\d/])" // 1 1/2
               + "|(\\d{1,30})/(\\d{1,30})(?![\\d/])" // 1/2
-              + "|((?:\\d{1,3}(?:,\\d{3}){1,10}(?!\\d)|\\d{1,30})(?:\\.\\d{1,30})?|\\.\\d{1,30})"
+              + "|((?:\\d{1,3}(?:,\\d{3}){1,10}(?!\\d)|\\d{1,30}(?!\\d))(?:\\.\\d{1,30})?|\\.\\d{1,30})"
               + "(?:[eE]([-+]?\\d{1,3})(?!\\w)|\\s?[×x*]\\s?10\\^\\{?([-+−]?\\d{1,3})\\}?)?)"
               + "\\s?(%|°C|°F|[µA-Za-z]{1,12}(?:\\^?[23²³])?(?:/[A-Za-z]{1,8}(?:\\^?[23²³])?)?)?");
 
@@ -101,6 +103,9 @@ public record QuantityAnswer(double tolerance) implements Rule {
   }
 
   private boolean same(Quantity a, Quantity b) {
+    if (a.unit().equals(b.unit())) {
+      return near(a.number(), b.number());
+    }
     if (a.unit().isEmpty() || b.unit().isEmpty()) {
       boolean share = a.unit().or(b::unit).filter(unit -> unit.kind().equals("share")).isPresent();
       return near(a.number(), b.number()) || (share && near(in(a), in(b)));
@@ -113,23 +118,23 @@ public record QuantityAnswer(double tolerance) implements Rule {
   }
 
   private boolean near(double a, double b) {
-    // Units are converted in binary numbers, so a little is always allowed.
-    return Math.abs(a - b) <= Math.max(tolerance, 1e-12) * Math.max(Math.abs(a), Math.abs(b));
+    double largest = Math.max(Math.abs(a), Math.abs(b));
+    // Units are converted in binary numbers, so a little is always allowed; of infinity, all.
+    return Double.isFinite(largest) && Math.abs(a - b) <= Math.max(tolerance, 1e-12) * largest;
   }
 
   private static Optional<Quantity> last(String text) {
-    Optional<Quantity> last = Optional.empty();
+    Optional<MatchResult> last = Optional.empty();
     Matcher matcher = QUANTITY.matcher(text);
     while (matcher.find()) {
       if (matcher.end() - matcher.start() <= LONGEST) {
-        Optional<Quantity> found = quantity(matcher);
-        last = found.isPresent() ? found : last;
+        last = Optional.of(matcher.toMatchResult());
       }
     }
-    return last;
+    return last.flatMap(QuantityAnswer::quantity);
   }
 
-  private static Optional<Quantity> quantity(Matcher matcher) {
+  private static Optional<Quantity> quantity(MatchResult matcher) {
     double number;
     if (matcher.group(3) != null) {
       number = whole(matcher, 3) + whole(matcher, 4) / whole(matcher, 5);
@@ -149,7 +154,7 @@ public record QuantityAnswer(double tolerance) implements Rule {
         : Optional.empty();
   }
 
-  private static double whole(Matcher matcher, int group) {
+  private static double whole(MatchResult matcher, int group) {
     return Double.parseDouble(matcher.group(group));
   }
 }

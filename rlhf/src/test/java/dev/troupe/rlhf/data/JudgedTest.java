@@ -168,6 +168,19 @@ class JudgedTest {
     assertThat(scores.reports()).anyMatch(line -> line.contains("left unused: label (1 record)"));
   }
 
+  /** By the names that stand in the file. */
+  @Test
+  void labels_leftUnused_areToldByTheirNames() throws IOException {
+    String named = GOOD.replace("label", "kto_tag").replace("}", ", \"score\": 2}");
+    StageInputs tagged = inputs(Columns.NONE, named);
+    assertThat(tagged.scored("reward", 0).train()).hasSize(1);
+    assertThat(tagged.reports()).anyMatch(l -> l.contains("left unused: kto_tag (1 record)"));
+    Columns columns = Columns.of(Map.of("label", "kto_tag"));
+    StageInputs renamed = inputs(columns, named);
+    assertThat(renamed.scored("reward", 0).train()).hasSize(1);
+    assertThat(renamed.reports()).anyMatch(l -> l.contains("left unused: kto_tag (1 record)"));
+  }
+
   @Test
   void steps_areReadAtTheEndOfEach_separatorIncluded() throws IOException {
     var data =

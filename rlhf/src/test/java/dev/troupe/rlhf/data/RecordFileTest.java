@@ -236,7 +236,13 @@ class RecordFileTest {
             ":1: \"chosen\" and \"rejected\" share no turn that ends in \"\\n\\nAssistant:\""),
         Arguments.of(
             "{\"prompt\": \"p\", \"chosen\": \"c\", \"rejected\": \"r\", \"margin\": \"big\"}",
-            ":1: \"margin\" is text, expected a number"));
+            ":1: \"margin\" is text, expected a number"),
+        Arguments.of(
+            "{\"prompt\": \"p\", \"chosen\": \"c\", \"rejected\": \"r\", \"margin\": true}",
+            ":1: \"margin\" is true or false, expected a number"),
+        Arguments.of(
+            "{\"prompt\": \"p\", \"chosen\": \"c\", \"rejected\": \"r\", \"margin\": 1e39}",
+            ":1: \"margin\" is 1.0E39, expected a finite number"));
   }
 
   @ParameterizedTest

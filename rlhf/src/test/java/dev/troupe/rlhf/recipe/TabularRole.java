@@ -108,7 +108,7 @@ final class TabularRole implements Role {
           new Rollout(
               prompt, new TokenIds(ids), tokens.toString(), new Floats(floats), finish, version));
     }
-    return CompletableFuture.completedFuture(Sampler.grouped(rollouts, answers));
+    return CompletableFuture.completedFuture(Sampler.grouped(prompts, answers, rollouts));
   }
 
   @Override

@@ -83,6 +83,14 @@ class FormatAndQuantityTest {
         "1/0                   | 4          | 0",
         "3.14159               | 3.1416     | 0",
         "no number             | 4          | 0",
+        "1e307 km              | 5 m        | 0",
+        "5 m                   | 1e307 km   | 0",
+        "-1e307 km             | 1e307 km   | 0",
+        "1e307 km              | 1e307 km   | 1",
+        "4, or rather 1/0      | 4          | 0",
+        "4, or rather 1e999    | 4          | 0",
+        "1e999                 | 4          | 0",
+        "1234567890123456789012345678901 | 123456789012345678901234567890 | 0",
       })
   void quantity_isComparedByItsValueAndUnit(String answer, String reference, double expected) {
     assertThat(new QuantityAnswer(1e-9).score(answer, reference)).isEqualTo(Score.of(expected));
@@ -93,6 +101,8 @@ class FormatAndQuantityTest {
     assertThat(new QuantityAnswer(1e-4).score("3.14159", "3.1416")).isEqualTo(Score.of(1));
     assertThat(new QuantityAnswer(0).score("4", "four"))
         .isEqualTo(new Score.Unscored("the reference has no number", "four"));
+    assertThat(new QuantityAnswer(0).score("4", "1e999"))
+        .isEqualTo(new Score.Unscored("the reference has no number", "1e999"));
     assertThat(new QuantityAnswer(0).score("1 ".repeat(50_000), "1")).isEqualTo(Score.of(1));
     assertThat(new QuantityAnswer(0).score("1,".repeat(50_000), "1")).isNotNull();
   }

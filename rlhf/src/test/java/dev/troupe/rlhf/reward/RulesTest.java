@@ -97,6 +97,7 @@ class RulesTest {
         "\\boxed{\\log_2 8} | 3",
         "\\boxed{\\binom{5}{2}} | 10",
         "\\boxed{-\\infty} | -\\infty",
+        "\\boxed{1.5\\cdot10^{400}} | 15\\cdot10^{399}",
         "\\boxed{5\\text{ cm}^2} | 5",
         "\\boxed{12 \\%} | 12%",
         // Formulas
@@ -147,6 +148,10 @@ class RulesTest {
         "The answer is (B), not (C). | C",
         "I do not know. | 5",
         "\\boxed{\\infty} | -\\infty",
+        "\\boxed{10^{400}} | \\infty",
+        "\\boxed{e^{1000}} | e^{2000}",
+        "\\boxed{1.5\\cdot10^{400}} | 1.6\\cdot10^{400}",
+        "\\boxed{\\frac{1}{0}} | \\infty",
         "\\boxed{(4,\\infty)} | x > 3",
         "\\boxed{x > 3} | (3,\\infty)"
       })

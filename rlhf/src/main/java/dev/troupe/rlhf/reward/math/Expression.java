@@ -67,6 +67,14 @@ sealed interface Expression {
     return this instanceof Literal number && number.decimal();
   }
 
+  /** Whether infinity is written in it. */
+  default boolean hasInfinity() {
+    if (this instanceof Apply apply) {
+      return apply.arguments().stream().anyMatch(Expression::hasInfinity);
+    }
+    return this instanceof Constant constant && !constant.value().isFinite();
+  }
+
   /** The exact value, where it is rational and of a bearable size. */
   default Optional<Rational> exact() {
     if (this instanceof Literal number) {

@@ -15,7 +15,8 @@ import java.util.SplittableRandom;
  * Whether two answers are the same, by the rules that math-verify made usual: numbers exactly, to
  * six decimals where one is written with a point; formulas by their values; sets and lists without
  * regard to order, tuples and intervals with it; a percentage is its number or its hundredth; an
- * interval answers a question for an inequality, not the other way round.
+ * interval answers a question for an inequality, not the other way round. Values beyond a double's
+ * range that have no exact form equal nothing.
  */
 public final class MathComparison {
   private static final int POINTS = 8;
@@ -236,16 +237,20 @@ public final class MathComparison {
     boolean decimals = a.hasDecimals() || b.hasDecimals();
     Optional<Rational> exactA = a.exact();
     Optional<Rational> exactB = b.exact();
-    if (!decimals && exactA.isPresent() && exactB.isPresent()) {
-      return exactA.equals(exactB);
+    if (exactA.isPresent() && exactB.isPresent()) {
+      boolean equal = exactA.equals(exactB);
+      if (equal || !decimals) {
+        return equal;
+      }
     }
     double absolute = decimals ? SIX_DECIMALS : CLOSE;
     Set<String> names = names(a, b);
     if (names.isEmpty()) {
       Complex x = a.at(Map.of());
       Complex y = b.at(Map.of());
-      // Infinities are equal as such.
-      return (x.equals(y) && !Double.isNaN(x.re())) || x.near(y, absolute, 1e-12);
+      // Infinities are equal as such, where they are meant and no number too large to be told.
+      boolean infinite = a.hasInfinity() && b.hasInfinity() && !Double.isNaN(x.re());
+      return (infinite && x.equals(y)) || x.near(y, absolute, 1e-12);
     }
     int finite = 0;
     for (Map<String, Complex> point : points(names)) {
