@@ -12,6 +12,7 @@ import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
+import dev.troupe.rlhf.environment.EpisodesConfig;
 import dev.troupe.rlhf.loss.GroupAdvantages.Baseline;
 import dev.troupe.rlhf.loss.GroupAdvantages.Scale;
 import dev.troupe.rlhf.loss.Kl;
@@ -183,6 +184,8 @@ class GrpoRecipeParityTest {
         0,
         Map.of("given", new RewardConfig.Number(1, NumberAnswer.Place.LAST)),
         Optional.empty(),
+        Optional.empty(),
+        new EpisodesConfig(1, 0, 64, 60, 60),
         generation,
         new GrpoConfig.Groups(GrpoConfig.Constant.KEEP, 0),
         new GrpoConfig.Length(Optional.empty(), 1, 1, false),

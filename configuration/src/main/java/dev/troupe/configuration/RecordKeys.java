@@ -158,9 +158,25 @@ final class RecordKeys {
   static Map<String, Class<?>> choices(Class<?> type) {
     Map<String, Class<?>> choices = new LinkedHashMap<>();
     for (Class<?> permitted : type.getPermittedSubclasses()) {
-      choices.put(Names.kebab(permitted.getSimpleName()), permitted);
+      choices.put(chosenBy(permitted), permitted);
     }
     return choices;
+  }
+
+  /**
+   * The value of {@code type} that chooses a record: its kebab-case name, without that of its
+   * sealed interface where it ends with it. A template goes by the whole name, so that two
+   * interfaces can have a choice of one name.
+   */
+  static String chosenBy(Class<?> record) {
+    String name = Names.kebab(record.getSimpleName());
+    for (Class<?> parent : record.getInterfaces()) {
+      String noun = "-" + Templates.name(parent);
+      if (parent.isSealed() && name.endsWith(noun)) {
+        return name.substring(0, name.length() - noun.length());
+      }
+    }
+    return name;
   }
 
   /** Whether a record is one choice of a sealed interface. */

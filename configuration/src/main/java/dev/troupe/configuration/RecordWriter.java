@@ -31,7 +31,7 @@ final class RecordWriter {
   private static Map<String, @Nullable Object> section(Record record) {
     Map<String, @Nullable Object> section = new LinkedHashMap<>();
     if (RecordKeys.isChoice(record.getClass())) {
-      section.put(RecordBinder.TYPE, Names.kebab(record.getClass().getSimpleName()));
+      section.put(RecordBinder.TYPE, RecordKeys.chosenBy(record.getClass()));
     }
     for (RecordComponent component : record.getClass().getRecordComponents()) {
       try {

@@ -37,9 +37,9 @@ final class Suggestions {
         return String.format(
             Locale.ROOT,
             "; it belongs to type %s, and '%s' is %s",
-            Names.kebab(choice.getSimpleName()),
+            RecordKeys.chosenBy(choice),
             joined(section, RecordBinder.TYPE),
-            Names.kebab(type.getSimpleName()));
+            RecordKeys.chosenBy(type));
       }
     }
     List<String> known = RecordKeys.names(type);

@@ -2,6 +2,7 @@ package dev.troupe.rewards;
 
 import dev.troupe.rlhf.port.RewardFunction;
 import dev.troupe.rlhf.port.Scorer;
+import dev.troupe.rlhf.port.ScorerException;
 import dev.troupe.rlhf.reward.RewardConfig;
 import dev.troupe.rlhf.reward.Scorers;
 import java.time.Duration;
@@ -13,6 +14,8 @@ import java.util.List;
  * @param given functions beside those that {@link java.util.ServiceLoader} finds
  */
 public record OutsideScorers(List<RewardFunction> given) implements Scorers {
+  private static final Services<RewardFunction> FUNCTIONS =
+      new Services<>(RewardFunction.class, "function", RewardFunction::name, ScorerException::new);
   /** Of one answer. */
   private static final Duration SCHEMA_LIMIT = Duration.ofSeconds(20);
 
@@ -25,7 +28,7 @@ public record OutsideScorers(List<RewardFunction> given) implements Scorers {
     if (config instanceof RewardConfig.Java java) {
       return new FunctionScorer(
           name,
-          Functions.named(name, java.function(), given),
+          FUNCTIONS.named(name, java.function(), given),
           java.batch(),
           duration(java.timeLimitSeconds()));
     }

@@ -11,8 +11,10 @@ import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
 import dev.troupe.rlhf.port.TextException;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.function.Function;
 
 /** The tokenizer and chat template of a checkpoint directory. */
@@ -117,6 +119,25 @@ public final class ModelText implements Text, AutoCloseable {
     return tokenizer.endOfText().isEmpty() && !config.eosTokenIds().isEmpty()
         ? config.eosTokenIds().get(0)
         : tokenizer.eos();
+  }
+
+  /** Those at which the engine ends a response. */
+  @Override
+  public Set<Integer> endTokens() {
+    Set<Integer> all = new HashSet<>(config.eosTokenIds());
+    tokenizer.endOfText().ifPresent(all::add);
+    all.add(endOfSequence());
+    return Set.copyOf(all);
+  }
+
+  @Override
+  public String chatTemplate() {
+    return template().source();
+  }
+
+  @Override
+  public String chatTemplateName() {
+    return "the chat template in " + template().where();
   }
 
   @Override

@@ -10,10 +10,13 @@ import dev.troupe.protocol.event.RunStarted;
 import dev.troupe.protocol.event.StageCompleted;
 import dev.troupe.protocol.event.StageStarted;
 import dev.troupe.protocol.message.Node;
+import dev.troupe.rewards.GivenEnvironments;
 import dev.troupe.rewards.OutsideScorers;
+import dev.troupe.rewards.environment.OutsideEnvironments;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.Reading;
 import dev.troupe.rlhf.data.StageData;
+import dev.troupe.rlhf.environment.Environments;
 import dev.troupe.rlhf.port.Cast;
 import dev.troupe.rlhf.quickstart.Quickstart;
 import dev.troupe.rlhf.quickstart.QuickstartFiles;
@@ -49,6 +52,7 @@ public final class Pipeline {
   private final AtomicBoolean cancelled;
   private final EventLog log;
   private final Scorers scorers;
+  private final Environments environments;
   private final Ensemble ensemble;
   private final RunRecorder recorder;
   private final RunCheckpoints checkpoints;
@@ -63,6 +67,7 @@ public final class Pipeline {
       RunRequest request) {
     this.config = config;
     this.scorers = new OutsideScorers(request.functions());
+    this.environments = new GivenEnvironments(request.environments(), new OutsideEnvironments());
     this.ensemble = ensemble;
     this.directory = directory;
     this.cancelled = cancelled;
@@ -117,7 +122,10 @@ public final class Pipeline {
     RunForecast forecast =
         request
             .forecast()
-            .orElseGet(() -> RunForecast.of(config, purpose, line -> {}, request.functions()));
+            .orElseGet(
+                () ->
+                    RunForecast.of(
+                        config, purpose, line -> {}, request.functions(), request.environments()));
     RunDirectory directory = new RunDirectory(Path.of(config.output()));
     RunIdentity identity = RunIdentity.of(config);
     AtomicBoolean cancelled = new AtomicBoolean();
@@ -292,7 +300,8 @@ public final class Pipeline {
           try (ModelText text = ModelText.load(Path.of(model))) {
             recorder.speaks(text);
             StageInputs inputs =
-                new StageInputs(data, text, config.seed(), reading(stage.name()), scorers);
+                new StageInputs(
+                    data, text, config.seed(), reading(stage.name()), scorers, environments);
             if (!run(stage, cast, new StageSetting(inputs, policy, reward, oracle()))) {
               return false;
             }

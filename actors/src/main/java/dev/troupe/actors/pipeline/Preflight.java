@@ -10,6 +10,7 @@ import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.Reading;
+import dev.troupe.rlhf.environment.Environments;
 import dev.troupe.rlhf.port.EnvironmentException;
 import dev.troupe.rlhf.port.ScorerException;
 import dev.troupe.rlhf.port.Text;
@@ -42,6 +43,7 @@ final class Preflight {
   private final RunForecast.Purpose purpose;
   private final Consumer<String> progress;
   private final Scorers scorers;
+  private final Environments environments;
   private final Set<String> problems = new LinkedHashSet<>();
   private final List<RunForecast.Planned> stages = new ArrayList<>();
   private final WeightReading weights;
@@ -53,11 +55,13 @@ final class Preflight {
       PipelineConfig config,
       RunForecast.Purpose purpose,
       Consumer<String> progress,
-      Scorers scorers) {
+      Scorers scorers,
+      Environments environments) {
     this.config = config;
     this.purpose = purpose;
     this.progress = progress;
     this.scorers = scorers;
+    this.environments = environments;
     this.weights = new WeightReading(reading());
   }
 
@@ -216,7 +220,10 @@ final class Preflight {
       planned(stage, () -> stage.forecast(counts));
       return;
     }
-    checked("", () -> new StageInputs(data, text.get(), config.seed(), reading(), scorers))
+    checked(
+            "",
+            () ->
+                new StageInputs(data, text.get(), config.seed(), reading(), scorers, environments))
         .ifPresent(
             inputs -> {
               planned(stage, () -> stage.forecast(inputs));

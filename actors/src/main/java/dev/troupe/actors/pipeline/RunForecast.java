@@ -1,6 +1,9 @@
 package dev.troupe.actors.pipeline;
 
+import dev.troupe.rewards.GivenEnvironments;
 import dev.troupe.rewards.OutsideScorers;
+import dev.troupe.rewards.environment.OutsideEnvironments;
+import dev.troupe.rlhf.port.EnvironmentFactory;
 import dev.troupe.rlhf.port.RewardFunction;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import dev.troupe.rlhf.stage.Forecast;
@@ -60,20 +63,28 @@ public record RunForecast(
    * @param progress hears a line now and then while large files are read
    */
   public static RunForecast of(PipelineConfig config, Purpose purpose, Consumer<String> progress) {
-    return of(config, purpose, progress, List.of());
+    return of(config, purpose, progress, List.of(), List.of());
   }
 
   /**
    * The same.
    *
    * @param functions rewards beside those on the class path
+   * @param environments of episodes beside those on the class path
    */
   public static RunForecast of(
       PipelineConfig config,
       Purpose purpose,
       Consumer<String> progress,
-      List<RewardFunction> functions) {
-    return new Preflight(config, purpose, progress, new OutsideScorers(functions)).forecast();
+      List<RewardFunction> functions,
+      List<EnvironmentFactory> environments) {
+    return new Preflight(
+            config,
+            purpose,
+            progress,
+            new OutsideScorers(functions),
+            new GivenEnvironments(environments, new OutsideEnvironments()))
+        .forecast();
   }
 
   /** That of a stage, where it is to be done. */

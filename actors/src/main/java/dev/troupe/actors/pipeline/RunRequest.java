@@ -2,6 +2,7 @@ package dev.troupe.actors.pipeline;
 
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.protocol.event.RunPage;
+import dev.troupe.rlhf.port.EnvironmentFactory;
 import dev.troupe.rlhf.port.RewardFunction;
 import java.util.List;
 import java.util.Optional;
@@ -17,6 +18,8 @@ import java.util.Optional;
  *     its nodes with it. Absent where this JVM plays all
  * @param forecast of the same configuration, for this purpose; made when absent
  * @param functions rewards beside those on the class path
+ * @param environments of episodes beside those on the class path; each is ended with the stage that
+ *     plays in it
  */
 public record RunRequest(
     PipelineConfig config,
@@ -25,9 +28,11 @@ public record RunRequest(
     Optional<RunPage.Opener> page,
     Optional<Ensemble> seed,
     Optional<RunForecast> forecast,
-    List<RewardFunction> functions) {
+    List<RewardFunction> functions,
+    List<EnvironmentFactory> environments) {
   public RunRequest {
     functions = List.copyOf(functions);
+    environments = List.copyOf(environments);
   }
 
   /** In this JVM, without a listener and without a page. */
@@ -39,27 +44,36 @@ public record RunRequest(
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
+        List.of(),
         List.of());
   }
 
   public RunRequest listener(StepListener heard) {
-    return new RunRequest(config, text, heard, page, seed, forecast, functions);
+    return new RunRequest(config, text, heard, page, seed, forecast, functions, environments);
   }
 
   public RunRequest page(RunPage.Opener opener) {
-    return new RunRequest(config, text, listener, Optional.of(opener), seed, forecast, functions);
+    return new RunRequest(
+        config, text, listener, Optional.of(opener), seed, forecast, functions, environments);
   }
 
   public RunRequest on(Ensemble cluster) {
-    return new RunRequest(config, text, listener, page, Optional.of(cluster), forecast, functions);
+    return new RunRequest(
+        config, text, listener, page, Optional.of(cluster), forecast, functions, environments);
   }
 
   public RunRequest checked(RunForecast found) {
-    return new RunRequest(config, text, listener, page, seed, Optional.of(found), functions);
+    return new RunRequest(
+        config, text, listener, page, seed, Optional.of(found), functions, environments);
   }
 
   /** With rewards of the caller's own, which the configuration names. */
   public RunRequest functions(List<RewardFunction> own) {
-    return new RunRequest(config, text, listener, page, seed, forecast, own);
+    return new RunRequest(config, text, listener, page, seed, forecast, own, environments);
+  }
+
+  /** With environments of the caller's own, which the configuration names. */
+  public RunRequest environments(List<EnvironmentFactory> own) {
+    return new RunRequest(config, text, listener, page, seed, forecast, functions, own);
   }
 }

@@ -386,4 +386,9 @@ public final class ChatTemplate {
   public String source() {
     return source;
   }
+
+  /** Its file, for messages. */
+  public String where() {
+    return where;
+  }
 }

@@ -41,4 +41,9 @@ public record SamplingSettings(
   public SamplingSettings withSeed(long newSeed) {
     return new SamplingSettings(maxNewTokens, temperature, topK, topP, stopStrings, newSeed);
   }
+
+  /** The same for responses of another length. */
+  public SamplingSettings withMaxNewTokens(int most) {
+    return new SamplingSettings(most, temperature, topK, topP, stopStrings, seed);
+  }
 }

@@ -348,7 +348,7 @@ final class Segments {
         : tokens;
   }
 
-  private static Conversation turns(PromptText prompt) {
+  static Conversation turns(PromptText prompt) {
     if (prompt instanceof PromptText.Chat chat) {
       return chat.conversation();
     }

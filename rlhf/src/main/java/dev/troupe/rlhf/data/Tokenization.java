@@ -12,10 +12,12 @@ import dev.troupe.rlhf.port.TextException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /** Makes examples of records: tokens under the length policy. */
 public final class Tokenization {
@@ -25,9 +27,10 @@ public final class Tokenization {
   private final Reading reading;
   private final String stage;
   private final String list;
+  private final Optional<List<Map<String, @Nullable Object>>> offered;
 
   public Tokenization(Text text, DataConfig.Format format, Lengths lengths) {
-    this(text, format, lengths, Reading.unwatched(), "", "");
+    this(text, format, lengths, Reading.unwatched(), "", "", Optional.empty());
   }
 
   private Tokenization(
@@ -36,7 +39,9 @@ public final class Tokenization {
       Lengths lengths,
       Reading reading,
       String stage,
-      String list) {
+      String list,
+      Optional<List<Map<String, @Nullable Object>>> offered) {
+    this.offered = offered;
     this.text = text;
     this.format = format;
     this.lengths = lengths;
@@ -47,7 +52,8 @@ public final class Tokenization {
 
   /** As configured. */
   public static Tokenization of(Text text, DataConfig config, Reading reading) {
-    return new Tokenization(text, config.format(), Lengths.of(config, text), reading, "", "");
+    return new Tokenization(
+        text, config.format(), Lengths.of(config, text), reading, "", "", Optional.empty());
   }
 
   /**
@@ -56,7 +62,16 @@ public final class Tokenization {
    * @param list of the configuration that its records come from, such as data.sft; errors name both
    */
   public Tokenization of(String stage, String list) {
-    return new Tokenization(text, format, lengths, reading, stage, list);
+    return new Tokenization(text, format, lengths, reading, stage, list, offered);
+  }
+
+  /**
+   * The same for prompts that are answered in an environment: all go through the chat template.
+   *
+   * @param tools that it offers; empty for none beside those of the data
+   */
+  public Tokenization offering(List<Map<String, @Nullable Object>> tools) {
+    return new Tokenization(text, format, lengths, reading, stage, list, Optional.of(tools));
   }
 
   /**
@@ -106,7 +121,14 @@ public final class Tokenization {
         "prompts",
         records,
         (record, work) -> {
-          Segments.EncodedPrompt prompt = work.segments().prompt(promptOf(record), record.origin());
+          PromptText asked = promptOf(record);
+          Segments.EncodedPrompt prompt =
+              work.segments()
+                  .prompt(
+                      offered
+                          .<PromptText>map(tools -> offering(asked, tools, record.origin()))
+                          .orElse(asked),
+                      record.origin());
           int size = prompt.tokens().size();
           work.longest(size);
           if (size > reserving.maxPromptTokens() && work.dropping()) {
@@ -123,6 +145,29 @@ public final class Tokenization {
                           record instanceof DataRecord.Task task ? task.answer() : Optional.empty(),
                           record instanceof DataRecord.Task task ? task.metadata() : Map.of()));
         });
+  }
+
+  private PromptText.Chat offering(
+      PromptText asked, List<Map<String, @Nullable Object>> tools, Origin origin) {
+    if (!(asked instanceof PromptText.Chat) && format != DataConfig.Format.CHAT) {
+      throw DataException.at(
+          origin,
+          "is plain text and is to be answered in an environment, whose turns the chat template"
+              + " writes; set data.format = chat, which writes all data by it");
+    }
+    Conversation turns = Segments.turns(asked);
+    if (tools.isEmpty()) {
+      return new PromptText.Chat(turns);
+    }
+    Map<String, @Nullable Object> variables = new LinkedHashMap<>(turns.variables());
+    Object own = variables.put("tools", tools);
+    if (own != null && !own.equals(tools)) {
+      throw DataException.at(
+          origin,
+          "has tools of its own, and the environment offers others; name its field in the source's"
+              + " ignore");
+    }
+    return new PromptText.Chat(new Conversation(turns.messages(), variables));
   }
 
   /** Without directories: a prompt's random numbers follow from its id, wherever its file lies. */

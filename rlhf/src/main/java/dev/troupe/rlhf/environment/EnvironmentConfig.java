@@ -20,6 +20,20 @@ public sealed interface EnvironmentConfig {
         .within("max-megabytes", maxMegabytes, 1, 1024);
   }
 
+  /** A tool that works out arithmetic; the reward is given by the stage's other rewards. */
+  record Calculator() implements EnvironmentConfig {}
+
+  /**
+   * The user's own, found on the class path or passed with the run's request.
+   *
+   * @param name of its {@link dev.troupe.rlhf.port.EnvironmentFactory}
+   */
+  record JavaEnvironment(String name) implements EnvironmentConfig {
+    public JavaEnvironment {
+      new Limits().condition("name", "empty", !name.isBlank(), "an environment's name").verify();
+    }
+  }
+
   /**
    * An environment served by OpenEnv, 0.2 or later; one WebSocket per episode.
    *

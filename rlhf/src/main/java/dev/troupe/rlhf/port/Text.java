@@ -3,6 +3,7 @@ package dev.troupe.rlhf.port;
 import dev.troupe.protocol.data.TokenIds;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /** The model's tokenizer and chat template. */
 public interface Text {
@@ -51,6 +52,21 @@ public interface Text {
   OptionalInt beginOfSequence();
 
   int endOfSequence();
+
+  /** Every token that ends what the model says; the end of sequence among them. */
+  default Set<Integer> endTokens() {
+    return Set.of(endOfSequence());
+  }
+
+  /** The chat template's source, by which families of models are told apart; empty for unknown. */
+  default String chatTemplate() {
+    return "";
+  }
+
+  /** Where the chat template stands, for messages. */
+  default String chatTemplateName() {
+    return "the model's chat template";
+  }
 
   /** Longest sequence the model takes. */
   int contextLength();

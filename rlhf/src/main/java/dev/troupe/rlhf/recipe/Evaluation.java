@@ -11,6 +11,7 @@ import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
 import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.Wins;
 import dev.troupe.rlhf.port.Role;
+import dev.troupe.rlhf.port.Sampler;
 import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.port.Scorer;
 import java.util.ArrayList;
@@ -91,11 +92,13 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
   /**
    * Answers the prompts with the policy, and has the answers scored.
    *
+   * @param sampler the policy, or what plays episodes with it
    * @param rule name of the part of a score that says whether an answer is right
    * @param reference absent for no KL
    */
   static Evaluation of(
       Role policy,
+      Sampler sampler,
       Optional<Scorer> scorer,
       Optional<String> rule,
       Optional<Role> reference,
@@ -103,7 +106,7 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
       List<Prompt> prompts,
       SamplingSettings settings) {
     Averages averages = new Averages();
-    List<Rollout> rollouts = answers(policy, prompts, settings, averages);
+    List<Rollout> rollouts = answers(sampler, prompts, settings, averages);
     List<Score> found = scorer.map(it -> Await.on(it.score(rollouts))).orElse(List.of());
     List<Double> scores = new ArrayList<>();
     for (Score score : found) {
@@ -119,11 +122,12 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
   }
 
   private static List<Rollout> answers(
-      Role policy, List<Prompt> prompts, SamplingSettings settings, Averages averages) {
+      Sampler policy, List<Prompt> prompts, SamplingSettings settings, Averages averages) {
     List<Rollout> rollouts = Await.on(policy.generate(prompts, settings));
     for (Rollout rollout : rollouts) {
       averages.add("responseLength", rollout.length());
       averages.add("endedFraction", rollout.finish() != FinishReason.LENGTH ? 1 : 0);
+      EpisodeFigures.add(averages, rollout);
     }
     return rollouts;
   }

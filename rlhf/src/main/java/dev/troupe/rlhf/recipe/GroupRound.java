@@ -1,11 +1,13 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.protocol.data.Episode;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.loss.GroupAdvantages;
 import dev.troupe.rlhf.loss.LengthPenalty;
+import dev.troupe.rlhf.port.Sampler;
 import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.port.Scorer;
 import java.util.ArrayList;
@@ -47,11 +49,12 @@ record GroupRound(
   /**
    * Makes rounds.
    *
+   * @param sampler the policy, or what plays episodes with it
    * @param scorer absent where the teacher alone says what is good
    */
   record Asking(
       GrpoConfig config,
-      GrpoRoles roles,
+      Sampler sampler,
       Optional<Scorer> scorer,
       Batches<Prompt> prompts,
       long seed) {
@@ -79,9 +82,7 @@ record GroupRound(
         List<List<Rollout>> answers =
             phases.time(
                 "generate",
-                () ->
-                    Await.on(
-                        roles.policy().sample(drawn.items(), config.answersPerPrompt(), settings)));
+                () -> Await.on(sampler.sample(drawn.items(), config.answersPerPrompt(), settings)));
         List<Rollout> flat = answers.stream().flatMap(List::stream).toList();
         List<Score> judged =
             phases.time(
@@ -123,7 +124,12 @@ record GroupRound(
         String sample, Rollout rollout, Optional<Score> score, Ledger ledger) {
       ledger.issued(sample);
       ledger.rolledOut(sample);
-      if (rollout.length() == 0) {
+      Optional<Episode.Failure> failure = rollout.episode().flatMap(Episode::failure);
+      if (score.isEmpty() && failure.isPresent()) {
+        ledger.dropped(sample, failure.get().reason());
+        return Optional.empty();
+      }
+      if (rollout.length() == 0 && failure.isEmpty()) {
         ledger.dropped(sample, "empty response");
         return Optional.empty();
       }

@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.environment.EnvironmentConfig;
+import dev.troupe.rlhf.environment.EpisodesConfig;
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.GroupAdvantages;
 import dev.troupe.rlhf.loss.Kl;
@@ -28,6 +30,8 @@ import java.util.TreeMap;
  *     stage has too
  * @param right the reward whose 1 says that an answer is right; absent for the one that compares
  *     with the data's answer or runs its tests, where there is one alone
+ * @param environment what answers are episodes in; absent for answers given at once
+ * @param episodes what bounds them
  * @param epochs passes over a round's answers
  * @param minibatches optimiser steps per pass; groups stay whole
  * @param reuse earlier rounds whose answers are learned from again beside a round's own
@@ -45,6 +49,8 @@ public record GrpoConfig(
     int reuse,
     Map<String, RewardConfig> rewards,
     Optional<String> right,
+    Optional<EnvironmentConfig> environment,
+    EpisodesConfig episodes,
     GenerationConfig generation,
     Groups groups,
     Length length,
@@ -83,6 +89,21 @@ public record GrpoConfig(
                 : "null or one of the rewards: " + String.join(", ", rewards.keySet()),
             "rewards")
         .atLeast("epochs", epochs, 1)
+        .condition(
+            "episodes.concurrent",
+            episodes.concurrent(),
+            environment.isEmpty() || episodes.concurrent() >= answersPerPrompt,
+            "at least answers-per-prompt ("
+                + answersPerPrompt
+                + "): answers to one prompt begin together",
+            "answers-per-prompt")
+        .condition(
+            "environment",
+            "null",
+            environment.isPresent()
+                || rewards.values().stream().noneMatch(RewardConfig.Environment.class::isInstance),
+            "an environment, since one of the rewards is what it gives",
+            "rewards")
         .condition(
             "minibatches",
             minibatches,
@@ -217,6 +238,11 @@ public record GrpoConfig(
   /** Answers of an optimiser step, at most. */
   public long answersPerUpdate() {
     return (long) answersPerIteration() * (1 + reuse) / minibatches;
+  }
+
+  /** Tokens that a prompt leaves room for beside those sampled. */
+  public int observationTokens() {
+    return environment.isPresent() ? episodes.maxObservationTokens() : 0;
   }
 
   /** Optimiser steps when no group is left out. */

@@ -6,7 +6,10 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.data.Batches;
+import dev.troupe.rlhf.environment.EpisodeSetup;
+import dev.troupe.rlhf.environment.Episodes;
 import dev.troupe.rlhf.port.Role;
+import dev.troupe.rlhf.port.Sampler;
 import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.port.Scorer;
 import dev.troupe.rlhf.reward.HackingGuard;
@@ -37,6 +40,7 @@ public final class GrpoRecipe implements Recipe {
   private final TrainingData<Prompt> prompts;
   private final Optional<ModelStart> rewardModel;
   private final Judge judge;
+  private final Optional<EpisodeSetup> episodes;
 
   /**
    * Who says how good answers are.
@@ -62,6 +66,7 @@ public final class GrpoRecipe implements Recipe {
    * @param reward the reward model, opened where one of the rewards is it
    * @param rewards those of the configuration
    * @param guarding those that the guard measures by
+   * @param episodes what answers are played in; absent for answers given at once
    */
   public GrpoRecipe(
       GrpoConfig config,
@@ -69,13 +74,15 @@ public final class GrpoRecipe implements Recipe {
       ModelStart reward,
       TrainingData<Prompt> prompts,
       Rewards rewards,
-      Rewards guarding) {
+      Rewards guarding,
+      Optional<EpisodeSetup> episodes) {
     this(
         config,
         start,
         rewards.needsModel() || guarding.needsModel() ? Optional.of(reward) : Optional.empty(),
         prompts,
-        new Judge(config.rule(), Judge.of(rewards), Judge.of(guarding)));
+        new Judge(config.rule(), Judge.of(rewards), Judge.of(guarding)),
+        episodes);
   }
 
   /**
@@ -94,7 +101,8 @@ public final class GrpoRecipe implements Recipe {
         start,
         Optional.empty(),
         prompts,
-        new Judge(rule, model -> Optional.of(scorer), model -> Optional.empty()));
+        new Judge(rule, model -> Optional.of(scorer), model -> Optional.empty()),
+        Optional.empty());
   }
 
   private GrpoRecipe(
@@ -102,8 +110,10 @@ public final class GrpoRecipe implements Recipe {
       ModelStart start,
       Optional<ModelStart> rewardModel,
       TrainingData<Prompt> prompts,
-      Judge judge) {
+      Judge judge,
+      Optional<EpisodeSetup> episodes) {
     this.config = config;
+    this.episodes = episodes;
     this.start = start;
     this.rewardModel = rewardModel;
     this.prompts = prompts;
@@ -170,7 +180,14 @@ public final class GrpoRecipe implements Recipe {
   public Result run(StageContext context) {
     GrpoRoles roles = GrpoRoles.open(context, config, start, rewardModel);
     List<Scorer> scorers = new ArrayList<>();
+    Optional<Episodes> played = Optional.empty();
     try {
+      played =
+          episodes.map(
+              setup ->
+                  setup.open(
+                      roles.policy(), text -> context.observer().notice(context.stage(), text)));
+      Sampler sampler = played.isPresent() ? played.get() : roles.policy();
       Optional<Scorer> opened = judge.scorer().apply(roles.reward());
       opened.ifPresent(scorers::add);
       Guard guard = new Guard(config.guard(), judge.guard().apply(roles.reward()));
@@ -185,7 +202,7 @@ public final class GrpoRecipe implements Recipe {
       GroupRound.Asking asking =
           new GroupRound.Asking(
               config,
-              roles,
+              sampler,
               opened,
               new Batches<>(
                   prompts.train(),
@@ -194,7 +211,7 @@ public final class GrpoRecipe implements Recipe {
                   Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0)),
               context.seed());
       State state =
-          steps.resumed(State.class).orElseGet(() -> begin(context, roles, opened, guard));
+          steps.resumed(State.class).orElseGet(() -> begin(context, roles, sampler, opened, guard));
 
       while (steps.goesOn(state.progress())) {
         long iteration = state.progress().step() + 1;
@@ -254,7 +271,7 @@ public final class GrpoRecipe implements Recipe {
         Guard.Look look = new Guard.Look(state.guarded(), List.of(), false);
         if (steps.measures(iteration)) {
           Evaluation now =
-              phases.time("score", () -> evaluate(roles, opened, guard, context.seed()));
+              phases.time("score", () -> evaluate(roles, sampler, opened, guard, context.seed()));
           look = guard.look(state.guarded(), iteration, state.before(), now);
           metrics.putAll(now.heldOutMetrics());
           now.winRateOver(state.before())
@@ -291,7 +308,7 @@ public final class GrpoRecipe implements Recipe {
       Steps.Ending ending = steps.end(progress);
       Optional<Evaluation> after =
           ending.done()
-              ? Optional.of(evaluate(roles, opened, guard, context.seed()))
+              ? Optional.of(evaluate(roles, sampler, opened, guard, context.seed()))
               : Optional.empty();
       return new Result(
           progress.step(),
@@ -311,11 +328,17 @@ public final class GrpoRecipe implements Recipe {
           ending.failure());
     } finally {
       scorers.forEach(Scorer::close);
+      played.ifPresent(Episodes::close);
       roles.all().stream().map(Role::close).toList().forEach(Await::on);
     }
   }
 
-  private State begin(StageContext context, GrpoRoles roles, Optional<Scorer> opened, Guard guard) {
+  private State begin(
+      StageContext context,
+      GrpoRoles roles,
+      Sampler sampler,
+      Optional<Scorer> opened,
+      Guard guard) {
     return new State(
         Progress.begin(prompts.dropped()),
         0,
@@ -323,7 +346,7 @@ public final class GrpoRecipe implements Recipe {
         0,
         0,
         0,
-        evaluate(roles, opened, guard, context.seed()),
+        evaluate(roles, sampler, opened, guard, context.seed()),
         List.of(),
         List.of());
   }
@@ -453,6 +476,7 @@ public final class GrpoRecipe implements Recipe {
     for (Rollout rollout : round.rollouts()) {
       averages.add("responseLength", rollout.length());
       averages.add("truncatedFraction", rollout.finish() == FinishReason.LENGTH ? 1 : 0);
+      EpisodeFigures.add(averages, rollout);
     }
     for (Score score : round.scores()) {
       averages.add("unscoredFraction", score instanceof Score.Unscored ? 1 : 0);
@@ -466,9 +490,11 @@ public final class GrpoRecipe implements Recipe {
     return metrics;
   }
 
-  private Evaluation evaluate(GrpoRoles roles, Optional<Scorer> scorer, Guard guard, long seed) {
+  private Evaluation evaluate(
+      GrpoRoles roles, Sampler sampler, Optional<Scorer> scorer, Guard guard, long seed) {
     return Evaluation.of(
         roles.policy(),
+        sampler,
         scorer,
         judge.rule(),
         roles.reference(),

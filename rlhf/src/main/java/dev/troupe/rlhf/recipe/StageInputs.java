@@ -14,6 +14,10 @@ import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.data.Tokenization;
 import dev.troupe.rlhf.data.Tokenized;
 import dev.troupe.rlhf.data.Trained;
+import dev.troupe.rlhf.environment.EnvironmentConfig;
+import dev.troupe.rlhf.environment.Environments;
+import dev.troupe.rlhf.environment.EpisodeSetup;
+import dev.troupe.rlhf.environment.EpisodesConfig;
 import dev.troupe.rlhf.loss.ScoredExample;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.port.Text;
@@ -21,8 +25,10 @@ import dev.troupe.rlhf.reward.RewardConfig;
 import dev.troupe.rlhf.reward.Rewards;
 import dev.troupe.rlhf.reward.Scorers;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
@@ -34,6 +40,8 @@ public final class StageInputs {
   private final long seed;
   private final Reading reading;
   private final Scorers scorers;
+  private final Environments environments;
+  private final Map<String, EpisodeSetup> setups = new HashMap<>();
   private final List<String> reports = new ArrayList<>();
 
   /**
@@ -63,7 +71,26 @@ public final class StageInputs {
    * @param scorers makes rewards that reach outside
    */
   public StageInputs(DataConfig data, Text text, long seed, Reading reading, Scorers scorers) {
+    this(data, text, seed, reading, scorers, Environments.NONE);
+  }
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param seed of splits, blends and what is held out
+   * @param reading hears how far it is, and may end it
+   * @param scorers makes rewards that reach outside
+   * @param environments makes environments that do
+   */
+  public StageInputs(
+      DataConfig data,
+      Text text,
+      long seed,
+      Reading reading,
+      Scorers scorers,
+      Environments environments) {
     this.scorers = scorers;
+    this.environments = environments;
     this.data = data;
     this.text = text;
     this.tokenization = Tokenization.of(text, data, reading);
@@ -201,11 +228,24 @@ public final class StageInputs {
   }
 
   /**
+   * What episodes are played in.
+   *
+   * @param section of the configuration, which errors name
+   * @throws dev.troupe.rlhf.port.EnvironmentException when it is not there, or the model's chat
+   *     template cannot write it
+   */
+  public EpisodeSetup episodes(String section, EnvironmentConfig config, EpisodesConfig bounds) {
+    return setups.computeIfAbsent(
+        section, it -> new EpisodeSetup(it, config, bounds, environments, text));
+  }
+
+  /**
    * Prompts whose answers are scored, with what the data say is right. One that a reward cannot
    * score, having no answer to compare with, is left out and counted.
    *
    * @param section of the configuration, which errors name
    * @param rewards all that score them
+   * @param episodes what they are answered in; absent for answers given at once
    * @param perRound different ones
    * @param generation of the section's {@code generation}
    * @param evaluation of the section's {@code evaluation}
@@ -214,6 +254,7 @@ public final class StageInputs {
   public TrainingData<Prompt> tasks(
       String section,
       List<Rewards> rewards,
+      Optional<EpisodeSetup> episodes,
       int perRound,
       GenerationConfig generation,
       EvaluationConfig evaluation) {
@@ -221,10 +262,20 @@ public final class StageInputs {
     int measured = evaluation.generation().maxNewTokens();
     Lengths.checkAnswer(section + ".generation.max-new-tokens", answer, data, text);
     Lengths.checkAnswer(section + ".evaluation.generation.max-new-tokens", measured, data, text);
+    int read = episodes.map(it -> it.bounds().maxObservationTokens()).orElse(0);
+    if (read > 0) {
+      Lengths.checkAnswer(
+          section + ".generation.max-new-tokens + episodes.max-observation-tokens",
+          Math.max(answer, measured) + read,
+          data,
+          text);
+    }
+    Tokenization tokenized = tokenization.of(section, "data.prompts");
     Tokenized<Prompt> all =
-        tokenization
-            .of(section, "data.prompts")
-            .prompts(StageData.tasks(data, seed, reading), Math.max(answer, measured));
+        episodes
+            .map(it -> tokenized.offering(it.tools()))
+            .orElse(tokenized)
+            .prompts(StageData.tasks(data, seed, reading), Math.max(answer, measured) + read);
     List<Prompt> scorable = all.examples();
     for (Rewards each : rewards) {
       scorable = each.scorable(scorable);

@@ -91,6 +91,18 @@ public sealed interface RewardConfig {
     }
   }
 
+  /** What the stage's environment gave in an episode, its steps' rewards together. */
+  record Environment(double weight) implements RewardConfig {
+    public Environment {
+      limits(weight).verify();
+    }
+
+    @Override
+    public boolean mayBeNegative() {
+      return true;
+    }
+  }
+
   /**
    * 1 where the answer found in the text is the data's, mathematically; else 0.
    *

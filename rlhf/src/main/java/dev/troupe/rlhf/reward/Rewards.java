@@ -1,6 +1,8 @@
 package dev.troupe.rlhf.reward;
 
+import dev.troupe.protocol.data.Episode;
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.loss.LengthPenalty;
 import dev.troupe.rlhf.port.Learner;
@@ -11,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.TreeMap;
 
 /**
@@ -130,9 +133,30 @@ public record Rewards(String section, Map<String, RewardConfig> configs, Scorers
                   LengthPenalty.overlong(
                       rollout.length(), overlong.limit(), overlong.buffer(), 1)));
     }
+    if (config instanceof RewardConfig.Environment) {
+      return RuleScorer.of(key, Rewards::ofEpisode);
+    }
     return ofText(config)
         .map(rule -> RuleScorer.ofText(key, rule))
         .orElseGet(() -> outside.make(key, config));
+  }
+
+  /** None given is no reward of 0. */
+  private static Score ofEpisode(Rollout rollout) {
+    OptionalDouble reward = rollout.episode().map(Episode::reward).orElse(OptionalDouble.empty());
+    return reward.isPresent()
+        ? Score.of(reward.getAsDouble())
+        : new Score.Unscored(
+            "the environment gave no reward",
+            rollout
+                .episode()
+                .map(
+                    episode ->
+                        "an episode of "
+                            + episode.turns()
+                            + " turns that ended by "
+                            + episode.end())
+                .orElse("an answer outside of an environment"));
   }
 
   /** Those that look at the answer's text alone. */

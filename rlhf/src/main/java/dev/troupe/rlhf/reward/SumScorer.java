@@ -1,11 +1,14 @@
 package dev.troupe.rlhf.reward;
 
+import dev.troupe.protocol.data.Episode;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.port.Scorer;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -13,7 +16,7 @@ import java.util.concurrent.CompletionStage;
 /**
  * A weighted sum of scorers that work side by side. The sum's parts are its terms' scores without
  * their weights, by their names, and the terms' own parts behind a dot. An answer that one of them
- * could not score has no sum.
+ * could not score has no sum; nobody is asked of an episode that failed.
  */
 final class SumScorer implements Scorer {
   /**
@@ -37,7 +40,8 @@ final class SumScorer implements Scorer {
   }
 
   @Override
-  public CompletionStage<List<Score>> score(List<Rollout> rollouts) {
+  public CompletionStage<List<Score>> score(List<Rollout> asked) {
+    List<Rollout> rollouts = asked.stream().filter(it -> failure(it).isEmpty()).toList();
     List<CompletableFuture<List<Score>>> all =
         terms.stream()
             .map(term -> Scores.ask(term.scorer(), rollouts).toCompletableFuture())
@@ -50,8 +54,19 @@ final class SumScorer implements Scorer {
                 int at = i;
                 sums.add(sum(all.stream().map(scores -> scores.join().get(at)).toList()));
               }
-              return sums;
+              Iterator<Score> sound = sums.iterator();
+              return asked.stream()
+                  .map(it -> failure(it).<Score>map(SumScorer::unscored).orElseGet(sound::next))
+                  .toList();
             });
+  }
+
+  private static Optional<Episode.Failure> failure(Rollout rollout) {
+    return rollout.episode().flatMap(Episode::failure);
+  }
+
+  private static Score.Unscored unscored(Episode.Failure failure) {
+    return new Score.Unscored(failure.reason(), failure.detail());
   }
 
   private Score sum(List<Score> scores) {

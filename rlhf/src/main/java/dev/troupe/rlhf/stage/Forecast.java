@@ -68,6 +68,21 @@ public record Forecast(
       int promptsPerRound,
       int answersPerRound,
       int newTokens) {
+    return answered(data, rounds, promptsPerRound, answersPerRound, newTokens, 0);
+  }
+
+  /**
+   * The same in an environment.
+   *
+   * @param readTokens most that an answer has beside those generated
+   */
+  public static Forecast answered(
+      TrainingData<Prompt> data,
+      int rounds,
+      int promptsPerRound,
+      int answersPerRound,
+      int newTokens,
+      int readTokens) {
     int longestPrompt =
         data.train().stream().mapToInt(prompt -> prompt.tokens().size()).max().orElse(0);
     return new Forecast(
@@ -79,7 +94,7 @@ public record Forecast(
         promptsPerRound,
         OptionalLong.of((long) rounds * answersPerRound * newTokens),
         true,
-        OptionalInt.of(longestPrompt + newTokens));
+        OptionalInt.of(longestPrompt + newTokens + readTokens));
   }
 
   /** Of records alone, where the tokenizer is yet to be made. */

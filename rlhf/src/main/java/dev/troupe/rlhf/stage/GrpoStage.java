@@ -3,6 +3,7 @@ package dev.troupe.rlhf.stage;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.rlhf.data.DataException;
+import dev.troupe.rlhf.environment.EpisodeSetup;
 import dev.troupe.rlhf.loss.DpoObjective;
 import dev.troupe.rlhf.loss.DpoPair;
 import dev.troupe.rlhf.loss.PolicyExample;
@@ -21,6 +22,7 @@ import dev.troupe.rlhf.reward.Rewards;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 
@@ -89,7 +91,8 @@ public final class GrpoStage implements Stage<GrpoConfig> {
         config.iterations(),
         config.promptsPerIteration(),
         config.answersPerIteration() * config.groups().asks(),
-        config.generation().maxNewTokens());
+        config.generation().maxNewTokens(),
+        config.observationTokens());
   }
 
   @Override
@@ -110,9 +113,16 @@ public final class GrpoStage implements Stage<GrpoConfig> {
     return inputs.tasks(
         "grpo",
         List.of(rewards(config, inputs), guarding(config, inputs)),
+        episodes(config, inputs),
         config.promptsPerIteration(),
         config.generation(),
         config.evaluation());
+  }
+
+  private static Optional<EpisodeSetup> episodes(GrpoConfig config, StageInputs inputs) {
+    return config
+        .environment()
+        .map(it -> inputs.episodes("grpo.environment", it, config.episodes()));
   }
 
   @Override
@@ -123,7 +133,8 @@ public final class GrpoStage implements Stage<GrpoConfig> {
         setting.reward(),
         data(config, setting.inputs()),
         rewards(config, setting.inputs()),
-        guarding(config, setting.inputs()));
+        guarding(config, setting.inputs()),
+        episodes(config, setting.inputs()));
   }
 
   /** Made once and ended again, so that what is wrong with one is said before anything trains. */

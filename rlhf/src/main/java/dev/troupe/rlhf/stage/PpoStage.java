@@ -117,6 +117,7 @@ public final class PpoStage implements Stage<PpoConfig> {
             : inputs.tasks(
                 name(),
                 List.of(guarding.get()),
+                Optional.empty(),
                 config.promptsPerIteration(),
                 config.generation(),
                 config.evaluation());

@@ -1,5 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.rlhf.environment.EnvironmentConfig;
+import dev.troupe.rlhf.environment.EpisodesConfig;
 import dev.troupe.rlhf.loss.GroupAdvantages.Baseline;
 import dev.troupe.rlhf.loss.GroupAdvantages.Scale;
 import dev.troupe.rlhf.loss.Kl;
@@ -24,6 +26,9 @@ final class GrpoChoices {
   Map<String, RewardConfig> rewards =
       Map.of("three", new RewardConfig.Pattern(1, "3", PatternRule.Use.CONTAINS));
   Optional<String> right = Optional.empty();
+  Optional<EnvironmentConfig> environment = Optional.empty();
+  EpisodesConfig episodes = new EpisodesConfig(8, 64, 64, 60, 600);
+  int maxNewTokens = 6;
   double temperature = 1;
   GrpoConfig.Groups groups = new GrpoConfig.Groups(GrpoConfig.Constant.KEEP, 0);
   GrpoConfig.Length length = new GrpoConfig.Length(Optional.empty(), 1, 1, false);
@@ -56,7 +61,7 @@ final class GrpoChoices {
   }
 
   GrpoConfig config() {
-    GenerationConfig generation = new GenerationConfig(6, temperature, 0, 1, List.of());
+    GenerationConfig generation = new GenerationConfig(maxNewTokens, temperature, 0, 1, List.of());
     return new GrpoConfig(
         iterations,
         prompts,
@@ -66,6 +71,8 @@ final class GrpoChoices {
         reuse,
         rewards,
         right,
+        environment,
+        episodes,
         generation,
         groups,
         length,

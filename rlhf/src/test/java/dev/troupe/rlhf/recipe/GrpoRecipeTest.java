@@ -578,7 +578,8 @@ class GrpoRecipeTest {
         new ModelStart("tabular", Optional.of("out/reward")),
         data(),
         new Rewards("grpo.rewards", config.rewards(), (name, reward) -> right()),
-        new Rewards("grpo.guard.rewards", config.guard().rewards(), (name, reward) -> right()));
+        new Rewards("grpo.guard.rewards", config.guard().rewards(), (name, reward) -> right()),
+        Optional.empty());
   }
 
   private static TrainingData<Prompt> data() {

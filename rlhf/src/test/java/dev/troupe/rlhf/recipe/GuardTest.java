@@ -59,7 +59,8 @@ class GuardTest {
             new ModelStart("tabular", Optional.empty()),
             new TrainingData<>(prompts.subList(0, 16), prompts.subList(16, 40), Map.of()),
             rewards("grpo.rewards", config.rewards()),
-            rewards("grpo.guard.rewards", config.guard().rewards()))
+            rewards("grpo.guard.rewards", config.guard().rewards()),
+            Optional.empty())
         .run(context("grpo", observer, checkpoints));
   }
 

@@ -1,0 +1,33 @@
+package dev.troupe.rewards;
+
+import dev.troupe.rlhf.environment.EnvironmentConfig;
+import dev.troupe.rlhf.environment.Environments;
+import dev.troupe.rlhf.port.EnvironmentException;
+import dev.troupe.rlhf.port.EnvironmentFactory;
+import java.util.List;
+
+/**
+ * Finds the user's own environments, and has others made.
+ *
+ * @param given factories beside those that {@link java.util.ServiceLoader} finds
+ * @param others makes all other kinds
+ */
+public record GivenEnvironments(List<EnvironmentFactory> given, Environments others)
+    implements Environments {
+  public GivenEnvironments {
+    given = List.copyOf(given);
+  }
+
+  @Override
+  public EnvironmentFactory make(String name, EnvironmentConfig config) {
+    if (config instanceof EnvironmentConfig.JavaEnvironment java) {
+      return new Services<>(
+              EnvironmentFactory.class,
+              "environment",
+              EnvironmentFactory::name,
+              EnvironmentException::new)
+          .named(name, java.name(), given);
+    }
+    return others.make(name, config);
+  }
+}

@@ -1,0 +1,122 @@
+package dev.troupe.rlhf.environment;
+
+import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.environment.calls.Reply;
+import dev.troupe.rlhf.environment.calls.ToolCallFormat;
+import dev.troupe.rlhf.port.Environment;
+import dev.troupe.rlhf.port.EnvironmentException;
+import dev.troupe.rlhf.port.EnvironmentFactory;
+import dev.troupe.rlhf.port.Sampler;
+import dev.troupe.rlhf.port.Text;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/** What a stage's episodes are played in: an environment, its bounds, and how both are written. */
+public final class EpisodeSetup {
+  /** Tokens in which a prompt opens a thought, at most. */
+  private static final int OPENING = 16;
+
+  private final String section;
+  private final EnvironmentConfig config;
+  private final EpisodesConfig bounds;
+  private final Environments environments;
+  private final Text text;
+  private final List<Map<String, @Nullable Object>> tools;
+
+  /**
+   * Asks the environment which tools it offers, and whether the template can write them.
+   *
+   * @param section of the configuration, for messages, such as {@code grpo.environment}
+   * @throws EnvironmentException when the environment is not there, or the template does not do
+   */
+  public EpisodeSetup(
+      String section,
+      EnvironmentConfig config,
+      EpisodesConfig bounds,
+      Environments environments,
+      Text text) {
+    this.section = section;
+    this.config = config;
+    this.bounds = bounds;
+    this.environments = environments;
+    this.text = text;
+    EnvironmentFactory factory = factory();
+    try {
+      tools = List.copyOf(factory.tools());
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new EnvironmentException(section + ": which tools it offers can't be known: " + e, e);
+    } finally {
+      if (!(config instanceof EnvironmentConfig.JavaEnvironment)) {
+        factory.close(); // the user's own is ended with the stage
+      }
+    }
+    new Between(text, tools).check(section, tools);
+    reader();
+  }
+
+  private EnvironmentFactory factory() {
+    return config instanceof EnvironmentConfig.Calculator
+        ? new Calculator()
+        : environments.make(section, config);
+  }
+
+  /** Tools offered to the model by its chat template. */
+  public List<Map<String, @Nullable Object>> tools() {
+    return tools;
+  }
+
+  public EpisodesConfig bounds() {
+    return bounds;
+  }
+
+  /**
+   * Ready to play.
+   *
+   * @param policy what is sampled
+   * @param notices hears what a person should know
+   */
+  public Episodes open(Sampler policy, Consumer<String> notices) {
+    return new Episodes(
+        section, policy, text, factory(), bounds, reader(), new Between(text, tools), notices);
+  }
+
+  /** By the family of the template; without tools what is said is text. */
+  private TurnReader reader() {
+    Optional<ToolCallFormat> format = ToolCallFormat.of(text.chatTemplate());
+    if (format.isEmpty()) {
+      if (!tools.isEmpty()) {
+        throw new EnvironmentException(
+            section
+                + " offers the tools "
+                + tools.stream().map(Between::name).toList()
+                + ", and "
+                + text.chatTemplateName()
+                + " writes calls in none of the forms that are known here (docs/environments.md);"
+                + " take a model of another family");
+      }
+      return (TokenIds history, TokenIds turn) ->
+          new TurnReader.Turn(new Environment.Action(text.decode(turn), List.of()), 0);
+    }
+    return (TokenIds history, TokenIds turn) -> {
+      boolean thinking = format.get().thinksAtOnce(spelled(tail(history)));
+      Reply reply = format.get().parse(spelled(turn), thinking, tools);
+      return new TurnReader.Turn(reply.action(), reply.malformed().size());
+    };
+  }
+
+  private String spelled(TokenIds tokens) {
+    return String.join("", text.pieces(tokens));
+  }
+
+  /** Where a prompt opens the policy's turn. */
+  private static TokenIds tail(TokenIds history) {
+    int from = Math.max(0, history.size() - OPENING);
+    return new TokenIds(Arrays.copyOfRange(history.values(), from, history.size()));
+  }
+}
