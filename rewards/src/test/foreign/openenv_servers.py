@@ -2,8 +2,8 @@
 
     pip install openenv==0.10.0
     python openenv_servers.py echo & python openenv_servers.py tools &
-    mvn -pl rewards -am test -Dtest=ForeignServersTest -Dsurefire.failIfNoSpecifiedTests=false \\
-        -DargLine=-Dtroupe.foreign=true
+    TROUPE_FOREIGN=true mvn -pl rewards -am test -Dtest=ForeignServersTest \\
+        -Dsurefire.failIfNoSpecifiedTests=false
 
 Tried with openenv 0.10.0, fastmcp 3.4.11 and uvicorn 0.54.0.
 """

@@ -190,12 +190,9 @@ for name, form, template, said, prefix in WRITTEN:
     add(name, form, template, said, prefix)
 
 with open(sys.argv[1], "w", encoding="utf-8") as out:
-    json.dump(
-        {"transformers": transformers.__version__, "trl": trl.__version__, "tools": TOOLS, "cases": cases},
-        out,
-        ensure_ascii=False,
-        indent=1,
-    )
-    out.write("\n")
+    lines = [json.dumps(case, ensure_ascii=False) for case in cases]
+    out.write(f'{{"transformers": "{transformers.__version__}", "trl": "{trl.__version__}",\n')
+    out.write(f'"tools": {json.dumps(TOOLS)},\n"cases": [\n')
+    out.write(",\n".join(lines) + "\n]}\n")
 for line in skipped:
     print("skipped:", line)

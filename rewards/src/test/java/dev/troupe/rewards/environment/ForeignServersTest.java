@@ -22,15 +22,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Against the real servers, where they run: src/test/foreign/*.py start them and say how. Prints
  * what passed.
  */
-@EnabledIfSystemProperty(
-    named = "troupe.foreign",
+@EnabledIfEnvironmentVariable(
+    named = "TROUPE_FOREIGN",
     matches = "true",
     disabledReason = "needs servers of OpenEnv and NeMo-Gym on the ports 8101 to 8103")
 class ForeignServersTest {

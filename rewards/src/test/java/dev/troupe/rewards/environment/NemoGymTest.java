@@ -266,7 +266,7 @@ class NemoGymTest {
 
   @Test
   void serverThatHangs_isLeft() throws Exception {
-    Environment environment = begun(0.5, 1);
+    Environment environment = begun(2, 1);
     answers.put("/increment_counter", "hang");
     assertThatThrownBy(() -> environment.step(adds(4)))
         .isInstanceOfSatisfying(
@@ -275,7 +275,7 @@ class NemoGymTest {
         .hasMessage(
             "grpo.environment: "
                 + url()
-                + "/increment_counter: no reply within 0.5 s (timeout-seconds)");
+                + "/increment_counter: no reply within 2 s (timeout-seconds)");
   }
 
   @Test

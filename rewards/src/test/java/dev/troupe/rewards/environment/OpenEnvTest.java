@@ -1,11 +1,15 @@
 package dev.troupe.rewards.environment;
 
+import static dev.troupe.rewards.environment.OpenEnvEpisodes.begun;
+import static dev.troupe.rewards.environment.OpenEnvEpisodes.factory;
+import static dev.troupe.rewards.environment.OpenEnvEpisodes.fails;
+import static dev.troupe.rewards.environment.OpenEnvEpisodes.says;
+import static dev.troupe.rewards.environment.OpenEnvEpisodes.seen;
+import static dev.troupe.rewards.environment.OpenEnvEpisodes.task;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.protocol.data.ChatMessage;
-import dev.troupe.protocol.data.Prompt;
-import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.environment.EnvironmentConfig.OpenEnv;
 import dev.troupe.rlhf.port.Environment;
 import dev.troupe.rlhf.port.Environment.Action;
@@ -13,13 +17,11 @@ import dev.troupe.rlhf.port.Environment.Observation;
 import dev.troupe.rlhf.port.Environment.ToolCall;
 import dev.troupe.rlhf.port.EnvironmentException;
 import dev.troupe.rlhf.port.EnvironmentFactory;
-import dev.troupe.rlhf.port.EpisodeException;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -41,63 +43,11 @@ class OpenEnvTest {
   }
 
   private OpenEnv config(OpenEnv.Use use, double timeout, int attempts) {
-    return new OpenEnv(
-        server.url(),
-        use,
-        "message",
-        use == OpenEnv.Use.ACTIONS ? Optional.of("echoed") : Optional.empty(),
-        List.of("task_id"),
-        1,
-        30,
-        timeout,
-        attempts,
-        0.1,
-        1,
-        Optional.empty());
+    return OpenEnvEpisodes.config(server, use, timeout, attempts);
   }
 
-  private static EnvironmentFactory factory(OpenEnv config) {
-    return new OutsideEnvironments(variable -> variable.equals("TOKEN") ? "secret" : null)
-        .make("grpo.environment", config);
-  }
-
-  private static Environment.Task task() {
-    return new Environment.Task(
-        new Prompt(
-            "p-1", "ask", new TokenIds(new int[] {1}), Optional.empty(), Map.of("task_id", "t7")),
-        "ep-1",
-        42L + (1L << 40));
-  }
-
-  private Environment begun(EnvironmentFactory factory) throws Exception {
-    Environment environment = factory.create(task());
-    try {
-      environment.reset();
-      return environment;
-    } catch (Exception e) {
-      environment.close();
-      throw e;
-    }
-  }
-
-  private Environment begun() throws Exception {
+  private Environment episode() throws Exception {
     return begun(factory(config(OpenEnv.Use.ACTIONS, 60, 1)));
-  }
-
-  private static Observation says(Environment environment, String text) throws Exception {
-    return environment.step(new Action(text, List.of()));
-  }
-
-  private static Observation seen(String text, double reward) {
-    return new Observation(
-        List.of(new ChatMessage("user", text)), OptionalDouble.of(reward), false, Map.of());
-  }
-
-  private static void fails(String reason, String message, ThrowingCallable call) {
-    assertThatThrownBy(call)
-        .isInstanceOfSatisfying(
-            EpisodeException.class, e -> assertThat(e.reason()).isEqualTo(reason))
-        .hasMessageContaining(message);
   }
 
   @Test
@@ -124,7 +74,7 @@ class OpenEnvTest {
 
   @Test
   void rewards_areNumbersTruthOrNone() throws Exception {
-    try (Environment environment = begun()) {
+    try (Environment environment = episode()) {
       assertThat(says(environment, "reward null").reward()).isEmpty();
       assertThat(says(environment, "reward true").reward()).hasValue(1);
       assertThat(says(environment, "reward false").reward()).hasValue(0);
@@ -167,7 +117,7 @@ class OpenEnvTest {
 
   @Test
   void actionOfThePolicysOwn_thatIsNone_isToldToIt_andCounted() throws Exception {
-    try (Environment environment = begun()) {
+    try (Environment environment = episode()) {
       assertThat(says(environment, "{\"msg\": 1}"))
           .isEqualTo(
               new Observation(
@@ -243,168 +193,6 @@ class OpenEnvTest {
         .hasMessage(
             "grpo.environment.reset-fields has level, and prompt p-1 has no such field in its"
                 + " data; it has [task_id]");
-  }
-
-  @Test
-  void everyErrorCode_hasItsMessage_andASessionMayGoOn() throws Exception {
-    String ws = "grpo.environment: " + server.url() + "/ws";
-    Environment environment = begun();
-    fails(
-        "the environment failed", ws + ": said", () -> says(environment, "error EXECUTION_ERROR"));
-    fails(
-        "the environment failed",
-        ws + ": the server could not make an environment: said",
-        () -> says(environment, "error FACTORY_ERROR"));
-    fails(
-        "the environment lost the session", "said", () -> says(environment, "error SESSION_ERROR"));
-    fails("the environment refused", "NEW_CODE said", () -> says(environment, "error NEW_CODE"));
-    fails(
-        "the environment has no place",
-        "the server is full: ? of ? sessions",
-        () -> says(environment, "error CAPACITY_REACHED"));
-    for (String code : List.of("INVALID_JSON", "UNKNOWN_TYPE")) {
-      assertThatThrownBy(() -> says(environment, "error " + code))
-          .isInstanceOf(EnvironmentException.class)
-          .hasMessageContaining(ws + " does not understand {\"type\":\"step\"")
-          .hasMessageEndingWith(code + " said; expected a server of OpenEnv 0.2 or later");
-    }
-    fails("the environment's answer cannot be read", "no JSON", () -> says(environment, "garbage"));
-    fails(
-        "the environment's answer cannot be read",
-        "neither an observation nor an error",
-        () -> says(environment, "unknown"));
-    assertThat(says(environment, "still here")).isEqualTo(seen("still here", 0.5));
-    environment.close();
-    server.resetsAnswer(OpenEnvStandIn.error("VALIDATION_ERROR", ""));
-    fails("the environment refused", "the reset is refused: said", this::begun);
-  }
-
-  @Test
-  void answerThatIsLate_isNobodys() throws Exception {
-    EnvironmentFactory factory = factory(config(OpenEnv.Use.ACTIONS, 0.3, 4));
-    Environment late = factory.create(task());
-    late.reset();
-    fails(
-        "the environment took too long",
-        "/ws: no answer within 0.3 s (timeout-seconds) to {\"type\":\"step\"",
-        () -> says(late, "hang"));
-    fails("the environment closed the connection", "it was dropped", () -> says(late, "hello"));
-    late.close();
-  }
-
-  @Test
-  void frameThatNobodyAskedFor_isNotTakenForAnAnswer() throws Exception {
-    Environment environment = begun();
-    assertThat(says(environment, "twice").reward()).hasValue(1);
-    awaitUnasked();
-    fails(
-        "the environment answered out of turn",
-        "/ws sent unasked: {\"type\":\"observation\"",
-        () -> says(environment, "hello"));
-    environment.close();
-  }
-
-  /** Frames of one write arrive together; a request to another route goes behind them. */
-  private void awaitUnasked() throws Exception {
-    for (int i = 0; i < 20; i++) {
-      factory(config(OpenEnv.Use.ACTIONS, 60, 1));
-    }
-  }
-
-  @Test
-  void serverThatIsFull_isTriedAgain_soManyTimes() throws Exception {
-    EnvironmentFactory one = factory(config(OpenEnv.Use.ACTIONS, 60, 1));
-    Environment first = begun(one);
-    fails(
-        "the environment has no place",
-        "/ws: 2 attempts, the last: the server is full: 1 of 1 sessions; raise its"
-            + " max_concurrent_envs, or lower sessions",
-        () -> begun(factory(config(OpenEnv.Use.ACTIONS, 60, 2))));
-    fails(
-        "the environment has no place",
-        "all 1 sessions were in use for 0.1 s (place-seconds)",
-        () -> one.create(task()));
-    first.close();
-    begun(one).close();
-    begun(factory(config(OpenEnv.Use.ACTIONS, 60, 1))).close();
-  }
-
-  @Test
-  void framesThatAreTooLong_bytes_andClosing_endTheEpisodeAlone() throws Exception {
-    Map<String, String> ends =
-        Map.of(
-            "big", "it sent a message longer than 1 MiB (max-megabytes)",
-            "bytes", "it sent bytes, expected text",
-            "closes", "closed with 1009");
-    for (Map.Entry<String, String> end : ends.entrySet()) {
-      // The stand-in counts a session that is cut as taken, as long as nobody closes it.
-      try (OpenEnvStandIn other = new OpenEnvStandIn(1)) {
-        OpenEnv config = config(OpenEnv.Use.ACTIONS, 60, 1);
-        OpenEnv there =
-            new OpenEnv(
-                other.url(),
-                config.use(),
-                "message",
-                Optional.empty(),
-                List.of(),
-                1,
-                30,
-                60,
-                1,
-                1,
-                1,
-                Optional.empty());
-        Environment environment = begun(factory(there));
-        fails(
-            "the environment closed the connection",
-            end.getValue(),
-            () -> says(environment, end.getKey()));
-        environment.close();
-      }
-    }
-    try (Environment environment = begun()) {
-      fails(
-          "the environment refused",
-          "a message of more than 1 MiB was not sent (max-megabytes)",
-          () -> says(environment, "x".repeat(1 << 20)));
-      assertThat(says(environment, "hello").reward()).hasValue(0.5);
-    }
-  }
-
-  @Test
-  void serverThatGoes_isTriedAgain_thenLeftOut() throws Exception {
-    EnvironmentFactory factory = factory(config(OpenEnv.Use.ACTIONS, 60, 2));
-    server.close();
-    fails("the environment did not answer", "/ws: 2 attempts, the last: ", () -> begun(factory));
-    fails("the environment did not answer", "/ws", () -> begun(factory));
-    assertThatThrownBy(() -> factory(config(OpenEnv.Use.ACTIONS, 60, 2)))
-        .isInstanceOf(EnvironmentException.class)
-        .hasMessageContaining("grpo.environment: " + server.url() + "/health did not answer: ")
-        .hasMessageEndingWith(
-            "an OpenEnv server must be running at grpo.environment.url before the run begins");
-  }
-
-  @Test
-  void handshakesAndHealth_thatAreRefused_endTheRun() throws Exception {
-    EnvironmentFactory factory = factory(config(OpenEnv.Use.ACTIONS, 60, 2));
-    server.server().route("/ws", 404, "{}");
-    assertThatThrownBy(() -> begun(factory))
-        .isInstanceOf(EnvironmentException.class)
-        .hasMessageContaining(
-            "/ws answered status 404, expected a WebSocket: sessions need OpenEnv 0.2");
-    server.server().route("/ws", 401, "{}");
-    assertThatThrownBy(() -> begun(factory(config(OpenEnv.Use.ACTIONS, 60, 2))))
-        .isInstanceOf(EnvironmentException.class)
-        .hasMessageContaining("/ws answered status 401; is token-variable set and right?");
-    server.server().route("/ws", 503, "{}");
-    fails(
-        "the environment did not answer",
-        "/ws: 2 attempts, the last: status 503",
-        () -> begun(factory(config(OpenEnv.Use.ACTIONS, 60, 2))));
-    server.server().route("/health", 403, "{\"detail\": \"no\"}");
-    assertThatThrownBy(() -> factory(config(OpenEnv.Use.ACTIONS, 60, 2)))
-        .hasMessageContaining(
-            "/health answered status 403: {\"detail\": \"no\"}, expected status 200 of an OpenEnv server; is");
   }
 
   @Test

@@ -45,11 +45,12 @@ final class SocketStandIn implements AutoCloseable {
   private final Queue<Map<String, String>> heads = new ConcurrentLinkedQueue<>();
   private final Queue<Socket> open = new ConcurrentLinkedQueue<>();
   private final Sessions sessions;
+  private final Thread accepting;
 
   SocketStandIn(Sessions sessions) throws IOException {
     this.sessions = sessions;
     server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-    Thread accepting = new Thread(this::accept, "stand-in");
+    accepting = new Thread(this::accept, "stand-in");
     accepting.setDaemon(true);
     accepting.start();
   }
@@ -226,6 +227,11 @@ final class SocketStandIn implements AutoCloseable {
   @Override
   public void close() throws IOException {
     server.close();
+    try {
+      accepting.join(); // until then the port takes connections
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
     for (Socket socket : open) {
       socket.close();
     }

@@ -79,7 +79,7 @@ public enum ToolCallFormat {
                 ? DEEPSEEK_DSML
                 : has(chatTemplate, "<｜tool▁call▁begin｜>")
                     ? DEEPSEEK
-                    : has(chatTemplate, "<|channel|>", "to=functions.")
+                    : has(chatTemplate, "<|channel|>commentary", "functions.")
                         ? GPT_OSS
                         : has(chatTemplate, "[TOOL_CALLS]")
                             ? MISTRAL

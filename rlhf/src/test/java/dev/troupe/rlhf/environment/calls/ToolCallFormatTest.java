@@ -407,7 +407,7 @@ class ToolCallFormatTest {
             "{{ \"[TOOL_CALLS] [\" }}", MISTRAL,
             "'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>'", DEEPSEEK,
             "<｜DSML｜function_calls>", DEEPSEEK_DSML,
-            "\"<|channel|>commentary to=functions.\"", GPT_OSS,
+            "{{- \"functions.\" + tool_call.name + \"<|channel|>commentary \" }}", GPT_OSS,
             "'<|tool_call>call:' + name", GEMMA);
     marks.forEach((template, format) -> assertThat(ToolCallFormat.of(template)).hasValue(format));
     assertThat(ToolCallFormat.of("{{ '<|im_start|>' + message.content }}")).isEmpty();
