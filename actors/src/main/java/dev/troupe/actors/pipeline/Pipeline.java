@@ -12,6 +12,7 @@ import dev.troupe.protocol.event.StageStarted;
 import dev.troupe.protocol.message.Node;
 import dev.troupe.rewards.GivenEnvironments;
 import dev.troupe.rewards.OutsideScorers;
+import dev.troupe.rewards.environment.CheckedTools;
 import dev.troupe.rewards.environment.OutsideEnvironments;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.Reading;
@@ -67,7 +68,8 @@ public final class Pipeline {
       RunRequest request) {
     this.config = config;
     this.scorers = new OutsideScorers(request.functions());
-    this.environments = new GivenEnvironments(request.environments(), new OutsideEnvironments());
+    this.environments =
+        CheckedTools.all(new GivenEnvironments(request.environments(), new OutsideEnvironments()));
     this.ensemble = ensemble;
     this.directory = directory;
     this.cancelled = cancelled;

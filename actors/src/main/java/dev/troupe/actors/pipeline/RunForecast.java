@@ -2,6 +2,7 @@ package dev.troupe.actors.pipeline;
 
 import dev.troupe.rewards.GivenEnvironments;
 import dev.troupe.rewards.OutsideScorers;
+import dev.troupe.rewards.environment.CheckedTools;
 import dev.troupe.rewards.environment.OutsideEnvironments;
 import dev.troupe.rlhf.port.EnvironmentFactory;
 import dev.troupe.rlhf.port.RewardFunction;
@@ -83,7 +84,7 @@ public record RunForecast(
             purpose,
             progress,
             new OutsideScorers(functions),
-            new GivenEnvironments(environments, new OutsideEnvironments()))
+            CheckedTools.all(new GivenEnvironments(environments, new OutsideEnvironments())))
         .forecast();
   }
 

@@ -7,6 +7,7 @@ import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
 import com.networknt.schema.ValidationMessage;
 import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.rlhf.environment.Environments;
 import dev.troupe.rlhf.port.Environment;
 import dev.troupe.rlhf.port.Environment.Action;
 import dev.troupe.rlhf.port.Environment.Observation;
@@ -53,6 +54,11 @@ public final class CheckedTools implements EnvironmentFactory {
     return new CheckedTools(inner);
   }
 
+  /** Around all that others make. */
+  public static Environments all(Environments others) {
+    return (name, config) -> of(others.make(name, config));
+  }
+
   @Override
   public String name() {
     return inner.name();
@@ -65,7 +71,11 @@ public final class CheckedTools implements EnvironmentFactory {
 
   @Override
   public Environment create(Environment.Task task) throws Exception {
-    return new Checked(inner.create(task), schemas());
+    @Nullable Environment made = inner.create(task);
+    if (made == null) {
+      throw new EnvironmentException("the factory " + inner.name() + " made no environment");
+    }
+    return new Checked(made, schemas());
   }
 
   @Override
@@ -177,7 +187,10 @@ public final class CheckedTools implements EnvironmentFactory {
             counts,
             failed);
       }
-      Observation seen = inner.step(new Action(action.text(), good));
+      @Nullable Observation seen = inner.step(new Action(action.text(), good));
+      if (seen == null) {
+        throw new EpisodeException(OpenEnvSocket.OUT_OF_TURN, "it answered null");
+      }
       seen.parts().forEach((part, value) -> counts.merge(part, value, Double::sum));
       return new Observation(
           seen.messages().isEmpty() ? List.of() : merged(refused, good.size(), seen.messages()),
@@ -227,7 +240,7 @@ public final class CheckedTools implements EnvironmentFactory {
         throws EpisodeException {
       if (answers.size() < good) {
         throw new EpisodeException(
-            "the environment answered out of turn",
+            OpenEnvSocket.OUT_OF_TURN,
             answers.size() + " messages for " + good + " calls, expected one for each");
       }
       List<ChatMessage> merged = new ArrayList<>();

@@ -21,10 +21,10 @@ public record OutsideEnvironments(UnaryOperator<@Nullable String> variables)
   @Override
   public EnvironmentFactory make(String name, EnvironmentConfig config) {
     if (config instanceof EnvironmentConfig.OpenEnv openEnv) {
-      return CheckedTools.of(OpenEnvFactory.of(name, openEnv, variables));
+      return OpenEnvFactory.of(name, openEnv, variables);
     }
     if (config instanceof EnvironmentConfig.NemoGym nemoGym) {
-      return CheckedTools.of(NemoGymFactory.of(name, nemoGym, variables));
+      return NemoGymFactory.of(name, nemoGym, variables);
     }
     throw new IllegalArgumentException(name + ": " + config + " is no environment of a service");
   }

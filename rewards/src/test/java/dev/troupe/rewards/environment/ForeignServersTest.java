@@ -54,7 +54,7 @@ class ForeignServersTest {
   }
 
   private static EnvironmentFactory factory(EnvironmentConfig config) {
-    return new OutsideEnvironments().make("grpo.environment", config);
+    return CheckedTools.all(new OutsideEnvironments()).make("grpo.environment", config);
   }
 
   private static Environment.Task task(Map<String, Object> metadata) {

@@ -120,7 +120,7 @@ class NemoGymTest {
       throws IOException {
     Path file = directory.resolve("tools.json");
     Files.writeString(file, tools);
-    return new OutsideEnvironments(variable -> null)
+    return CheckedTools.all(new OutsideEnvironments(variable -> null))
         .make(
             "grpo.environment",
             new NemoGym(

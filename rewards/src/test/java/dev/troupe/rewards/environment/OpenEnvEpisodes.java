@@ -39,7 +39,8 @@ final class OpenEnvEpisodes {
   }
 
   static EnvironmentFactory factory(OpenEnv config) {
-    return new OutsideEnvironments(variable -> variable.equals("TOKEN") ? "secret" : null)
+    return CheckedTools.all(
+            new OutsideEnvironments(variable -> variable.equals("TOKEN") ? "secret" : null))
         .make("grpo.environment", config);
   }
 

@@ -152,11 +152,12 @@ final class Scan {
   /**
    * Goes to the next place where a call begins, past thoughts on the way; what is passed is text.
    *
+   * @param open what it begins with; empty for nothing
    * @return whether there is one; else all has been read
    */
   boolean toNext(String open) {
     while (true) {
-      int call = malformed.size() < MOST_MALFORMED ? next(open) : -1;
+      int call = open.isEmpty() || malformed.size() >= MOST_MALFORMED ? -1 : next(open);
       int thought = thinkingMarks.open().isEmpty() ? -1 : next(thinkingMarks.open());
       if (thought >= 0 && (call < 0 || thought < call)) {
         text.append(said, at, thought);
@@ -171,6 +172,11 @@ final class Scan {
         return false;
       }
     }
+  }
+
+  /** Reads all that is left as text and thoughts. */
+  void words() {
+    toNext("");
   }
 
   /** Goes past the thoughts that a turn begins with. */

@@ -115,7 +115,7 @@ public enum ToolCallFormat {
    * @param said what was sampled, special tokens spelled out
    * @param thinking whether the prompt ended in the middle of a thought ({@link #thinksAtOnce})
    * @param tools that were offered, as {@link dev.troupe.rlhf.port.EnvironmentFactory#tools}: types
-   *     of arguments written as text
+   *     of arguments written as text; where there are none, nothing is a call
    */
   public Reply parse(
       String said,
@@ -125,7 +125,11 @@ public enum ToolCallFormat {
     if (thinking) {
       scan.thought();
     }
-    read(scan, ParameterTypes.of(tools));
+    if (tools.isEmpty() && this != GPT_OSS) {
+      scan.words();
+    } else {
+      read(scan, ParameterTypes.of(tools));
+    }
     return scan.reply();
   }
 

@@ -38,9 +38,12 @@ class HostileCallsTest {
                   + " string=\"false\">1</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜function_calls>",
           ToolCallFormat.GEMMA, "<|tool_call>call:f{a:1}<tool_call|>");
 
+  private static final List<Map<String, Object>> TOOLS =
+      List.of(Map.of("type", "function", "function", Map.of("name", "f")));
+
   private static Reply parse(ToolCallFormat format, String said) {
     return Assertions.assertTimeoutPreemptively(
-        LIMIT, () -> format.parse(said, false, List.of()), format + " takes too long");
+        LIMIT, () -> format.parse(said, false, TOOLS), format + " takes too long");
   }
 
   /** Up to the value of its argument. */
@@ -129,11 +132,11 @@ class HostileCallsTest {
   @Property(tries = 2000)
   void anyTurn_isReadWithoutException_andNothingIsMadeUp(
       @ForAll("turns") String said, @ForAll ToolCallFormat format, @ForAll boolean thinking) {
-    Reply reply = format.parse(said, thinking, List.of());
+    Reply reply = format.parse(said, thinking, TOOLS);
     assertThat(reply.calls()).allMatch(call -> said.contains(call.name()));
     assertThat(letters(reply.text()) + letters(reply.thinking()))
         .isLessThanOrEqualTo(letters(said));
     assertThat(reply.malformed().size() + reply.calls().size()).isLessThanOrEqualTo(13 * 2);
-    assertThat(format.parse(said, thinking, List.of())).isEqualTo(reply);
+    assertThat(format.parse(said, thinking, TOOLS)).isEqualTo(reply);
   }
 }

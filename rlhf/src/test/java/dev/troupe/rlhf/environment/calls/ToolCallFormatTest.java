@@ -201,6 +201,15 @@ class ToolCallFormatTest {
   }
 
   @Test
+  void withoutTools_nothingIsACall() {
+    String call = "<tool_call>{\"name\": \"f\"}</tool_call>";
+    assertThat(HERMES.parse("<think>a</think>b" + call + "<|im_end|>", false, List.of()))
+        .isEqualTo(new Reply("a", "b" + call, List.of(), List.of()));
+    assertThat(LLAMA.parse("{\"name\": \"f\", \"parameters\": {}}", false, List.of()).text())
+        .isEqualTo("{\"name\": \"f\", \"parameters\": {}}");
+  }
+
+  @Test
   void qwenCoder_keepsWhatIsTheValues() {
     calls(
         QWEN_CODER,
