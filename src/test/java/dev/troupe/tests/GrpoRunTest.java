@@ -17,6 +17,7 @@ import dev.troupe.rlhf.recipe.GrpoRecipe;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -57,6 +58,7 @@ class GrpoRunTest {
             "grpo.minibatches=2",
             "grpo.groups.constant=refill",
             "grpo.groups.refills=2",
+            "grpo.reuse=1",
             "grpo.kl.coefficient=0.01",
             "grpo.evaluate-every=2",
             "grpo.guard.act=warn",
@@ -120,6 +122,32 @@ class GrpoRunTest {
     Files.writeString(schema(), before);
     RunResult resumed = Pipeline.resume(config(output), "", StepListener.NONE).result().get();
     assertThat(resumed.results()).isEqualTo(result.results());
+    assertSameAsStraight(output);
+  }
+
+  /** The policy on one node, the judge, which is the reference, on the other. */
+  @Test
+  void launchedOnTwoJvms_endsWithTheSameBytes() throws Exception {
+    Path output = directory.resolve("launched");
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx512m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Troupe.class.getName(),
+                "launch",
+                "--local",
+                "2",
+                CONFIGURATION.toString()));
+    overrides(output).forEach(setting -> command.addAll(List.of("--set", setting)));
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.environment().put("TROUPE_HOME", directory.resolve("home").toString());
+    Process launch = builder.start();
+    String said = new String(launch.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(launch.waitFor()).as(said).isZero();
+    assertThat(said).contains("node critic-policy: process ", "node judge: process ");
     assertSameAsStraight(output);
   }
 
