@@ -368,6 +368,59 @@ final class BenchCommand implements Runnable {
   }
 
   @Command(
+      name = "rules",
+      mixinStandardHelpOptions = true,
+      description =
+          "What rewards by rules take for the answers of an iteration of GRPO, and that as a share"
+              + " of the iteration, in one process.")
+  int rules(
+      @Mixin Common common,
+      @Mixin ModelOptions model,
+      @Option(
+              names = "--prompts",
+              paramLabel = "N",
+              defaultValue = "8",
+              description = "of an iteration; default ${DEFAULT-VALUE}")
+          int prompts,
+      @Option(
+              names = "--answers",
+              paramLabel = "N",
+              defaultValue = "8",
+              description = "to each prompt; default ${DEFAULT-VALUE}")
+          int answers,
+      @Option(
+              names = "--prompt-tokens",
+              paramLabel = "N",
+              defaultValue = "64",
+              description = "of each; default ${DEFAULT-VALUE}")
+          int promptTokens,
+      @Option(
+              names = "--new-tokens",
+              paramLabel = "N",
+              defaultValue = "64",
+              description = "per answer; default ${DEFAULT-VALUE}")
+          int newTokens,
+      @Option(
+              names = "--set",
+              paramLabel = "KEY=VALUE",
+              description = "a setting of the run, as of troupe run")
+          List<String> settings)
+      throws IOException {
+    try (Scratch scratch = new Scratch()) {
+      common.print(
+          new RulesBench(
+                  new IterationBench(
+                      IterationBench.Kind.GRPO, prompts, answers, promptTokens, newTokens))
+              .run(
+                  model.existing(),
+                  scratch.path(),
+                  common.rounds,
+                  settings == null ? List.of() : settings));
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
       name = "memory",
       mixinStandardHelpOptions = true,
       description =

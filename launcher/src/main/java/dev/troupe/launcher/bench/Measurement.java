@@ -42,6 +42,12 @@ public record Measurement(
     return new Measurement(work, setting, unit, values, Map.of(), Optional.empty());
   }
 
+  /** A figure in percent that is to keep to a bound. */
+  public static Measurement percentAtMost(
+      String work, Map<String, Object> setting, List<Double> values, double bound) {
+    return of(work, setting, "%", values).demanded(Demand.atMost(bound));
+  }
+
   /** The same with a share more. */
   public Measurement share(String limit, double value) {
     Map<String, Double> more = new LinkedHashMap<>(shares);
