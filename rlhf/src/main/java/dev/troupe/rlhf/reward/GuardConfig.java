@@ -66,6 +66,11 @@ public record GuardConfig(
             rewards.isEmpty() || act != Act.OFF,
             "{} with act = off, which measures nothing",
             "act")
+        .condition(
+            "longer.warn",
+            longer.warn(),
+            longer.warn() > 1,
+            "above 1: it is a factor of the length at the start")
         .within("length-correlation", lengthCorrelation, 0, 1)
         .atLeast("falls", falls, 1)
         .above("standard-errors", standardErrors, 0)

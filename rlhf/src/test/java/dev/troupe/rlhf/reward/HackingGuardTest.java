@@ -177,7 +177,7 @@ class HackingGuardTest {
                 new GuardConfig(
                     GuardConfig.Act.OFF,
                     Map.of("number", new RewardConfig.Number(1, NumberAnswer.Place.LAST)),
-                    STOP.longer(),
+                    new GuardConfig.Bounds(0.5, 2),
                     STOP.truncated(),
                     STOP.repeated(),
                     STOP.kl(),
@@ -186,6 +186,7 @@ class HackingGuardTest {
                     0))
         .hasMessage(
             "rewards is given, allowed: {} with act = off, which measures nothing;"
+                + " longer.warn is 0.5, allowed: above 1: it is a factor of the length at the start;"
                 + " length-correlation is 1.5, allowed: from 0 to 1; falls is 0, allowed: at"
                 + " least 1; standard-errors is 0, allowed: above 0");
   }
