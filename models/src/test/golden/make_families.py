@@ -3,9 +3,9 @@
     python make_families.py ../resources/golden/families [NAME ...]
 
 Each directory gets config.json, model.safetensors and expected.json: prompts of unequal length, logits at each of their positions, and 64
-greedy tokens behind each, without a cache; and adapter, a LoRA by PEFT on all linear layers, with the last logits of each prompt. The
+greedy tokens behind each, without a cache (but CACHED); and adapter, a LoRA by PEFT on all linear layers, with the last logits of each prompt. The
 smallest distance between the best and the second best logit is printed: it says how much a sum in another order may change. A case whose
-traits (TRAITS) do not move the logits is refused. Made with torch 2.7.1, transformers 4.57.1 and peft 0.17.1.
+traits (TRAITS) do not move the logits is refused. Made with torch 2.7.1, transformers 4.57.1 and peft 0.17.1; llama-longrope with 5.24.0 and 0.21.
 """
 
 import copy
@@ -20,6 +20,11 @@ import transformers as tf
 LENGTHS = (23, 3, 40, 11)
 # among the last 32 tokens of a continuation
 LEAST_DIFFERENT = 3
+# whose continuations are those with a cache, as they differ
+CACHED = ("llama-longrope",)
+LONG = {
+    "rope_type": "longrope", "rope_theta": 10000.0, "factor": 4.0, "short_factor": [1.0, 1.1, 1.4, 2.0], "long_factor": [1.5, 2.0, 4.0, 6.0]
+}
 SMALL = dict(vocab_size=151, num_hidden_layers=3, bos_token_id=1, eos_token_id=2, pad_token_id=0)
 # four heads of 6 on a width of 30: the width of all heads is not the model's
 ODD = dict(SMALL, hidden_size=30, intermediate_size=44, num_attention_heads=4, num_key_value_heads=2, head_dim=6, max_position_embeddings=160)
@@ -77,6 +82,16 @@ FAMILIES = {
     # beyond 32 tokens every length has frequencies of its own
     "llama-dynamic-limit": lambda: tf.LlamaForCausalLM(
         tf.LlamaConfig(**dict(EVEN, max_position_embeddings=32), rope_scaling={"rope_type": "dynamic", "factor": 2.0})
+    ),
+    # beyond 32 tokens the long factors hold; unlike Phi-3, Llama keeps what it has in its cache
+    "llama-longrope": lambda: tf.LlamaForCausalLM(
+        tf.LlamaConfig(
+            **dict(EVEN, max_position_embeddings=128),
+            rope_scaling={
+                "rope_type": "longrope", "factor": 4.0, "original_max_position_embeddings": 32,
+                "short_factor": [1.0, 1.1, 1.4, 2.0], "long_factor": [1.5, 2.0, 4.0, 6.0],
+            },
+        )
     ),
     "mistral": lambda: tf.MistralForCausalLM(tf.MistralConfig(**ODD, sliding_window=7)),
     "phi3": lambda: tf.Phi3ForCausalLM(tf.Phi3Config(**WHOLE, partial_rotary_factor=0.75, sliding_window=6)),
@@ -152,6 +167,7 @@ TRAITS = {
     ],
     "llama-yarn-scaled": [UNSCALED, dict(rope_scaling=dict(SCALED, truncate=True)), dict(rope_scaling=dict(SCALED, mscale=1.3))],
     "llama-dynamic-limit": [UNSCALED, dict(max_position_embeddings=36)],
+    "llama-longrope": [dict(rope_parameters=dict(LONG, original_max_position_embeddings=64))],
     "mistral": [dict(sliding_window=8), dict(sliding_window=None)],
     "phi3": [dict(sliding_window=7), dict(rope_theta=1e5)],
     "phi3-full": [dict(partial_rotary_factor=0.75)],
@@ -196,7 +212,7 @@ def randomise(model):
 
 
 @torch.no_grad()
-def expected(whole):
+def expected(whole, cached):
     generator = torch.Generator().manual_seed(7)
     prompts = [torch.randint(3, 151, (n,), generator=generator).tolist() for n in LENGTHS]
     content, margin = [], float("inf")
@@ -206,8 +222,13 @@ def expected(whole):
         logits = model(torch.tensor([prompt]), use_cache=False).logits[0]
         logits = [[round(x, 6) for x in row] for row in logits.tolist()]
         tokens = list(prompt)
+        past = None
         for _ in range(64):
-            last = model(torch.tensor([tokens]), use_cache=False).logits[0, -1]
+            if cached:
+                out = model(torch.tensor([tokens[-1:] if past else tokens]), past_key_values=past, use_cache=True)
+                past, last = out.past_key_values, out.logits[0, -1]
+            else:
+                last = model(torch.tensor([tokens]), use_cache=False).logits[0, -1]
             best = last.topk(2).values
             margin = min(margin, float(best[0] - best[1]))
             tokens.append(int(last.argmax()))
@@ -277,7 +298,7 @@ def main(out, names):
             torch.manual_seed(seed)
             model = make().eval()
             randomise(model)
-            content, margin = expected(model)
+            content, margin = expected(model, name in CACHED)
             seed += 1
         directory = os.path.join(out, name)
         model.save_pretrained(directory)

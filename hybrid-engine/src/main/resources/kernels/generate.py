@@ -254,11 +254,23 @@ def turns(self, table) -> Tensor:
   n = self.heads + self.kv
   return torch.cat([t.expand(t.size(0), n, t.size(2)), torch.ones_like(t).expand(t.size(0), self.kv, t.size(2))], 1)
 
-def prefill_tables(self, g: List[Tensor], n: int) -> List[Tensor]:
+def prefill_table(self, rope, original: int, n: int, lens) -> Tensor:
+  # [n, heads, head_dim / 2]; where a prompt's length decides, as of texts of more than `original` tokens, [B, n, heads, head_dim / 2]
+  if original == 0:
+    return self.turns(rope[:n])
+  tables = torch.stack([self.turns(rope[:n]), self.turns(rope[self.context:self.context + n])])
+  return tables.index_select(0, (lens > original).to(4))
+
+def prefill_tables(self, g: List[Tensor], n: int, lens) -> List[Tensor]:
   if not self.rotary:
     return [g[3], g[3]]
-  far = self.turns(g[3][:n])
-  return [far, self.turns(g[4][:n]) if self.local_rope else far]
+  far = self.prefill_table(g[3], self.original, n, lens)
+  return [far, self.prefill_table(g[4], self.local_original, n, lens) if self.local_rope else far]
+
+def decode_table(self, rope, original: int, position) -> Tensor:
+  # a position behind the original context turns as a text of that length; those in the cache stay as they are
+  row = position if original == 0 else torch.where(position < original, position, position + self.context)
+  return self.turns(rope.index_select(0, row)).unsqueeze(1)
 
 def slopes(self, x):
   # of ALiBi, one per head, where x is: for n heads, n a power of two, powers of 2 ** (-8 / n); for more, between them
@@ -292,13 +304,13 @@ def prefill(self, ids, lens, of: List[int], rows: List[int], slot: int, tokens: 
   # Prompts ids [U, P], right padded, of lens [U]: row rows[i] of the cache gets prompt of[i], which ends in front of slot. At most about `tokens` go
   # through at once. The logits after the prompts, [len(rows), V]
   u, n = ids.size(0), ids.size(1)
-  rope = self.prefill_tables(g, n)
   masks = self.prefill_masks(n, ids)
   some = max(1, tokens // n)
   last: List[Tensor] = []
   for i in range(0, u, some):
     part = ids[i:i + some]
     c = part.size(0)
+    rope = self.prefill_tables(g, n, lens[i:i + some])
     own = torch.empty([2, c, self.kv, n, self.hd], device=ids.device)
     x = self.embedded(part, torch.arange(n, device=ids.device), g)
     for l in range(self.layers):
@@ -328,8 +340,8 @@ def decode(self, token, start, slot: int, first: int, mask: Optional[Tensor], g:
   position = (slot - start).clamp_(max=self.context - 1)
   rope = [g[3], g[3]]
   if self.rotary:
-    far = self.turns(g[3].index_select(0, position)).unsqueeze(1)
-    rope = [far, self.turns(g[4].index_select(0, position)).unsqueeze(1) if self.local_rope else far]
+    far = self.decode_table(g[3], self.original, position)
+    rope = [far, self.decode_table(g[4], self.local_original, position) if self.local_rope else far]
   x = self.embedded(token.unsqueeze(1), position.unsqueeze(1), g)
   near = max(first, slot + 1 - self.window) if self.window > 0 else first
   masks = [self.decode_mask(slot, first, start, mask), self.decode_mask(slot, near, start, mask) if self.window > 0 else None]
@@ -441,7 +453,7 @@ def states(self, ids, g: List[Tensor], pw: List[$WEIGHT]) -> List[Tensor]:
   # the residual stream after each layer, [B * T, d] each
   b, n = ids.size(0), ids.size(1)
   kv = self.cache(b, n, ids)
-  rope = self.prefill_tables(g, n)
+  rope = self.prefill_tables(g, n, torch.full([b], n, dtype=4, device=ids.device))
   masks = self.prefill_masks(n, ids)
   x = self.embedded(ids, torch.arange(n, device=ids.device), g)
   out: List[Tensor] = []

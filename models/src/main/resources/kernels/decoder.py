@@ -4,7 +4,8 @@
 # w = [embed, norm, head, rope, local rope, positions, embed_norm, embed_norm bias, norm bias] + 16 per layer, 0 … 15:
 #     [attn_norm, qkv, o, mlp_norm, gate_up, down, attn_norm bias, qkv bias, q_norm, k_norm, o bias, post_attn_norm, mlp_norm bias,
 #     gate_up bias, down bias, post_mlp_norm]; what a family lacks is empty. rope [positions, 1, head_dim / 2, 2] is
-#     (cos, sin) and q, k rows are interleaved so that a rotary pair is adjacent and RoPE is one complex product.
+#     (cos, sin) and q, k rows are interleaved so that a rotary pair is adjacent and RoPE is one complex product. Where texts of more than `original`
+#     tokens turn otherwise (longrope), the positions of those stand behind, [2 * positions, 1, head_dim / 2, 2].
 # p = the flat buffer, split by self.sizes. LoRA: 11 pieces per layer [A_qkv, B_q, B_k, B_v, A_o, B_o, A_gate_up, B_gate, B_up, A_down, B_down],
 #     A [ranks, in], B [rank, out]; a layer that is not adapted has rank 0; a family with q, k and v in one has its B in that of q. With DoRA
 #     then 7 magnitudes per layer, [out] or empty; then the trained biases, whose places are attributes. Full: the weights of w but the computed ones, in order. Last the value head, if any.
@@ -345,12 +346,20 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
     x = before + self.rms(self.exact(x), w[o + 15])
   return x
 
-def tables(self, w: List[Tensor], t: int) -> List[Tensor]:
-  # of rotation, for layers that are not local and those that are
+def table(self, rope, original: int, ids):
+  # of rotation, [T, 1, head_dim / 2]; where a row's length decides, [B, T, 1, head_dim / 2]
+  t = ids.size(1)
+  if original == 0:
+    return torch.view_as_complex(rope[:t])
+  beyond = ((ids >= 0).sum([1]) > original).view(-1, 1, 1, 1, 1)
+  return torch.view_as_complex(torch.where(beyond, rope[self.context:self.context + t], rope[:t]))
+
+def tables(self, w: List[Tensor], ids) -> List[Tensor]:
+  # for layers that are not local and those that are
   if not self.rotary:
     return [w[3], w[3]]
-  far = torch.view_as_complex(w[3][:t])
-  return [far, torch.view_as_complex(w[4][:t]) if self.local_rope else far]
+  far = self.table(w[3], self.original, ids)
+  return [far, self.table(w[4], self.local_original, ids) if self.local_rope else far]
 
 def blocks(self, x, t: int) -> List[List[Tensor]]:
   # masks by block, as masks by the whole
@@ -367,7 +376,7 @@ def masks(self, x, t: int) -> List[Optional[Tensor]]:
 
 def embedded(self, ids, w: List[Tensor]):
   # [N, d]
-  x = self.exact(torch.embedding(w[0], ids.view(-1)))
+  x = self.exact(torch.embedding(w[0], ids.view(-1).clamp(min=0)))
   if self.embedding_scale != 1.0:
     x = x * self.embedding_scale
   if self.learned:
@@ -377,10 +386,10 @@ def embedded(self, ids, w: List[Tensor]):
     x = self.normed(x, w[6], w[7])
   return x
 
-def advance(self, x, first: int, last: int, w: List[Tensor], p: List[Tensor], reads, rows: int, seed: int) -> Tensor:
+def advance(self, x, first: int, last: int, w: List[Tensor], p: List[Tensor], reads, ids, seed: int) -> Tensor:
   # layers first … last - 1; behind the last of all only the positions that are read go on, and are normalised
-  t = x.size(0) // rows
-  rope = self.tables(w, t)
+  rows, t = ids.size(0), ids.size(1)
+  rope = self.tables(w, ids)
   masks = self.masks(x, t)
   blocks = self.blocks(x, t)
   for l in range(first, last):
@@ -391,8 +400,8 @@ def advance(self, x, first: int, last: int, w: List[Tensor], p: List[Tensor], re
   return self.normed(x, w[1], w[8]) if last == self.layers else x
 
 def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads, seed: int) -> Tensor:
-  # ids [B, T] right padded: causal attention never looks at the pads behind; reads [M] into B * T; result [M, d], normalised
-  return self.advance(self.embedded(ids, w), 0, self.layers, w, p, reads, ids.size(0), seed)
+  # ids [B, T] right padded by -1: causal attention never looks at the pads behind; reads [M] into B * T; result [M, d], normalised
+  return self.advance(self.embedded(ids, w), 0, self.layers, w, p, reads, ids, seed)
 
 def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: bool, keep: int) -> List[Tensor]:
   # log p(target) and entropy at temperature, chunk by chunk: no [M, vocabulary] tensor. Behind them, for seeds, the logits and their log-sum of as
@@ -451,7 +460,7 @@ def sparing(self, ids, reads, targets, w: List[Tensor], flat, temperature: float
   kept: List[Tensor] = []
   for l in range(0, self.layers, self.segment):
     kept.append(x)
-    x = self.advance(x, l, min(l + self.segment, self.layers), ws, p, reads, ids.size(0), seed)
+    x = self.advance(x, l, min(l + self.segment, self.layers), ws, p, reads, ids, seed)
   out = self.read(x, ws[2], targets, temperature, logprobs, entropies, 0)
   v = torch.mv(x, p[len(p) - 1]) if values else torch.zeros([0], device=x.device)
   return [x, out[0], out[1], v] + kept
@@ -544,7 +553,7 @@ def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, g
     x = kept[k].detach().requires_grad_(True)
     # the embedding too has what may be trained: itself, and its norm's bias
     start = self.embedded(ids, ws) if k == 0 and (self.full or len(self.bias_slots) > 0) else x
-    y = self.advance(start, first, min(first + self.segment, self.layers), ws, p, reads, ids.size(0), seed)
+    y = self.advance(start, first, min(first + self.segment, self.layers), ws, p, reads, ids, seed)
     given: List[Optional[Tensor]] = [g]
     got = torch.grad([y], [x, flat], given, False, False, True)
     torch.set_grad_enabled(False)
@@ -567,7 +576,7 @@ def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
   p = self.pieces(flat)
   ws = self.weights(w, p)
   rows, t = ids.size(0), ids.size(1)
-  rope = self.tables(ws, t)
+  rope = self.tables(ws, ids)
   x = self.embedded(ids, ws)
   masks = self.masks(x, t)
   blocks = self.blocks(x, t)

@@ -2,12 +2,13 @@ package dev.troupe.engine;
 
 import dev.troupe.models.torch.Handle;
 import dev.troupe.protocol.data.Sequence;
+import java.util.Arrays;
 import java.util.List;
 
 /**
  * Sequences padded on the right to one length T, as the kernels take them.
  *
- * @param ids (B, T) int64, 0 behind a row's end, where causal attention never looks
+ * @param ids (B, T) int64, -1 behind a row's end, where causal attention never looks
  * @param reads (M) int64 into B * T, sequence by sequence
  * @param targets (M) int64, the token after each read; 0 where a row ends there
  */
@@ -17,6 +18,7 @@ record TokenBatch(Handle ids, Handle reads, Handle targets) implements AutoClose
         sequences.stream().mapToInt(sequence -> sequence.tokens().size()).max().orElseThrow();
     int count = sequences.stream().mapToInt(sequence -> sequence.reads().size()).sum();
     long[] ids = new long[sequences.size() * width];
+    Arrays.fill(ids, -1);
     long[] reads = new long[count];
     long[] targets = new long[count];
     int at = 0;

@@ -146,6 +146,11 @@ public final class ModelText implements Text, AutoCloseable {
   }
 
   @Override
+  public int steadyContext() {
+    return config.steadyContext();
+  }
+
+  @Override
   public void close() {
     tokenizer.close();
   }

@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,6 +33,7 @@ final class DecodeBatch implements AutoCloseable {
   private final SamplingSettings settings;
   private final Deque<Reply> waiting;
   private final int slots;
+  private final int readAgainAt;
   private final Handle temperature;
   private final Handle topK;
   private final Handle topP;
@@ -54,16 +56,19 @@ final class DecodeBatch implements AutoCloseable {
 
   /**
    * @param capacity rows at a time, at most as many as there are replies
+   * @param readAgainAt tokens beyond which a text that began within them is read again; 0 for none
    */
   DecodeBatch(
       KernelModule kernels,
       Shadow shadow,
       SamplingSettings settings,
       List<Reply> replies,
-      int capacity) {
+      int capacity,
+      int readAgainAt) {
     this.kernels = kernels;
     this.shadow = shadow;
     this.settings = settings;
+    this.readAgainAt = readAgainAt;
     waiting = new ArrayDeque<>(replies);
     slots = slots(replies, capacity < replies.size());
     temperature = Handle.of(settings.temperature());
@@ -114,6 +119,7 @@ final class DecodeBatch implements AutoCloseable {
       if (slot == slots) {
         shift();
       }
+      readAgain(rows(true));
       step();
     }
   }
@@ -152,14 +158,39 @@ final class DecodeBatch implements AutoCloseable {
     }
     prefilled += prompts.size();
     moved();
-    try (Handle logits = prefill(List.copyOf(prompts.keySet()), of, into);
+    try (Handle logits = prefill(List.copyOf(prompts.keySet()), of, into, slot);
         Handle uniform = uniform(Arrays.copyOf(free, count));
         Handle picked = kernels.infer("pick", logits, uniform, temperature, topK, topP)) {
       take(picked, Arrays.copyOf(free, count));
     }
   }
 
-  private Handle prefill(List<TokenIds> prompts, long[] of, long[] into) {
+  /**
+   * Texts that grow beyond the length at which all their positions turn otherwise: what is in the
+   * cache is made anew, the next token's place included.
+   */
+  private void readAgain(int[] working) {
+    int[] there =
+        IntStream.of(working)
+            .filter(row -> readAgainAt > 0 && slot - starts[row] == readAgainAt)
+            .toArray();
+    if (there.length > 0) {
+      prefill(
+              IntStream.of(there).mapToObj(row -> rows[row].text()).toList(),
+              LongStream.range(0, there.length).toArray(),
+              IntStream.of(there).asLongStream().toArray(),
+              slot + 1)
+          .close();
+    }
+  }
+
+  /**
+   * Of texts that end before a slot.
+   *
+   * @param of for each row, the number of its text
+   * @param into the rows
+   */
+  private Handle prefill(List<TokenIds> prompts, long[] of, long[] into, int before) {
     long[] lengths = prompts.stream().mapToLong(TokenIds::size).toArray();
     int longest = (int) Arrays.stream(lengths).max().orElseThrow();
     long[] ids = new long[prompts.size() * longest];
@@ -173,7 +204,7 @@ final class DecodeBatch implements AutoCloseable {
         Handle length = Handle.of(lengths, lengths.length);
         Handle which = Handle.ofList(of);
         Handle places = Handle.ofList(into);
-        Handle end = Handle.of((long) slot);
+        Handle end = Handle.of((long) before);
         Handle chunk = Handle.of(PREFILL_TOKENS)) {
       return kernels.infer(
           "prefill",

@@ -76,6 +76,7 @@ public final class Generator implements AutoCloseable {
   private final KernelModule kernels;
   private final Probe probe;
   private final Set<Integer> endTokens;
+  private final int readAgainAt;
   private final long matrixBytes;
   private final long touchedBytes;
   private EngineMode mode = new EngineMode.Training();
@@ -113,6 +114,12 @@ public final class Generator implements AutoCloseable {
     untouched = lanes.run(() -> kernels.infer("nothing"));
     endTokens = new HashSet<>(base.config().eosTokenIds());
     tokenizer.endOfText().ifPresent(endTokens::add);
+    readAgainAt =
+        base.config()
+            .turns(false)
+            .filter(turns -> turns.scaling().readsAgain())
+            .map(turns -> turns.original(base.config().maxPositionEmbeddings()))
+            .orElse(0);
     matrixBytes = shadowBytes(base.config(), options.format());
     touchedBytes = Matrices.touched(layout) * options.format().bytes();
   }
@@ -289,7 +296,7 @@ public final class Generator implements AutoCloseable {
     if (weights == null) {
       throw new IllegalStateException("no shadow while " + mode.describe());
     }
-    return new DecodeBatch(kernels, weights, settings, replies, rows);
+    return new DecodeBatch(kernels, weights, settings, replies, rows, readAgainAt);
   }
 
   /**

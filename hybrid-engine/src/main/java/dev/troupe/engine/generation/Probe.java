@@ -42,7 +42,7 @@ final class Probe {
     this.generation = generation;
     this.training = training;
     this.base = base;
-    length = Math.min(TOKENS, base.config().maxPositionEmbeddings());
+    length = Math.min(TOKENS, base.config().steadyContext());
     split = Math.max(1, length / 2);
     SplittableRandom random = new SplittableRandom(SEED);
     ids = random.longs((long) ROWS * length, 0, base.config().vocabSize()).toArray();

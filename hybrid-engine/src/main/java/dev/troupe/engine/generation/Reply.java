@@ -77,6 +77,14 @@ final class Reply {
     return prompt;
   }
 
+  /** The prompt and what there is of the response. */
+  TokenIds text() {
+    int[] start = prompt.tokens().values();
+    int[] all = Arrays.copyOf(start, start.length + size);
+    System.arraycopy(tokens, 0, all, start.length, size);
+    return new TokenIds(all);
+  }
+
   /** Most tokens that this response can have. */
   int limit() {
     return limit;

@@ -123,10 +123,18 @@ final class FamilyGreedyTest {
               .as("continuation of text %s", i)
               .isEqualTo(Arrays.copyOf(tokens, Math.min(room, 64)));
         }
-        float[] expected = lanes.run(() -> uncached(base, layout, flat, rollout));
         float[] found = rollout.logprobs().values();
-        for (int t = 0; t < expected.length; t++) {
-          worst = Math.max(worst, Math.abs(expected[t] - (double) found[t]));
+        int prompt = rollout.prompt().tokens().size();
+        int steady = base.config().steadyContext();
+        int within = Math.min(found.length, Math.max(0, steady - prompt));
+        if (within > 0) {
+          worst = Math.max(worst, gap(lanes, base, layout, flat, rollout, 0, within));
+        }
+        // The first token beyond was drawn when the text was still a short one. What was read until
+        // then stays in the cache, but in Phi-3.
+        int beyond = prompt > steady ? 0 : within + 1;
+        if (beyond < found.length && (beyond == 0 || family.startsWith("phi3"))) {
+          worst = Math.max(worst, gap(lanes, base, layout, flat, rollout, beyond, found.length));
         }
       }
       System.out.printf(
@@ -141,11 +149,31 @@ final class FamilyGreedyTest {
     }
   }
 
+  /**
+   * The largest distance of tokens {@code from} … {@code to} of the response from what the training
+   * path says of the text that ends with them.
+   */
+  private static double gap(
+      Lanes lanes,
+      BaseModel base,
+      ParameterLayout layout,
+      Handle flat,
+      Rollout rollout,
+      int from,
+      int to) {
+    int[] response = Arrays.copyOf(rollout.response().values(), to);
+    float[] expected =
+        lanes.run(() -> uncached(base, layout, flat, rollout.prompt().tokens().values(), response));
+    double worst = 0;
+    for (int t = from; t < to; t++) {
+      worst = Math.max(worst, Math.abs(expected[t] - (double) rollout.logprobs().get(t)));
+    }
+    return worst;
+  }
+
   /** The response's log-probabilities by the training path. */
   private static float[] uncached(
-      BaseModel base, ParameterLayout layout, Handle flat, Rollout rollout) {
-    int[] prompt = rollout.prompt().tokens().values();
-    int[] response = rollout.response().values();
+      BaseModel base, ParameterLayout layout, Handle flat, int[] prompt, int[] response) {
     long[] ids = new long[prompt.length + response.length];
     long[] reads = new long[response.length];
     long[] targets = new long[response.length];

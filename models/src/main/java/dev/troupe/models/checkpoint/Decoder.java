@@ -127,9 +127,6 @@ public record Decoder(
 
   /** How a token knows its place. */
   public sealed interface Positions {
-    /** Positions up to which they hold. */
-    int longest();
-
     /**
      * Rotary (Su et al., arXiv:2104.09864).
      *
@@ -142,13 +139,6 @@ public record Decoder(
         implements Positions {
       /** The base and scaling of local layers. */
       public record Local(double theta, RopeScaling scaling) {}
-
-      @Override
-      public int longest() {
-        return Math.min(
-            scaling.longest(),
-            local.map(near -> near.scaling().longest()).orElse(Integer.MAX_VALUE));
-      }
     }
 
     /**
@@ -156,20 +146,10 @@ public record Decoder(
      *
      * @param offset how many vectors of the table come before position 0's
      */
-    record Learned(int offset) implements Positions {
-      @Override
-      public int longest() {
-        return Integer.MAX_VALUE;
-      }
-    }
+    record Learned(int offset) implements Positions {}
 
     /** Scores fall with distance, by a slope for each head (ALiBi, arXiv:2108.12409). */
-    record Alibi() implements Positions {
-      @Override
-      public int longest() {
-        return Integer.MAX_VALUE;
-      }
-    }
+    record Alibi() implements Positions {}
   }
 
   /**

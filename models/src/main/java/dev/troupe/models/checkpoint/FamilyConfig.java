@@ -67,7 +67,7 @@ final class FamilyConfig {
             kvHeads(keys, defaults, heads),
             headDim(keys, defaults),
             keys.positive("rms_norm_eps", defaults.normEps),
-            Math.min(positions(keys, defaults), decoder.positions().longest())),
+            positions(keys, defaults)),
         defaults,
         decoder);
   }

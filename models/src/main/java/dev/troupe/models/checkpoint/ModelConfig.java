@@ -12,8 +12,10 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * What a Hugging Face {@code config.json} says of a decoder. Keys that are absent take the defaults
@@ -77,7 +79,8 @@ public record ModelConfig(
         "num_attention_heads " + heads + " is not a multiple of num_key_value_heads " + kvHeads);
     fits("num_attention_heads times head_dim, with keys and values,", 3L * heads, headDim);
     fits("intermediate_size", 2, intermediateSize);
-    fits("max_position_embeddings times head_dim", maxPositionEmbeddings, headDim);
+    // Twice, where longrope has two tables.
+    fits("max_position_embeddings times head_dim", 2L * maxPositionEmbeddings, headDim);
     for (int eos : eosTokenIds) {
       ConfigKeys.require(
           eos >= 0 && eos < vocabSize,
@@ -198,27 +201,40 @@ public record ModelConfig(
    * {@code headDim / 2} of them, 0 for the pairs that do not turn; none without rotary positions.
    */
   public double[] rotaryFrequencies() {
-    if (!(decoder.positions() instanceof Positions.Rotary rotary)) {
-      return new double[0];
-    }
-    return frequencies(rotary.dims(), rotary.theta(), rotary.scaling());
+    return turns(false).map(turns -> turns.frequencies(false)).orElse(new double[0]);
   }
 
   /** As {@link #rotaryFrequencies}, of local layers; none where they are the same. */
   public double[] localRotaryFrequencies() {
-    if (decoder.positions() instanceof Positions.Rotary rotary && rotary.local().isPresent()) {
-      Positions.Rotary.Local local = rotary.local().get();
-      return frequencies(rotary.dims(), local.theta(), local.scaling());
-    }
-    return new double[0];
+    return turns(true).map(turns -> turns.frequencies(false)).orElse(new double[0]);
   }
 
-  private double[] frequencies(int dims, double theta, RopeScaling scaling) {
-    double[] frequencies = new double[headDim / 2];
-    for (int i = 0; i < dims / 2; i++) {
-      frequencies[i] = scaling.scale(Math.pow(theta, -2.0 * i / dims), i, theta, dims / 2);
+  /**
+   * How the positions of a head turn; empty without rotation.
+   *
+   * @param local of local layers; empty where they turn as all others
+   */
+  public Optional<Turns> turns(boolean local) {
+    if (!(decoder.positions() instanceof Positions.Rotary rotary)) {
+      return Optional.empty();
     }
-    return frequencies;
+    return local
+        ? rotary
+            .local()
+            .map(near -> new Turns(headDim, rotary.dims(), near.theta(), near.scaling()))
+        : Optional.of(new Turns(headDim, rotary.dims(), rotary.theta(), rotary.scaling()));
+  }
+
+  /**
+   * Tokens of the longest text whose positions turn as those of every shorter one: the context, but
+   * where longrope has other frequencies beyond its original one.
+   */
+  public int steadyContext() {
+    return Stream.of(false, true)
+        .flatMap(local -> turns(local).stream())
+        .mapToInt(turns -> turns.original(maxPositionEmbeddings))
+        .filter(original -> original > 0)
+        .reduce(maxPositionEmbeddings, Math::min);
   }
 
   /** The kernels' list of weights, {@link Slot} by slot, then layer by layer. */

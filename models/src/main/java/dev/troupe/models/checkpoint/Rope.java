@@ -307,10 +307,11 @@ final class Rope {
 
   private RopeScaling longRope(ConfigKeys dict, int original, int pairs) {
     List<Double> shorts = dict.factors("short_factor", pairs);
-    // Beyond the original context, which is where the context ends here.
-    dict.factors("long_factor", pairs);
+    List<Double> longs = dict.factors("long_factor", pairs);
     double factor = dict.has("factor") ? dict.positive("factor", 1) : (double) positions / original;
     double amplitude = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
-    return new RopeScaling.LongRope(shorts, original, amplitude(dict, amplitude));
+    // Of all families, transformers' Phi-3 alone drops its cache where the factors change.
+    return new RopeScaling.LongRope(
+        shorts, longs, original, style.original.isPresent(), amplitude(dict, amplitude));
   }
 }

@@ -18,9 +18,25 @@ public sealed interface RopeScaling {
     return 1;
   }
 
-  /** Positions up to which one table holds. */
-  default int longest() {
+  /**
+   * Tokens of the longest text whose positions turn so; in a longer one every position turns by
+   * {@link #scaleBeyond}.
+   */
+  default int original() {
     return Integer.MAX_VALUE;
+  }
+
+  /** As {@link #scale}, of texts longer than {@link #original}. */
+  default double scaleBeyond(double frequency, int pair, double theta, int pairs) {
+    return scale(frequency, pair, theta, pairs);
+  }
+
+  /**
+   * Whether a text that is generated across {@link #original} is read again there, from its first
+   * token. Otherwise what lies in the cache stays as it was turned.
+   */
+  default boolean readsAgain() {
+    return false;
   }
 
   /**
@@ -108,17 +124,23 @@ public sealed interface RopeScaling {
   }
 
   /**
-   * LongRoPE (Ding et al., arXiv:2402.13753) within the original context, where each frequency is
-   * divided by its short factor. Longer texts take other factors at every position, so that what
-   * lies in a cache would be wrong.
+   * LongRoPE (Ding et al., arXiv:2402.13753): each frequency is divided by its short factor, and in
+   * texts longer than the original context by its long one.
    *
    * @param shortFactors one for each pair that turns
-   * @param originalMaxPositions the longest text, in tokens
+   * @param longFactors likewise
+   * @param original tokens of the longest text that takes the short factors
    */
-  record LongRope(List<Double> shortFactors, int originalMaxPositions, double amplitude)
+  record LongRope(
+      List<Double> shortFactors,
+      List<Double> longFactors,
+      int original,
+      boolean readsAgain,
+      double amplitude)
       implements RopeScaling {
     public LongRope {
       shortFactors = List.copyOf(shortFactors);
+      longFactors = List.copyOf(longFactors);
     }
 
     @Override
@@ -127,8 +149,8 @@ public sealed interface RopeScaling {
     }
 
     @Override
-    public int longest() {
-      return originalMaxPositions;
+    public double scaleBeyond(double frequency, int pair, double theta, int pairs) {
+      return frequency / longFactors.get(pair);
     }
   }
 }

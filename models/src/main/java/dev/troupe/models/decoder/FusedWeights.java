@@ -8,6 +8,7 @@ import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.models.checkpoint.StoredWeight.Part;
 import dev.troupe.models.checkpoint.TensorData;
+import dev.troupe.models.checkpoint.Turns;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -15,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
@@ -54,9 +56,8 @@ final class FusedWeights {
     for (StoredWeight stored : config.weights()) {
       Weight weight =
           switch (stored.slot()) {
-            case ROPE -> rope(config, config.rotaryFrequencies(), amplitude(config));
-            case LOCAL_ROPE ->
-                rope(config, config.localRotaryFrequencies(), localAmplitude(config));
+            case ROPE -> rope(config, config.turns(false));
+            case LOCAL_ROPE -> rope(config, config.turns(true));
             default ->
                 stored.slot() == Slot.HEAD && config.tiedEmbeddings()
                     ? Objects.requireNonNull(embed)
@@ -189,36 +190,36 @@ final class FusedWeights {
     return out;
   }
 
-  private static double amplitude(ModelConfig config) {
-    return config.decoder().positions() instanceof Positions.Rotary rotary
-        ? rotary.scaling().amplitude()
-        : 1;
-  }
-
-  private static double localAmplitude(ModelConfig config) {
-    return config.decoder().positions() instanceof Positions.Rotary rotary
-        ? rotary.local().map(local -> local.scaling().amplitude()).orElse(1.0)
-        : 1;
-  }
-
-  private static Weight rope(ModelConfig config, double[] frequencies, double amplitude) {
-    if (frequencies.length == 0) {
+  /** Of all positions; behind them, where longer texts turn otherwise, of all positions again. */
+  private static Weight rope(ModelConfig config, Optional<Turns> found) {
+    if (found.isEmpty()) {
       return Weight.of(new float[0], 0);
     }
+    Turns turns = found.get();
     int positions = config.maxPositionEmbeddings();
-    float[] table = new float[positions * frequencies.length * 2];
+    int tables = turns.original(positions) > 0 ? 2 : 1;
+    int pairs = config.headDim() / 2;
+    float[] table = new float[tables * positions * pairs * 2];
+    for (int i = 0; i < tables; i++) {
+      fill(table, i * positions * pairs * 2, positions, turns, i > 0);
+    }
+    return Weight.of(table, (long) tables * positions, 1, pairs, 2);
+  }
+
+  private static void fill(float[] table, int from, int positions, Turns turns, boolean beyond) {
+    double[] frequencies = turns.frequencies(beyond);
+    float amplitude = (float) turns.scaling().amplitude();
     for (int position = 0; position < positions; position++) {
       for (int i = 0; i < frequencies.length; i++) {
         // As transformers does: the frequency is a float, the angle a float product.
         float angle = position * (float) frequencies[i];
-        int at = (position * frequencies.length + i) * 2;
+        int at = from + (position * frequencies.length + i) * 2;
         // What does not turn is not stretched either.
-        float factor = frequencies[i] == 0 ? 1 : (float) amplitude;
+        float factor = frequencies[i] == 0 ? 1 : amplitude;
         table[at] = (float) Math.cos(angle) * factor;
         table[at + 1] = (float) Math.sin(angle) * factor;
       }
     }
-    return Weight.of(table, positions, 1, frequencies.length, 2);
   }
 
   private static float[] concat(float[]... parts) {

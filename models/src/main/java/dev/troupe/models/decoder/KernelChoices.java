@@ -66,7 +66,9 @@ final class KernelChoices {
     attributes.put("alibi", decoder.positions() instanceof Positions.Alibi);
     attributes.put("alibi_heads", (long) Integer.highestOneBit(config.heads()));
     attributes.put("embedding_norm", decoder.norms().embedding());
-    attributes.put("local_rope", config.localRotaryFrequencies().length > 0);
+    attributes.put("local_rope", config.turns(true).isPresent());
+    attributes.put("original", original(config, false));
+    attributes.put("local_original", original(config, true));
     attributes.put("qkv_bias", attention.qkvBias());
     attributes.put("out_bias", attention.outBias());
     attributes.put("attention_scale", attention.scale());
@@ -79,6 +81,14 @@ final class KernelChoices {
     attributes.put("parallel", decoder.parallel());
     attributes.put("final_cap", decoder.finalSoftcap());
     return attributes;
+  }
+
+  /** Tokens beyond which positions turn by the second half of their table; 0 for never. */
+  private static long original(ModelConfig config, boolean local) {
+    return config
+        .turns(local)
+        .map(turns -> (long) turns.original(config.maxPositionEmbeddings()))
+        .orElse(0L);
   }
 
   private static long[] local(ModelConfig config) {

@@ -105,10 +105,16 @@ final class FamiliesTest {
   }
 
   @Test
-  void longRope_contextIsTheOriginalOne() {
-    assertThat(source("phi3-longrope").get("max_position_embeddings").intValue()).isEqualTo(640);
-    assertThat(ModelConfig.read(Golden.path("families/phi3-longrope")).maxPositionEmbeddings())
-        .isEqualTo(160);
+  void longRope_isSteadyWithinTheOriginalContext() {
+    ModelConfig phi = ModelConfig.read(Golden.path("families/phi3-longrope"));
+    assertThat(phi.maxPositionEmbeddings()).isEqualTo(640);
+    assertThat(phi.steadyContext()).isEqualTo(160);
+    assertThat(phi.turns(false).orElseThrow().frequencies(false)[3])
+        .isEqualTo(Math.pow(10_000, -6 / 8.0) / 2.0);
+    assertThat(phi.turns(false).orElseThrow().frequencies(true)[3])
+        .isEqualTo(Math.pow(10_000, -6 / 8.0) / 6.0);
+    ModelConfig dynamic = ModelConfig.read(Golden.path("families/llama-dynamic-limit"));
+    assertThat(dynamic.steadyContext()).isEqualTo(dynamic.maxPositionEmbeddings());
   }
 
   @Test

@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -157,6 +158,7 @@ final class FamilyGoldenTest {
     assertThat(prompts).hasSizeGreaterThan(1);
     int width = prompts.stream().mapToInt(tokens -> tokens.length).max().orElseThrow();
     long[] ids = new long[prompts.size() * width];
+    Arrays.fill(ids, -1);
     List<Long> reads = new ArrayList<>();
     for (int row = 0; row < prompts.size(); row++) {
       int[] tokens = prompts.get(row);

@@ -7,8 +7,15 @@ import dev.troupe.rlhf.port.Text;
  *
  * @param maxTokens longest sequence, prompt and answer
  * @param maxPromptTokens longest prompt, below {@code maxTokens}
+ * @param sampledTokens longest prompt with an answer that is sampled, at most {@code maxTokens}
  */
-public record Lengths(int maxTokens, int maxPromptTokens, DataConfig.TooLong tooLong) {
+public record Lengths(
+    int maxTokens, int maxPromptTokens, DataConfig.TooLong tooLong, int sampledTokens) {
+  /** Where answers may be as long as what is read. */
+  public Lengths(int maxTokens, int maxPromptTokens, DataConfig.TooLong tooLong) {
+    this(maxTokens, maxPromptTokens, tooLong, maxTokens);
+  }
+
   public Lengths {
     if (maxPromptTokens < 1 || maxPromptTokens >= maxTokens) {
       throw new DataException(
@@ -32,7 +39,7 @@ public record Lengths(int maxTokens, int maxPromptTokens, DataConfig.TooLong too
     }
     int max = config.maxTokens() == 0 ? context : config.maxTokens();
     int prompt = config.maxPromptTokens() == 0 ? max - 1 : config.maxPromptTokens();
-    return new Lengths(max, prompt, config.tooLong());
+    return new Lengths(max, prompt, config.tooLong(), Math.min(max, text.steadyContext()));
   }
 
   /**
@@ -41,27 +48,33 @@ public record Lengths(int maxTokens, int maxPromptTokens, DataConfig.TooLong too
    * @param key where the longest answer is configured
    */
   public static void checkAnswer(String key, int newTokens, DataConfig config, Text text) {
-    int max = Lengths.of(config, text).maxTokens();
+    int max = Lengths.of(config, text).sampledTokens();
     if (newTokens >= max) {
       throw new DataException(
           key
               + " is "
               + newTokens
               + " and leaves no room for a prompt: "
-              + (config.maxTokens() == 0
-                  ? "the model's context is " + max + " tokens"
-                  : "data.max-tokens is " + max)
+              + (max == text.steadyContext() && max < text.contextLength()
+                  ? "the model's original context, within which answers are sampled, is "
+                      + max
+                      + " tokens (longrope)"
+                  : config.maxTokens() == 0
+                      ? "the model's context is " + max + " tokens"
+                      : "data.max-tokens is " + max)
               + "; allowed: at most "
               + (max - 1));
     }
   }
 
   /**
-   * With room for this many new tokens after every prompt.
+   * With room for this many new tokens after every prompt, within the length up to which an answer
+   * is sampled from the very distribution that is trained.
    *
    * @throws DataException when no prompt has room, see {@link #checkAnswer}
    */
   public Lengths reserving(int newTokens) {
-    return new Lengths(maxTokens, Math.min(maxPromptTokens, maxTokens - newTokens), tooLong);
+    return new Lengths(
+        maxTokens, Math.min(maxPromptTokens, sampledTokens - newTokens), tooLong, sampledTokens);
   }
 }

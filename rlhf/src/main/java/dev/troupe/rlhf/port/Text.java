@@ -70,4 +70,12 @@ public interface Text {
 
   /** Longest sequence the model takes. */
   int contextLength();
+
+  /**
+   * Longest sequence whose tokens have the probabilities that they had while it was shorter: less
+   * than the context where a model reads long texts in another way (longrope).
+   */
+  default int steadyContext() {
+    return contextLength();
+  }
 }

@@ -645,6 +645,16 @@ class TokenizationTest {
   }
 
   @Test
+  void lengths_reserving_leavesRoomWithinWhatIsSampled() {
+    assertThat(new Lengths(100, 90, TooLong.DROP, 60).reserving(20).maxPromptTokens())
+        .isEqualTo(40);
+    assertThat(new Lengths(100, 30, TooLong.DROP, 60).reserving(20).maxPromptTokens())
+        .isEqualTo(30);
+    assertThatThrownBy(() -> new Lengths(100, 90, TooLong.DROP, 60).reserving(60))
+        .hasMessageContaining("leave no room for a prompt");
+  }
+
+  @Test
   void lengths_ofConfig_followTheModelsContext() {
     DataConfig whole =
         new DataConfig(
