@@ -72,6 +72,22 @@ final class Strangers {
   }
 
   private static void speak(int port, Authority authority, Path stolen) {
+    Duration hour = Duration.ofHours(1);
+    Instant now = Instant.now();
+    speak(port, stolen);
+    join(port, authority.issue("node", now.minus(hour), now.minusSeconds(1)));
+  }
+
+  /**
+   * What a process can do that has nothing of the run's: of another user, say.
+   *
+   * @param arguments port, and where a role is told to save
+   */
+  public static void main(String[] arguments) {
+    speak(Integer.parseInt(arguments[0]), Path.of(arguments[1]));
+  }
+
+  private static void speak(int port, Path stolen) {
     try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
       socket.getOutputStream().write("shutdown\r\n".getBytes(StandardCharsets.US_ASCII));
     } catch (IOException e) {
@@ -79,23 +95,21 @@ final class Strangers {
     }
     orders(port, stolen);
     Duration hour = Duration.ofHours(1);
-    Instant now = Instant.now();
-    for (Credentials credentials :
-        List.of(
-            Authority.create("other", hour).issue("node", hour),
-            authority.issue("node", now.minus(hour), now.minusSeconds(1)))) {
-      assertThatThrownBy(
-              () ->
-                  Ensemble.node(
-                      "127.0.0.1",
-                      0,
-                      "127.0.0.1:" + port,
-                      List.of("policy"),
-                      Duration.ofSeconds(2),
-                      new Ensemble.Place(credentials, RunFiles.NOWHERE),
-                      new Nothing()))
-          .isInstanceOf(ClusterException.class);
-    }
+    join(port, Authority.create("other", hour).issue("node", hour));
+  }
+
+  private static void join(int port, Credentials credentials) {
+    assertThatThrownBy(
+            () ->
+                Ensemble.node(
+                    "127.0.0.1",
+                    0,
+                    "127.0.0.1:" + port,
+                    List.of("policy"),
+                    Duration.ofSeconds(2),
+                    new Ensemble.Place(credentials, RunFiles.NOWHERE),
+                    new Nothing()))
+        .isInstanceOf(ClusterException.class);
   }
 
   /** Leaves, opens, loads and saves, in the run's own words. */
@@ -161,7 +175,7 @@ final class Strangers {
   }
 
   /** A stranger's node gets nothing to do. */
-  private static final class Nothing implements RoleEngine.Factory {
+  static final class Nothing implements RoleEngine.Factory {
     @Override
     public RoleEngine open(RoleSpec spec) {
       throw new IllegalStateException("a stranger was given a role");

@@ -23,8 +23,8 @@ import java.util.TreeMap;
  * as roles take turns on the lanes.
  *
  * @param device where the tensors lie
- * @param heapBytes what the JVM touches of its heap, and its own code, where that is the device's
- *     memory too, else 0
+ * @param heapBytes what the JVM touches of its heap, its own code and compiled kernels, where that
+ *     is the device's memory too, else 0
  */
 record MemoryPlan(List<Item> items, Device device, long heapBytes) {
   private static final long FLOAT = 4;
@@ -34,8 +34,11 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
 
   private static final String ACTIVATIONS = "activations";
 
-  /** libtorch itself, code and buffers; on CUDA its context and libraries. */
-  private static final long LIBRARY = 300L << 20;
+  /** libtorch itself, as far as its code and buffers are touched. */
+  private static final long LIBRARY = 185L << 20;
+
+  /** The same of CUDA's context and libraries. */
+  private static final long CUDA_LIBRARY = 300L << 20;
 
   /** Of each of a tokenizer's tokens. */
   private static final long TOKENIZER_BYTES = 4700;
@@ -190,7 +193,9 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
 
   /** What must be available. */
   long neededBytes() {
-    return peak().map(Map.Entry::getValue).orElse(0L) + heapBytes + LIBRARY;
+    return peak().map(Map.Entry::getValue).orElse(0L)
+        + heapBytes
+        + (device.isCuda() ? CUDA_LIBRARY : LIBRARY);
   }
 
   /** Refuses what cannot fit. */

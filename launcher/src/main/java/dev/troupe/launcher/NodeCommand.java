@@ -2,6 +2,7 @@ package dev.troupe.launcher;
 
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.role.RunFiles;
+import dev.troupe.actors.shortage.Headroom;
 import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.models.torch.Torch;
 import java.io.IOException;
@@ -104,6 +105,7 @@ final class NodeCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     Ensemble.Place place = managed ? HandOver.read(System.in).place() : byHand();
     place.credentials().checked(Instant.now());
+    Headroom.forThreads();
     PrintWriter out = spec.commandLine().getOut();
     try (Ensemble node =
         Ensemble.node(

@@ -25,10 +25,18 @@ import java.util.TreeMap;
 /** What each stage of a run claims of the memory, as a {@link MemoryPlan}. */
 final class RunMemory {
   /** What a run keeps on the heap. */
-  private static final long LIVE = 50L << 20;
+  private static final long LIVE = 25L << 20;
 
-  /** The JVM's own code, classes and threads. */
-  private static final long CODE = 50L << 20;
+  /** The JVM's own code, classes, symbols and threads. */
+  private static final long CODE = 70L << 20;
+
+  /** Kernels that torch has compiled, with their plans of execution, for each set of them. */
+  private static final long KERNELS = 18L << 20;
+
+  /**
+   * Sets of kernels of a role: its own, and to sample also those of generation and of its probe.
+   */
+  private static final int TO_SAMPLE = 3;
 
   private RunMemory() {}
 
@@ -64,7 +72,15 @@ final class RunMemory {
       stage.tuning().ifPresent(tuning -> handedOn.put(stage.gives(), tuning));
     }
     return plan.build(
-        device, Math.min(initialHeap / 3 + LIVE, Runtime.getRuntime().maxMemory()) + CODE);
+        device,
+        Math.min(initialHeap / 3 + LIVE, Runtime.getRuntime().maxMemory())
+            + CODE
+            + KERNELS * config.run().stream().mapToInt(RunMemory::kernels).max().orElse(0));
+  }
+
+  /** Sets of kernels that are there at once: every role compiles its own. */
+  private static int kernels(ConfiguredStage<?> stage) {
+    return stage.roles().stream().mapToInt(role -> role.answers() > 0 ? TO_SAMPLE : 1).sum();
   }
 
   /** What {@code start} names is taken to be as large as what goes on from it. */

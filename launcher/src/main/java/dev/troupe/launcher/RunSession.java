@@ -6,6 +6,7 @@ import dev.troupe.actors.pipeline.RunForecast;
 import dev.troupe.actors.pipeline.RunHandle;
 import dev.troupe.actors.pipeline.RunRequest;
 import dev.troupe.actors.pipeline.RunResult;
+import dev.troupe.actors.shortage.Headroom;
 import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.dashboard.DashboardServer;
 import dev.troupe.dashboard.RunFollower;

@@ -12,8 +12,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What {@code plan} says that a run needs, against the most that its process then had resident
@@ -24,13 +25,15 @@ class MemoryTest {
 
   @TempDir private Path directory;
 
-  @Test
-  void quickstart_needsWhatItsPlanSays() throws Exception {
+  /** Of stages alone as of all: where the model is small, the JVM and libtorch are most of it. */
+  @ParameterizedTest
+  @ValueSource(strings = {"[sft]", "[sft, reward, ppo]"})
+  void quickstart_needsWhatItsPlanSays(String stages) throws Exception {
     assumeTrue(Files.isReadable(Path.of("/proc/self/status")), "only Linux tells the peak");
     ForkedJvm jvm =
         new ForkedJvm(directory, Map.of("OMP_NUM_THREADS", "1"), "-Xmx2g", "-XX:+UseSerialGC");
-    double planned = planned(jvm.troupe(quickstart("plan")).out());
-    ForkedJvm.Ended ended = jvm.troupe(quickstart("run"));
+    double planned = planned(jvm.troupe(quickstart("plan", stages)).out());
+    ForkedJvm.Ended ended = jvm.troupe(quickstart("run", stages));
     assertThat(ended.code()).as(ended.err()).isZero();
     double measured =
         new ObjectMapper()
@@ -48,7 +51,7 @@ class MemoryTest {
   }
 
   /** The quickstart of fewer samples and rounds, each as large as there. */
-  private String[] quickstart(String command) {
+  private String[] quickstart(String command, String stages) {
     List<String> words =
         new ArrayList<>(
             List.of(command, ForkedJvm.MODEL.resolveSibling("quickstart.conf").toString()));
@@ -56,6 +59,7 @@ class MemoryTest {
         List.of(
             "output=\"" + directory.resolve("out") + "\"",
             "model=\"" + ForkedJvm.MODEL + "\"",
+            "stages=" + stages,
             "dashboard.enabled=false",
             "engine.device=cpu",
             "quickstart.answered=256",

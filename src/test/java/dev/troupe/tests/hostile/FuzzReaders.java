@@ -89,6 +89,11 @@ class FuzzReaders {
   }
 
   @Fuzz
+  void mathAnswer(byte[] bytes) {
+    HostileFile.MATH_ANSWER.feed(bytes);
+  }
+
+  @Fuzz
   void wire(byte[] bytes) {
     HostileFile.WIRE.feed(bytes);
   }

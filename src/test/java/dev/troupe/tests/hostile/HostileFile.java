@@ -21,6 +21,7 @@ import dev.troupe.protocol.message.RoleWorker;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.data.RecordFile;
 import dev.troupe.rlhf.data.SourceConfig;
+import dev.troupe.rlhf.reward.MathAnswer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
@@ -167,6 +168,24 @@ enum HostileFile {
     @Override
     long fixedBytes() {
       return super.fixedBytes() + Runtime.getRuntime().maxMemory() / 4;
+    }
+  },
+  /** An answer that a model gives, behind a line with the one that the data have. */
+  MATH_ANSWER("") {
+    @Override
+    byte[] good() {
+      return """
+          \\frac{1}{2} x^2 + \\sqrt[3]{8}, x \\in [0, 1)
+          So \\boxed{2 + 0.5x^{2}} or $1{,}234.50 and \\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix} = 50\\%.
+          The answer is \\{1, -2\\} \\cup (3, \\infty).
+          """
+          .getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Override
+    void read(Path directory, byte[] bytes) {
+      String[] parts = new String(bytes, StandardCharsets.UTF_8).split("\n", 2);
+      new MathAnswer().score(parts.length < 2 ? parts[0] : parts[1], parts[0]);
     }
   },
   /** A message between nodes, which is no file, but comes from elsewhere too. */

@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -28,8 +29,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Waits until every node role that the placement names is there, and as many rollout workers as the
- * run is to have, and gives the nodes. Where there are rollout workers it goes on to tell of nodes
- * that come later with room for more.
+ * run is to have, and gives the nodes. Then it goes on to tell of nodes that come later: to whom
+ * they are welcome, or why they are sent away.
  */
 final class Discovery extends AbstractBehavior<Discovery.Command> {
   interface Command {}
@@ -49,8 +50,17 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
    */
   record Newcomer(ActorRef<Node.Command> node, int workers) {}
 
-  /** Asks to be told of newcomers, those included that have come. */
-  record Follow(Consumer<Newcomer> newcomers) implements Command {}
+  /** A node that came when all were found and cannot take part. */
+  private record Stranger(Node.Introduced node, String why) {}
+
+  /**
+   * Asks to be told of nodes that come when all were found, those included that have come.
+   *
+   * @param newcomers hears of those that can take part
+   * @param strangers hears of those that cannot, and why
+   */
+  record Follow(Consumer<Newcomer> newcomers, BiConsumer<Node.Introduced, String> strangers)
+      implements Command {}
 
   private record Listed(Receptionist.Listing listing) implements Command {}
 
@@ -63,7 +73,8 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   private final Duration timeout;
   private final CompletableFuture<Found> found;
   private final List<Newcomer> late = new ArrayList<>();
-  private @Nullable Consumer<Newcomer> newcomers;
+  private final List<Stranger> strangers = new ArrayList<>();
+  private @Nullable Follow follower;
   private final ActorRef<Node.Reply> replies;
   private final Set<ActorRef<Node.Command>> asked = new HashSet<>();
   private final Map<String, ActorRef<Node.Command>> byRole = new TreeMap<>();
@@ -131,7 +142,8 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
       return later(node, strange);
     }
     if (strange.isPresent()) {
-      found.completeExceptionally(new ClusterException(strange.get()));
+      found.completeExceptionally(
+          new ClusterException("the node " + node.name() + " " + strange.get()));
       return Behaviors.stopped();
     }
     node.roles().forEach(role -> byRole.putIfAbsent(role, node.node()));
@@ -139,7 +151,6 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
     if (byRole.keySet().containsAll(needed) && workers().size() >= neededWorkers) {
       found.complete(new Found(Map.copyOf(byRole), workers().subList(0, neededWorkers)));
       spareWorkers().forEach(spare -> late.add(new Newcomer(spare, 1)));
-      return neededWorkers == 0 ? Behaviors.stopped() : this;
     }
     return this;
   }
@@ -160,10 +171,11 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   }
 
   private Behavior<Command> later(Node.Introduced node, Optional<String> strange) {
-    if (strange.isPresent()) {
-      getContext().getLog().warn("{}. The run does without it", strange.get());
-    } else {
-      late.add(new Newcomer(node.node(), node.rolloutWorkers()));
+    // The run's own node has no role, and may be among the last to say who it is.
+    if (!node.roles().isEmpty()) {
+      strange.ifPresentOrElse(
+          why -> strangers.add(new Stranger(node, why)),
+          () -> late.add(new Newcomer(node.node(), node.rolloutWorkers())));
       tellLate();
     }
     return this;
@@ -173,9 +185,7 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   private Optional<String> strange(Node.Introduced node) {
     if (node.protocolVersion() != Node.PROTOCOL_VERSION) {
       return Optional.of(
-          "the node "
-              + node.name()
-              + " speaks protocol version "
+          "speaks protocol version "
               + node.protocolVersion()
               + ", this one "
               + Node.PROTOCOL_VERSION
@@ -191,9 +201,7 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
     missing.removeAll(node.wireTypes());
     List<String> further = new ArrayList<>(node.wireTypes());
     further.removeAll(own);
-    return "the node "
-        + node.name()
-        + " has other algorithms than this one"
+    return "has other algorithms than this one"
         + (missing.isEmpty() ? "" : "; it has not " + String.join(", ", missing))
         + (further.isEmpty() ? "" : "; this one has not " + String.join(", ", further))
         + ". Put the same jars on the class path of every node";
@@ -207,15 +215,17 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   }
 
   private Behavior<Command> onFollow(Follow follow) {
-    newcomers = follow.newcomers();
+    follower = follow;
     tellLate();
     return this;
   }
 
   private void tellLate() {
-    Consumer<Newcomer> listener = newcomers;
-    if (listener != null) {
-      late.forEach(listener);
+    Follow told = follower;
+    if (told != null) {
+      strangers.forEach(stranger -> told.strangers().accept(stranger.node(), stranger.why()));
+      strangers.clear();
+      late.forEach(told.newcomers());
       late.clear();
     }
   }

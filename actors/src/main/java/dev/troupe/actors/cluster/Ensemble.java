@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -70,12 +71,19 @@ public final class Ensemble implements AutoCloseable {
   /** The nodes, when all have joined; fails when one ends before that. */
   private final CompletableFuture<Discovery.Found> found = new CompletableFuture<>();
 
+  private final Ending ending;
+
   /** The nodes of the run, told to leave when it is over. */
   private final Set<ActorRef<Node.Command>> joined = ConcurrentHashMap.newKeySet();
 
   private Ensemble(
-      ActorSystem<Node.Command> system, boolean clustered, Refusals refusals, int rolloutWorkers) {
+      ActorSystem<Node.Command> system,
+      boolean clustered,
+      Refusals refusals,
+      int rolloutWorkers,
+      Ending ending) {
     this.system = system;
+    this.ending = ending;
     this.clustered = clustered;
     this.refusals = refusals;
     this.rolloutWorkers = rolloutWorkers;
@@ -96,6 +104,7 @@ public final class Ensemble implements AutoCloseable {
             .withFallback(ConfigFactory.parseResources("troupe-actors.conf"))
             .withFallback(ConfigFactory.load());
     Refusals none = new Refusals();
+    Ending ending = new Ending();
     return new Ensemble(
         ActorSystem.create(
             NodeActor.create(
@@ -105,12 +114,14 @@ public final class Ensemble implements AutoCloseable {
                 Node.PROTOCOL_VERSION,
                 engines,
                 RunFiles.ANYWHERE,
-                none),
+                none,
+                ending::ask),
             SYSTEM,
             config),
         false,
         none,
-        rolloutWorkers);
+        rolloutWorkers,
+        ending);
   }
 
   /**
@@ -240,6 +251,7 @@ public final class Ensemble implements AutoCloseable {
             .withFallback(ConfigFactory.load());
     RoleEngine.Factory factory = engines == null ? new NoEngines() : engines;
     Refusals refusals = new Refusals();
+    Ending ending = new Ending();
     ActorSystem<Node.Command> system;
     try {
       system =
@@ -257,7 +269,8 @@ public final class Ensemble implements AutoCloseable {
                           protocolVersion,
                           factory,
                           place.files(),
-                          refusals)),
+                          refusals,
+                          ending::ask)),
               SYSTEM,
               ActorSystemSetup.create(
                   BootstrapSetup.create(config), RunTls.setup(place.credentials(), refusals)));
@@ -272,7 +285,7 @@ public final class Ensemble implements AutoCloseable {
               + ". Is the port in use? Choose another one, or 0 for any free one");
     }
     refusals.hear(system);
-    return new Ensemble(system, true, refusals, rolloutWorkers);
+    return new Ensemble(system, true, refusals, rolloutWorkers, ending);
   }
 
   private void join(List<Address> seeds, String seed, Duration timeout) {
@@ -396,8 +409,16 @@ public final class Ensemble implements AutoCloseable {
             joined,
             ears.roles(),
             deadline);
-    searcher.tell(new Discovery.Follow(newcomer -> joins(newcomer, cast, ears)));
+    searcher.tell(
+        new Discovery.Follow(
+            newcomer -> joins(newcomer, cast, ears), (node, why) -> sentAway(node, why, ears)));
     return cast;
+  }
+
+  /** A node that came when the run had begun and cannot take part. */
+  private void sentAway(Node.Introduced node, String why, RunCoordinator.Ears ears) {
+    ears.refusals().tell(new Node.Refused(node.name(), "was sent away: it " + why));
+    Cluster.get(system).manager().tell(new Down(node.node().path().address()));
   }
 
   private void joins(ActorRef<Node.Command> node, RunCoordinator.Ears ears) {
@@ -409,7 +430,7 @@ public final class Ensemble implements AutoCloseable {
   /** A node that has room for more workers that answer prompts. */
   private void joins(Discovery.Newcomer newcomer, ActorCast cast, RunCoordinator.Ears ears) {
     joins(newcomer.node(), ears);
-    for (int i = 0; i < newcomer.workers(); i++) {
+    for (int i = 0; rolloutWorkers > 0 && i < newcomer.workers(); i++) {
       cast.gained(newcomer.node());
     }
   }
@@ -447,13 +468,25 @@ public final class Ensemble implements AutoCloseable {
   }
 
   /**
-   * Completes when this JVM's actor system has ended: on {@link #close}, or when the seed has left.
+   * Completes when this JVM's actor system has ended: on {@link #close}, or when the seed has left;
+   * with an exception when it ended otherwise.
    */
   public CompletableFuture<Void> ended() {
-    return system.getWhenTerminated().toCompletableFuture().thenAccept(done -> {});
+    return system
+        .getWhenTerminated()
+        .toCompletableFuture()
+        .thenAccept(done -> ending.check(system));
   }
 
-  private static <T> T await(CompletableFuture<T> future) {
+  /** An actor system that has ended answers nothing more. */
+  private <T> T await(CompletableFuture<T> future) {
+    CompletionStage<Void> end = ended();
+    end.whenComplete(
+        (done, fault) ->
+            future.completeExceptionally(
+                fault == null
+                    ? new ClusterException("the run ended before its nodes were there")
+                    : fault));
     try {
       return future.join();
     } catch (CompletionException e) {
@@ -466,6 +499,7 @@ public final class Ensemble implements AutoCloseable {
 
   @Override
   public void close() {
+    ending.ask();
     joined.forEach(node -> node.tell(new Node.Leave()));
     system.terminate();
     try {

@@ -1,6 +1,8 @@
 package dev.troupe.actors.pipeline;
 
 import dev.troupe.actors.cluster.Ensemble;
+import dev.troupe.actors.shortage.Headroom;
+import dev.troupe.actors.shortage.Shortage;
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.protocol.event.EventLog;
 import dev.troupe.protocol.event.RunCompleted;
@@ -120,6 +122,7 @@ public final class Pipeline {
   }
 
   private static RunHandle start(RunRequest request, RunForecast.Purpose purpose) {
+    checkThreads();
     PipelineConfig config = request.config();
     RunForecast forecast =
         request
@@ -197,6 +200,15 @@ public final class Pipeline {
     thread.setDaemon(true);
     thread.start();
     return handle;
+  }
+
+  /** A run that embeds this finds out here, and not in the middle of what it does. */
+  private static void checkThreads() {
+    try {
+      Headroom.forThreads();
+    } catch (OutOfMemoryError e) {
+      throw new PipelineException(Shortage.of(e).orElse(String.valueOf(e.getMessage())), e);
+    }
   }
 
   /** What a run that is complete came to. */

@@ -1,5 +1,6 @@
 package dev.troupe.actors.role;
 
+import dev.troupe.actors.shortage.Shortage;
 import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
@@ -136,9 +137,12 @@ final class ActorRole implements Role {
   }
 
   private void answerLost(Pending request) {
-    request
-        .lost()
-        .complete(Member.lost(spec.name(), node, "ended while it was to " + request.activity()));
+    request.lost().complete(endedTo(request.activity()));
+  }
+
+  private RoleWorker.Failed endedTo(String activity) {
+    return new RoleWorker.Failed(
+        "the " + spec.name() + " was to " + activity + " when " + Shortage.ofActorSystem(), false);
   }
 
   private <R extends RoleWorker.Reply> CompletionStage<R> ask(
@@ -163,7 +167,7 @@ final class ActorRole implements Role {
 
   private RoleWorker.Reply closed(String activity, Throwable failure) {
     return ended
-        ? Member.lost(spec.name(), node, "ended while it was to " + activity)
+        ? endedTo(activity)
         : new RoleWorker.Failed(
             "the " + spec.name() + " was closed before it was to " + activity + ": " + failure,
             false);

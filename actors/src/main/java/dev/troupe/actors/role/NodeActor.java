@@ -27,6 +27,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
   private final RoleEngine.Factory engines;
   private final RunFiles files;
   private final Refusals refusals;
+  private final Runnable leaving;
   private int opened;
 
   private NodeActor(
@@ -37,7 +38,8 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
       int protocolVersion,
       RoleEngine.Factory engines,
       RunFiles files,
-      Refusals refusals) {
+      Refusals refusals,
+      Runnable leaving) {
     super(context);
     this.name = name;
     this.roles = roles;
@@ -46,6 +48,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
     this.engines = engines;
     this.files = files;
     this.refusals = refusals;
+    this.leaving = leaving;
     context.getSystem().receptionist().tell(Receptionist.register(KEY, context.getSelf()));
   }
 
@@ -56,6 +59,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
    * @param protocolVersion {@link Node#PROTOCOL_VERSION}, but in tests of strangers
    * @param files where roles may write
    * @param refusals of connections to this JVM
+   * @param leaving is run when the run tells this node to end
    */
   public static Behavior<Node.Command> create(
       String name,
@@ -64,11 +68,20 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
       int protocolVersion,
       RoleEngine.Factory engines,
       RunFiles files,
-      Refusals refusals) {
+      Refusals refusals,
+      Runnable leaving) {
     return Behaviors.setup(
         context ->
             new NodeActor(
-                context, name, roles, rolloutWorkers, protocolVersion, engines, files, refusals));
+                context,
+                name,
+                roles,
+                rolloutWorkers,
+                protocolVersion,
+                engines,
+                files,
+                refusals,
+                leaving));
   }
 
   @Override
@@ -77,7 +90,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
         .onMessage(Node.Introduce.class, this::onIntroduce)
         .onMessage(Node.Open.class, this::onOpen)
         .onMessage(Node.Report.class, this::onReport)
-        .onMessage(Node.Leave.class, leave -> Behaviors.stopped())
+        .onMessage(Node.Leave.class, leave -> Behaviors.stopped(leaving::run))
         .build();
   }
 

@@ -4,7 +4,7 @@ package dev.troupe.actors.role;
 public final class RoleException extends RuntimeException {
   private final boolean users;
 
-  RoleException(String message, boolean users) {
+  public RoleException(String message, boolean users) {
     super(message);
     this.users = users;
   }

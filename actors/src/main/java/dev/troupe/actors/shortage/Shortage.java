@@ -78,6 +78,13 @@ public final class Shortage {
     return Optional.empty();
   }
 
+  /** Of an actor system that ended by itself, which it does when one of its threads fails. */
+  public static String ofActorSystem() {
+    return "this JVM's actor system ended by itself, as it does when it gets no more memory or"
+        + " threads; what it was is on its standard error. Give the JVM more"
+        + " (TROUPE_HEAP=4g or -Xmx4g, -XX:MaxDirectMemorySize=1g, ulimit -u)";
+  }
+
   private static Optional<Kind> kind(String message) {
     // Java's older ways to open a file have the reason in parentheses behind its name.
     return KINDS.stream()

@@ -488,6 +488,39 @@ class EnsembleTest {
   }
 
   @Test
+  void node_ofAnotherProtocolVersion_thatComesLater_isSentAwayAndNamed() throws Exception {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, credentials()));
+    node(seed, "one", new FakeEngines());
+    Role policy = await(castOnOne(seed, LONG).open(spec("policy")));
+    Ensemble stranger =
+        opened(
+            Ensemble.node(
+                LOOPBACK,
+                0,
+                seed.address(),
+                List.of("one"),
+                0,
+                LONG,
+                99,
+                place(),
+                new FakeEngines()));
+    assertThatThrownBy(() -> stranger.ended().get(60, TimeUnit.SECONDS))
+        .hasRootCauseInstanceOf(ClusterException.class)
+        .hasMessageContaining("the run has sent this node away");
+    assertThat(events)
+        .filteredOn(RunEvent.Builder::hasNotice)
+        .extracting(event -> event.getNotice().getText())
+        .contains(
+            "node "
+                + stranger.address()
+                + " was sent away: it speaks protocol version 99, this one "
+                + Node.PROTOCOL_VERSION
+                + ". Run the same version of Troupe on every node");
+    await(policy.save("there"));
+    await(policy.close());
+  }
+
+  @Test
   void cast_withoutItsNodes_saysWhichAreMissingAndHowToStartThem() {
     Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, credentials()));
     node(seed, "two", new FakeEngines());

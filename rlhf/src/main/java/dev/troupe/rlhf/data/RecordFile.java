@@ -188,6 +188,20 @@ public final class RecordFile {
     reading.tick("reading " + source.path(), records.size(), "records");
   }
 
+  private void checkHeap() {
+    if (HeapRoom.isScarce()) {
+      throw new DataException(
+          source.path()
+              + ": the JVM's heap of "
+              + (HEAP >> 20)
+              + " MiB is nearly full after "
+              + Counted.of(records.size(), "records")
+              + "; read fewer (limit), or give it more (TROUPE_HEAP="
+              + moreHeap()
+              + ", or -Xmx)");
+    }
+  }
+
   /** Twice as much, in GiB. */
   private static String moreHeap() {
     return Math.max(2, Math.round(2.0 * HEAP / (1L << 30))) + "g";
@@ -199,6 +213,7 @@ public final class RecordFile {
 
   private boolean row(JsonNode given, Origin origin) {
     if ((records.size() & 0xff) == 0) {
+      checkHeap();
       reading.tick("reading " + source.path(), records.size(), "records");
     }
     JsonNode row = source.columns().renamed(without(given), origin);

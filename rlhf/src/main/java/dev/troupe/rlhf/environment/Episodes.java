@@ -224,7 +224,7 @@ public final class Episodes implements Sampler, AutoCloseable {
                                 play.action().calls(), messages, play.last(), play.finish()),
                             bounds.maxObservationTokens(),
                             most,
-                            text.contextLength())));
+                            text.steadyContext())));
   }
 
   private void judge(List<Play> cut) {

@@ -1,4 +1,4 @@
-package dev.troupe.launcher;
+package dev.troupe.actors.shortage;
 
 import java.util.concurrent.CountDownLatch;
 
@@ -7,7 +7,7 @@ import java.util.concurrent.CountDownLatch;
  * actor system would be the first to find out, and what it leaves behind is a run that stands
  * still.
  */
-final class Headroom {
+public final class Headroom {
   private Headroom() {}
 
   /**
@@ -15,7 +15,7 @@ final class Headroom {
    *
    * @throws OutOfMemoryError when the system starts no more, as {@link Thread#start}
    */
-  static void forThreads() {
+  public static void forThreads() {
     CountDownLatch over = new CountDownLatch(1);
     try {
       for (int i = 0; i < 16 + 2 * Runtime.getRuntime().availableProcessors(); i++) {
