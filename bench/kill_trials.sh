@@ -9,6 +9,7 @@ trials=${1:-30}
 seed=${2:-$(date +%s)}
 troupe=${TROUPE:-$home/troupe}
 work=${TRIALS_DIR:-$(mktemp -d)}
+mkdir -p "$work"
 RANDOM=$((seed % 32768))
 echo "seed $seed, $trials trials, in $work"
 
