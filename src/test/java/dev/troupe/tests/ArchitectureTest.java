@@ -16,6 +16,7 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import dev.troupe.protocol.data.Rollout;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -82,6 +83,21 @@ class ArchitectureTest {
                   "dev.troupe.engine..",
                   "java.net.."))
           .because("a loss must be provable by hand, wherever it will run");
+
+  @ArchTest
+  static final ArchRule whatAPolicyReadCountsNowhere =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.troupe.rlhf..")
+          .and()
+          .resideOutsideOfPackage("dev.troupe.rlhf.environment..")
+          .and()
+          .doNotHaveSimpleName("Sample")
+          .and()
+          .doNotHaveSimpleName("EpisodeFigures")
+          .should()
+          .callMethod(Rollout.class, "response")
+          .because("only length(), sampled() and sequence() leave out what was not sampled");
 
   @ArchTest
   static final ArchRule algorithmsAndEngineSeePlainDataOnly =

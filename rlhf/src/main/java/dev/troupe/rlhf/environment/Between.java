@@ -19,8 +19,9 @@ import org.jspecify.annotations.Nullable;
  * The tokens between two turns of the policy: what the environment says, as the chat template
  * writes it behind an assistant's turn, and the opening of the next. What was sampled is never
  * tokenized again: a dummy turn stands in its place, and is cut off where it ends (TRL,
- * _get_tool_suffix_ids; there the dummy is rendered twice, here once, since templates such as
- * Qwen3's write a turn otherwise when it is the last).
+ * _get_tool_suffix_ids; there the dummy is rendered with and without what follows, here once where
+ * the template tells what an assistant says, since some, such as Qwen3's, write a turn otherwise
+ * when it is the last).
  */
 final class Between {
   private static final String DUMMY = "dummy";
@@ -99,6 +100,7 @@ final class Between {
               + " that has one");
     }
     if (tools.isEmpty()) {
+      checkUser(section);
       return;
     }
     List<String> names = tools.stream().map(Between::name).toList();
@@ -115,6 +117,21 @@ final class Between {
       throw e;
     } catch (RuntimeException e) {
       refuse(section, names, false, "can't write a call and its answer: " + e.getMessage());
+    }
+  }
+
+  /** Without tools it is the user who answers. */
+  private void checkUser(String section) {
+    try {
+      List<ChatMessage> more = List.of(new ChatMessage("user", DUMMY));
+      after(List.of(), more, text.endOfSequence(), FinishReason.EOS);
+    } catch (RuntimeException e) {
+      throw new EnvironmentException(
+          section
+              + " speaks as the user after the policy's turns, and what is to be written then can't"
+              + " be told: "
+              + e.getMessage(),
+          e);
     }
   }
 
@@ -163,7 +180,14 @@ final class Between {
 
   private Cut cut(List<ToolCall> calls, List<ChatMessage> messages) {
     Conversation dialogue = dialogue(calls, messages);
-    List<Text.Part> parts = text.renderParts(dialogue);
+    String opened = text.render(dialogue, true);
+    TokenIds whole = text.encodeRendered(opened);
+    List<Text.Part> parts;
+    try {
+      parts = text.renderParts(dialogue);
+    } catch (RuntimeException e) { // where templates do not tell what an assistant says
+      return cutByPrefix(dialogue, whole);
+    }
     int said = -1;
     for (int i = 0; i < parts.size(); i++) {
       if (parts.get(i).said() && (parts.get(i).turn() == 1 || said < 0)) {
@@ -171,19 +195,40 @@ final class Between {
       }
     }
     if (said < 0) {
-      throw new EnvironmentException(
-          text.chatTemplateName() + " lets one not tell where an assistant's turn ends");
+      return cutByPrefix(dialogue, whole);
     }
     String head = joined(parts.subList(0, said + 1));
-    String whole = head + joined(parts.subList(said + 1, parts.size()));
-    String opened = text.render(dialogue, true);
-    if (!opened.startsWith(whole)) {
+    if (!opened.startsWith(head + joined(parts.subList(said + 1, parts.size())))) {
       throw new EnvironmentException(
           text.chatTemplateName() + " writes a dialogue otherwise when a turn is to follow");
     }
-    TokenIds turn = text.encodeRendered(head);
-    int end = turn.get(turn.size() - 1);
-    return new Cut(behind(turn, text.encodeRendered(opened)), end, text.endTokens().contains(end));
+    return cut(
+        text.encodeRendered(joined(parts.subList(0, said))).size(),
+        text.encodeRendered(head),
+        whole);
+  }
+
+  /** The dummy turn rendered as the last one, which must be written so when more follows it. */
+  private Cut cutByPrefix(Conversation dialogue, TokenIds whole) {
+    int asked = text.encodeRendered(text.render(dialogue.first(1), false)).size();
+    return cut(asked, text.encodeRendered(text.render(dialogue.first(2), false)), whole);
+  }
+
+  /**
+   * Behind the turn's last end token, since what a template writes behind that is not sampled; or
+   * behind the turn, where it has none.
+   *
+   * @param from where the turn begins
+   * @param turn up to its end
+   */
+  private Cut cut(int from, TokenIds turn, TokenIds whole) {
+    int end = turn.size() - 1;
+    while (end >= from && !text.endTokens().contains(turn.get(end))) {
+      end--;
+    }
+    boolean closed = end >= from;
+    TokenIds kept = closed ? new TokenIds(Arrays.copyOf(turn.values(), end + 1)) : turn;
+    return new Cut(behind(kept, whole), kept.get(kept.size() - 1), closed);
   }
 
   private Conversation dialogue(List<ToolCall> calls, List<ChatMessage> messages) {

@@ -51,15 +51,7 @@ record GroupAnswer(
 
   /** For a later round. */
   GroupAnswer forLater() {
-    Rollout bare =
-        new Rollout(
-            rollout.prompt().bare(),
-            rollout.response(),
-            rollout.text(),
-            rollout.logprobs(),
-            rollout.finish(),
-            rollout.adapterVersion(),
-            rollout.episode());
+    Rollout bare = rollout.to(rollout.prompt().bare());
     return new GroupAnswer(
         sample, bare, score, shaped, logprobs, refLogprobs, teacherLogprobs, true);
   }
