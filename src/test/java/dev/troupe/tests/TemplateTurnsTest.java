@@ -192,8 +192,14 @@ class TemplateTurnsTest {
   void qwen_andHermes() throws IOException {
     String call = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call>";
     String between =
-        "\n<|im_start|>user\n<tool_response>\n42\n</tool_response><|im_end|>\n"
-            + "<|im_start|>assistant\n";
+        """
+
+        <|im_start|>user
+        <tool_response>
+        42
+        </tool_response><|im_end|>
+        <|im_start|>assistant
+        """;
     plays("qwen2.5", call, "<|im_end|>", between);
     // Qwen3 writes an empty thought into a call's turn when it is the last, and none else.
     plays("qwen3", call, "<|im_end|>", between);
