@@ -3,7 +3,7 @@
     python make_families.py ../resources/golden/families [NAME ...]
 
 Each directory gets config.json, model.safetensors and expected.json: prompts of unequal length, logits at each of their positions, and 64
-greedy tokens behind each, without a cache (but CACHED); and adapter, a LoRA by PEFT on all linear layers, with the last logits of each prompt. The
+greedy tokens behind each, without a cache; and adapter, a LoRA by PEFT on all linear layers, with the last logits of each prompt. The
 smallest distance between the best and the second best logit is printed: it says how much a sum in another order may change. A case whose
 traits (TRAITS) do not move the logits is refused. Made with torch 2.7.1, transformers 4.57.1 and peft 0.17.1; llama-longrope with 5.24.0 and 0.21.
 """
@@ -20,8 +20,6 @@ import transformers as tf
 LENGTHS = (23, 3, 40, 11)
 # among the last 32 tokens of a continuation
 LEAST_DIFFERENT = 3
-# whose continuations are those with a cache, as they differ
-CACHED = ("llama-longrope",)
 LONG = {
     "rope_type": "longrope", "rope_theta": 10000.0, "factor": 4.0, "short_factor": [1.0, 1.1, 1.4, 2.0], "long_factor": [1.5, 2.0, 4.0, 6.0]
 }
@@ -212,7 +210,7 @@ def randomise(model):
 
 
 @torch.no_grad()
-def expected(whole, cached):
+def expected(whole):
     generator = torch.Generator().manual_seed(7)
     prompts = [torch.randint(3, 151, (n,), generator=generator).tolist() for n in LENGTHS]
     content, margin = [], float("inf")
@@ -222,13 +220,8 @@ def expected(whole, cached):
         logits = model(torch.tensor([prompt]), use_cache=False).logits[0]
         logits = [[round(x, 6) for x in row] for row in logits.tolist()]
         tokens = list(prompt)
-        past = None
         for _ in range(64):
-            if cached:
-                out = model(torch.tensor([tokens[-1:] if past else tokens]), past_key_values=past, use_cache=True)
-                past, last = out.past_key_values, out.logits[0, -1]
-            else:
-                last = model(torch.tensor([tokens]), use_cache=False).logits[0, -1]
+            last = model(torch.tensor([tokens]), use_cache=False).logits[0, -1]
             best = last.topk(2).values
             margin = min(margin, float(best[0] - best[1]))
             tokens.append(int(last.argmax()))
@@ -298,7 +291,7 @@ def main(out, names):
             torch.manual_seed(seed)
             model = make().eval()
             randomise(model)
-            content, margin = expected(model, name in CACHED)
+            content, margin = expected(model)
             seed += 1
         directory = os.path.join(out, name)
         model.save_pretrained(directory)

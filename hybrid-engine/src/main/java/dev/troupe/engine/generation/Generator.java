@@ -117,7 +117,7 @@ public final class Generator implements AutoCloseable {
     readAgainAt =
         base.config()
             .turns(false)
-            .filter(turns -> turns.scaling().readsAgain())
+            .filter(turns -> turns.scaling().original() < Integer.MAX_VALUE)
             .map(turns -> turns.original(base.config().maxPositionEmbeddings()))
             .orElse(0);
     matrixBytes = shadowBytes(base.config(), options.format());

@@ -130,10 +130,9 @@ final class FamilyGreedyTest {
         if (within > 0) {
           worst = Math.max(worst, gap(lanes, base, layout, flat, rollout, 0, within));
         }
-        // The first token beyond was drawn when the text was still a short one. What was read until
-        // then stays in the cache, but in Phi-3.
+        // The first token beyond was drawn when the text was still a short one.
         int beyond = prompt > steady ? 0 : within + 1;
-        if (beyond < found.length && (beyond == 0 || family.startsWith("phi3"))) {
+        if (beyond < found.length) {
           worst = Math.max(worst, gap(lanes, base, layout, flat, rollout, beyond, found.length));
         }
       }

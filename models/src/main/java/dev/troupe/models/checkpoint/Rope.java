@@ -311,7 +311,6 @@ final class Rope {
     double factor = dict.has("factor") ? dict.positive("factor", 1) : (double) positions / original;
     double amplitude = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
     // Of all families, transformers' Phi-3 alone drops its cache where the factors change.
-    return new RopeScaling.LongRope(
-        shorts, longs, original, style.original.isPresent(), amplitude(dict, amplitude));
+    return new RopeScaling.LongRope(shorts, longs, original, amplitude(dict, amplitude));
   }
 }

@@ -32,14 +32,6 @@ public sealed interface RopeScaling {
   }
 
   /**
-   * Whether a text that is generated across {@link #original} is read again there, from its first
-   * token. Otherwise what lies in the cache stays as it was turned.
-   */
-  default boolean readsAgain() {
-    return false;
-  }
-
-  /**
    * Not at all. So is dynamic NTK within {@code max_position_embeddings}: it stretches only texts
    * that are longer, each length in its own way, so that what lies in a cache would be wrong.
    */
@@ -132,11 +124,7 @@ public sealed interface RopeScaling {
    * @param original tokens of the longest text that takes the short factors
    */
   record LongRope(
-      List<Double> shortFactors,
-      List<Double> longFactors,
-      int original,
-      boolean readsAgain,
-      double amplitude)
+      List<Double> shortFactors, List<Double> longFactors, int original, double amplitude)
       implements RopeScaling {
     public LongRope {
       shortFactors = List.copyOf(shortFactors);
