@@ -152,8 +152,8 @@ final class RunCheckpoints implements Checkpoints {
   }
 
   @Override
-  public OptionalLong newest(String stage) {
-    return newestOf(stage).map(found -> OptionalLong.of(step(found))).orElse(OptionalLong.empty());
+  public OptionalLong newestBefore(String stage, long step) {
+    return all(stage).stream().mapToLong(RunCheckpoints::step).filter(it -> it < step).max();
   }
 
   @Override

@@ -40,7 +40,8 @@ class RunCheckpointsTest {
 
   private static SftRecipe.State state(long step) {
     Learning.Updates updates =
-        new Learning.Updates(4, 3, 1, 1, 5, 5, List.of(new Learning.Skip(5, "loss NaN", true)));
+        new Learning.Updates(
+            4, 3, 4, 1, 1, 5, true, List.of(new Learning.Skip(5, "loss NaN", true, "")));
     return new SftRecipe.State(
         new Progress(
             step,
@@ -135,6 +136,8 @@ class RunCheckpointsTest {
   void discard_removesThatStepAndLaterOnes() throws IOException {
     write(5);
     write(10);
+    assertThat(checkpoints.newestBefore("sft", 10)).hasValue(5);
+    assertThat(checkpoints.newestBefore("sft", 5)).isEmpty();
     checkpoints.discard("sft", 10);
     assertThat(kept()).containsExactly("00000005");
     assertThat(checkpoints.newest("sft")).hasValue(5);

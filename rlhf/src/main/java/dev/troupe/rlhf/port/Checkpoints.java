@@ -42,7 +42,7 @@ public interface Checkpoints {
         }
 
         @Override
-        public OptionalLong newest(String stage) {
+        public OptionalLong newestBefore(String stage, long step) {
           return OptionalLong.empty();
         }
 
@@ -77,7 +77,12 @@ public interface Checkpoints {
   <S extends Record> Optional<Saved<S>> latest(String stage, Class<S> type);
 
   /** Step of the newest committed checkpoint. */
-  OptionalLong newest(String stage);
+  default OptionalLong newest(String stage) {
+    return newestBefore(stage, Long.MAX_VALUE);
+  }
+
+  /** The same, of a step before {@code step}. */
+  OptionalLong newestBefore(String stage, long step);
 
   /** What the roles wrote for the checkpoint of {@code step}; one that is not there is an error. */
   String directory(String stage, long step);

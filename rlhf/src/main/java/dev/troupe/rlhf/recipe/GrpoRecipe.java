@@ -240,13 +240,12 @@ public final class GrpoRecipe implements Recipe {
         GroupLessons<?> lessons = GroupLessons.of(config, all, ledger);
         // 4. Learn: epochs of minibatches.
         Learning before = state.progress().learning();
-        boolean solved = solved(round);
         Learning learning =
             phases.time(
                 "train",
                 () ->
                     lessons.teachNothing()
-                        ? nothing(lessons, solved, iteration, ledger, steps, before)
+                        ? nothing(lessons, round, iteration, ledger, steps, before)
                         : learn(
                             roles, lessons, iteration, averages, ledger, steps, before, context));
 
@@ -389,9 +388,9 @@ public final class GrpoRecipe implements Recipe {
   /**
    * A round that teaches nothing counts as an update skipped, unless there was nothing to teach.
    */
-  private static Learning nothing(
+  private Learning nothing(
       GroupLessons<?> lessons,
-      boolean solved,
+      GroupRound round,
       long iteration,
       Ledger ledger,
       Steps steps,
@@ -399,13 +398,29 @@ public final class GrpoRecipe implements Recipe {
     lessons.all().stream()
         .flatMap(lesson -> lesson.samples().stream())
         .forEach(sample -> ledger.dropped(sample, GroupLessons.CONSTANT));
-    return solved
+    return solved(round)
         ? before
         : steps.without(
             before,
             GrpoRoles.POLICY,
             iteration,
-            "no sample to learn from, dropped so far: " + ledger.account().dropped());
+            "no sample to learn from, dropped so far: " + ledger.account().dropped(),
+            advice(round));
+  }
+
+  private String advice(GroupRound round) {
+    if (round.constant() == 0) {
+      return "Look at why samples were dropped";
+    }
+    String harder =
+        "Give prompts whose answers differ more (easier ones where all fail, harder ones where none"
+            + " does), raise answers-per-prompt, or have others asked"
+            + " (groups.constant = refill)";
+    return judge.rule().isPresent()
+        ? harder
+        : harder
+            + ". If the answers are as good as they can be: name in grpo.right the reward whose 1"
+            + " says that an answer is right, and rounds in which all are right are no fault";
   }
 
   /** How the policy stands after the round. */

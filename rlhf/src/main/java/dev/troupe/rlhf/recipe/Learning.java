@@ -32,29 +32,33 @@ public record Learning(Map<String, Updates> learners) {
    *
    * @param applied those that were done
    * @param moved those of them that could change something: gradient and rate were not 0
+   * @param appliedAt step of the last that was done; 0 without one. No state of that step or later
+   *     was shown to be sound by an update that followed it
    * @param skipped all that were not done
    * @param inRow those not done since the last one that was
    * @param since step of the first of {@code inRow}; 0 without one
-   * @param unsoundSince step of the first of {@code inRow} that was tried: since then nothing shows
-   *     the weights to be sound; 0 without one
+   * @param unsound whether one of {@code inRow} was tried: nothing shows then that the weights are
+   *     sound
    * @param last the newest of {@code inRow}
    */
   public record Updates(
       long applied,
       long moved,
+      long appliedAt,
       long skipped,
       long inRow,
       long since,
-      long unsoundSince,
+      boolean unsound,
       List<Skip> last) {
-    static final Updates NONE = new Updates(0, 0, 0, 0, 0, 0, List.of());
+    static final Updates NONE = new Updates(0, 0, 0, 0, 0, 0, false, List.of());
 
     public Updates {
       last = List.copyOf(last);
     }
 
-    private Updates applied(boolean changes) {
-      return new Updates(applied + 1, moved + (changes ? 1 : 0), skipped, 0, 0, 0, List.of());
+    private Updates applied(long step, boolean changes) {
+      return new Updates(
+          applied + 1, moved + (changes ? 1 : 0), step, skipped, 0, 0, false, List.of());
     }
 
     private Updates skipped(Skip skip) {
@@ -63,10 +67,11 @@ public record Learning(Map<String, Updates> learners) {
       return new Updates(
           applied,
           moved,
+          appliedAt,
           skipped + 1,
           inRow + 1,
           inRow == 0 ? skip.step() : since,
-          unsoundSince == 0 && skip.tried() ? skip.step() : unsoundSince,
+          unsound || skip.tried(),
           newest.subList(Math.max(0, newest.size() - TOLD), newest.size()));
     }
   }
@@ -75,8 +80,9 @@ public record Learning(Map<String, Updates> learners) {
    * An update that was not done, and why.
    *
    * @param tried whether loss and gradient were computed and not finite; else there was no sample
+   * @param advice what to do where it was not tried
    */
-  public record Skip(long step, String why, boolean tried) {}
+  public record Skip(long step, String why, boolean tried, String advice) {}
 
   /** After one more update. */
   Learning after(String learner, long step, UpdateResult update) {
@@ -84,17 +90,18 @@ public record Learning(Map<String, Updates> learners) {
     return with(
         learner,
         update.applied()
-            ? before.applied(update.gradientNorm() != 0 && update.learningRate() != 0)
+            ? before.applied(step, update.gradientNorm() != 0 && update.learningRate() != 0)
             : before.skipped(
                 new Skip(
                     step,
                     "loss " + update.loss() + ", gradient norm " + update.gradientNorm(),
-                    true)));
+                    true,
+                    "")));
   }
 
   /** After an update that could not even be tried. */
-  Learning without(String learner, long step, String why) {
-    return with(learner, of(learner).skipped(new Skip(step, why, false)));
+  Learning without(String learner, long step, String why, String advice) {
+    return with(learner, of(learner).skipped(new Skip(step, why, false, advice)));
   }
 
   private Updates of(String learner) {
@@ -113,14 +120,17 @@ public record Learning(Map<String, Updates> learners) {
   }
 
   /**
-   * The first step since which a learner's updates were tried and not done; empty when all is well.
-   * An update that there was no sample for leaves the weights as they were.
+   * The first step whose state nothing shows to be sound, where a learner's updates were tried and
+   * not done; empty when all is well. That is the step of its last update that was done: an update
+   * that there was no sample for leaves the weights as they were.
    */
-  OptionalLong unsoundSince() {
-    return learners.values().stream()
-        .filter(updates -> updates.unsoundSince() > 0)
-        .mapToLong(Updates::unsoundSince)
-        .min();
+  OptionalLong unsoundFrom() {
+    return learners.values().stream().filter(Updates::unsound).mapToLong(Updates::appliedAt).min();
+  }
+
+  /** The step that {@link #unsoundFrom} is, should the next update be tried and not done. */
+  long unprovenFrom() {
+    return learners.values().stream().mapToLong(Updates::appliedAt).min().orElse(0);
   }
 
   /** Whether the learner has learned anything. */
@@ -180,7 +190,7 @@ public record Learning(Map<String, Updates> learners) {
    */
   Optional<String> unproven() {
     return learners.entrySet().stream()
-        .filter(entry -> entry.getValue().unsoundSince() > 0)
+        .filter(entry -> entry.getValue().unsound())
         .findFirst()
         .map(
             entry ->
@@ -202,6 +212,10 @@ public record Learning(Map<String, Updates> learners) {
   }
 
   private static String advice(Updates updates) {
+    if (!updates.unsound()) {
+      return "No update was tried, so that the learning rate is not at fault. "
+          + updates.last().get(updates.last().size() - 1).advice();
+    }
     return updates.applied() == 0
         ? "Not one was done before: look at the model's weights and at the data; or lower the learning rate (optimizer.learning-rate)"
         : "Lower the learning rate (optimizer.learning-rate) or limit the gradient (optimizer.max-gradient-norm)";

@@ -332,8 +332,11 @@ public final class PpoRecipe implements Recipe {
   private static Learning nothing(
       Learning before, long iteration, boolean policyLearns, Steps steps, Ledger ledger) {
     String why = "no sample to learn from, dropped so far: " + ledger.account().dropped();
-    Learning learning = steps.without(before, PpoRoles.CRITIC, iteration, why);
-    return policyLearns ? steps.without(learning, PpoRoles.POLICY, iteration, why) : learning;
+    String advice = "Look at why samples were dropped";
+    Learning learning = steps.without(before, PpoRoles.CRITIC, iteration, why, advice);
+    return policyLearns
+        ? steps.without(learning, PpoRoles.POLICY, iteration, why, advice)
+        : learning;
   }
 
   /** One step on the pre-training loss (Ouyang et al. 2022, equation 2, its last term). */

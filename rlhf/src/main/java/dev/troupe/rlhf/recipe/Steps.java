@@ -4,6 +4,7 @@ import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.port.Checkpoints.Saved;
 import dev.troupe.rlhf.port.Role;
 import dev.troupe.rlhf.reward.HackingGuard;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -149,7 +150,7 @@ public final class Steps {
    * no state is kept, so none of these can be the best.
    */
   Progress measured(Progress progress, Map<String, Double> metrics) {
-    return progress.learning().unsoundSince().isPresent()
+    return progress.learning().unsoundFrom().isPresent()
         ? progress
         : progress.measured(best, metrics);
   }
@@ -201,9 +202,11 @@ public final class Steps {
   }
 
   /** Enters an update that there was nothing for. */
-  Learning without(Learning before, String learner, long step, String why) {
-    notice(String.format(Locale.ROOT, "step %d: no update of the %s: %s", step, learner, why));
-    return before.without(learner, step, why);
+  Learning without(Learning before, String learner, long step, String why, String advice) {
+    notice(
+        String.format(
+            Locale.ROOT, "step %d: no update of the %s: %s. %s", step, learner, why, advice));
+    return before.without(learner, step, why, advice);
   }
 
   /** After a step: reports it, checks whether to stop, and writes a checkpoint when one is due. */
@@ -214,7 +217,7 @@ public final class Steps {
     boolean isBest = progress.best().map(found -> found.step() == progress.step()).orElse(false);
     boolean due = context.checkpoints().due(context.stage(), progress.step(), cancelled);
     // While updates come to nothing the roles may be beyond repair: what was kept before stays.
-    if ((due || isBest) && progress.learning().unsoundSince().isEmpty()) {
+    if ((due || isBest) && progress.learning().unsoundFrom().isEmpty()) {
       checkpoint(progress, state);
     }
   }
@@ -226,7 +229,14 @@ public final class Steps {
             .map(role -> role.checkpoint(directory + "/" + role.spec().name()))
             .toList();
     writing.forEach(Await::on);
-    Set<Long> kept = progress.best().map(found -> Set.of(found.step())).orElse(Set.of());
+    Set<Long> kept = new HashSet<>();
+    progress.best().ifPresent(found -> kept.add(found.step()));
+    // Where the weights are those of an earlier step, so is what proves them: the checkpoint before
+    // that step stays.
+    long unproven = progress.learning().unprovenFrom();
+    if (unproven < progress.step()) {
+      context.checkpoints().newestBefore(context.stage(), unproven).ifPresent(kept::add);
+    }
     context.checkpoints().commit(context.stage(), progress.step(), state, kept);
   }
 
@@ -264,8 +274,8 @@ public final class Steps {
 
   /** One after which an update was done: the result, whatever became of the last steps. */
   private static boolean hasSoundBest(Progress progress) {
-    long since = progress.learning().unsoundSince().orElse(Long.MAX_VALUE);
-    return progress.best().filter(found -> found.step() < since - 1).isPresent();
+    long from = progress.learning().unsoundFrom().orElse(Long.MAX_VALUE);
+    return progress.best().filter(found -> found.step() < from).isPresent();
   }
 
   private void takeBest(Progress progress, Best found, boolean early) {
@@ -292,21 +302,22 @@ public final class Steps {
   }
 
   /**
-   * The state that made the first skipped update impossible is not sound either. Where there was
-   * only no sample to learn from, the weights are as good as after the last update.
+   * The state that made an update impossible is not sound either, nor is any since the update that
+   * made that state. Where there was only no sample to learn from, the weights are as good as after
+   * the last update.
    */
   private Ending failed(Progress progress, String why) {
     Role result = trained.get(0);
-    OptionalLong since = progress.learning().unsoundSince();
-    since.ifPresent(step -> context.checkpoints().discard(context.stage(), step - 1));
+    OptionalLong unsound = progress.learning().unsoundFrom();
+    unsound.ifPresent(step -> context.checkpoints().discard(context.stage(), step));
     OptionalLong sound =
-        since.isPresent()
+        unsound.isPresent()
             ? context.checkpoints().newest(context.stage())
             : progress.learning().moved(result.spec().name())
                 ? OptionalLong.of(progress.step())
                 : OptionalLong.empty();
     if (sound.isPresent()) {
-      if (since.isPresent()) {
+      if (unsound.isPresent()) {
         restore(
             context.checkpoints().directory(context.stage(), sound.getAsLong()), List.of(result));
       }

@@ -388,8 +388,89 @@ class GrpoRecipeTest {
         .startsWith(
             "stage grpo failed after step 5 of 30: 5 updates of the policy in a row were skipped,"
                 + " since step 1 (limits.skipped-updates = 5): step 1: no sample to learn from,"
-                + " dropped so far: {constant group=32, long=1}");
+                + " dropped so far: {constant group=32, long=1}")
+        .contains(
+            ". No update was tried, so that the learning rate is not at fault. Give prompts whose"
+                + " answers differ more (easier ones where all fail, harder ones where none does),"
+                + " raise answers-per-prompt, or have others asked (groups.constant = refill). ")
+        .doesNotContain("Lower", "lower", "grpo.right");
     assertThat(observer.notices).hasSize(5);
+  }
+
+  /**
+   * One pattern, and no word on what is right: a run that has learned all of it looks like this.
+   */
+  @Test
+  void allGroupsConstant_whereNothingSaysWhatIsRight_pointsToTheKey() {
+    choices.rewards = Map.of("any", new RewardConfig.Pattern(1, "\\d", PatternRule.Use.CONTAINS));
+    GrpoRecipe.Result result = configured().run(context("grpo", observer, Checkpoints.NONE));
+    assertThat(result.failure().orElseThrow())
+        .contains("constant group=", "the learning rate is not at fault")
+        .contains(
+            "If the answers are as good as they can be: name in grpo.right the reward whose 1 says"
+                + " that an answer is right, and rounds in which all are right are no fault");
+    assertThat(observer.notices.get(0)).contains("grpo.right");
+  }
+
+  /**
+   * The update of step 2 ruins the weights, which shows at step 5 alone: 3 and 4 have no sample.
+   * None of the checkpoints since is sound, and the one that is was not removed for them.
+   */
+  @Test
+  void roundsWithoutASample_proveNothing_andKeepWhatIsProven() {
+    MemoryCheckpoints straight = new MemoryCheckpoints(1);
+    choices.iterations = 3;
+    recipe(right()).run(context("sound", new Recording(), straight));
+
+    choices.iterations = 30;
+    cast.faults.failUpdates("policy", 10, 3);
+    int[] scored = {0};
+    int heldOut = data().heldOut().size();
+    Scorer scorer =
+        scorer(
+            rollout -> {
+              int round = 1 + Math.floorDiv(scored[0]++ - heldOut, 32);
+              return round == 3 || round == 4 ? Score.of(1) : judged(rollout);
+            });
+    MemoryCheckpoints checkpoints = new MemoryCheckpoints(1, 2);
+    GrpoRecipe.Result result = recipe(scorer).run(context("grpo", observer, checkpoints));
+
+    assertThat(result.iterations()).isEqualTo(7);
+    assertThat(result.failure().orElseThrow())
+        .contains("5 updates of the policy in a row were skipped, since step 3 ")
+        .contains("Lower the learning rate")
+        .endsWith("The last sound state, after step 1, is saved in out/grpo");
+    double[] sound = cast.disk.get("sound/1/policy");
+    assertThat(cast.disk.get("out/grpo"))
+        .containsExactly(java.util.Arrays.copyOf(sound, sound.length - 1));
+    assertThat(checkpoints.steps("grpo")).containsExactly(1L);
+  }
+
+  /** The best state is one of the same unproven weights: it is not the result. */
+  @Test
+  void roundsWithoutASample_proveNothing_ofTheBestEither() {
+    choices.iterations = 5;
+    choices.evaluateEvery = 1;
+    choices.best = new BestConfig(Optional.of(HeldOutMeasure.SCORE), 0, 0);
+    cast.faults.failUpdates("policy", 10, 3);
+    int[] scored = {0};
+    int heldOut = data().heldOut().size();
+    // The held-out prompts are scored before, and after each round; best of all after the third.
+    Scorer scorer =
+        scorer(
+            rollout -> {
+              int at = scored[0]++ - heldOut;
+              int round = 1 + Math.floorDiv(at, 32 + heldOut);
+              boolean training = at >= 0 && Math.floorMod(at, 32 + heldOut) < 32;
+              return training && round != 3 && round != 4 ? judged(rollout) : Score.of(round);
+            });
+    GrpoRecipe.Result result =
+        recipe(scorer).run(context("grpo", observer, new MemoryCheckpoints(1, 2)));
+
+    assertThat(result.best().orElseThrow().step()).isEqualTo(4);
+    assertThat(result.failure().orElseThrow())
+        .contains("nothing shows its weights to be sound")
+        .endsWith("The last sound state, after step 1, is saved in out/grpo");
   }
 
   /** Twenty rounds in a row, where five that teach nothing fail a stage. */

@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * Checkpoints whose states go through JSON, as on disk. Due when a run is cancelled, or so often.
@@ -19,14 +20,22 @@ import java.util.TreeMap;
 final class MemoryCheckpoints implements Checkpoints {
   private final ObjectMapper json = new ObjectMapper().registerModule(new Jdk8Module());
   private final Map<String, NavigableMap<Long, String>> states = new HashMap<>();
+  private final Map<String, Map<Long, Set<Long>>> references = new HashMap<>();
   private final long every;
+  private final int keep;
 
   MemoryCheckpoints() {
     this(Long.MAX_VALUE);
   }
 
   MemoryCheckpoints(long every) {
+    this(every, Integer.MAX_VALUE);
+  }
+
+  /** Keeps so many of the newest, and those that they refer to. */
+  MemoryCheckpoints(long every, int keep) {
     this.every = every;
+    this.keep = keep;
   }
 
   /** Steps of the committed ones. */
@@ -55,6 +64,11 @@ final class MemoryCheckpoints implements Checkpoints {
     } catch (JsonProcessingException e) {
       throw new UncheckedIOException(e);
     }
+    Map<Long, Set<Long>> needs = references.computeIfAbsent(stage, unused -> new HashMap<>());
+    needs.put(step, needed);
+    Set<Long> kept = of(stage).descendingKeySet().stream().limit(keep).collect(Collectors.toSet());
+    Set.copyOf(kept).forEach(newest -> kept.addAll(needs.getOrDefault(newest, Set.of())));
+    of(stage).keySet().retainAll(kept);
   }
 
   @Override
@@ -64,8 +78,9 @@ final class MemoryCheckpoints implements Checkpoints {
   }
 
   @Override
-  public OptionalLong newest(String stage) {
-    return of(stage).isEmpty() ? OptionalLong.empty() : OptionalLong.of(of(stage).lastKey());
+  public OptionalLong newestBefore(String stage, long step) {
+    Long found = of(stage).lowerKey(step);
+    return found == null ? OptionalLong.empty() : OptionalLong.of(found);
   }
 
   @Override
