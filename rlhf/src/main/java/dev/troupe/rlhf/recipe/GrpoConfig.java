@@ -168,6 +168,18 @@ public record GrpoConfig(
             "length",
             "rewards")
         .condition(
+            "advantages.scale",
+            lower(advantages.scale()),
+            scored
+                || !kl.inReward()
+                || advantages.credit() != Credit.ANSWER
+                || advantages.scale() == GroupAdvantages.Scale.NONE,
+            "none with kl.placement = reward and without rewards: where KL is all of the score, its"
+                + " deviation cancels kl.coefficient",
+            "rewards",
+            "kl.placement",
+            "advantages.credit")
+        .condition(
             "kl.coefficient",
             kl.coefficient(),
             kl.coefficient() == 0 || learn instanceof Learn.PolicyGradient,
@@ -184,13 +196,22 @@ public record GrpoConfig(
                 + " ratio",
             "learn.ratio")
         .condition(
+            "kl.gradient",
+            lower(kl.gradient()),
+            kl.term().coefficient() == 0
+                || kl.gradient() != KlTerm.Gradient.CORRECTED
+                || reuse <= 0,
+            "estimate or divergence with reuse above 0: the ratio is over the policy at the"
+                + " beginning of the round then, and not over the older one that sampled",
+            "reuse")
+        .condition(
             "teacher.model",
             teacher.model().orElse("null"),
             !distils || learn instanceof Learn.PolicyGradient,
             "null, unless learn.type is policy-gradient",
             "learn.type")
         .atLeast("evaluate-every", evaluateEvery, 0);
-    guard.check(limits, evaluateEvery, RewardConfig.needModel(rewards));
+    guard.check(limits, evaluateEvery, iterations, RewardConfig.needModel(rewards));
     best.check(limits, evaluateEvery, evaluation.heldOut(), measured(rewards, right)).verify();
   }
 

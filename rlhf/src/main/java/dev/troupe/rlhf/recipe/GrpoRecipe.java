@@ -190,7 +190,11 @@ public final class GrpoRecipe implements Recipe {
       Sampler sampler = played.isPresent() ? played.get() : roles.policy();
       Optional<Scorer> opened = judge.scorer().apply(roles.reward());
       opened.ifPresent(scorers::add);
-      Guard guard = new Guard(config.guard(), judge.guard().apply(roles.reward()));
+      Guard guard =
+          new Guard(
+              config.guard(),
+              judge.guard().apply(roles.reward()),
+              text -> context.observer().notice(context.stage(), text));
       guard.scorer().ifPresent(scorers::add);
       Steps steps =
           new Steps(
@@ -309,6 +313,8 @@ public final class GrpoRecipe implements Recipe {
           ending.done()
               ? Optional.of(evaluate(roles, sampler, opened, guard, context.seed()))
               : Optional.empty();
+      List<HackingGuard.Measured> guarded = state.guarded();
+      after.ifPresent(result -> steps.guardedAtEnd(progress, guard, guarded, before, result));
       return new Result(
           progress.step(),
           before,

@@ -7,12 +7,14 @@ import dev.troupe.rlhf.reward.GuardConfig;
 import dev.troupe.rlhf.reward.HackingGuard;
 import dev.troupe.rlhf.reward.HackingGuard.Alarm;
 import dev.troupe.rlhf.reward.HackingGuard.Measured;
+import dev.troupe.rlhf.reward.Scores;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 
 /**
@@ -20,9 +22,11 @@ import java.util.stream.IntStream;
  * nothing.
  *
  * @param scorer of the rewards that are never trained on, where there are some
+ * @param notice tells a person
  */
-record Guard(GuardConfig config, Optional<Scorer> scorer) {
-  static final Guard OFF = new Guard(GuardConfig.of(GuardConfig.Act.OFF), Optional.empty());
+record Guard(GuardConfig config, Optional<Scorer> scorer, Consumer<String> notice) {
+  static final Guard OFF =
+      new Guard(GuardConfig.of(GuardConfig.Act.OFF), Optional.empty(), text -> {});
 
   /**
    * What it found at a measurement.
@@ -56,6 +60,10 @@ record Guard(GuardConfig config, Optional<Scorer> scorer) {
           List<Score> found = Await.on(judge.score(rollouts));
           ScoreParts.of(found, Optional.empty())
               .forEach((name, value) -> metrics.put(Evaluation.named(name, "guard"), value));
+          new Scores(found)
+              .notices()
+              .forEach(
+                  text -> notice.accept("the guard's rewards, on the held-out prompts: " + text));
           double unscored = found.stream().filter(Score.Unscored.class::isInstance).count();
           metrics.put("guardUnscoredFraction", unscored / found.size());
         });
@@ -82,11 +90,27 @@ record Guard(GuardConfig config, Optional<Scorer> scorer) {
     List<Measured> history = new ArrayList<>(earlier);
     if (history.isEmpty()) {
       history.add(measured(0, start, Optional.empty()));
+      if (scorer.isPresent() && history.get(0).heldOutScore().isEmpty()) {
+        notice.accept(
+            "the guard's rewards scored no answer at the start: without that it cannot see the"
+                + " score rise alone (guard.falls), and no measurement stops the stage for it");
+      }
     }
     history.add(measured(step, now, now.winRateOver(start)));
     List<Alarm> alarms = HackingGuard.news(config, history);
     boolean stop = config.act() == GuardConfig.Act.STOP && alarms.stream().anyMatch(Alarm::beyond);
     return new Look(List.copyOf(history), alarms, stop);
+  }
+
+  /**
+   * Looks at the stage's result, unless it was looked at while training: nothing is left to stop.
+   *
+   * @param step after which the result was
+   */
+  List<Alarm> atEnd(List<Measured> earlier, long step, Evaluation start, Evaluation result) {
+    return earlier.stream().anyMatch(measured -> measured.step() == step)
+        ? List.of()
+        : look(earlier, step, start, result).alarms();
   }
 
   private static Measured measured(long step, Evaluation now, Optional<Proportion> wins) {

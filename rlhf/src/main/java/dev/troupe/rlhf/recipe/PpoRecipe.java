@@ -126,7 +126,9 @@ public final class PpoRecipe implements Recipe {
     Optional<Scorer> heldOut = Optional.empty();
     try {
       heldOut = guarding.map(rewards -> rewards.open(Optional.empty()));
-      Guard guard = new Guard(config.guard(), heldOut);
+      Guard guard =
+          new Guard(
+              config.guard(), heldOut, text -> context.observer().notice(context.stage(), text));
       Steps steps =
           new Steps(
               context,
@@ -217,6 +219,8 @@ public final class PpoRecipe implements Recipe {
       Steps.Ending ending = steps.end(progress);
       Optional<Evaluation> after =
           ending.done() ? Optional.of(evaluate(roles, guard, context.seed())) : Optional.empty();
+      List<HackingGuard.Measured> guarded = state.guarded();
+      after.ifPresent(result -> steps.guardedAtEnd(progress, guard, guarded, before, result));
       return new Result(
           progress.step(),
           before,

@@ -157,11 +157,7 @@ public final class Steps {
 
   /** Tells of signs that a reward is gamed, and has the stage end where it is to. */
   Progress guarded(Progress progress, Guard.Look look) {
-    for (HackingGuard.Alarm alarm : look.alarms()) {
-      notice(
-          String.format(
-              Locale.ROOT, "step %d: a sign of a gamed reward: %s", progress.step(), alarm.text()));
-    }
+    tell(progress.step(), look.alarms());
     if (!look.stop()) {
       return progress;
     }
@@ -183,6 +179,24 @@ public final class Steps {
                 : "The state after this step is the result; with best.metric it is the best one"
                     + " that was measured"));
     return progress.stopping(why);
+  }
+
+  /** Tells of such signs in the state that became the result. */
+  void guardedAtEnd(
+      Progress progress,
+      Guard guard,
+      List<HackingGuard.Measured> earlier,
+      Evaluation start,
+      Evaluation result) {
+    long step = progress.best().map(Best::step).orElse(progress.step());
+    tell(step, guard.atEnd(earlier, step, start, result));
+  }
+
+  private void tell(long step, List<HackingGuard.Alarm> alarms) {
+    for (HackingGuard.Alarm alarm : alarms) {
+      notice(
+          String.format(Locale.ROOT, "step %d: a sign of a gamed reward: %s", step, alarm.text()));
+    }
   }
 
   /** Enters an update, and tells of one that was skipped. */

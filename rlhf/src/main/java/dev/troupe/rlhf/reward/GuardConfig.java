@@ -100,9 +100,10 @@ public record GuardConfig(
    * What a stage can honour of it.
    *
    * @param evaluateEvery steps between measurements
+   * @param iterations steps of the stage
    * @param byModel whether the stage is trained on the run's reward model
    */
-  public Limits check(Limits limits, int evaluateEvery, boolean byModel) {
+  public Limits check(Limits limits, int evaluateEvery, int iterations, boolean byModel) {
     return limits
         .condition(
             "evaluate-every",
@@ -112,6 +113,15 @@ public record GuardConfig(
                 + act.name().toLowerCase(Locale.ROOT)
                 + ", which looks at what is measured then",
             "guard.act")
+        .condition(
+            "evaluate-every",
+            evaluateEvery,
+            act != Act.STOP || evaluateEvery < iterations,
+            "below iterations ("
+                + iterations
+                + ") with guard.act = stop: it looks at no state but the last",
+            "guard.act",
+            "iterations")
         .condition(
             "guard.rewards",
             "with one of type model",

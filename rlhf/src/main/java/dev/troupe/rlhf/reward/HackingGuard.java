@@ -3,6 +3,7 @@ package dev.troupe.rlhf.reward;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -20,6 +21,9 @@ public final class HackingGuard {
 
   /** A score has risen by so many of its standard deviations. */
   private static final double RISE = 0.5;
+
+  /** By less than this share nothing passes a bound: shares are quotients of whole numbers. */
+  private static final double ROUNDING = 1e-9;
 
   private HackingGuard() {}
 
@@ -124,7 +128,8 @@ public final class HackingGuard {
         .ifPresent(
             correlation -> {
               double bound = config.lengthCorrelation();
-              if (correlation > bound && start.lengthCorrelation().orElse(0) <= bound) {
+              if (passes(correlation, bound)
+                  && !passes(start.lengthCorrelation().orElse(0), bound)) {
                 alarms.add(
                     new Alarm(
                         Sign.LENGTH_CORRELATION,
@@ -139,23 +144,40 @@ public final class HackingGuard {
 
   private static void above(
       List<Alarm> alarms, Sign sign, String what, double found, GuardConfig.Bounds bounds) {
-    if (found > bounds.warn()) {
-      boolean beyond = found > bounds.stop();
+    if (passes(found, bounds.warn())) {
+      boolean beyond = passes(found, bounds.stop());
       alarms.add(
           new Alarm(sign, text(what, found, beyond ? bounds.stop() : bounds.warn()), beyond));
     }
+  }
+
+  private static boolean passes(double found, double bound) {
+    return found - bound > ROUNDING * Math.max(1, Math.abs(bound));
   }
 
   private static String text(String what, double found, double allowed) {
     return String.format(Locale.ROOT, "%s %.3g, allowed up to %.3g", what, found, allowed);
   }
 
-  /** The trained score is well above the start's, and the other one no better than at the start. */
+  /**
+   * The trained score is well above the start's, and the other one no better than at the start. An
+   * evaluation that lacks one of the two says nothing of that.
+   */
   private static Optional<Alarm> apart(GuardConfig config, List<Measured> history) {
     Measured start = history.get(0);
+    if (start.score().isEmpty()
+        || start.scoreDeviation().isEmpty()
+        || start.heldOutScore().isEmpty()) {
+      return Optional.empty();
+    }
+    List<Measured> known =
+        history.stream()
+            .skip(1)
+            .filter(it -> it.score().isPresent() && it.heldOutScore().isPresent())
+            .toList();
     int falls = 0;
-    for (int i = history.size() - 1; i > 0; i--) {
-      if (!isApart(start, history.get(i))) {
+    for (int i = known.size() - 1; i >= 0; i--) {
+      if (!isApart(start, known.get(i))) {
         break;
       }
       falls++;
@@ -163,7 +185,7 @@ public final class HackingGuard {
     if (falls < (config.falls() + 1) / 2) {
       return Optional.empty();
     }
-    Measured now = history.get(history.size() - 1);
+    Measured now = known.get(known.size() - 1);
     return Optional.of(
         new Alarm(
             Sign.SCORES_APART,
@@ -180,28 +202,25 @@ public final class HackingGuard {
   }
 
   private static boolean isApart(Measured start, Measured now) {
-    if (start.score().isEmpty()
-        || start.scoreDeviation().isEmpty()
-        || start.heldOutScore().isEmpty()
-        || now.score().isEmpty()
-        || now.heldOutScore().isEmpty()) {
-      return false;
-    }
-    double rise = now.score().getAsDouble() - start.score().getAsDouble();
+    double rise = now.score().orElseThrow() - start.score().orElseThrow();
     return rise > 0
-        && rise >= RISE * start.scoreDeviation().getAsDouble()
-        && now.heldOutScore().getAsDouble() <= start.heldOutScore().getAsDouble();
+        && !passes(RISE * start.scoreDeviation().orElseThrow(), rise)
+        && !passes(now.heldOutScore().orElseThrow(), start.heldOutScore().orElseThrow());
   }
 
   private static Optional<Alarm> pastItsBest(GuardConfig config, List<Measured> history) {
     Optional<WinRate> now = history.get(history.size() - 1).winRate();
-    double best =
+    if (now.isEmpty()) {
+      return Optional.empty();
+    }
+    WinRate best =
         history.stream()
             .flatMap(measured -> measured.winRate().stream())
-            .mapToDouble(WinRate::rate)
-            .max()
-            .orElse(0);
-    return now.filter(rate -> best - rate.rate() > config.standardErrors() * rate.standardError())
+            .max(Comparator.comparingDouble(WinRate::rate).thenComparing(WinRate::standardError))
+            .orElseThrow();
+    // A rate of 0 or 1 has no width of its own.
+    double width = Math.max(best.standardError(), now.get().standardError());
+    return now.filter(rate -> passes(best.rate() - rate.rate(), config.standardErrors() * width))
         .map(
             rate ->
                 new Alarm(
@@ -211,9 +230,9 @@ public final class HackingGuard {
                         "the win rate over the start is %.3g, its best was %.3g; allowed: %.3g"
                             + " standard errors of %.3g below that",
                         rate.rate(),
-                        best,
+                        best.rate(),
                         config.standardErrors(),
-                        rate.standardError()),
+                        width),
                     true));
   }
 

@@ -12,6 +12,8 @@ import dev.troupe.rlhf.loss.Ratio;
 import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.reward.NumberAnswer;
 import dev.troupe.rlhf.reward.RewardConfig;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -257,6 +259,42 @@ class GrpoConfigTest {
     distilling(choices);
     choices.length = new GrpoConfig.Length(Optional.empty(), 1, 1, true);
     assertThat(choices.config().length().leaveOutTruncated()).isTrue();
+  }
+
+  /** A deviation of β times a KL has β too: their quotient has it no more. */
+  @Test
+  void distillationAlone_heldToTheReferenceByItsScore_isNotScaled() {
+    for (Scale scale : List.of(Scale.GROUP, Scale.BATCH)) {
+      refused(
+          choices -> {
+            distilling(choices);
+            choices.kl = GrpoChoices.kl(0.5, GrpoConfig.Placement.REWARD);
+            choices.advantages = GrpoChoices.advantages(Baseline.MEAN, scale);
+          },
+          "advantages.scale is "
+              + scale.name().toLowerCase(Locale.ROOT)
+              + ", allowed: none with kl.placement = reward and without rewards: where KL is all of"
+              + " the score, its deviation cancels kl.coefficient");
+    }
+    GrpoChoices choices = new GrpoChoices();
+    distilling(choices);
+    choices.kl = GrpoChoices.kl(0.5, GrpoConfig.Placement.REWARD);
+    choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.NONE);
+    assertThat(choices.config().kl().inReward()).isTrue();
+  }
+
+  @Test
+  void theCorrectedKl_knowsNoOlderPolicy() {
+    refused(
+        choices -> {
+          choices.reuse = 1;
+          choices.kl =
+              new GrpoConfig.Reference(
+                  0.1, GrpoConfig.Placement.LOSS, Kl.K3, KlTerm.Gradient.CORRECTED);
+        },
+        "kl.gradient is corrected, allowed: estimate or divergence with reuse above 0: the ratio is"
+            + " over the policy at the beginning of the round then, and not over the older one that"
+            + " sampled");
   }
 
   private static void distilling(GrpoChoices choices) {

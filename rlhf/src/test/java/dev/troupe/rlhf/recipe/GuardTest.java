@@ -3,10 +3,15 @@ package dev.troupe.rlhf.recipe;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.port.Checkpoints;
+import dev.troupe.rlhf.port.Score;
+import dev.troupe.rlhf.port.Scorer;
 import dev.troupe.rlhf.reward.GuardConfig;
 import dev.troupe.rlhf.reward.GuardConfig.Act;
 import dev.troupe.rlhf.reward.GuardConfig.Bounds;
@@ -17,6 +22,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -111,6 +118,84 @@ class GuardTest {
             "heldOutRepeatedFraction", "heldOutScoreDeviation", "heldOutLengthCorrelation")
         .doesNotContainKey("heldOutGuardScore");
     assertThat(observer.steps.get(0)).doesNotContainKey("heldOutRepeatedFraction");
+  }
+
+  /** Not one measurement is in between: the one at the end is looked at too. */
+  @Test
+  void theResult_isLookedAt_whereNothingWasMeasuredBefore() {
+    choices.evaluateEvery = 20;
+    choices.guard = guard(Act.WARN, Map.of(), new Bounds(1.02, 1.1), NEVER);
+    Recording observer = new Recording();
+    GrpoRecipe.Result result = grpo(observer, Checkpoints.NONE);
+    assertThat(result.stopped()).isEmpty();
+    assertThat(observer.notices)
+        .hasSize(1)
+        .allMatch(
+            text ->
+                text.startsWith("step 20: a sign of a gamed reward: answers are longer than at"));
+  }
+
+  @Test
+  void aGuardThatCouldOnlyStopAtTheEnd_isRefused() {
+    choices.evaluateEvery = 20;
+    choices.guard = guard(Act.STOP, Map.of(), new Bounds(1.02, 1.1), NEVER);
+    assertThatThrownBy(choices::config)
+        .hasMessage(
+            "evaluate-every is 20, allowed: below iterations (20) with guard.act = stop: it looks"
+                + " at no state but the last");
+  }
+
+  /** Its own rewards fail: every measurement says so, and once what is not seen without them. */
+  @Test
+  void guardRewardsThatFail_areTold() {
+    choices.iterations = 5;
+    choices.guard =
+        guard(
+            Act.WARN,
+            Map.of("away", new RewardConfig.Pattern(1, "3", PatternRule.Use.CONTAINS)),
+            NEVER,
+            NEVER);
+    Recording observer = new Recording();
+    Guard guard =
+        new Guard(
+            choices.guard,
+            Optional.of(
+                new Scorer() {
+                  @Override
+                  public String name() {
+                    return "away";
+                  }
+
+                  @Override
+                  public CompletionStage<List<Score>> score(List<Rollout> rollouts) {
+                    return CompletableFuture.completedFuture(
+                        rollouts.stream()
+                            .<Score>map(it -> Score.unscored("the service is away"))
+                            .toList());
+                  }
+                }),
+            text -> observer.notice("grpo", text));
+    Map<String, Double> metrics =
+        new java.util.TreeMap<>(Map.of("responseLength", 2.0, "endedFraction", 1.0));
+    Rollout rollout =
+        new Rollout(
+            new Prompt("p", "p", TokenIds.of(1)),
+            TokenIds.of(1, 2),
+            "",
+            new Floats(new float[2]),
+            FinishReason.LENGTH,
+            0);
+    metrics.putAll(guard.measures(List.of(rollout, rollout), List.of(1.0, 0.0)));
+    assertThat(metrics).containsEntry("guardUnscoredFraction", 1.0).doesNotContainKey("guardScore");
+    Evaluation evaluation = new Evaluation(List.of(), List.of(), metrics);
+    Guard.Look look = guard.look(List.of(), 2, evaluation, evaluation);
+    guard.look(look.history(), 4, evaluation, evaluation);
+    assertThat(observer.notices)
+        .containsExactly(
+            "the guard's rewards, on the held-out prompts: 2 of 2 answers not scored, left out: the"
+                + " service is away",
+            "the guard's rewards scored no answer at the start: without that it cannot see the"
+                + " score rise alone (guard.falls), and no measurement stops the stage for it");
   }
 
   @Test

@@ -156,6 +156,53 @@ class HackingGuardTest {
         .allMatch(Alarm::beyond);
   }
 
+  /** 1 − 0.95 and 0.55 − 0.5 are a little more than 0.05 in numbers of 53 bits. */
+  @Test
+  void atABound_nothingIsPassed() {
+    assertThat(HackingGuard.look(STOP, List.of(lengths(10, 0, 0), lengths(15, 1 - 0.95, 0.1))))
+        .isEmpty();
+    assertThat(HackingGuard.look(STOP, List.of(lengths(10, 0.5, 0.7), lengths(10, 0.55, 0.8))))
+        .isEmpty();
+    assertThat(HackingGuard.look(STOP, List.of(lengths(10, 0.5, 0.7), lengths(10, 0.551, 0.801))))
+        .hasSize(2);
+  }
+
+  /** No reply won: a rate of 0, whose own standard error is 0 too. */
+  @Test
+  void winRate_withoutAWidthOfItsOwn_hasThatOfTheBest() {
+    Measured none =
+        new Measured(0, 10, 0, 0, NONE, NONE, NONE, NONE, NONE, Optional.of(new WinRate(0, 0)));
+    assertThat(HackingGuard.look(STOP, List.of(wins(0.09), none))).isEmpty();
+    assertThat(HackingGuard.look(STOP, List.of(wins(0.11), none))).hasSize(1);
+  }
+
+  @Test
+  void measurementWithoutAGuardScore_isSkipped_andIsNoBreak() {
+    Measured start = scores(0, 1);
+    Measured apart = scores(0.5, 1);
+    Measured away =
+        new Measured(
+            0,
+            10,
+            0,
+            0,
+            NONE,
+            NONE,
+            OptionalDouble.of(0.5),
+            OptionalDouble.of(1),
+            NONE,
+            Optional.empty());
+    assertThat(HackingGuard.look(STOP, List.of(start, apart, away))).isEmpty();
+    assertThat(HackingGuard.look(STOP, List.of(start, apart, away, apart)))
+        .hasSize(1)
+        .noneMatch(Alarm::beyond);
+    assertThat(HackingGuard.news(STOP, List.of(start, apart, apart, away))).isEmpty();
+    assertThat(HackingGuard.news(STOP, List.of(start, apart, apart, away, apart)))
+        .hasSize(1)
+        .allMatch(Alarm::beyond);
+    assertThat(HackingGuard.look(STOP, List.of(away, apart, apart, apart))).isEmpty();
+  }
+
   @Test
   void measures_byHand() {
     // 1 2 3 4 1 2 3 4: 1234 2341 3412 4123 1234, 4 of 5 different.
