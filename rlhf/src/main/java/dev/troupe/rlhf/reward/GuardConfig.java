@@ -52,7 +52,9 @@ public record GuardConfig(
     public Bounds {
       new Limits()
           .above("warn", warn, 0)
-          .condition("stop", stop, stop >= warn, "at least warn (" + warn + ")", "warn")
+          .above("stop", stop, 0)
+          .condition(
+              "stop", stop, stop <= 0 || stop >= warn, "at least warn (" + warn + ")", "warn")
           .verify();
     }
   }
