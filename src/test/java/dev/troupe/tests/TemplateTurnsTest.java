@@ -33,9 +33,9 @@ import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A call and its answer in published chat templates: what was sampled stays, and between the turns
@@ -70,8 +70,7 @@ class TemplateTurnsTest {
       added.add(token.put("id", 512 + i).put("content", SPECIAL.get(i)));
     }
     JSON.writeValue(model.resolve("tokenizer.json").toFile(), tokenizer);
-    Files.copy(
-        BASE.resolve("tokenizer_config.json"), model.resolve("tokenizer_config.json"));
+    Files.copy(BASE.resolve("tokenizer_config.json"), model.resolve("tokenizer_config.json"));
     ObjectNode config = (ObjectNode) JSON.readTree(BASE.resolve("config.json").toFile());
     config.put("vocab_size", 512 + SPECIAL.size()).put("max_position_embeddings", 4096);
     config.set("eos_token_id", JSON.valueToTree(ENDS));
@@ -151,8 +150,7 @@ class TemplateTurnsTest {
             public CompletionStage<List<List<Rollout>>> sample(
                 List<Prompt> prompts, int answers, SamplingSettings settings) {
               Prompt prompt = prompts.get(0);
-              TokenIds said =
-                  text.encodeRendered(prompt.id().endsWith("/1.2") ? second : first);
+              TokenIds said = text.encodeRendered(prompt.id().endsWith("/1.2") ? second : first);
               return CompletableFuture.completedFuture(
                   List.of(
                       List.of(
@@ -182,8 +180,7 @@ class TemplateTurnsTest {
         assertThat(String.join("", text.pieces(rollout.sampled()))).isEqualTo(first + second);
         assertThat(rollout.text()).isEqualTo("it is 42");
         assertThat(environment.actions.get(0).calls()).hasSize(1);
-        assertThat(environment.actions.get(0).calls().get(0).arguments())
-            .isEqualTo(Map.of("x", 1));
+        assertThat(environment.actions.get(0).calls().get(0).arguments()).isEqualTo(Map.of("x", 1));
       }
     }
   }

@@ -16,6 +16,7 @@ import java.util.List;
 public record OutsideScorers(List<RewardFunction> given) implements Scorers {
   private static final Services<RewardFunction> FUNCTIONS =
       new Services<>(RewardFunction.class, "function", RewardFunction::name, ScorerException::new);
+
   /** Of one answer. */
   private static final Duration SCHEMA_LIMIT = Duration.ofSeconds(20);
 
