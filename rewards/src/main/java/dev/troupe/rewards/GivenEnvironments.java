@@ -30,4 +30,11 @@ public record GivenEnvironments(List<EnvironmentFactory> given, Environments oth
     }
     return others.make(name, config);
   }
+
+  @Override
+  public boolean given(EnvironmentConfig config) {
+    return config instanceof EnvironmentConfig.JavaEnvironment java
+        ? given.stream().anyMatch(factory -> factory.name().equals(java.name()))
+        : others.given(config);
+  }
 }

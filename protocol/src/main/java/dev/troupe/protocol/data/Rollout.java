@@ -75,6 +75,11 @@ public record Rollout(
     return episode.map(it -> it.sampled().size()).orElse(response.size());
   }
 
+  /** Whether it is an episode that failed, of which nothing is to be learned or measured. */
+  public boolean failed() {
+    return episode.flatMap(Episode::failure).isPresent();
+  }
+
   /** All that was said and read, for people. */
   public String transcript() {
     return episode.map(Episode::transcript).orElse(text);

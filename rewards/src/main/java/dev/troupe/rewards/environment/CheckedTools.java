@@ -7,6 +7,7 @@ import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
 import com.networknt.schema.ValidationMessage;
 import dev.troupe.protocol.data.ChatMessage;
+import dev.troupe.rlhf.environment.EnvironmentConfig;
 import dev.troupe.rlhf.environment.Environments;
 import dev.troupe.rlhf.port.Environment;
 import dev.troupe.rlhf.port.Environment.Action;
@@ -56,7 +57,17 @@ public final class CheckedTools implements EnvironmentFactory {
 
   /** Around all that others make. */
   public static Environments all(Environments others) {
-    return (name, config) -> of(others.make(name, config));
+    return new Environments() {
+      @Override
+      public EnvironmentFactory make(String name, EnvironmentConfig config) {
+        return of(others.make(name, config));
+      }
+
+      @Override
+      public boolean given(EnvironmentConfig config) {
+        return others.given(config);
+      }
+    };
   }
 
   @Override

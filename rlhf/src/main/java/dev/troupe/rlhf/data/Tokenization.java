@@ -156,6 +156,16 @@ public final class Tokenization {
               + " writes; set data.format = chat, which writes all data by it");
     }
     Conversation turns = Segments.turns(asked);
+    List<String> others =
+        turns.variables().keySet().stream().filter(name -> !name.equals("tools")).toList();
+    if (!others.isEmpty()) {
+      throw DataException.at(
+          origin,
+          "gives the chat template "
+              + String.join(", ", others)
+              + " (documents or chat_template_kwargs), which later turns of an episode could not"
+              + " be written with; name the field in the source's ignore");
+    }
     if (tools.isEmpty()) {
       return new PromptText.Chat(turns);
     }

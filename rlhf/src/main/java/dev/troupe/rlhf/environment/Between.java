@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Between {
   private static final String DUMMY = "dummy";
+  private static final Pattern CALL_ID = Pattern.compile("[A-Za-z0-9]{9}");
 
   private final Text text;
   private final Map<String, @Nullable Object> variables;
@@ -159,6 +161,23 @@ final class Between {
   /** Of nine letters and digits, as Mistral's templates demand. */
   static String callId(int number) {
     return String.format(java.util.Locale.ROOT, "call%05d", number);
+  }
+
+  static boolean isCallId(String id) {
+    return CALL_ID.matcher(id).matches();
+  }
+
+  /** Whether the template writes several calls in one turn; Llama 3's refuses. */
+  boolean writesSeveralCalls(String tool) {
+    List<ToolCall> two =
+        List.of(new ToolCall(callId(1), tool, Map.of()), new ToolCall(callId(2), tool, Map.of()));
+    List<ChatMessage> answers = two.stream().map(call -> tool(DUMMY, call)).toList();
+    try {
+      cut(two, answers);
+      return true;
+    } catch (RuntimeException e) {
+      return false;
+    }
   }
 
   /** A tool's answer, with the fields that templates look for. */

@@ -20,4 +20,9 @@ public interface Environments {
    * @throws EnvironmentException when it cannot be had here, and why
    */
   EnvironmentFactory make(String name, EnvironmentConfig config);
+
+  /** Whether it makes the same factory each time, one that came with the run's request. */
+  default boolean given(EnvironmentConfig config) {
+    return false;
+  }
 }

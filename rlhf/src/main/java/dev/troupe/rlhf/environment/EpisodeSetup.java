@@ -26,6 +26,7 @@ public final class EpisodeSetup {
   private final Environments environments;
   private final Text text;
   private final List<Map<String, @Nullable Object>> tools;
+  private final boolean severalCalls;
 
   /**
    * Asks the environment which tools it offers, and whether the template can write them.
@@ -52,11 +53,13 @@ public final class EpisodeSetup {
     } catch (Exception e) {
       throw new EnvironmentException(section + ": which tools it offers can't be known: " + e, e);
     } finally {
-      if (!(config instanceof EnvironmentConfig.JavaEnvironment)) {
-        factory.close(); // the user's own is ended with the stage
+      if (!environments.given(config)) {
+        factory.close(); // what came with the run's request is the one that episodes use
       }
     }
-    new Between(text, tools).check(section, tools);
+    Between between = new Between(text, tools);
+    between.check(section, tools);
+    severalCalls = tools.isEmpty() || between.writesSeveralCalls(Between.name(tools.get(0)));
     reader();
   }
 
@@ -100,14 +103,22 @@ public final class EpisodeSetup {
                 + " writes calls in none of the forms that are known here (docs/environments.md);"
                 + " take a model of another family");
       }
-      return (TokenIds history, TokenIds turn) ->
-          new TurnReader.Turn(new Environment.Action(text.decode(turn), List.of()), 0);
+      return (TokenIds history, TokenIds turn) -> spoken(text.decode(turn));
     }
     return (TokenIds history, TokenIds turn) -> {
       boolean thinking = format.get().thinksAtOnce(spelled(tail(history)));
       Reply reply = format.get().parse(spelled(turn), thinking, tools);
-      return new TurnReader.Turn(reply.action(), reply.malformed().size());
+      List<Environment.ToolCall> calls = reply.calls();
+      int written = severalCalls ? calls.size() : Math.min(1, calls.size());
+      return new TurnReader.Turn(
+          new Environment.Action(reply.text(), calls.subList(0, written)),
+          format.get().said(reply, thinking),
+          reply.malformed().size() + calls.size() - written);
     };
+  }
+
+  private static TurnReader.Turn spoken(String said) {
+    return new TurnReader.Turn(new Environment.Action(said, List.of()), said, 0);
   }
 
   private String spelled(TokenIds tokens) {

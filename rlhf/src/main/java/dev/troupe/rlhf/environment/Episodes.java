@@ -155,23 +155,29 @@ public final class Episodes implements Sampler, AutoCloseable {
         (play, seen) -> {
           List<ChatMessage> messages = play.looks(seen);
           if (!messages.isEmpty()) {
-            play.begins(between.before(play.opening().tokens(), messages));
+            play.begins(
+                between.before(play.asked().tokens(), messages),
+                bounds.maxObservationTokens(),
+                text.steadyContext());
           }
         });
   }
 
-  /** One batch per turn; answers to one prompt that see the same share its prefill. */
+  /**
+   * One batch per turn; answers to one prompt share its prefill where nothing was shown to them.
+   * Whether it was the same that others were shown must not matter: random numbers follow from a
+   * prompt's id.
+   */
   private void speak(
       List<Play> live, List<List<Play>> fresh, int answers, SamplingSettings settings) {
     List<List<Play>> alike = new ArrayList<>();
     List<Play> apart = new ArrayList<>(live);
     for (List<Play> group : fresh) {
       List<Play> sound = group.stream().filter(play -> !play.over()).toList();
-      if (sound.stream().map(play -> play.opening().tokens()).distinct().count() == 1) {
+      if (!sound.stream().allMatch(Play::shown)) {
         alike.add(group);
-      } else {
-        apart.addAll(sound);
       }
+      sound.stream().filter(Play::shown).forEach(apart::add);
     }
     int most = settings.maxNewTokens();
     int longest = apart.stream().mapToInt(play -> play.left(most)).max().orElse(0);
@@ -192,7 +198,7 @@ public final class Episodes implements Sampler, AutoCloseable {
       for (int g = 0; g < alike.size(); g++) {
         for (int i = 0; i < answers; i++) {
           Play play = alike.get(g).get(i);
-          if (!play.over()) {
+          if (!play.over() && !play.shown()) {
             play.says(turns.get(g).get(i), most, reader, text::decode);
           }
         }
@@ -207,7 +213,7 @@ public final class Episodes implements Sampler, AutoCloseable {
   }
 
   private static Prompt opening(List<Play> group) {
-    return group.stream().filter(play -> !play.over()).findFirst().orElseThrow().opening();
+    return group.get(0).asked();
   }
 
   private void listen(List<Play> speakers, int most) {

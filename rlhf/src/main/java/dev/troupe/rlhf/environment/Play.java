@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /** One episode while it is played. */
 final class Play {
+  static final String BEGINNING_TOO_LONG = "what the environment shows at first is too long";
   private static final String OUT_OF_TURN = "the environment answered out of turn";
 
   private final Prompt asked;
@@ -37,6 +38,8 @@ final class Play {
   private int turns;
   private int calls;
   private int failedCalls;
+  private boolean shown;
+  private int observedAtFirst;
   private boolean rewarded;
   private double reward;
   private final Map<String, Double> parts = new TreeMap<>();
@@ -77,14 +80,35 @@ final class Play {
         asked.id() + "/" + (answer + 1) + "." + (turns + 1), asked.text(), prompt.concat(response));
   }
 
-  /** The prompt itself, with what there was to see at first. */
-  Prompt opening() {
-    return new Prompt(asked.id(), asked.text(), prompt);
+  /** The prompt itself. */
+  Prompt asked() {
+    return new Prompt(asked.id(), asked.text(), asked.tokens());
   }
 
-  /** What there is to see at first is part of the prompt. */
-  void begins(TokenIds with) {
-    prompt = with;
+  /** Whether there was something to see at first. */
+  boolean shown() {
+    return shown;
+  }
+
+  /** What there is to see at first is part of the prompt; fails where that does not fit. */
+  void begins(TokenIds with, int maxObserved, int context) {
+    int added = Math.max(0, with.size() - asked.tokens().size());
+    if (added > maxObserved) {
+      fails(
+          BEGINNING_TOO_LONG,
+          added
+              + " tokens, max-observation-tokens allows "
+              + maxObserved
+              + " in the whole episode");
+    } else if (with.size() >= context) {
+      fails(
+          BEGINNING_TOO_LONG,
+          with.size() + " tokens with the prompt, the model's context is " + context);
+    } else {
+      prompt = with;
+      observedAtFirst = added;
+      shown = true;
+    }
   }
 
   /**
@@ -127,17 +151,17 @@ final class Play {
     }
     TurnReader.Turn read = reader.read(prompt.concat(before), tokens);
     action = named(read.action());
-    text = action.text();
+    text = read.said();
     calls += action.calls().size() + read.malformed();
     failedCalls += read.malformed();
   }
 
-  /** Calls without a name of their own get one. */
+  /** Calls have ids of nine letters and digits; those that have none such get one. */
   private Environment.Action named(Environment.Action read) {
     List<ToolCall> named = new ArrayList<>();
     for (ToolCall call : read.calls()) {
       named.add(
-          call.id().isEmpty()
+          !Between.isCallId(call.id())
               ? new ToolCall(
                   Between.callId(calls + named.size() + 1), call.name(), call.arguments())
               : call);
@@ -259,7 +283,7 @@ final class Play {
 
   /** Reads on, or ends where that does not fit. */
   void reads(TokenIds suffix, int maxObserved, int mostSampled, int context) {
-    int observed = response.size() - length;
+    int observed = observedAtFirst + response.size() - length;
     if (observed + suffix.size() > maxObserved
         || prompt.size() + response.size() + suffix.size() >= context) {
       end = Episode.End.OBSERVATION;

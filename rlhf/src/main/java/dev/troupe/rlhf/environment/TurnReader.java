@@ -9,9 +9,11 @@ public interface TurnReader {
   /**
    * A turn taken apart.
    *
-   * @param malformed beginnings of calls that are none; what was written is in the text
+   * @param said for people and rewards: its thought and its text, without its calls
+   * @param malformed beginnings of calls that are none, what was written is in the text; and calls
+   *     that the template could not write
    */
-  record Turn(Environment.Action action, int malformed) {}
+  record Turn(Environment.Action action, String said, int malformed) {}
 
   /**
    * What the policy does.

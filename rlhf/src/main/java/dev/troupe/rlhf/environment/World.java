@@ -175,6 +175,8 @@ final class World {
       made = environment;
       environment = null;
     }
+    // A call that was given up, or that restored the flag, must not have closing interrupted.
+    Thread.interrupted();
     try {
       if (made != null) {
         made.close();

@@ -8,7 +8,7 @@ import java.util.Map;
 final class EpisodeFigures {
   private EpisodeFigures() {}
 
-  /** Of one answer. */
+  /** Of one answer that did not fail. */
   static void add(Averages averages, Rollout rollout) {
     if (rollout.episode().isEmpty()) {
       return;
@@ -18,10 +18,8 @@ final class EpisodeFigures {
     averages.add("toolCalls", episode.calls());
     averages.add("toolFailures", episode.failedCalls());
     averages.add("observationTokens", rollout.response().size() - rollout.length());
-    if (episode.failure().isEmpty()) {
-      for (Map.Entry<String, Double> part : episode.parts().entrySet()) {
-        averages.add("environment." + part.getKey(), part.getValue());
-      }
+    for (Map.Entry<String, Double> part : episode.parts().entrySet()) {
+      averages.add("environment." + part.getKey(), part.getValue());
     }
   }
 }

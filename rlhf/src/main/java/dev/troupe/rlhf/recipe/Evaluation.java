@@ -125,9 +125,11 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
       Sampler policy, List<Prompt> prompts, SamplingSettings settings, Averages averages) {
     List<Rollout> rollouts = Await.on(policy.generate(prompts, settings));
     for (Rollout rollout : rollouts) {
-      averages.add("responseLength", rollout.length());
-      averages.add("endedFraction", rollout.finish() != FinishReason.LENGTH ? 1 : 0);
-      EpisodeFigures.add(averages, rollout);
+      if (!rollout.failed()) {
+        averages.add("responseLength", rollout.length());
+        averages.add("endedFraction", rollout.finish() != FinishReason.LENGTH ? 1 : 0);
+        EpisodeFigures.add(averages, rollout);
+      }
     }
     return rollouts;
   }
@@ -139,7 +141,13 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
   /** Of each reply that has a token, in nats. */
   private static List<Double> kl(Role policy, Role reference, List<Rollout> rollouts) {
     List<Sequence> responses =
-        rollouts.stream().filter(r -> r.length() > 0).map(Rollout::sequence).toList();
+        rollouts.stream()
+            .filter(r -> r.length() > 0 && !r.failed())
+            .map(Rollout::sequence)
+            .toList();
+    if (responses.isEmpty()) {
+      return List.of();
+    }
     CompletionStage<List<TokenOutputs>> theirs =
         reference.evaluate(responses, Set.of(Output.LOGPROBS));
     List<TokenOutputs> own = Await.on(policy.evaluate(responses, Set.of(Output.LOGPROBS)));

@@ -100,8 +100,7 @@ public record GrpoConfig(
         .condition(
             "environment",
             "null",
-            environment.isPresent()
-                || rewards.values().stream().noneMatch(RewardConfig.Environment.class::isInstance),
+            environment.isPresent() || !RewardConfig.needEnvironment(rewards),
             "an environment, since one of the rewards is what it gives",
             "rewards")
         .condition(
@@ -211,7 +210,12 @@ public record GrpoConfig(
             "null, unless learn.type is policy-gradient",
             "learn.type")
         .atLeast("evaluate-every", evaluateEvery, 0);
-    guard.check(limits, evaluateEvery, iterations, RewardConfig.needModel(rewards));
+    guard.check(
+        limits,
+        evaluateEvery,
+        iterations,
+        RewardConfig.needModel(rewards),
+        environment.isPresent());
     best.check(limits, evaluateEvery, evaluation.heldOut(), measured(rewards, right)).verify();
   }
 

@@ -495,9 +495,11 @@ public final class GrpoRecipe implements Recipe {
   private static Map<String, Double> describe(GroupRound round, List<GroupAnswer> answers) {
     Averages averages = new Averages();
     for (Rollout rollout : round.rollouts()) {
-      averages.add("responseLength", rollout.length());
-      averages.add("truncatedFraction", rollout.finish() == FinishReason.LENGTH ? 1 : 0);
-      EpisodeFigures.add(averages, rollout);
+      if (!rollout.failed()) {
+        averages.add("responseLength", rollout.length());
+        averages.add("truncatedFraction", rollout.finish() == FinishReason.LENGTH ? 1 : 0);
+        EpisodeFigures.add(averages, rollout);
+      }
     }
     for (Score score : round.scores()) {
       averages.add("unscoredFraction", score instanceof Score.Unscored ? 1 : 0);

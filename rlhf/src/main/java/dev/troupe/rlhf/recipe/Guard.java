@@ -47,7 +47,7 @@ record Guard(GuardConfig config, Optional<Scorer> scorer, Consumer<String> notic
     if (!config.isOn()) {
       return metrics;
     }
-    metrics.put("repeatedFraction", HackingGuard.repeated(rollouts));
+    HackingGuard.repeated(rollouts).ifPresent(found -> metrics.put("repeatedFraction", found));
     List<Integer> scored =
         IntStream.range(0, scores.size()).filter(i -> !scores.get(i).isNaN()).boxed().toList();
     List<Double> values = scored.stream().map(scores::get).toList();
@@ -117,9 +117,9 @@ record Guard(GuardConfig config, Optional<Scorer> scorer, Consumer<String> notic
     Map<String, Double> metrics = now.metrics();
     return new Measured(
         step,
-        metrics.get("responseLength"),
-        1 - metrics.get("endedFraction"),
-        metrics.get("repeatedFraction"),
+        optional(metrics.get("responseLength")).orElse(Double.NaN),
+        1 - optional(metrics.get("endedFraction")).orElse(Double.NaN),
+        optional(metrics.get("repeatedFraction")).orElse(Double.NaN),
         optional(metrics.get("lengthCorrelation")),
         optional(metrics.get("kl")),
         optional(metrics.get("score")),

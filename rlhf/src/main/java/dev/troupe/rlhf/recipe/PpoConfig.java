@@ -60,7 +60,7 @@ public record PpoConfig(
             "below iterations (" + iterations + "), or the policy learns nothing",
             "iterations")
         .atLeast("evaluate-every", evaluateEvery, 0);
-    guard.check(limits, evaluateEvery, iterations, true);
+    guard.check(limits, evaluateEvery, iterations, true, false);
     best.check(
             limits,
             evaluateEvery,

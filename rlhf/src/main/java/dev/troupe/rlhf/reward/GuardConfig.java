@@ -104,8 +104,10 @@ public record GuardConfig(
    * @param evaluateEvery steps between measurements
    * @param iterations steps of the stage
    * @param byModel whether the stage is trained on the run's reward model
+   * @param episodes whether answers are given in an environment
    */
-  public Limits check(Limits limits, int evaluateEvery, int iterations, boolean byModel) {
+  public Limits check(
+      Limits limits, int evaluateEvery, int iterations, boolean byModel, boolean episodes) {
     return limits
         .condition(
             "evaluate-every",
@@ -129,6 +131,12 @@ public record GuardConfig(
             "with one of type model",
             !byModel || !RewardConfig.needModel(rewards),
             "others: the reward model is what is trained on",
-            "rewards");
+            "rewards")
+        .condition(
+            "guard.rewards",
+            "with one of type environment",
+            episodes || !RewardConfig.needEnvironment(rewards),
+            "others: answers are given in no environment",
+            "environment");
   }
 }

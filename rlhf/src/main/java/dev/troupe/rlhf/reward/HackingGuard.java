@@ -35,7 +35,8 @@ public final class HackingGuard {
   public record WinRate(double rate, double standardError) {}
 
   /**
-   * What one evaluation on held-out prompts found. What was not measured is absent.
+   * What one evaluation on held-out prompts found. What was not measured is absent, or NaN, which
+   * is above no bound.
    *
    * @param length mean tokens of an answer
    * @param truncated share of answers that the length limit cut
@@ -236,9 +237,17 @@ public final class HackingGuard {
                     true));
   }
 
-  /** Mean share of 4-grams of tokens that were there before; answers of fewer tokens have none. */
-  public static double repeated(List<Rollout> rollouts) {
-    return rollouts.stream().mapToDouble(it -> repeated(it.sampled())).average().orElse(0);
+  /**
+   * Mean share of 4-grams of tokens that were there before; answers of fewer tokens have none, and
+   * episodes that failed do not count.
+   *
+   * @return absent without an answer that counts
+   */
+  public static OptionalDouble repeated(List<Rollout> rollouts) {
+    return rollouts.stream()
+        .filter(it -> !it.failed())
+        .mapToDouble(it -> repeated(it.sampled()))
+        .average();
   }
 
   private static double repeated(TokenIds tokens) {

@@ -34,6 +34,11 @@ public sealed interface RewardConfig {
     return rewards.values().stream().anyMatch(Model.class::isInstance);
   }
 
+  /** Whether one of them is what an environment gives, which only an episode has. */
+  static boolean needEnvironment(Map<String, RewardConfig> rewards) {
+    return rewards.values().stream().anyMatch(Environment.class::isInstance);
+  }
+
   /**
    * The one whose 1 says that an answer is right.
    *

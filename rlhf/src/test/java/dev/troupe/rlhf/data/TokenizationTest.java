@@ -560,6 +560,23 @@ class TokenizationTest {
         .containsExactly("f.jsonl:7", "f.jsonl:7#2", "f.jsonl:7#3");
   }
 
+  /** Turns after the first would be written without them. */
+  @Test
+  void prompts_inAnEnvironment_haveNoVariablesOfTheirOwn() {
+    Conversation asked =
+        new Conversation(
+            List.of(new ChatMessage("user", "a")),
+            Map.of("enable_thinking", false, "tools", List.of()));
+    List<DataRecord> records = List.of(new BarePrompt(ORIGIN, new Chat(asked)));
+    Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
+    assertThat(text.prompts(records, 10).examples()).hasSize(1);
+    assertThatThrownBy(() -> text.offering(List.of()).prompts(records, 10))
+        .isInstanceOf(DataException.class)
+        .hasMessageContaining(
+            "gives the chat template enable_thinking (documents or chat_template_kwargs), which"
+                + " later turns of an episode could not be written with");
+  }
+
   @Test
   void prompts_roomForTheAnswer_lowersTheLimit() {
     List<DataRecord> records =

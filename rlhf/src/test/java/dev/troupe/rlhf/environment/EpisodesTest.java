@@ -29,8 +29,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiFunction;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -45,8 +47,10 @@ class EpisodesTest {
   private final List<String> notices = Collections.synchronizedList(new ArrayList<>());
   private final AtomicInteger opened = new AtomicInteger();
   private final AtomicInteger closed = new AtomicInteger();
+  private final AtomicBoolean interruptedAtClose = new AtomicBoolean();
   private final CountDownLatch released = new CountDownLatch(1);
   private EpisodesConfig bounds = new EpisodesConfig(4, 60, 64, 20, 60);
+  private TurnReader reader = EpisodesTest::read;
 
   @AfterEach
   void everyEnvironmentIsClosed() {
@@ -100,8 +104,8 @@ class EpisodesTest {
             .filter(Character::isUpperCase)
             .mapToObj(letter -> new ToolCall("", "tool" + (char) letter, Map.of()))
             .toList();
-    return new TurnReader.Turn(
-        new Action(said.replaceAll("[A-Z?]", ""), calls), said.contains("?") ? 1 : 0);
+    String text = said.replaceAll("[A-Z?]", "");
+    return new TurnReader.Turn(new Action(text, calls), text, said.contains("?") ? 1 : 0);
   }
 
   private interface Steps {
@@ -113,6 +117,11 @@ class EpisodesTest {
   }
 
   private EnvironmentFactory environment(Observation first, Steps steps) {
+    return environment(task -> first, steps);
+  }
+
+  private EnvironmentFactory environment(
+      Function<Environment.Task, Observation> first, Steps steps) {
     return new EnvironmentFactory() {
       @Override
       public String name() {
@@ -127,7 +136,7 @@ class EpisodesTest {
 
           @Override
           public Observation reset() throws Exception {
-            return first;
+            return first.apply(task);
           }
 
           @Override
@@ -144,6 +153,9 @@ class EpisodesTest {
 
           @Override
           public void close() {
+            if (Thread.currentThread().isInterrupted()) {
+              interruptedAtClose.set(true);
+            }
             closed.incrementAndGet();
           }
         };
@@ -164,7 +176,7 @@ class EpisodesTest {
             TEXT,
             factory,
             bounds,
-            EpisodesTest::read,
+            reader,
             new Between(TEXT, List.of()),
             notices::add)) {
       return dev.troupe.rlhf.recipe.Await.on(episodes.sample(all, answers, SETTINGS));
@@ -275,6 +287,86 @@ class EpisodesTest {
     assertThat(rollout.prompt().id()).isEqualTo("p");
     assertThat(rollout.response()).isEqualTo(TEXT.encode("7$"));
     assertThat(rollout.episode().orElseThrow().reward()).hasValue(1.25);
+  }
+
+  /** Shows it to the first prompt's, and lets all be done. */
+  private EnvironmentFactory showing(int letters) {
+    return environment(
+        task -> task.prompt().id().equals("p") ? user("x".repeat(letters)) : Observation.none(),
+        (number, action) -> done(1));
+  }
+
+  /** As the prompt's end {@code bot:} moves, {@code user:x…$\n} are 7 tokens and those letters. */
+  @Test
+  void sample_firstObservationTooLong_thatEpisodeAloneFails() {
+    fails(
+        showing(54),
+        Play.BEGINNING_TOO_LONG,
+        "61 tokens, max-observation-tokens allows 60 in the whole episode");
+    bounds = new EpisodesConfig(4, 2000, 64, 20, 60);
+    fails(
+        showing(1000),
+        Play.BEGINNING_TOO_LONG,
+        "1019 tokens with the prompt, the model's context is 1000");
+    assertThat(asked.stream().map(Prompt::id)).containsOnly("q");
+  }
+
+  @Test
+  void sample_firstObservation_countsAsObserved() {
+    Rollout rollout =
+        one(
+            policy((prompt, i) -> "a$"),
+            environment(user("x".repeat(33)), (number, action) -> user("on")));
+
+    // 40 tokens of 60 at first, and 12 by each turn: \n user:on$\n bot: .. one fits, not two.
+    Episode episode = rollout.episode().orElseThrow();
+    assertThat(episode.end()).isEqualTo(Episode.End.OBSERVATION);
+    assertThat(episode.turns()).isEqualTo(2);
+  }
+
+  /** Else an answer would depend on what others to its prompt were shown. */
+  @Test
+  void sample_shownSomething_hasLuckOfItsOwnAmongAnyMates() {
+    Sampler policy = policy((prompt, i) -> "a" + prompt.id() + "/" + i + "$");
+    Steps steps = (number, action) -> done(1);
+    Rollout same = play(policy, environment(user("x"), steps), 2, "p").get(0).get(1);
+    assertThat(asked.stream().map(Prompt::id)).containsExactly("p/1.1", "p/2.1");
+    Function<Environment.Task, Observation> differing =
+        task -> user(task.episode().endsWith("/1") ? "y" : "x");
+    assertThat(play(policy, environment(differing, steps), 2, "p").get(0).get(1)).isEqualTo(same);
+    asked.clear();
+    Function<Environment.Task, Observation> some =
+        task -> task.episode().endsWith("/1") ? Observation.none() : user("x");
+    List<Rollout> mixed = play(policy, environment(some, steps), 2, "p").get(0);
+    assertThat(mixed.get(0).text()).isEqualTo("ap/0");
+    assertThat(mixed.get(1)).isEqualTo(same);
+  }
+
+  /** Mistral's templates refuse other ids. */
+  @Test
+  void sample_idsOfCalls_areOfNineLettersAndDigits() {
+    List<String> seen = new ArrayList<>();
+    reader =
+        (history, turn) ->
+            new TurnReader.Turn(
+                new Action(
+                    "",
+                    List.of(
+                        new ToolCall("call_abc-1", "a", Map.of()),
+                        new ToolCall("abcDEF123", "b", Map.of()))),
+                "thought and all",
+                0);
+    Rollout rollout =
+        one(
+            policy((prompt, i) -> "AB$"),
+            environment(
+                (number, action) -> {
+                  action.calls().forEach(call -> seen.add(call.id()));
+                  return done(1);
+                }));
+
+    assertThat(seen).containsExactly("call00001", "abcDEF123");
+    assertThat(rollout.text()).isEqualTo("thought and all");
   }
 
   @Test
@@ -479,6 +571,26 @@ class EpisodesTest {
     while (closed.get() < opened.get()) {
       Thread.onSpinWait();
     }
+  }
+
+  @Test
+  void sample_hangsAndRestoresItsFlag_isClosedWithoutIt() {
+    bounds = new EpisodesConfig(4, 60, 64, 0.2, 60);
+    one(
+        policy((prompt, i) -> "a$"),
+        environment(
+            (number, action) -> {
+              try {
+                released.await();
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+              return Observation.none();
+            }));
+    while (closed.get() < opened.get()) {
+      Thread.onSpinWait();
+    }
+    assertThat(interruptedAtClose).isFalse();
   }
 
   @Test

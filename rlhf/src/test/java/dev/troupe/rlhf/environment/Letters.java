@@ -18,9 +18,14 @@ import java.util.stream.Collectors;
  * what a tool answers as the user's.
  *
  * @param tools whether it knows of them
+ * @param severalCalls whether a turn may have more than one
  */
-record Letters(boolean tools, int contextLength) implements Text {
+record Letters(boolean tools, int contextLength, boolean severalCalls) implements Text {
   static final int END = '$';
+
+  Letters(boolean tools, int contextLength) {
+    this(tools, contextLength, true);
+  }
 
   @Override
   public TokenIds encode(String text) {
@@ -43,6 +48,12 @@ record Letters(boolean tools, int contextLength) implements Text {
   @Override
   public List<String> pieces(TokenIds tokens) {
     return Arrays.stream(tokens.values()).mapToObj(it -> String.valueOf((char) it)).toList();
+  }
+
+  /** Calls are read as Hermes'. */
+  @Override
+  public String chatTemplate() {
+    return "<tool_call>";
   }
 
   @Override
@@ -69,6 +80,9 @@ record Letters(boolean tools, int contextLength) implements Text {
       if (message.role().equals("assistant")) {
         parts.add(new Part("bot:", false, -1));
         Object calls = message.fields().get("tool_calls");
+        if (!severalCalls && calls instanceof List<?> list && list.size() > 1) {
+          throw new IllegalArgumentException("single tool-calls at once");
+        }
         String called =
             tools && calls instanceof List<?> list
                 ? list.stream()

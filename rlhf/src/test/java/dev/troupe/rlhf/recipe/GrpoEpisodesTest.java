@@ -10,14 +10,20 @@ import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.LossGradient;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.rlhf.loss.PolicyExample;
 import dev.troupe.rlhf.loss.PolicyObjective;
+import dev.troupe.rlhf.port.Role;
+import dev.troupe.rlhf.port.Sampler;
+import dev.troupe.rlhf.reward.GuardConfig;
+import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
 /** An observation's tokens count nowhere. */
@@ -127,6 +133,66 @@ class GrpoEpisodesTest {
       assertThat(two.length()).isEqualTo(one.length());
     }
     assertThat(observed.tokens()).isEqualTo(plain.tokens());
+  }
+
+  /** One that failed before its first turn would count as an answer of no tokens that ended. */
+  @Test
+  void evaluation_ofFailedEpisodes_leavesThemOut() {
+    Rollout sound = episode(TokenIds.of(3, 9, 9, 9, 0), TokenIds.of(0, 4), Floats.of(-1, -2), 1);
+    Rollout failed =
+        new Rollout(
+            PROMPT,
+            TokenIds.EMPTY,
+            "",
+            Floats.EMPTY,
+            FinishReason.STOP,
+            1,
+            Optional.of(
+                new Episode(
+                    TokenIds.EMPTY,
+                    0,
+                    0,
+                    0,
+                    "",
+                    OptionalDouble.empty(),
+                    Map.of(),
+                    Episode.End.FAILED,
+                    Optional.of(new Episode.Failure("gone", "")))));
+
+    Map<String, Double> mixed = evaluation(List.of(sound, failed), false).metrics();
+    assertThat(mixed)
+        .containsEntry("responseLength", 2.0)
+        .containsEntry("endedFraction", 1.0)
+        .containsEntry("turns", 2.0)
+        .containsEntry("observationTokens", 3.0);
+    // What was not measured is absent, and no weights are asked for a KL.
+    Evaluation none = evaluation(List.of(failed, failed), true);
+    assertThat(none.metrics()).isEmpty();
+    GuardConfig warn = GuardConfig.of(GuardConfig.Act.WARN);
+    assertThat(new Guard(warn, Optional.empty(), notice -> {}).look(List.of(), 1, none, none).alarms()).isEmpty();
+  }
+
+  private static Evaluation evaluation(List<Rollout> rollouts, boolean kl) {
+    Role untouched =
+        (Role)
+            Proxy.newProxyInstance(
+                Role.class.getClassLoader(),
+                new Class<?>[] {Role.class},
+                (proxy, method, arguments) -> {
+                  throw new AssertionError(method);
+                });
+    Sampler sampler =
+        (prompts, answers, settings) ->
+            CompletableFuture.completedFuture(rollouts.stream().map(List::of).toList());
+    return Evaluation.of(
+        untouched,
+        sampler,
+        Optional.empty(),
+        Optional.empty(),
+        kl ? Optional.of(untouched) : Optional.empty(),
+        Guard.OFF,
+        List.of(PROMPT, PROMPT),
+        new SamplingSettings(40, 1, 0, 1, List.of(), 7));
   }
 
   private static PolicyExample first(GrpoChoices choices, List<GroupAnswer> group) {

@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.troupe.protocol.data.Episode;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.evaluation.AnswersConfig;
+import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.reward.HackingGuard.Alarm;
 import dev.troupe.rlhf.reward.HackingGuard.Measured;
 import dev.troupe.rlhf.reward.HackingGuard.Sign;
@@ -207,13 +210,73 @@ class HackingGuardTest {
   void measures_byHand() {
     // 1 2 3 4 1 2 3 4: 1234 2341 3412 4123 1234, 4 of 5 different.
     assertThat(HackingGuard.repeated(List.of(rollout(1, 2, 3, 4, 1, 2, 3, 4), rollout(1))))
-        .isCloseTo(0.1, within(1e-12));
+        .hasValueCloseTo(0.1, within(1e-12));
+    assertThat(HackingGuard.repeated(List.of())).isEmpty();
     assertThat(HackingGuard.lengthCorrelation(List.of(1.0, 2.0, 3.0), List.of(2, 4, 6)))
         .hasValueCloseTo(1.0, within(1e-12));
     // Deviations −1 0 1 and 1 −2 1: nothing in common.
     assertThat(HackingGuard.lengthCorrelation(List.of(1.0, 2.0, 3.0), List.of(5, 2, 5)))
         .hasValueCloseTo(0.0, within(1e-12));
     assertThat(HackingGuard.lengthCorrelation(List.of(1.0, 1.0), List.of(2, 4))).isEmpty();
+  }
+
+  @Test
+  void repeated_ofFailedEpisodes_isNotCounted() {
+    Rollout sound = rollout(1, 2, 3, 4, 1, 2, 3, 4);
+    Episode nothing =
+        new Episode(
+            TokenIds.EMPTY,
+            0,
+            0,
+            0,
+            "",
+            NONE,
+            Map.of(),
+            Episode.End.FAILED,
+            Optional.of(new Episode.Failure("gone", "")));
+    Rollout failed =
+        new Rollout(
+            sound.prompt(),
+            TokenIds.EMPTY,
+            "",
+            Floats.EMPTY,
+            FinishReason.STOP,
+            0,
+            Optional.of(nothing));
+    assertThat(HackingGuard.repeated(List.of(sound, failed))).hasValueCloseTo(0.2, within(1e-12));
+    assertThat(HackingGuard.repeated(List.of(failed))).isEmpty();
+  }
+
+  /** What was not measured. */
+  @Test
+  void nothingMeasured_isNoSign() {
+    Measured none = lengths(Double.NaN, Double.NaN, Double.NaN);
+    assertThat(HackingGuard.look(STOP, List.of(lengths(10, 0, 0), none))).isEmpty();
+    assertThat(HackingGuard.look(STOP, List.of(none, lengths(10, 1, 1)))).isEmpty();
+  }
+
+  @Test
+  void rewards_ofAnEnvironment_needOne() {
+    GuardConfig guard =
+        new GuardConfig(
+            GuardConfig.Act.WARN,
+            Map.of("x", new RewardConfig.Environment(1)),
+            STOP.longer(),
+            STOP.truncated(),
+            STOP.repeated(),
+            STOP.kl(),
+            STOP.lengthCorrelation(),
+            STOP.falls(),
+            STOP.standardErrors());
+    guard.check(new Limits(), 1, 1, false, true).verify();
+    assertThatThrownBy(() -> guard.check(new Limits(), 1, 1, false, false).verify())
+        .hasMessage(
+            "guard.rewards is with one of type environment, allowed: others: answers are given in"
+                + " no environment");
+    assertThatThrownBy(() -> new AnswersConfig(1, guard.rewards(), Optional.empty(), List.of()))
+        .hasMessage(
+            "rewards is with one of type environment, allowed: others: answers are given in no"
+                + " environment");
   }
 
   @Test

@@ -133,6 +133,24 @@ public enum ToolCallFormat {
     return scan.reply();
   }
 
+  /**
+   * What was said to people and rewards: the thought between its marks, and the text.
+   *
+   * @param thinking whether the prompt ended in the middle of a thought, so that its first mark was
+   *     not sampled
+   */
+  public String said(Reply reply, boolean thinking) {
+    Marks marks = thinking();
+    if (reply.thinking().isEmpty() || marks.open().isEmpty()) {
+      return reply.text();
+    }
+    boolean closed = !reply.text().isEmpty() || !reply.calls().isEmpty();
+    return (thinking ? "" : marks.open())
+        + reply.thinking()
+        + (closed ? marks.close() : "")
+        + reply.text();
+  }
+
   private String withoutEnds(String said) {
     String text = said.stripTrailing();
     Optional<String> end = ending(text);
