@@ -2,18 +2,31 @@ package dev.troupe.rlhf.environment;
 
 import dev.troupe.rlhf.limits.Limits;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** What a stage's episodes take place in. */
 public sealed interface EnvironmentConfig {
+  /**
+   * Files that are read beside it, by key.
+   *
+   * @param section of the configuration, such as {@code grpo.environment}
+   */
+  default Map<String, String> files(String section) {
+    return Map.of();
+  }
+
   private static Limits service(
       String url, double connectSeconds, double timeoutSeconds, int attempts, int maxMegabytes) {
     return new Limits()
         .condition(
             "url",
-            url,
-            url.matches("https?://[^\\s/?#]+(/[^\\s?#]*)?"),
-            "an address that begins with http:// or https://, without a query")
+            // What stands before an @ may be a secret.
+            url.contains("@") ? "an address with an @" : url,
+            url.matches("https?://[^\\s/?#@]+(/[^\\s?#@]*)?"),
+            "an address that begins with http:// or https://, without a query, and without a name"
+                + " or password before an @: name the variable that holds a token in"
+                + " token-variable, and write an @ of a path as %40")
         .within("connect-seconds", connectSeconds, 0.01, 3600)
         .within("timeout-seconds", timeoutSeconds, 0.01, 86_400)
         .within("attempts", attempts, 1, 100)
@@ -44,8 +57,8 @@ public sealed interface EnvironmentConfig {
    * @param observationField field of an observation that the policy reads; null for the whole
    *     observation as JSON
    * @param resetFields fields of the data's metadata that a reset is given, beside seed and episode
-   * @param sessions sockets at the same time, at most; the server's own bound (max_concurrent_envs)
-   *     must allow them
+   * @param sessions sockets at the same time, at most; no fewer than episodes under way, and the
+   *     server's own bound (max_concurrent_envs) must allow them
    * @param connectSeconds most time to connect
    * @param timeoutSeconds most time for an answer, after which the episode is left out
    * @param attempts at a connection and its reset, the first included; a step is never tried twice
@@ -116,6 +129,11 @@ public sealed interface EnvironmentConfig {
       service(url, connectSeconds, timeoutSeconds, attempts, maxMegabytes)
           .condition("tools", "empty", tools.filter(String::isBlank).isEmpty(), "a file, or null")
           .verify();
+    }
+
+    @Override
+    public Map<String, String> files(String section) {
+      return tools.map(file -> Map.of(section + ".tools", file)).orElse(Map.of());
     }
   }
 }

@@ -98,6 +98,16 @@ public record GrpoConfig(
                 + "): answers to one prompt begin together",
             "answers-per-prompt")
         .condition(
+            "environment.sessions",
+            sessions(environment),
+            sessions(environment) >= episodes.concurrent(),
+            "at least episodes.concurrent ("
+                + episodes.concurrent()
+                + "): episodes that begin together wait for each other's first observation, each"
+                + " in a session; lower episodes.concurrent, or raise sessions and the server's"
+                + " max_concurrent_envs",
+            "episodes.concurrent")
+        .condition(
             "environment",
             "null",
             environment.isPresent() || !RewardConfig.needEnvironment(rewards),
@@ -217,6 +227,14 @@ public record GrpoConfig(
         RewardConfig.needModel(rewards),
         environment.isPresent());
     best.check(limits, evaluateEvery, evaluation.heldOut(), measured(rewards, right)).verify();
+  }
+
+  /** Episodes that the environment can hold at a time. */
+  private static int sessions(Optional<EnvironmentConfig> environment) {
+    return environment
+        .filter(EnvironmentConfig.OpenEnv.class::isInstance)
+        .map(served -> ((EnvironmentConfig.OpenEnv) served).sessions())
+        .orElse(Integer.MAX_VALUE);
   }
 
   /** Without a reward there is no score, and without one that says so nothing is right. */

@@ -167,11 +167,12 @@ public final class GrpoStage implements Stage<GrpoConfig> {
     return config.teacher().start().map(start -> Map.of("grpo.teacher", start)).orElse(Map.of());
   }
 
-  /** Schemas of rewards. */
+  /** Schemas of rewards, and tools. */
   @Override
   public Map<String, String> files(GrpoConfig config) {
     Map<String, String> files = new TreeMap<>(RewardConfig.files("grpo.rewards", config.rewards()));
     files.putAll(RewardConfig.files("grpo.guard.rewards", config.guard().rewards()));
+    config.environment().ifPresent(it -> files.putAll(it.files("grpo.environment")));
     return files;
   }
 

@@ -3,6 +3,7 @@ package dev.troupe.rlhf.recipe;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.rlhf.environment.EnvironmentConfig;
 import dev.troupe.rlhf.loss.DpoLoss;
 import dev.troupe.rlhf.loss.GroupAdvantages.Baseline;
 import dev.troupe.rlhf.loss.GroupAdvantages.Scale;
@@ -12,6 +13,7 @@ import dev.troupe.rlhf.loss.Ratio;
 import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.reward.NumberAnswer;
 import dev.troupe.rlhf.reward.RewardConfig;
+import dev.troupe.rlhf.stage.GrpoStage;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -42,6 +44,51 @@ class GrpoConfigTest {
     alone.answers = 1;
     alone.advantages = GrpoChoices.advantages(Baseline.NONE, Scale.BATCH);
     assertThat(alone.config().answersPerPrompt()).isEqualTo(1);
+  }
+
+  @Test
+  void sessionsOfAServer_thatAreFewerThanEpisodesUnderWay_areRefused() {
+    refused(
+        choices -> choices.environment = Optional.of(openEnv(63)),
+        "environment.sessions is 63, allowed: at least episodes.concurrent (64): episodes that"
+            + " begin together wait for each other's first observation, each in a session; lower"
+            + " episodes.concurrent, or raise sessions and the server's max_concurrent_envs");
+    GrpoChoices enough = new GrpoChoices();
+    enough.environment = Optional.of(openEnv(64));
+    assertThat(enough.config().environment()).isPresent();
+  }
+
+  private static EnvironmentConfig openEnv(int sessions) {
+    return new EnvironmentConfig.OpenEnv(
+        "http://127.0.0.1:8000",
+        EnvironmentConfig.OpenEnv.Use.ACTIONS,
+        "message",
+        Optional.empty(),
+        List.of(),
+        sessions,
+        10,
+        60,
+        3,
+        60,
+        16,
+        Optional.empty());
+  }
+
+  @Test
+  void toolsFile_belongsToWhatTheRunIs() {
+    GrpoChoices choices = new GrpoChoices();
+    choices.environment =
+        Optional.of(
+            new EnvironmentConfig.NemoGym(
+                "http://127.0.0.1:8103",
+                Optional.of("data/tools.json"),
+                10,
+                60,
+                3,
+                16,
+                Optional.empty()));
+    assertThat(new GrpoStage().files(choices.config()))
+        .isEqualTo(Map.of("grpo.environment.tools", "data/tools.json"));
   }
 
   @ParameterizedTest
