@@ -76,17 +76,30 @@ public final class CheckedTools implements EnvironmentFactory {
   }
 
   @Override
-  public List<Map<String, @Nullable Object>> tools() throws Exception {
-    return inner.tools();
+  public synchronized List<Map<String, @Nullable Object>> tools() throws Exception {
+    List<Map<String, @Nullable Object>> tools = offered();
+    schemas = schemas(inner.name(), tools);
+    return tools;
+  }
+
+  private List<Map<String, @Nullable Object>> offered() throws Exception {
+    @Nullable List<Map<String, @Nullable Object>> tools = inner.tools();
+    if (tools == null) {
+      throw new EnvironmentException(
+          inner.name() + " offers null for tools, expected a list, empty for none");
+    }
+    return tools;
   }
 
   @Override
   public Environment create(Environment.Task task) throws Exception {
+    // Before it is made: listing tools may take the place that it would hold.
+    Map<String, JsonSchema> checks = schemas();
     @Nullable Environment made = inner.create(task);
     if (made == null) {
       throw new EnvironmentException("the factory " + inner.name() + " made no environment");
     }
-    return new Checked(made, schemas());
+    return new Checked(made, checks);
   }
 
   @Override
@@ -96,7 +109,7 @@ public final class CheckedTools implements EnvironmentFactory {
 
   private synchronized Map<String, JsonSchema> schemas() throws Exception {
     if (schemas == null) {
-      schemas = schemas(inner.name(), inner.tools());
+      schemas = schemas(inner.name(), offered());
     }
     return schemas;
   }
@@ -123,6 +136,10 @@ public final class CheckedTools implements EnvironmentFactory {
       JsonSchema schema;
       try {
         JsonNode tree = Service.JSON.valueToTree(parameters == null ? Map.of() : parameters);
+        if (!tree.isObject()) {
+          throw new IllegalArgumentException(
+              Service.excerpt(tree.toString()) + ", expected an object");
+        }
         schema = JsonSchemaFactory.getInstance(SpecVersion.VersionFlag.V202012).getSchema(tree);
         schema.initializeValidators();
       } catch (JsonSchemaException | IllegalArgumentException e) {

@@ -7,6 +7,7 @@ import dev.troupe.rlhf.port.EpisodeException;
 import java.io.IOException;
 import java.net.HttpCookie;
 import java.net.http.HttpTimeoutException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,12 +25,16 @@ final class NemoGymEpisode implements Environment {
   private static final String PARAMETERS = "responses_create_params";
   private static final String MASKED = "the verifier failed";
 
+  /** How long a server is given to close a session that is over. */
+  private static final Duration CLOSE = Duration.ofSeconds(5);
+
   private final int attempts;
   private final Service service;
   private final List<Map<String, @Nullable Object>> tools;
   private final Task task;
   private final Map<String, String> cookies = new TreeMap<>();
   private final List<Map<String, @Nullable Object>> output = new ArrayList<>();
+  private boolean seeded;
 
   NemoGymEpisode(
       int attempts, Service service, List<Map<String, @Nullable Object>> tools, Task task) {
@@ -45,6 +50,7 @@ final class NemoGymEpisode implements Environment {
     if (!answer.ok()) {
       throw refused("/seed_session", answer);
     }
+    seeded = true;
     return Observation.none();
   }
 
@@ -71,6 +77,9 @@ final class NemoGymEpisode implements Environment {
               "status",
               "completed"));
       Service.Answer answer = posted("/" + call.name(), call.arguments(), 1);
+      if (!answer.ofTheCall()) {
+        throw refused("/" + call.name(), answer);
+      }
       // What a tool refuses is for the policy to read, as it comes.
       failed += answer.ok() ? 0 : 1;
       output.add(item("type", "function_call_output", "call_id", id, "output", answer.text()));
@@ -83,6 +92,28 @@ final class NemoGymEpisode implements Environment {
   public Observation cut(String unfinished) throws EpisodeException, InterruptedException {
     say(unfinished);
     return verified();
+  }
+
+  /** Lets the server forget the session; one that has no such route, or is gone, does so itself. */
+  @Override
+  public void close() {
+    if (!seeded) {
+      return;
+    }
+    seeded = false;
+    // After a call that was given up the thread is interrupted still.
+    boolean interrupted = Thread.interrupted();
+    try {
+      service.post("/close_session", Map.of(), cookies(), CLOSE);
+    } catch (IOException e) {
+      // What it earned is known.
+    } catch (InterruptedException e) {
+      interrupted = true;
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
   }
 
   private void say(String text) {

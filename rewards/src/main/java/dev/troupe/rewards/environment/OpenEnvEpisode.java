@@ -66,8 +66,12 @@ final class OpenEnvEpisode implements Environment {
     OpenEnvSession.Begun begun = OpenEnvSession.begin(service, reset, config.attempts());
     session = begun.session();
     boolean shown = config.use() == OpenEnv.Use.ACTIONS || config.observationField().isPresent();
+    List<ChatMessage> first =
+        shown && !begun.first().done() ? user(text(begun.first().seen())) : List.of();
     return observation(
-        begun.first(), shown ? user(text(begun.first().seen())) : List.of(), Map.of());
+        begun.first(),
+        // Nothing to see is no turn before the policy's first.
+        first.stream().filter(message -> !message.content().isBlank()).toList());
   }
 
   @Override
@@ -89,9 +93,10 @@ final class OpenEnvEpisode implements Environment {
         written.orElseGet(() -> Service.JSON.createObjectNode().put(config.actionField(), text));
     try {
       OpenEnvSession.Seen seen = opened.step(action);
-      return observation(seen, user(text(seen.seen())), Map.of());
+      // The last observation of a game may be of another form, and nobody reads it.
+      return observation(seen, seen.done() ? List.of() : user(text(seen.seen())));
     } catch (OpenEnvSession.Invalid e) {
-      if (written.isEmpty()) {
+      if (written.isEmpty() && e.lacksFields(config.actionField())) {
         throw new EnvironmentException(
             service.where("/ws")
                 + " refuses the action "
@@ -200,12 +205,11 @@ final class OpenEnvEpisode implements Environment {
   }
 
   private static List<ChatMessage> user(String text) {
-    return text.isBlank() ? List.of() : List.of(new ChatMessage("user", text));
+    return List.of(new ChatMessage("user", text));
   }
 
-  private static Observation observation(
-      OpenEnvSession.Seen seen, List<ChatMessage> messages, Map<String, Double> parts) {
-    return new Observation(seen.done() ? List.of() : messages, seen.reward(), seen.done(), parts);
+  private static Observation observation(OpenEnvSession.Seen seen, List<ChatMessage> messages) {
+    return new Observation(messages, seen.reward(), seen.done(), Map.of());
   }
 
   @Override

@@ -46,8 +46,31 @@ final class OpenEnvSession implements AutoCloseable {
   static final class Invalid extends Exception {
     private static final long serialVersionUID = 1;
 
-    Invalid(String message) {
+    private final transient JsonNode errors;
+
+    /**
+     * @param errors a list, each with its {@code type} and {@code loc}
+     */
+    Invalid(String message, JsonNode errors) {
       super(message);
+      this.errors = errors;
+    }
+
+    /**
+     * Whether an action of one field is none by its fields, whatever is in that field: another is
+     * missing, or there is no such field.
+     */
+    boolean lacksFields(String field) {
+      for (JsonNode error : errors) {
+        String type = error.path("type").asText();
+        JsonNode place = error.path("loc");
+        boolean here = place.path(place.size() - 1).asText().equals(field);
+        boolean within = !here && place.path(0).asText().equals(field);
+        if ((type.equals("missing") && !within) || (type.equals("extra_forbidden") && here)) {
+          return true;
+        }
+      }
+      return false;
     }
   }
 
@@ -142,7 +165,8 @@ final class OpenEnvSession implements AutoCloseable {
                   + " of "
                   + data.path("max_sessions").asText("?")
                   + " sessions; raise its max_concurrent_envs, or lower sessions");
-      case "VALIDATION_ERROR" -> throw new Invalid(faults(said, data.path("errors")));
+      case "VALIDATION_ERROR" ->
+          throw new Invalid(faults(said, data.path("errors")), data.path("errors"));
       case "EXECUTION_ERROR" -> new EpisodeException(Service.FAILED, where + ": " + excerpt(said));
       case "FACTORY_ERROR" ->
           new EpisodeException(

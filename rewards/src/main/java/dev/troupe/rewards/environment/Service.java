@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -36,8 +37,14 @@ final class Service {
   static final String BAD_REPLY = "the environment's answer cannot be read";
 
   private static final int EXCERPT = 300;
+  private static final int RAISED = 500;
   private static final int TOO_MANY_REQUESTS = 429;
   private static final int REQUEST_TIMEOUT = 408;
+
+  /** With those, no token or the wrong one: of the service, and of a proxy. */
+  private static final Set<Integer> NOT_OF_THE_CALL =
+      Set.of(401, 403, 407, REQUEST_TIMEOUT, TOO_MANY_REQUESTS);
+
   private static final Duration FIRST_WAIT = Duration.ofMillis(250);
   private static final Duration LONGEST_WAIT = Duration.ofSeconds(20);
 
@@ -189,6 +196,14 @@ final class Service {
       return status >= 500 || status == TOO_MANY_REQUESTS || status == REQUEST_TIMEOUT;
     }
 
+    /**
+     * Whether it speaks of what was asked for, its arguments or what came of it, and not of who
+     * asks, how often, or what lies between.
+     */
+    boolean ofTheCall() {
+      return ok() || (status / 100 == 4 && !NOT_OF_THE_CALL.contains(status)) || status == RAISED;
+    }
+
     /** As JSON; empty where it is none. */
     Optional<JsonNode> json() {
       try {
@@ -211,7 +226,7 @@ final class Service {
   }
 
   Answer get(String route) throws IOException, InterruptedException {
-    return send(HttpRequest.newBuilder(uri(route)).GET(), "");
+    return send(HttpRequest.newBuilder(uri(route)).GET(), "", timeout);
   }
 
   /**
@@ -220,6 +235,16 @@ final class Service {
    * @param cookies to send, empty for none
    */
   Answer post(String route, Object body, String cookies) throws IOException, InterruptedException {
+    return post(route, body, cookies, timeout);
+  }
+
+  /**
+   * Posts JSON.
+   *
+   * @param most time for the reply, where that is less than the service's
+   */
+  Answer post(String route, Object body, String cookies, Duration most)
+      throws IOException, InterruptedException {
     byte[] bytes;
     try {
       bytes = JSON.writeValueAsBytes(body);
@@ -230,10 +255,11 @@ final class Service {
         HttpRequest.newBuilder(uri(route))
             .header("Content-Type", "application/json")
             .POST(HttpRequest.BodyPublishers.ofByteArray(bytes)),
-        cookies);
+        cookies,
+        most.compareTo(timeout) < 0 ? most : timeout);
   }
 
-  private Answer send(HttpRequest.Builder request, String cookies)
+  private Answer send(HttpRequest.Builder request, String cookies, Duration limit)
       throws IOException, InterruptedException {
     request.header("Accept", "application/json");
     if (token != null) {
@@ -246,7 +272,7 @@ final class Service {
         client.sendAsync(request.build(), info -> new BoundedBody(most));
     try {
       // Of the whole reply: the client's own time-out ends with its headers.
-      HttpResponse<byte[]> response = reply.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
+      HttpResponse<byte[]> response = reply.get(limit.toNanos(), TimeUnit.NANOSECONDS);
       return new Answer(response.statusCode(), response.body(), response.headers());
     } catch (TimeoutException e) {
       throw new HttpTimeoutException("no reply within " + limit());

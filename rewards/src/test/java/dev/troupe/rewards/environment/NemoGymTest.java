@@ -176,7 +176,8 @@ class NemoGymTest {
             "/health null",
             "/seed_session null",
             "/increment_counter Counter___c=s2==",
-            "/verify Counter___c=s3==");
+            "/verify Counter___c=s3==",
+            "/close_session Counter___c=s4==");
     assertThat(last("/increment_counter").toString()).isEqualTo("{\"count\":4}");
     JsonNode seed = last("/seed_session");
     assertThat(seed.get("initial_count").asInt()).isEqualTo(3);
@@ -262,6 +263,59 @@ class NemoGymTest {
     Action cheat = new Action("", List.of(new ToolCall("", "verify", Map.of())));
     assertThat(environment.step(cheat).parts()).isEqualTo(Map.of("unknownTool", 1.0));
     assertThat(requests).noneMatch(r -> r.startsWith("/verify"));
+  }
+
+  @Test
+  void whatTheCallIsNotTheCauseOf_costsTheEpisode() throws Exception {
+    Map<Integer, String> reasons =
+        Map.of(
+            302, "the environment refused",
+            401, "the environment refused",
+            403, "the environment refused",
+            408, "the environment failed",
+            429, "the environment failed",
+            502, "the environment failed",
+            503, "the environment failed",
+            504, "the environment failed");
+    reasons.forEach(
+        (status, reason) -> {
+          answers.put("/increment_counter", status + " <html>");
+          assertThatThrownBy(() -> begun(60, 3).step(adds(4)))
+              .isInstanceOfSatisfying(
+                  EpisodeException.class, e -> assertThat(e.reason()).isEqualTo(reason))
+              .hasMessage(
+                  "grpo.environment: "
+                      + url()
+                      + "/increment_counter answered status "
+                      + status
+                      + ": <html>, expected status 200");
+        });
+    assertThat(requests.stream().filter(r -> r.startsWith("/increment_counter")))
+        .hasSize(reasons.size());
+    for (int status : List.of(400, 404, 409, 422, 500)) {
+      answers.put("/increment_counter", status + " no");
+      Observation seen = begun(60, 1).step(adds(4));
+      assertThat(seen.failedCalls()).isEqualTo(1);
+      assertThat(seen.messages()).extracting(ChatMessage::content).containsExactly("no");
+    }
+  }
+
+  @Test
+  void session_isClosedOnce_whereItWasSeeded_alsoUnverified() throws Exception {
+    answers.put("/close_session", "500 broken");
+    Environment environment = begun(60, 3);
+    environment.step(adds(4));
+    Thread.currentThread().interrupt(); // as a call that was given up leaves it
+    environment.close();
+    assertThat(Thread.interrupted()).isTrue();
+    environment.close();
+    assertThat(cookies).contains("/close_session Counter___c=s3==");
+    assertThat(requests).filteredOn(r -> r.startsWith("/close_session")).hasSize(1);
+    answers.put("/seed_session", "422 no");
+    Environment none = factory(60, 1, TOOLS).create(OpenEnvEpisodes.task());
+    assertThatThrownBy(none::reset).isInstanceOf(EpisodeException.class);
+    none.close();
+    assertThat(requests).filteredOn(r -> r.startsWith("/close_session")).hasSize(1);
   }
 
   @Test

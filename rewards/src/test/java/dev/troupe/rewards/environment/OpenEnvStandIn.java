@@ -3,7 +3,9 @@ package dev.troupe.rewards.environment;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.Queue;
+import java.util.StringJoiner;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -60,7 +62,7 @@ final class OpenEnvStandIn implements AutoCloseable {
         + "}}";
   }
 
-  private static String observation(String seen, String reward, boolean done) {
+  static String observation(String seen, String reward, boolean done) {
     return "{\"type\":\"observation\",\"data\":{\"observation\":"
         + seen
         + ",\"reward\":"
@@ -128,6 +130,8 @@ final class OpenEnvStandIn implements AutoCloseable {
     switch (said.split(" ", 2)[0]) {
       case "hang" -> {}
       case "error" -> connection.text(error(word, ""));
+      case "refuse" -> connection.text(refusal(word.split(" ")));
+      case "last" -> connection.text(observation("{\"board\":[]}", "1.0", true));
       case "reward" -> connection.text(observation(echo, word, false));
       case "done" -> connection.text(observation(echo, "1.0", true));
       case "twice" -> {
@@ -142,6 +146,19 @@ final class OpenEnvStandIn implements AutoCloseable {
       case "closes" -> connection.close(1009);
       default -> connection.text(observation(echo, "0.5", false));
     }
+  }
+
+  /** Of a type, at a place. */
+  private static String refusal(String[] typeAndPlace) {
+    StringJoiner place = new StringJoiner("\",\"", "[\"", "\"]");
+    Arrays.stream(typeAndPlace).skip(1).forEach(place::add);
+    return error(
+        "VALIDATION_ERROR",
+        ",\"errors\":[{\"type\":\""
+            + typeAndPlace[0]
+            + "\",\"loc\":"
+            + place
+            + ",\"msg\":\"no good\"}]");
   }
 
   private static void call(SocketStandIn.Connection connection, JsonNode action)

@@ -130,6 +130,53 @@ class OpenEnvTest {
   }
 
   @Test
+  void textThatIsNoAction_isToldToThePolicy_unlessNoTextIsOne() throws Exception {
+    try (Environment environment = episode()) {
+      for (String refusal : List.of("string_too_long message", "missing message kind")) {
+        Observation seen = says(environment, "refuse " + refusal);
+        assertThat(seen.parts()).isEqualTo(Map.of("invalidAction", 1.0));
+        assertThat(seen.done()).isFalse();
+        assertThat(seen.messages())
+            .singleElement()
+            .satisfies(message -> assertThat(message.content()).contains("no good"));
+      }
+      assertThat(says(environment, "still here")).isEqualTo(seen("still here", 0.5));
+      for (String refusal : List.of("missing task", "extra_forbidden message")) {
+        assertThatThrownBy(() -> says(environment, "refuse " + refusal))
+            .isInstanceOf(EnvironmentException.class)
+            .hasMessageContaining("Is grpo.environment.action-field (message) the field");
+      }
+    }
+  }
+
+  @Test
+  void lastObservation_needsNoFieldToShow() throws Exception {
+    try (Environment environment = episode()) {
+      assertThat(says(environment, "last"))
+          .isEqualTo(new Observation(List.of(), OptionalDouble.of(1), true, Map.of()));
+    }
+  }
+
+  @Test
+  void nothingToSee_isAnEmptyTurn_andNoneBeforeTheFirst() throws Exception {
+    server.resetsAnswer(OpenEnvStandIn.observation("{\"echoed\":\"\"}", "null", false));
+    EnvironmentFactory factory = factory(config(OpenEnv.Use.ACTIONS, 60, 1));
+    try (Environment environment = factory.create(task())) {
+      assertThat(environment.reset().messages()).isEmpty();
+      Observation seen = says(environment, "{\"message\": \"\"}");
+      assertThat(seen.done()).isFalse();
+      assertThat(seen.messages()).containsExactly(new ChatMessage("user", ""));
+    }
+  }
+
+  @Test
+  void toolsAreListed_beforeAnEpisodeTakesTheOnlyPlace() throws Exception {
+    EnvironmentFactory factory = factory(config(OpenEnv.Use.TOOLS, 60, 1));
+    begun(factory).close();
+    begun(factory).close();
+  }
+
+  @Test
   void fieldsThatTheServerHasNot_areAnErrorAtTheStart() throws Exception {
     OpenEnv config =
         new OpenEnv(
