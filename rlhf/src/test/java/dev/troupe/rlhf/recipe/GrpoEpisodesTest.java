@@ -169,7 +169,9 @@ class GrpoEpisodesTest {
     Evaluation none = evaluation(List.of(failed, failed), true);
     assertThat(none.metrics()).isEmpty();
     GuardConfig warn = GuardConfig.of(GuardConfig.Act.WARN);
-    assertThat(new Guard(warn, Optional.empty(), notice -> {}).look(List.of(), 1, none, none).alarms()).isEmpty();
+    assertThat(
+            new Guard(warn, Optional.empty(), notice -> {}).look(List.of(), 1, none, none).alarms())
+        .isEmpty();
   }
 
   private static Evaluation evaluation(List<Rollout> rollouts, boolean kl) {
