@@ -38,13 +38,17 @@ def main():
         for name in names:
             prompt, completion = RECORDS[name]
             # tokenize_fn of SFTTrainer._prepare_dataset, the prompt-completion case.
-            asked = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
+            # Llama 3.1 writes the day's date where none is given.
+            variables = {"date_string": "29 Nov 2026"} if family == "llama31" else {}
+            asked = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True, **variables)["input_ids"]
             alone = family == "generation"
-            whole = tokenizer.apply_chat_template(prompt + completion, return_dict=True, return_assistant_tokens_mask=alone)
+            whole = tokenizer.apply_chat_template(prompt + completion, return_dict=True, return_assistant_tokens_mask=alone, **variables)
             ids = whole["input_ids"]
             begin = common_prefix_length(asked, ids)
             mask = [0] * begin + [1] * (len(ids) - begin)
             case = {"family": family, "prompt": prompt, "completion": completion, "ids": ids, "mask": mask}
+            if variables:
+                case["chat_template_kwargs"] = variables
             if alone:  # assistant_only_loss: labels where both masks are 1
                 case["assistant"] = [a & b for a, b in zip(mask, whole["assistant_masks"])]
             cases.append(case)

@@ -20,6 +20,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -303,6 +304,10 @@ public final class Ensemble implements AutoCloseable {
             "wait-for-up",
             Props.empty());
     cluster.subscriptions().tell(Subscribe.create(waiter, SelfUp.class));
+    // A node that is sent away at once never gets to be up.
+    system
+        .getWhenTerminated()
+        .whenComplete((done, failure) -> up.completeExceptionally(new CancellationException()));
     cluster.manager().tell(new JoinSeedNodes(seeds));
     try {
       up.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
@@ -325,6 +330,7 @@ public final class Ensemble implements AutoCloseable {
               + timeout.toSeconds()
               + " s. Is a run started there, is the port open, and is the host named as that node names itself?");
     } catch (ExecutionException e) {
+      ending.check(system);
       throw new IllegalStateException(e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -85,6 +85,9 @@ class AlgorithmRegistrationsTest {
               new Surrogate.Sapo(1, 1.05),
               new Surrogate.ImportanceSampling())) {
         for (KlTerm.Gradient gradient : KlTerm.Gradient.values()) {
+          if (gradient == KlTerm.Gradient.CORRECTED && ratio != Ratio.TOKEN) {
+            continue; // refused: the correction is a token's
+          }
           samples.add(
               update(
                   new PolicyObjective(

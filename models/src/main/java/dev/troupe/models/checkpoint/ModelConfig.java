@@ -79,8 +79,8 @@ public record ModelConfig(
         "num_attention_heads " + heads + " is not a multiple of num_key_value_heads " + kvHeads);
     fits("num_attention_heads times head_dim, with keys and values,", 3L * heads, headDim);
     fits("intermediate_size", 2, intermediateSize);
-    // Twice, where longrope has two tables.
-    fits("max_position_embeddings times head_dim", 2L * maxPositionEmbeddings, headDim);
+    // Longrope has two tables.
+    fits("twice max_position_embeddings times head_dim", 2L * maxPositionEmbeddings, headDim);
     for (int eos : eosTokenIds) {
       ConfigKeys.require(
           eos >= 0 && eos < vocabSize,

@@ -287,7 +287,7 @@ final class CheckpointTest {
         "num_hidden_layers | 0 | num_hidden_layers must be 1 to 1000, found 0.",
         "num_hidden_layers | 2000000000 | num_hidden_layers must be 1 to 1000, found 2000000000.",
         "head_dim | 2000000000 | num_attention_heads times head_dim, with keys and values, is too large: 6 times 2000000000.",
-        "max_position_embeddings | 2000000000 | max_position_embeddings times head_dim is too large: 2000000000 times 16.",
+        "max_position_embeddings | 2000000000 | twice max_position_embeddings times head_dim is too large: 4000000000 times 16.",
         "num_key_value_heads | 3 | num_attention_heads 2 is not a multiple of num_key_value_heads 3.",
         "head_dim | 15 | head_dim 15 is odd; rotary positions need pairs.",
         "hidden_act | 'quick_gelu' | hidden_act 'quick_gelu' cannot be run; known are silu, gelu, gelu_new, gelu_fast,"
