@@ -39,6 +39,9 @@ import org.junit.jupiter.api.io.TempDir;
 class LaunchTest {
   private static final Pattern NODE = Pattern.compile("node ([\\w-]+): process (\\d+)");
 
+  /** Follows the last line of an output. */
+  private static final String END = "(the output ends)";
+
   /** Measured: 1.5e-8. */
   private static final float ROUNDING = 1e-6f;
 
@@ -66,12 +69,12 @@ class LaunchTest {
 
   /**
    * And takes no orders from others, who try while it runs. It runs until they have tried all: its
-   * iterations have no end, and what it is then compared with is a run in one JVM that was stopped
-   * after the same one.
+   * iterations do not end in time, and what it is then compared with is a run in one JVM that was
+   * stopped after the same one.
    */
   @Test
   void local3_givesTheBytesOfOneJvm_whateverStrangersTry() throws Exception {
-    List<String> endless = List.of("ppo.iterations=1000000", "checkpoints.every-steps=1");
+    List<String> endless = List.of("ppo.iterations=10000", "checkpoints.every-steps=1");
     Path together = directory.resolve("together");
     Path certificates = certificates("certificates");
     Process launch =
@@ -79,7 +82,12 @@ class LaunchTest {
     List<Long> nodes = new ArrayList<>();
     BlockingQueue<String> lines = new LinkedBlockingQueue<>();
     CompletableFuture<String> output =
-        CompletableFuture.supplyAsync(() -> read(launch, nodes, "never", lines::add));
+        CompletableFuture.supplyAsync(
+            () -> {
+              String all = read(launch, nodes, "never", lines::add);
+              lines.add(END);
+              return all;
+            });
     awaitLine(lines, line -> line.startsWith("sft "));
     Matcher joined =
         Pattern.compile("joined \\S+:(\\d+) as \\S+:(\\d+), roles \\[policy]")
@@ -131,14 +139,19 @@ class LaunchTest {
     }
   }
 
-  /** Takes lines until there is one as wanted, which comes in two minutes or not at all. */
+  /** Takes lines until there is one as wanted; the next comes in two minutes or not at all. */
   private static void awaitLine(BlockingQueue<String> lines, Predicate<String> wanted)
       throws InterruptedException {
+    List<String> others = new ArrayList<>();
     String line = lines.poll(2, TimeUnit.MINUTES);
-    while (line != null && !wanted.test(line)) {
+    while (line != null && !line.equals(END) && !wanted.test(line)) {
+      others.add(line);
       line = lines.poll(2, TimeUnit.MINUTES);
     }
-    assertThat(line).as("no such line came").isNotNull();
+    assertThat(line)
+        .as("no such line came among:\n%s\n", String.join("\n", others))
+        .isNotNull()
+        .isNotEqualTo(END);
   }
 
   /** In this JVM. */

@@ -321,48 +321,55 @@ final class BenchCommand implements Runnable {
     return ExitCode.OK;
   }
 
+  /** Which iterations of GRPO. */
+  private static final class GroupIterations {
+    @Option(
+        names = "--prompts",
+        paramLabel = "N",
+        description = "of an iteration; default ${DEFAULT-VALUE}")
+    private int prompts = 8;
+
+    @Option(
+        names = "--answers",
+        paramLabel = "N",
+        description = "to each prompt; default ${DEFAULT-VALUE}")
+    private int answers = 8;
+
+    @Option(
+        names = "--prompt-tokens",
+        paramLabel = "N",
+        description = "of each; default ${DEFAULT-VALUE}")
+    private int promptTokens = 64;
+
+    @Option(
+        names = "--new-tokens",
+        paramLabel = "N",
+        description = "per answer; default ${DEFAULT-VALUE}")
+    private int newTokens = 64;
+
+    @Option(
+        names = "--set",
+        paramLabel = "KEY=VALUE",
+        description = "a setting of the run, as of troupe run")
+    private List<String> settings = List.of();
+
+    IterationBench grpo() {
+      return new IterationBench(
+          IterationBench.Kind.GRPO, prompts, answers, promptTokens, newTokens);
+    }
+  }
+
   @Command(
       name = "grpo",
       mixinStandardHelpOptions = true,
       description = "Seconds of a whole GRPO iteration by phase, and the memory it takes.")
-  int grpo(
-      @Mixin Common common,
-      @Mixin ModelOptions model,
-      @Option(
-              names = "--groups",
-              paramLabel = "N",
-              defaultValue = "8",
-              description = "prompts of an iteration; default ${DEFAULT-VALUE}")
-          int groups,
-      @Option(
-              names = "--answers",
-              paramLabel = "N",
-              defaultValue = "8",
-              description = "to each prompt; default ${DEFAULT-VALUE}")
-          int answers,
-      @Option(
-              names = "--prompt-tokens",
-              paramLabel = "N",
-              defaultValue = "64",
-              description = "of each; default ${DEFAULT-VALUE}")
-          int promptTokens,
-      @Option(
-              names = "--new-tokens",
-              paramLabel = "N",
-              defaultValue = "64",
-              description = "per answer; default ${DEFAULT-VALUE}")
-          int newTokens,
-      @Option(
-              names = "--set",
-              paramLabel = "KEY=VALUE",
-              description = "a setting of the run, as of troupe run")
-          List<String> settings)
+  int grpo(@Mixin Common common, @Mixin ModelOptions model, @Mixin GroupIterations iterations)
       throws IOException {
-    IterationBench bench =
-        new IterationBench(IterationBench.Kind.GRPO, groups, answers, promptTokens, newTokens);
-    List<String> further = settings == null ? List.of() : settings;
     try (Scratch scratch = new Scratch()) {
-      common.print(bench.run(model.existing(), scratch.path(), common.rounds, further));
+      common.print(
+          iterations
+              .grpo()
+              .run(model.existing(), scratch.path(), common.rounds, iterations.settings));
     }
     return ExitCode.OK;
   }
@@ -373,49 +380,12 @@ final class BenchCommand implements Runnable {
       description =
           "What rewards by rules take for the answers of an iteration of GRPO, and that as a share"
               + " of the iteration, in one process.")
-  int rules(
-      @Mixin Common common,
-      @Mixin ModelOptions model,
-      @Option(
-              names = "--prompts",
-              paramLabel = "N",
-              defaultValue = "8",
-              description = "of an iteration; default ${DEFAULT-VALUE}")
-          int prompts,
-      @Option(
-              names = "--answers",
-              paramLabel = "N",
-              defaultValue = "8",
-              description = "to each prompt; default ${DEFAULT-VALUE}")
-          int answers,
-      @Option(
-              names = "--prompt-tokens",
-              paramLabel = "N",
-              defaultValue = "64",
-              description = "of each; default ${DEFAULT-VALUE}")
-          int promptTokens,
-      @Option(
-              names = "--new-tokens",
-              paramLabel = "N",
-              defaultValue = "64",
-              description = "per answer; default ${DEFAULT-VALUE}")
-          int newTokens,
-      @Option(
-              names = "--set",
-              paramLabel = "KEY=VALUE",
-              description = "a setting of the run, as of troupe run")
-          List<String> settings)
+  int rules(@Mixin Common common, @Mixin ModelOptions model, @Mixin GroupIterations iterations)
       throws IOException {
     try (Scratch scratch = new Scratch()) {
       common.print(
-          new RulesBench(
-                  new IterationBench(
-                      IterationBench.Kind.GRPO, prompts, answers, promptTokens, newTokens))
-              .run(
-                  model.existing(),
-                  scratch.path(),
-                  common.rounds,
-                  settings == null ? List.of() : settings));
+          new RulesBench(iterations.grpo())
+              .run(model.existing(), scratch.path(), common.rounds, iterations.settings));
     }
     return ExitCode.OK;
   }

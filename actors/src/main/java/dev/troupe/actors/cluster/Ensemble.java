@@ -20,7 +20,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -116,7 +115,8 @@ public final class Ensemble implements AutoCloseable {
                 engines,
                 RunFiles.ANYWHERE,
                 none,
-                ending::ask),
+                ending::ask,
+                ending::dismiss),
             SYSTEM,
             config),
         false,
@@ -271,7 +271,8 @@ public final class Ensemble implements AutoCloseable {
                           factory,
                           place.files(),
                           refusals,
-                          ending::ask)),
+                          ending::ask,
+                          ending::dismiss)),
               SYSTEM,
               ActorSystemSetup.create(
                   BootstrapSetup.create(config), RunTls.setup(place.credentials(), refusals)));
@@ -305,9 +306,7 @@ public final class Ensemble implements AutoCloseable {
             Props.empty());
     cluster.subscriptions().tell(Subscribe.create(waiter, SelfUp.class));
     // A node that is sent away at once never gets to be up.
-    system
-        .getWhenTerminated()
-        .whenComplete((done, failure) -> up.completeExceptionally(new CancellationException()));
+    failsOnEnd(up);
     cluster.manager().tell(new JoinSeedNodes(seeds));
     try {
       up.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
@@ -330,8 +329,9 @@ public final class Ensemble implements AutoCloseable {
               + timeout.toSeconds()
               + " s. Is a run started there, is the port open, and is the host named as that node names itself?");
     } catch (ExecutionException e) {
-      ending.check(system);
-      throw new IllegalStateException(e.getCause());
+      throw e.getCause() instanceof RuntimeException cause
+          ? cause
+          : new IllegalStateException(e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       close();
@@ -424,7 +424,10 @@ public final class Ensemble implements AutoCloseable {
   /** A node that came when the run had begun and cannot take part. */
   private void sentAway(Node.Introduced node, String why, RunCoordinator.Ears ears) {
     ears.refusals().tell(new Node.Refused(node.name(), "was sent away: it " + why));
-    Cluster.get(system).manager().tell(new Down(node.node().path().address()));
+    system.systemActorOf(
+        Dismissal.create(node.node(), why),
+        "dismissal-of-" + node.name() + "-" + node.node().path().uid(),
+        Props.empty());
   }
 
   private void joins(ActorRef<Node.Command> node, RunCoordinator.Ears ears) {
@@ -485,7 +488,7 @@ public final class Ensemble implements AutoCloseable {
   }
 
   /** An actor system that has ended answers nothing more. */
-  private <T> T await(CompletableFuture<T> future) {
+  private void failsOnEnd(CompletableFuture<?> future) {
     CompletionStage<Void> end = ended();
     end.whenComplete(
         (done, fault) ->
@@ -493,6 +496,10 @@ public final class Ensemble implements AutoCloseable {
                 fault == null
                     ? new ClusterException("the run ended before its nodes were there")
                     : fault));
+  }
+
+  private <T> T await(CompletableFuture<T> future) {
+    failsOnEnd(future);
     try {
       return future.join();
     } catch (CompletionException e) {

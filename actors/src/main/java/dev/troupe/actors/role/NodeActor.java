@@ -5,6 +5,7 @@ import dev.troupe.engine.RoleEngine;
 import dev.troupe.protocol.kryo.WireTypes;
 import dev.troupe.protocol.message.Node;
 import java.util.List;
+import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
@@ -28,6 +29,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
   private final RunFiles files;
   private final Refusals refusals;
   private final Runnable leaving;
+  private final Consumer<String> dismissed;
   private int opened;
 
   private NodeActor(
@@ -39,7 +41,8 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
       RoleEngine.Factory engines,
       RunFiles files,
       Refusals refusals,
-      Runnable leaving) {
+      Runnable leaving,
+      Consumer<String> dismissed) {
     super(context);
     this.name = name;
     this.roles = roles;
@@ -49,6 +52,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
     this.files = files;
     this.refusals = refusals;
     this.leaving = leaving;
+    this.dismissed = dismissed;
     context.getSystem().receptionist().tell(Receptionist.register(KEY, context.getSelf()));
   }
 
@@ -60,6 +64,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
    * @param files where roles may write
    * @param refusals of connections to this JVM
    * @param leaving is run when the run tells this node to end
+   * @param dismissed is told why the run wants none of this node, which then ends
    */
   public static Behavior<Node.Command> create(
       String name,
@@ -69,7 +74,8 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
       RoleEngine.Factory engines,
       RunFiles files,
       Refusals refusals,
-      Runnable leaving) {
+      Runnable leaving,
+      Consumer<String> dismissed) {
     return Behaviors.setup(
         context ->
             new NodeActor(
@@ -81,7 +87,8 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
                 engines,
                 files,
                 refusals,
-                leaving));
+                leaving,
+                dismissed));
   }
 
   @Override
@@ -91,6 +98,8 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
         .onMessage(Node.Open.class, this::onOpen)
         .onMessage(Node.Report.class, this::onReport)
         .onMessage(Node.Leave.class, leave -> Behaviors.stopped(leaving::run))
+        .onMessage(
+            Node.Dismiss.class, dismiss -> Behaviors.stopped(() -> dismissed.accept(dismiss.why())))
         .build();
   }
 

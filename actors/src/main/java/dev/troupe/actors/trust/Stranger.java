@@ -49,6 +49,10 @@ final class Stranger extends RuntimeException {
           + message.replaceFirst(".*: *", "")
           + ")";
     }
+    // An alert in the clear, where a record of the handshake should be.
+    if (message.contains("Insufficient buffer remaining for AEAD")) {
+      return "it hung up in the middle of the handshake";
+    }
     return message;
   }
 

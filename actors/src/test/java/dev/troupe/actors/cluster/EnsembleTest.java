@@ -509,7 +509,9 @@ class EnsembleTest {
                     .ended()
                     .get(60, TimeUnit.SECONDS))
         .hasStackTraceContaining(
-            ClusterException.class.getName() + ": the run has sent this node away");
+            ClusterException.class.getName()
+                + ": the run has sent this node away: it speaks protocol version 99, this one "
+                + Node.PROTOCOL_VERSION);
     assertThat(events)
         .filteredOn(RunEvent.Builder::hasNotice)
         .extracting(event -> event.getNotice().getText())

@@ -90,6 +90,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         StepSettings.class,
         Episode.class,
         Episode.End.class,
-        Episode.Failure.class);
+        Episode.Failure.class,
+        Node.Dismiss.class);
   }
 }

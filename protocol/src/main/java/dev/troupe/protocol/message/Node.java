@@ -7,7 +7,7 @@ import org.apache.pekko.actor.typed.ActorRef;
 /** The actor of one JVM that brings roles to life there. */
 public final class Node {
   /** Raised with every change of a message; nodes of another version are refused. */
-  public static final int PROTOCOL_VERSION = 6;
+  public static final int PROTOCOL_VERSION = 7;
 
   private Node() {}
 
@@ -34,6 +34,13 @@ public final class Node {
 
   /** The run is over: the node's JVM ends. */
   public record Leave() implements Command, Wire {}
+
+  /**
+   * The run goes on without this node: its JVM ends.
+   *
+   * @param why a clause about the node as "it"
+   */
+  public record Dismiss(String why) implements Command, Wire {}
 
   /** Answers. */
   public sealed interface Reply extends Wire {}

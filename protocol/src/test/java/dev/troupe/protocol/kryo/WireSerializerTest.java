@@ -264,6 +264,7 @@ class WireSerializerTest {
     all.add(new Node.Report(reference("refusals")));
     all.add(new Node.Refused("n", "refused a connection"));
     all.add(new Node.Leave());
+    all.add(new Node.Dismiss("is a stranger"));
     return all;
   }
 
