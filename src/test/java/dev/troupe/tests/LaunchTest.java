@@ -456,6 +456,8 @@ class LaunchTest {
     return List.of(
         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
         "-Xmx512m",
+        // They live for seconds, and most of their work is native.
+        "-XX:TieredStopAtLevel=1",
         "-cp",
         System.getProperty("java.class.path"),
         Troupe.class.getName());
