@@ -27,13 +27,17 @@ import dev.troupe.rlhf.port.Scorer;
 import dev.troupe.rlhf.recipe.BestConfig;
 import dev.troupe.rlhf.recipe.EvaluationConfig;
 import dev.troupe.rlhf.recipe.GenerationConfig;
+import dev.troupe.rlhf.recipe.GroupAdvantagesConfig;
 import dev.troupe.rlhf.recipe.GrpoConfig;
 import dev.troupe.rlhf.recipe.GrpoRecipe;
 import dev.troupe.rlhf.recipe.Learn;
+import dev.troupe.rlhf.recipe.LengthConfig;
 import dev.troupe.rlhf.recipe.ModelStart;
 import dev.troupe.rlhf.recipe.OptimizerConfig;
+import dev.troupe.rlhf.recipe.ReferenceConfig;
 import dev.troupe.rlhf.recipe.StageContext;
 import dev.troupe.rlhf.recipe.SurrogateConfig;
+import dev.troupe.rlhf.recipe.TeacherConfig;
 import dev.troupe.rlhf.recipe.TrainingData;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import dev.troupe.rlhf.reward.GuardConfig;
@@ -76,14 +80,14 @@ class GrpoRecipeParityTest {
       String name,
       Baseline baseline,
       Scale scale,
-      GrpoConfig.Placement placement,
+      ReferenceConfig.Placement placement,
       double kl,
       Ratio ratio,
       SurrogateConfig surrogate,
       Learn.Mean mean) {
     /** Without a KL. */
     Case(String name, Scale scale, Ratio ratio, SurrogateConfig surrogate, Learn.Mean mean) {
-      this(name, Baseline.MEAN, scale, GrpoConfig.Placement.LOSS, 0, ratio, surrogate, mean);
+      this(name, Baseline.MEAN, scale, ReferenceConfig.Placement.LOSS, 0, ratio, surrogate, mean);
     }
 
     @Override
@@ -98,7 +102,7 @@ class GrpoRecipeParityTest {
             "grpo",
             Baseline.MEAN,
             Scale.GROUP,
-            GrpoConfig.Placement.LOSS,
+            ReferenceConfig.Placement.LOSS,
             0.04,
             Ratio.TOKEN,
             clip(0.2, 0.2),
@@ -115,7 +119,7 @@ class GrpoRecipeParityTest {
             "rloo",
             Baseline.LEAVE_ONE_OUT,
             Scale.NONE,
-            GrpoConfig.Placement.REWARD,
+            ReferenceConfig.Placement.REWARD,
             0.05,
             Ratio.SEQUENCE,
             clip(0.2, 0.2),
@@ -188,21 +192,21 @@ class GrpoRecipeParityTest {
         new EpisodesConfig(1, 0, 64, 60, 60),
         generation,
         new GrpoConfig.Groups(GrpoConfig.Constant.KEEP, 0),
-        new GrpoConfig.Length(Optional.empty(), 1, 1, false),
-        new GrpoConfig.Advantages(
+        new LengthConfig(Optional.empty(), 1, 1, false),
+        new GroupAdvantagesConfig(
             algorithm.baseline(),
             algorithm.scale(),
             1e-4,
-            GrpoConfig.Credit.ANSWER,
+            GroupAdvantagesConfig.Credit.ANSWER,
             1,
             Whitening.NONE),
-        new GrpoConfig.Reference(
+        new ReferenceConfig(
             algorithm.kl(),
             algorithm.placement(),
-            algorithm.placement() == GrpoConfig.Placement.LOSS ? Kl.K3 : Kl.K1,
+            algorithm.placement() == ReferenceConfig.Placement.LOSS ? Kl.K3 : Kl.K1,
             KlTerm.Gradient.ESTIMATE),
         new Learn.PolicyGradient(algorithm.ratio(), algorithm.surrogate(), algorithm.mean(), 0),
-        new GrpoConfig.Teacher(Optional.empty(), Optional.empty(), 1, 0),
+        new TeacherConfig(Optional.empty(), Optional.empty(), 1, 0),
         new GrpoConfig.Policy(
             Optional.empty(),
             Optional.empty(),

@@ -7,6 +7,7 @@ import dev.troupe.rlhf.loss.GroupAdvantages;
 import dev.troupe.rlhf.loss.Ratio;
 import dev.troupe.rlhf.recipe.GrpoConfig;
 import dev.troupe.rlhf.recipe.Learn;
+import dev.troupe.rlhf.recipe.LengthConfig;
 import dev.troupe.rlhf.recipe.PpoConfig;
 import dev.troupe.rlhf.recipe.SurrogateConfig;
 import java.io.IOException;
@@ -82,7 +83,7 @@ class DefaultsTest {
                 0));
     GrpoConfig dapo = grpo("dapo");
     assertThat(dapo.groups()).isEqualTo(new GrpoConfig.Groups(GrpoConfig.Constant.REFILL, 3));
-    assertThat(dapo.length()).isEqualTo(new GrpoConfig.Length(Optional.of(204), 1, 1, true));
+    assertThat(dapo.length()).isEqualTo(new LengthConfig(Optional.of(204), 1, 1, true));
     assertThat(dapo.needsReference()).isFalse();
     assertThat(dapo.epochs() * dapo.minibatches()).as("updates per round").isEqualTo(16);
     GrpoConfig scalerl = grpo("scalerl");

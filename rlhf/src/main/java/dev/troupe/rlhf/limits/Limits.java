@@ -2,6 +2,7 @@ package dev.troupe.rlhf.limits;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /** Checks a configuration record's values and reports all that are out of range at once. */
 public final class Limits {
@@ -54,6 +55,11 @@ public final class Limits {
     if (!problems.isEmpty()) {
       throw new OutOfLimits(problems);
     }
+  }
+
+  /** A choice as a configuration file writes it. */
+  public static String word(Enum<?> choice) {
+    return choice.name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
   private Limits require(String key, double value, boolean holds, String allowed) {

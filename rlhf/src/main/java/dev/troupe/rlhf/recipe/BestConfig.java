@@ -2,7 +2,6 @@ package dev.troupe.rlhf.recipe;
 
 import dev.troupe.rlhf.limits.Limits;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
@@ -37,10 +36,10 @@ public record BestConfig(Optional<HeldOutMeasure> metric, double minImprovement,
         chosen -> {
           limits.condition(
               "best.metric",
-              name(chosen),
+              Limits.word(chosen),
               known.contains(chosen),
               known.stream()
-                  .map(BestConfig::name)
+                  .map(Limits::word)
                   .collect(Collectors.joining(", ", known.isEmpty() ? "null" : "null, ", "")));
           limits.condition(
               "evaluate-every",
@@ -56,9 +55,5 @@ public record BestConfig(Optional<HeldOutMeasure> metric, double minImprovement,
               "best.metric");
         });
     return limits;
-  }
-
-  private static String name(HeldOutMeasure measure) {
-    return measure.name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 }

@@ -148,9 +148,10 @@ record GroupLessons<E extends Example>(Objective<E> objective, List<List<GroupLe
   /** One per answer; without a scorer all are 0, and the teacher says the rest. */
   private static List<List<OptionalDouble>> advantages(
       GrpoConfig config, List<List<GroupAnswer>> groups) {
-    GrpoConfig.Advantages wanted = config.advantages();
+    GroupAdvantagesConfig wanted = config.advantages();
     boolean scored = groups.stream().flatMap(List::stream).anyMatch(it -> it.score().isPresent());
-    boolean offTheScore = config.kl().inReward() && wanted.credit() == GrpoConfig.Credit.ANSWER;
+    boolean offTheScore =
+        config.kl().inReward() && wanted.credit() == GroupAdvantagesConfig.Credit.ANSWER;
     if (!scored && !offTheScore) {
       return groups.stream()
           .map(group -> group.stream().map(answer -> OptionalDouble.of(0)).toList())
@@ -207,7 +208,7 @@ record GroupLessons<E extends Example>(Objective<E> objective, List<List<GroupLe
 
   private static Floats credited(GrpoConfig config, GroupAnswer answer, double advantage) {
     float[] each = new float[answer.tokens()];
-    if (config.advantages().credit() == GrpoConfig.Credit.ANSWER) {
+    if (config.advantages().credit() == GroupAdvantagesConfig.Credit.ANSWER) {
       Arrays.fill(each, (float) advantage);
       return new Floats(each);
     }

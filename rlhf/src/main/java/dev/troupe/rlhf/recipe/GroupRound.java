@@ -1,6 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
 import dev.troupe.protocol.data.Episode;
+import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -12,6 +13,7 @@ import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.port.Scorer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -44,6 +46,43 @@ record GroupRound(
       }
     }
     return reasons;
+  }
+
+  /** The same for a person. */
+  List<String> notices(long iteration) {
+    List<String> notices = new ArrayList<>();
+    unscored()
+        .forEach(
+            (reason, detail) ->
+                notices.add(
+                    String.format(
+                        Locale.ROOT,
+                        "step %d: answers were left out for want of a score: %s%s",
+                        iteration,
+                        reason,
+                        detail.isEmpty() ? "" : " (" + detail + ")")));
+    return notices;
+  }
+
+  /** What its answers come to as metrics; those that failed count in no length. */
+  Map<String, Double> metrics() {
+    Averages averages = new Averages();
+    for (Rollout rollout : rollouts) {
+      if (!rollout.failed()) {
+        averages.add("responseLength", rollout.length());
+        averages.add("truncatedFraction", rollout.finish() == FinishReason.LENGTH ? 1 : 0);
+        EpisodeFigures.add(averages, rollout);
+      }
+    }
+    for (Score score : scores) {
+      averages.add("unscoredFraction", score instanceof Score.Unscored ? 1 : 0);
+    }
+    Map<String, Double> metrics = new TreeMap<>(averages.means());
+    if (!scores.isEmpty()) {
+      metrics.put("constantGroups", (double) constant / asked);
+      metrics.put("groupsAsked", (double) asked);
+    }
+    return metrics;
   }
 
   /**
@@ -153,7 +192,7 @@ record GroupRound(
 
     /** What an answer's length leaves of its score. */
     private double shaped(double score, Rollout rollout) {
-      GrpoConfig.Length length = config.length();
+      LengthConfig length = config.length();
       double kept = LengthPenalty.truncated(score, length.truncatedScore(), rollout.finish());
       return kept
           + length

@@ -4,15 +4,12 @@ import dev.troupe.rlhf.environment.EnvironmentConfig;
 import dev.troupe.rlhf.environment.EpisodesConfig;
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.GroupAdvantages;
-import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.KlTerm;
 import dev.troupe.rlhf.loss.Ratio;
-import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.reward.GuardConfig;
 import dev.troupe.rlhf.reward.RewardConfig;
 import java.util.Collections;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -53,11 +50,11 @@ public record GrpoConfig(
     EpisodesConfig episodes,
     GenerationConfig generation,
     Groups groups,
-    Length length,
-    Advantages advantages,
-    Reference kl,
+    LengthConfig length,
+    GroupAdvantagesConfig advantages,
+    ReferenceConfig kl,
     Learn learn,
-    Teacher teacher,
+    TeacherConfig teacher,
     Policy policy,
     int evaluateEvery,
     BestConfig best,
@@ -143,7 +140,7 @@ public record GrpoConfig(
             "above 0: answers to one prompt must differ")
         .condition(
             "groups.constant",
-            lower(groups.constant()),
+            Limits.word(groups.constant()),
             groups.constant() == Constant.KEEP || answersPerPrompt > 1,
             "keep, where a group is one answer",
             "answers-per-prompt")
@@ -178,10 +175,10 @@ public record GrpoConfig(
             "rewards")
         .condition(
             "advantages.scale",
-            lower(advantages.scale()),
+            Limits.word(advantages.scale()),
             scored
                 || !kl.inReward()
-                || advantages.credit() != Credit.ANSWER
+                || advantages.credit() != GroupAdvantagesConfig.Credit.ANSWER
                 || advantages.scale() == GroupAdvantages.Scale.NONE,
             "none with kl.placement = reward and without rewards: where KL is all of the score, its"
                 + " deviation cancels kl.coefficient",
@@ -196,7 +193,7 @@ public record GrpoConfig(
             "learn.type")
         .condition(
             "kl.gradient",
-            lower(kl.gradient()),
+            Limits.word(kl.gradient()),
             kl.term().coefficient() == 0
                 || kl.gradient() != KlTerm.Gradient.CORRECTED
                 || !(learn instanceof Learn.PolicyGradient gradient)
@@ -206,7 +203,7 @@ public record GrpoConfig(
             "learn.ratio")
         .condition(
             "kl.gradient",
-            lower(kl.gradient()),
+            Limits.word(kl.gradient()),
             kl.term().coefficient() == 0
                 || kl.gradient() != KlTerm.Gradient.CORRECTED
                 || reuse <= 0,
@@ -258,14 +255,10 @@ public record GrpoConfig(
     return comparesWithinGroup(advantages, learn);
   }
 
-  private static boolean comparesWithinGroup(Advantages advantages, Learn learn) {
+  private static boolean comparesWithinGroup(GroupAdvantagesConfig advantages, Learn learn) {
     return learn instanceof Learn.PolicyGradient
         ? advantages.comparesWithinGroup()
         : learn instanceof Learn.Preferences;
-  }
-
-  private static String lower(Enum<?> constant) {
-    return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
   /** Whether one of the rewards, or of those that the guard measures by, is the reward model. */
@@ -331,177 +324,6 @@ public record GrpoConfig(
     DROP,
     /** They are left out and counted, and other prompts take their place. */
     REFILL
-  }
-
-  /**
-   * What length does to an answer.
-   *
-   * @param overlongBuffer tokens before the limit from which on the score falls (DAPO, equation
-   *     13); absent for no such punishment
-   * @param overlongFactor what a score has lost at the limit
-   * @param truncatedScore what becomes of a truncated answer's score: at least 0 a factor, below 0
-   *     the score itself (ProRL); 1 leaves it
-   * @param leaveOutTruncated whether truncated answers count in baselines alone and are not learned
-   *     from (DAPO's overlong filtering)
-   */
-  public record Length(
-      Optional<Integer> overlongBuffer,
-      double overlongFactor,
-      double truncatedScore,
-      boolean leaveOutTruncated) {
-    public Length {
-      Limits limits = new Limits().atLeast("overlong-factor", overlongFactor, 0);
-      overlongBuffer.ifPresent(buffer -> limits.atLeast("overlong-buffer", buffer, 1));
-      limits
-          .condition(
-              "truncated-score",
-              truncatedScore,
-              Double.isFinite(truncatedScore),
-              "a number: at least 0 for a factor, below 0 for the score")
-          .verify();
-    }
-
-    boolean penalises() {
-      return (overlongBuffer.isPresent() && overlongFactor > 0) || truncatedScore < 0;
-    }
-  }
-
-  /**
-   * From the scores of a group to its tokens' advantages.
-   *
-   * @param baseline what is subtracted
-   * @param scale what the difference is divided by
-   * @param epsilon added to a deviation
-   * @param credit whether all tokens have their answer's advantage, or each the return from it on
-   * @param gamma discount per token of such a return
-   * @param whitening of the advantages over a round's tokens
-   */
-  public record Advantages(
-      GroupAdvantages.Baseline baseline,
-      GroupAdvantages.Scale scale,
-      double epsilon,
-      Credit credit,
-      double gamma,
-      Whitening whitening) {
-    public Advantages {
-      new Limits()
-          .atLeast("epsilon", epsilon, 0)
-          .within("gamma", gamma, 0, 1)
-          .condition(
-              "gamma",
-              gamma,
-              gamma == 1 || credit == Credit.TOKEN,
-              "1 with credit = answer",
-              "credit")
-          .condition(
-              "scale",
-              lower(scale),
-              baseline != GroupAdvantages.Baseline.NONE
-                  || scale == GroupAdvantages.Scale.NONE
-                  || scale == GroupAdvantages.Scale.BATCH,
-              "none or batch with baseline = none",
-              "baseline")
-          .verify();
-    }
-
-    private boolean comparesWithinGroup() {
-      return baseline != GroupAdvantages.Baseline.NONE;
-    }
-  }
-
-  /** What a token answers for. */
-  public enum Credit {
-    /** For the whole answer: GRPO and most of its family. */
-    ANSWER,
-    /** For the rewards from it on, the score on the last token: REINFORCE++. */
-    TOKEN
-  }
-
-  /**
-   * How the policy is held to the one it started from.
-   *
-   * @param coefficient 0 for not at all, and then there is no reference
-   * @param placement where the penalty goes
-   * @param estimator of the divergence from one token
-   * @param gradient what is differentiated, of a penalty in the loss
-   */
-  public record Reference(
-      double coefficient, Placement placement, Kl estimator, KlTerm.Gradient gradient) {
-    public Reference {
-      new Limits()
-          .atLeast("coefficient", coefficient, 0)
-          .condition(
-              "estimator",
-              lower(estimator),
-              coefficient == 0
-                  || placement == Placement.REWARD
-                  || estimator != Kl.K1
-                  || gradient != KlTerm.Gradient.ESTIMATE,
-              "k2 or k3 in the loss: k1's own gradient is 0 in expectation and holds the policy to"
-                  + " nothing; or gradient = divergence, or placement = reward",
-              "placement",
-              "gradient")
-          .condition(
-              "estimator",
-              lower(estimator),
-              coefficient == 0
-                  || placement == Placement.REWARD
-                  || estimator != Kl.K2
-                  || gradient != KlTerm.Gradient.CORRECTED,
-              "k1 or k3 with gradient = corrected: k2 times the ratio has not the gradient of the"
-                  + " divergence",
-              "placement",
-              "gradient")
-          .verify();
-    }
-
-    boolean inReward() {
-      return coefficient > 0 && placement == Placement.REWARD;
-    }
-
-    KlTerm term() {
-      return coefficient > 0 && placement == Placement.LOSS
-          ? new KlTerm(coefficient, estimator, gradient)
-          : KlTerm.NONE;
-    }
-  }
-
-  /** Where a KL penalty goes. */
-  public enum Placement {
-    /** A term of the loss: GRPO. */
-    LOSS,
-    /** Off the score, or off each token's reward where credit is by token: RLOO, REINFORCE++. */
-    REWARD
-  }
-
-  /**
-   * On-policy distillation: a larger, frozen model says of each sampled token how likely it would
-   * have been.
-   *
-   * @param model directory of a model with the same tokenizer; absent for no teacher
-   * @param adapter directory of an adapter on it
-   * @param coefficient of log π_teacher − log π in a token's advantage
-   * @param gamma discount with which later tokens' differences count
-   */
-  public record Teacher(
-      Optional<String> model, Optional<String> adapter, double coefficient, double gamma) {
-    public Teacher {
-      new Limits()
-          .above("coefficient", coefficient, 0)
-          .within("gamma", gamma, 0, 1)
-          .condition(
-              "adapter",
-              adapter.orElse("null"),
-              adapter.isEmpty() || model.isPresent(),
-              "null without a model",
-              "model")
-          .verify();
-    }
-
-    /** What the teacher is made of. */
-    public Optional<ModelStart> start() {
-      return model.map(directory -> new ModelStart(directory, adapter));
-    }
   }
 
   /**

@@ -1,29 +1,19 @@
 package dev.troupe.rlhf.recipe;
 
-import dev.troupe.protocol.data.Example;
-import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Prompt;
-import dev.troupe.protocol.data.Rollout;
-import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.environment.EpisodeSetup;
 import dev.troupe.rlhf.environment.Episodes;
 import dev.troupe.rlhf.port.Role;
 import dev.troupe.rlhf.port.Sampler;
-import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.port.Scorer;
 import dev.troupe.rlhf.reward.HackingGuard;
 import dev.troupe.rlhf.reward.Rewards;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.Random;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
 
@@ -203,6 +193,8 @@ public final class GrpoRecipe implements Recipe {
               config.evaluateEvery(),
               config.best(),
               List.of(roles.policy()));
+      GroupUpdates updates =
+          new GroupUpdates(config, roles.policy(), steps, context.seed(), judge.rule());
       GroupRound.Asking asking =
           new GroupRound.Asking(
               config,
@@ -226,11 +218,7 @@ public final class GrpoRecipe implements Recipe {
         // 1. Answer each prompt several times, and score the answers; ask for others in the place
         // of groups that teach nothing, if told to.
         GroupRound round = asking.round(iteration, state.next(), phases, ledger);
-        round
-            .unscored()
-            .forEach(
-                (reason, detail) ->
-                    context.observer().notice(context.stage(), told(iteration, reason, detail)));
+        round.notices(iteration).forEach(text -> context.observer().notice(context.stage(), text));
         // 2. What reference, teacher and training's own numbers say of them.
         List<List<GroupAnswer>> groups =
             phases.time(
@@ -246,20 +234,16 @@ public final class GrpoRecipe implements Recipe {
         Learning before = state.progress().learning();
         Learning learning =
             phases.time(
-                "train",
-                () ->
-                    lessons.teachNothing()
-                        ? nothing(lessons, round, iteration, ledger, steps, before)
-                        : learn(
-                            roles, lessons, iteration, averages, ledger, steps, before, context));
+                "train", () -> updates.of(lessons, round, iteration, averages, ledger, before));
 
         // 5. Books and figures; measure on the held-out prompts now and then.
         List<GroupAnswer> answers = groups.stream().flatMap(List::stream).toList();
         OptionalDouble kl =
             answers.stream().flatMap(it -> it.kl().stream()).mapToDouble(it -> it).average();
         long tokens = round.rollouts().stream().mapToLong(it -> it.length()).sum();
+        answers.forEach(it -> it.teacherKl().ifPresent(mean -> averages.add("teacherKl", mean)));
         Map<String, Double> metrics = new TreeMap<>(averages.means());
-        metrics.putAll(describe(round, answers));
+        metrics.putAll(round.metrics());
         metrics.putAll(ScoreParts.of(round.scores(), judge.rule()));
         kl.ifPresent(mean -> metrics.put("kl", mean));
         if (!context.numerics().samplesAsItTrains() || config.reuse() > 0) {
@@ -374,143 +358,6 @@ public final class GrpoRecipe implements Recipe {
         .mapToDouble(answer -> answer.again() ? 1 : 0)
         .average()
         .orElse(0);
-  }
-
-  private static String told(long iteration, String reason, String detail) {
-    return String.format(
-        Locale.ROOT,
-        "step %d: answers were left out for want of a score: %s%s",
-        iteration,
-        reason,
-        detail.isEmpty() ? "" : " (" + detail + ")");
-  }
-
-  /** Whether every answer was found right: nothing is left to teach then, which is no fault. */
-  private boolean solved(GroupRound round) {
-    Double right = ScoreParts.of(round.scores(), judge.rule()).get("ruleSatisfied");
-    return right != null && right == 1 && round.unscored().isEmpty();
-  }
-
-  /**
-   * A round that teaches nothing counts as an update skipped, unless there was nothing to teach.
-   */
-  private Learning nothing(
-      GroupLessons<?> lessons,
-      GroupRound round,
-      long iteration,
-      Ledger ledger,
-      Steps steps,
-      Learning before) {
-    lessons.all().stream()
-        .flatMap(lesson -> lesson.samples().stream())
-        .forEach(sample -> ledger.dropped(sample, GroupLessons.CONSTANT));
-    return solved(round)
-        ? before
-        : steps.without(
-            before,
-            GrpoRoles.POLICY,
-            iteration,
-            "no sample to learn from, dropped so far: " + ledger.account().dropped(),
-            advice(round));
-  }
-
-  private String advice(GroupRound round) {
-    if (round.constant() == 0) {
-      return "Look at why samples were dropped";
-    }
-    String harder =
-        "Give prompts whose answers differ more (easier ones where all fail, harder ones where none"
-            + " does), raise answers-per-prompt, or have others asked"
-            + " (groups.constant = refill)";
-    return judge.rule().isPresent()
-        ? harder
-        : harder
-            + ". If the answers are as good as they can be: name in grpo.right the reward whose 1"
-            + " says that an answer is right, and rounds in which all are right are no fault";
-  }
-
-  /** How the policy stands after the round. */
-  private <E extends Example> Learning learn(
-      GrpoRoles roles,
-      GroupLessons<E> lessons,
-      long iteration,
-      Averages averages,
-      Ledger ledger,
-      Steps steps,
-      Learning before,
-      StageContext context) {
-    Learning learning = before;
-    Set<String> learned = new HashSet<>();
-    for (int epoch = 0; epoch < config.epochs(); epoch++) {
-      long pass = (iteration - 1) * config.epochs() + epoch;
-      for (List<GroupLesson<E>> minibatch : minibatches(lessons.groups(), context.seed(), pass)) {
-        UpdateResult update =
-            Await.on(
-                roles
-                    .policy()
-                    .update(
-                        lessons.objective(),
-                        minibatch.stream().map(GroupLesson::example).toList()));
-        averages.addAll(update);
-        averages.add("loss", update.loss());
-        averages.add("gradientNorm", update.gradientNorm());
-        averages.add("learningRate", update.learningRate());
-        learning = steps.learned(learning, GrpoRoles.POLICY, iteration, update);
-        if (update.applied()) {
-          minibatch.forEach(lesson -> learned.addAll(lesson.samples()));
-        }
-      }
-    }
-    for (GroupLesson<E> lesson : lessons.all()) {
-      for (String sample : lesson.samples()) {
-        if (learned.contains(sample)) {
-          ledger.trained(sample);
-        } else {
-          ledger.dropped(sample, Samples.UPDATE_SKIPPED);
-        }
-      }
-    }
-    return learning;
-  }
-
-  /** Shuffled, groups whole. */
-  private <E extends Example> List<List<GroupLesson<E>>> minibatches(
-      List<List<GroupLesson<E>>> groups, long seed, long pass) {
-    List<List<GroupLesson<E>>> shuffled = new ArrayList<>(groups);
-    int count = Math.min(config.minibatches(), shuffled.size());
-    if (count > 1) {
-      Collections.shuffle(
-          shuffled, new Random(Seeds.derive(seed, Seeds.Purpose.MINIBATCHES, pass)));
-    }
-    List<List<GroupLesson<E>>> minibatches = new ArrayList<>();
-    for (int i = 0; i < count; i++) {
-      minibatches.add(
-          shuffled.subList(i * shuffled.size() / count, (i + 1) * shuffled.size() / count).stream()
-              .flatMap(List::stream)
-              .toList());
-    }
-    return minibatches;
-  }
-
-  private static Map<String, Double> describe(GroupRound round, List<GroupAnswer> answers) {
-    Averages averages = new Averages();
-    for (Rollout rollout : round.rollouts()) {
-      if (!rollout.failed()) {
-        averages.add("responseLength", rollout.length());
-        averages.add("truncatedFraction", rollout.finish() == FinishReason.LENGTH ? 1 : 0);
-        EpisodeFigures.add(averages, rollout);
-      }
-    }
-    for (Score score : round.scores()) {
-      averages.add("unscoredFraction", score instanceof Score.Unscored ? 1 : 0);
-    }
-    answers.forEach(answer -> answer.teacherKl().ifPresent(kl -> averages.add("teacherKl", kl)));
-    Map<String, Double> metrics = new TreeMap<>(averages.means());
-    if (!round.scores().isEmpty()) {
-      metrics.put("constantGroups", (double) round.constant() / round.asked());
-      metrics.put("groupsAsked", (double) round.asked());
-    }
-    return metrics;
   }
 
   private Evaluation evaluate(

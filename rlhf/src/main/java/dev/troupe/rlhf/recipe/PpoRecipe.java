@@ -3,31 +3,18 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
-import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.data.Batches;
-import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.ImportanceWeights;
 import dev.troupe.rlhf.loss.KlController;
-import dev.troupe.rlhf.loss.PolicyObjective;
-import dev.troupe.rlhf.loss.PpoValueObjective;
-import dev.troupe.rlhf.loss.SftExample;
-import dev.troupe.rlhf.loss.SftObjective;
 import dev.troupe.rlhf.port.Role;
 import dev.troupe.rlhf.port.Scorer;
 import dev.troupe.rlhf.reward.HackingGuard;
 import dev.troupe.rlhf.reward.Rewards;
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.Random;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.CompletionStage;
 import java.util.stream.IntStream;
 
 /**
@@ -38,8 +25,6 @@ import java.util.stream.IntStream;
  * per prompt and reuse of older experience.
  */
 public final class PpoRecipe implements Recipe {
-  private static final String PTX = "policy on the pre-training texts";
-
   private final PpoConfig config;
   private final PpoStart start;
   private final PpoData data;
@@ -137,6 +122,7 @@ public final class PpoRecipe implements Recipe {
               config.best(),
               List.of(roles.policy(), roles.critic()));
       PpoScoring scoring = new PpoScoring(config.rewards(), context.numerics(), roles);
+      PpoUpdates updates = new PpoUpdates(config, roles, steps, data.pretraining(), context.seed());
       State state = steps.resumed(State.class).orElseGet(() -> begin(context, roles, guard));
       KlController kl = controller(state.klCoefficient());
       Batches<Prompt> prompts =
@@ -167,9 +153,7 @@ public final class PpoRecipe implements Recipe {
         // 5. Learn: epochs of minibatches, policy and critic side by side.
         Learning before = state.progress().learning();
         Learning learning =
-            phases.time(
-                "train",
-                () -> learn(roles, lessons, iteration, averages, ledger, steps, before, context));
+            phases.time("train", () -> updates.of(lessons, iteration, averages, ledger, before));
         // 6. Set the KL coefficient of the next round.
         OptionalDouble meanKl = scored.stream().mapToDouble(Scored::kl).average();
         if (meanKl.isPresent()) {
@@ -259,113 +243,6 @@ public final class PpoRecipe implements Recipe {
     return Await.on(roles.policy().generate(prompts, config.generation().settings(seed)));
   }
 
-  /** How all learners stand after the round. */
-  private Learning learn(
-      PpoRoles roles,
-      List<Lesson> lessons,
-      long iteration,
-      Averages averages,
-      Ledger ledger,
-      Steps steps,
-      Learning before,
-      StageContext context) {
-    PolicyObjective policyLoss =
-        new PolicyObjective(
-            config.policy().clipEpsilon(),
-            optional(config.policy().dualClip()),
-            config.policy().entropyCoefficient(),
-            config.averaging(),
-            PolicyObjective.LOG_RATIO_LIMIT);
-    PpoValueObjective valueLoss =
-        new PpoValueObjective(config.critic().clipEpsilon(), config.averaging());
-    boolean policyLearns = iteration > config.critic().warmupIterations();
-    if (lessons.isEmpty()) {
-      return nothing(before, iteration, policyLearns, steps, ledger);
-    }
-    Learning learning = before;
-    Set<String> learned = new HashSet<>();
-    for (int epoch = 0; epoch < config.ppoEpochs(); epoch++) {
-      long round = (iteration - 1) * config.ppoEpochs() + epoch;
-      List<List<Lesson>> minibatches = minibatches(lessons, context.seed(), round);
-      for (int i = 0; i < minibatches.size(); i++) {
-        List<Lesson> minibatch = minibatches.get(i);
-        CompletionStage<UpdateResult> critic =
-            roles.critic().update(valueLoss, minibatch.stream().map(Lesson::forCritic).toList());
-        Map<String, UpdateResult> policy = new LinkedHashMap<>();
-        if (policyLearns) {
-          policy.put(
-              PpoRoles.POLICY,
-              Await.on(
-                  roles
-                      .policy()
-                      .update(policyLoss, minibatch.stream().map(Lesson::forPolicy).toList())));
-          if (config.policy().ptxCoefficient() > 0) {
-            policy.put(
-                PTX,
-                Await.on(ptx(roles, minibatch.size(), round * config.minibatches() + i, context)));
-          }
-        }
-        for (Map.Entry<String, UpdateResult> entry : policy.entrySet()) {
-          UpdateResult update = entry.getValue();
-          averages.addAll(update);
-          averages.add("gradientNorm", update.gradientNorm());
-          averages.add("learningRate", update.learningRate());
-          learning = steps.learned(learning, entry.getKey(), iteration, update);
-        }
-        UpdateResult criticUpdate = Await.on(critic);
-        averages.addAll(criticUpdate);
-        averages.add("valueGradientNorm", criticUpdate.gradientNorm());
-        learning = steps.learned(learning, PpoRoles.CRITIC, iteration, criticUpdate);
-        UpdateResult own = policy.getOrDefault(PpoRoles.POLICY, criticUpdate);
-        if (own.applied()) {
-          minibatch.forEach(lesson -> learned.add(lesson.sample()));
-        }
-      }
-    }
-    for (Lesson lesson : lessons) {
-      if (learned.contains(lesson.sample())) {
-        ledger.trained(lesson.sample());
-      } else {
-        ledger.dropped(lesson.sample(), Samples.UPDATE_SKIPPED);
-      }
-    }
-    return learning;
-  }
-
-  /** A round that left no sample to learn from counts as an update skipped. */
-  private static Learning nothing(
-      Learning before, long iteration, boolean policyLearns, Steps steps, Ledger ledger) {
-    String why = "no sample to learn from, dropped so far: " + ledger.account().dropped();
-    String advice = "Look at why samples were dropped";
-    Learning learning = steps.without(before, PpoRoles.CRITIC, iteration, why, advice);
-    return policyLearns
-        ? steps.without(learning, PpoRoles.POLICY, iteration, why, advice)
-        : learning;
-  }
-
-  /** One step on the pre-training loss (Ouyang et al. 2022, equation 2, its last term). */
-  private CompletionStage<UpdateResult> ptx(
-      PpoRoles roles, int size, long step, StageContext context) {
-    long seed = Seeds.derive(context.seed(), Seeds.Purpose.PRETRAINING, 0);
-    List<SftExample> texts =
-        new Batches<>(data.pretraining(), size, Batches.Last.FILLED, seed).batch(step);
-    return roles
-        .policy()
-        .update(new SftObjective(Averaging.GLOBAL_TOKEN, config.policy().ptxCoefficient()), texts);
-  }
-
-  private List<List<Lesson>> minibatches(List<Lesson> lessons, long seed, long round) {
-    List<Lesson> shuffled = new ArrayList<>(lessons);
-    Collections.shuffle(shuffled, new Random(Seeds.derive(seed, Seeds.Purpose.MINIBATCHES, round)));
-    List<List<Lesson>> minibatches = new ArrayList<>();
-    int count = Math.min(config.minibatches(), shuffled.size());
-    for (int i = 0; i < count; i++) {
-      minibatches.add(
-          shuffled.subList(i * shuffled.size() / count, (i + 1) * shuffled.size() / count));
-    }
-    return minibatches;
-  }
-
   private static Map<String, Double> describe(
       List<Rollout> rollouts, List<Scored> scored, List<Lesson> lessons) {
     Averages averages = new Averages();
@@ -413,9 +290,5 @@ public final class PpoRecipe implements Recipe {
       return new KlController.Adaptive(coefficient, adaptive.target(), adaptive.horizon());
     }
     return new KlController.Fixed(coefficient);
-  }
-
-  private static OptionalDouble optional(Optional<Double> value) {
-    return value.isPresent() ? OptionalDouble.of(value.get()) : OptionalDouble.empty();
   }
 }

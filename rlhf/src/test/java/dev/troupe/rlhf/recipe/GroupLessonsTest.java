@@ -62,7 +62,7 @@ class GroupLessonsTest {
     assertThat(advantages(group(1, 0, 0, 2)))
         .containsExactly(new double[] {0.333333, -1, -1, 1.666667}, within(TOLERANCE));
 
-    choices.kl = GrpoChoices.kl(0.5, GrpoConfig.Placement.REWARD);
+    choices.kl = GrpoChoices.kl(0.5, ReferenceConfig.Placement.REWARD);
     // k1 sums 0.4 and −0.2: scores 1 − 0.2 and 0 + 0.1; 2/1 · (r − 0.45).
     assertThat(
             advantages(
@@ -76,8 +76,8 @@ class GroupLessonsTest {
   @Test
   void reinforcePlusPlus_returnsOfTokenRewards_whitened() {
     choices.advantages =
-        new GrpoConfig.Advantages(
-            Baseline.NONE, Scale.NONE, 0, GrpoConfig.Credit.TOKEN, 1, Whitening.CENTRED);
+        new GroupAdvantagesConfig(
+            Baseline.NONE, Scale.NONE, 0, GroupAdvantagesConfig.Credit.TOKEN, 1, Whitening.CENTRED);
     choices.answers = 1;
     // Returns 1, 1 and 0, 0, 0: whitened by the unbiased deviation.
     List<Floats> perToken =
@@ -94,10 +94,10 @@ class GroupLessonsTest {
   @Test
   void tokenCredit_penaltyOfALaterToken_reachesEarlierOnes_discounted() {
     choices.advantages =
-        new GrpoConfig.Advantages(
-            Baseline.NONE, Scale.NONE, 0, GrpoConfig.Credit.TOKEN, 0.9, Whitening.NONE);
+        new GroupAdvantagesConfig(
+            Baseline.NONE, Scale.NONE, 0, GroupAdvantagesConfig.Credit.TOKEN, 0.9, Whitening.NONE);
     choices.answers = 1;
-    choices.kl = GrpoChoices.kl(0.1, GrpoConfig.Placement.REWARD);
+    choices.kl = GrpoChoices.kl(0.1, ReferenceConfig.Placement.REWARD);
     // k1 of 0, 1, 0: rewards 0, −0.1, 1.
     List<Floats> perToken =
         perToken(
@@ -111,7 +111,7 @@ class GroupLessonsTest {
   @Test
   void distillation_isAddedToTheTasksAdvantage_withDiscount() {
     choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.NONE);
-    choices.teacher = new GrpoConfig.Teacher(Optional.of("big"), Optional.empty(), 1, 0.9);
+    choices.teacher = new TeacherConfig(Optional.of("big"), Optional.empty(), 1, 0.9);
     GroupAnswer student =
         answer("a", 1, FinishReason.EOS, new float[] {-0.5f, -1, -0.2f}, null)
             .seen(
@@ -130,7 +130,7 @@ class GroupLessonsTest {
   @Test
   void kl_inTheLoss_givesExamplesTheReference() {
     choices.kl =
-        new GrpoConfig.Reference(0.1, GrpoConfig.Placement.LOSS, Kl.K2, KlTerm.Gradient.ESTIMATE);
+        new ReferenceConfig(0.1, ReferenceConfig.Placement.LOSS, Kl.K2, KlTerm.Gradient.ESTIMATE);
     GroupLessons<?> lessons =
         lessons(
             List.of(
@@ -143,7 +143,7 @@ class GroupLessonsTest {
 
   @Test
   void truncated_leftOut_stillCountsInTheBaseline() {
-    choices.length = new GrpoConfig.Length(Optional.empty(), 1, 1, true);
+    choices.length = new LengthConfig(Optional.empty(), 1, 1, true);
     choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.NONE);
     List<GroupAnswer> group =
         List.of(
@@ -205,8 +205,8 @@ class GroupLessonsTest {
   @Test
   void distillationAlone_isHeldToTheReference_offAScoreOfNothing() {
     choices.advantages = GrpoChoices.advantages(Baseline.LEAVE_ONE_OUT, Scale.NONE);
-    choices.kl = GrpoChoices.kl(0.5, GrpoConfig.Placement.REWARD);
-    choices.teacher = new GrpoConfig.Teacher(Optional.of("big"), Optional.empty(), 1, 0);
+    choices.kl = GrpoChoices.kl(0.5, ReferenceConfig.Placement.REWARD);
+    choices.teacher = new TeacherConfig(Optional.of("big"), Optional.empty(), 1, 0);
     choices.rewards = Map.of();
     List<GroupAnswer> group =
         List.of(
@@ -279,7 +279,7 @@ class GroupLessonsTest {
   @Test
   void anOlderPolicysAnswer_leftOut_isInNobodysBooksAgain() {
     choices.reuse = 1;
-    choices.length = new GrpoConfig.Length(Optional.empty(), 1, 1, true);
+    choices.length = new LengthConfig(Optional.empty(), 1, 1, true);
     List<GroupAnswer> group =
         List.of(
             answer("a", 1, FinishReason.EOS, new float[] {-1}, null).forLater(),

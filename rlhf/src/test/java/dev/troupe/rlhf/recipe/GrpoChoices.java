@@ -31,28 +31,28 @@ final class GrpoChoices {
   int maxNewTokens = 6;
   double temperature = 1;
   GrpoConfig.Groups groups = new GrpoConfig.Groups(GrpoConfig.Constant.KEEP, 0);
-  GrpoConfig.Length length = new GrpoConfig.Length(Optional.empty(), 1, 1, false);
-  GrpoConfig.Advantages advantages = advantages(Baseline.MEAN, Scale.GROUP);
-  GrpoConfig.Reference kl = kl(0, GrpoConfig.Placement.LOSS);
+  LengthConfig length = new LengthConfig(Optional.empty(), 1, 1, false);
+  GroupAdvantagesConfig advantages = advantages(Baseline.MEAN, Scale.GROUP);
+  ReferenceConfig kl = kl(0, ReferenceConfig.Placement.LOSS);
   Learn learn =
       gradient(Ratio.TOKEN, new SurrogateConfig.Clip(0.2, 0.2, Optional.empty()), Learn.Mean.TOKEN);
-  GrpoConfig.Teacher teacher = new GrpoConfig.Teacher(Optional.empty(), Optional.empty(), 1, 0);
+  TeacherConfig teacher = new TeacherConfig(Optional.empty(), Optional.empty(), 1, 0);
   Optional<Double> importanceCap = Optional.of(2.0);
   double learningRate = 2;
   int evaluateEvery = 0;
   BestConfig best = BestConfig.NONE;
   GuardConfig guard = GuardConfig.of(GuardConfig.Act.OFF);
 
-  static GrpoConfig.Advantages advantages(Baseline baseline, Scale scale) {
-    return new GrpoConfig.Advantages(
-        baseline, scale, 1e-4, GrpoConfig.Credit.ANSWER, 1, Whitening.NONE);
+  static GroupAdvantagesConfig advantages(Baseline baseline, Scale scale) {
+    return new GroupAdvantagesConfig(
+        baseline, scale, 1e-4, GroupAdvantagesConfig.Credit.ANSWER, 1, Whitening.NONE);
   }
 
-  static GrpoConfig.Reference kl(double coefficient, GrpoConfig.Placement placement) {
-    return new GrpoConfig.Reference(
+  static ReferenceConfig kl(double coefficient, ReferenceConfig.Placement placement) {
+    return new ReferenceConfig(
         coefficient,
         placement,
-        placement == GrpoConfig.Placement.LOSS ? Kl.K3 : Kl.K1,
+        placement == ReferenceConfig.Placement.LOSS ? Kl.K3 : Kl.K1,
         KlTerm.Gradient.ESTIMATE);
   }
 

@@ -143,15 +143,15 @@ class GrpoConfigTest {
   void k1_inTheLoss_isRefused_byItsOwnGradient() {
     assertThatThrownBy(
             () ->
-                new GrpoConfig.Reference(
-                    0.1, GrpoConfig.Placement.LOSS, Kl.K1, KlTerm.Gradient.ESTIMATE))
+                new ReferenceConfig(
+                    0.1, ReferenceConfig.Placement.LOSS, Kl.K1, KlTerm.Gradient.ESTIMATE))
         .hasMessage(
             "estimator is k1, allowed: k2 or k3 in the loss: k1's own gradient is 0 in expectation"
                 + " and holds the policy to nothing; or gradient = divergence, or placement ="
                 + " reward");
     assertThat(
-            new GrpoConfig.Reference(
-                    0.1, GrpoConfig.Placement.LOSS, Kl.K1, KlTerm.Gradient.DIVERGENCE)
+            new ReferenceConfig(
+                    0.1, ReferenceConfig.Placement.LOSS, Kl.K1, KlTerm.Gradient.DIVERGENCE)
                 .term()
                 .coefficient())
         .isEqualTo(0.1);
@@ -161,16 +161,16 @@ class GrpoConfigTest {
   void theCorrectedKl_wantsTheRatioOfTokens_andAnEstimatorThatItCorrects() {
     assertThatThrownBy(
             () ->
-                new GrpoConfig.Reference(
-                    0.1, GrpoConfig.Placement.LOSS, Kl.K2, KlTerm.Gradient.CORRECTED))
+                new ReferenceConfig(
+                    0.1, ReferenceConfig.Placement.LOSS, Kl.K2, KlTerm.Gradient.CORRECTED))
         .hasMessage(
             "estimator is k2, allowed: k1 or k3 with gradient = corrected: k2 times the ratio has"
                 + " not the gradient of the divergence");
     refused(
         choices -> {
           choices.kl =
-              new GrpoConfig.Reference(
-                  0.1, GrpoConfig.Placement.LOSS, Kl.K3, KlTerm.Gradient.CORRECTED);
+              new ReferenceConfig(
+                  0.1, ReferenceConfig.Placement.LOSS, Kl.K3, KlTerm.Gradient.CORRECTED);
           choices.learn =
               GrpoChoices.gradient(
                   Ratio.SEQUENCE_MEAN,
@@ -203,8 +203,13 @@ class GrpoConfigTest {
   void aDiscount_wantsCreditByToken() {
     assertThatThrownBy(
             () ->
-                new GrpoConfig.Advantages(
-                    Baseline.MEAN, Scale.NONE, 0, GrpoConfig.Credit.ANSWER, 0.9, Whitening.NONE))
+                new GroupAdvantagesConfig(
+                    Baseline.MEAN,
+                    Scale.NONE,
+                    0,
+                    GroupAdvantagesConfig.Credit.ANSWER,
+                    0.9,
+                    Whitening.NONE))
         .hasMessage("gamma is 0.9, allowed: 1 with credit = answer");
   }
 
@@ -213,7 +218,7 @@ class GrpoConfigTest {
     refused(
         choices -> {
           choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.GROUP_MEAN);
-          choices.kl = GrpoChoices.kl(0.1, GrpoConfig.Placement.REWARD);
+          choices.kl = GrpoChoices.kl(0.1, ReferenceConfig.Placement.REWARD);
         },
         "advantages.scale is group-mean, allowed: group, batch or none, where a penalty or a reward"
             + " may take scores below 0");
@@ -297,14 +302,14 @@ class GrpoConfigTest {
     refused(
         it -> {
           distilling(it);
-          it.length = new GrpoConfig.Length(Optional.of(2), 1, 0.5, true);
+          it.length = new LengthConfig(Optional.of(2), 1, 0.5, true);
         },
         "length.overlong-buffer is 2, allowed: null without rewards: there is no score to take"
             + " from; length.truncated-score is 0.5, allowed: 1 without rewards: there is no score to"
             + " take from");
     GrpoChoices choices = new GrpoChoices();
     distilling(choices);
-    choices.length = new GrpoConfig.Length(Optional.empty(), 1, 1, true);
+    choices.length = new LengthConfig(Optional.empty(), 1, 1, true);
     assertThat(choices.config().length().leaveOutTruncated()).isTrue();
   }
 
@@ -315,7 +320,7 @@ class GrpoConfigTest {
       refused(
           choices -> {
             distilling(choices);
-            choices.kl = GrpoChoices.kl(0.5, GrpoConfig.Placement.REWARD);
+            choices.kl = GrpoChoices.kl(0.5, ReferenceConfig.Placement.REWARD);
             choices.advantages = GrpoChoices.advantages(Baseline.MEAN, scale);
           },
           "advantages.scale is "
@@ -325,7 +330,7 @@ class GrpoConfigTest {
     }
     GrpoChoices choices = new GrpoChoices();
     distilling(choices);
-    choices.kl = GrpoChoices.kl(0.5, GrpoConfig.Placement.REWARD);
+    choices.kl = GrpoChoices.kl(0.5, ReferenceConfig.Placement.REWARD);
     choices.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.NONE);
     assertThat(choices.config().kl().inReward()).isTrue();
   }
@@ -336,8 +341,8 @@ class GrpoConfigTest {
         choices -> {
           choices.reuse = 1;
           choices.kl =
-              new GrpoConfig.Reference(
-                  0.1, GrpoConfig.Placement.LOSS, Kl.K3, KlTerm.Gradient.CORRECTED);
+              new ReferenceConfig(
+                  0.1, ReferenceConfig.Placement.LOSS, Kl.K3, KlTerm.Gradient.CORRECTED);
         },
         "kl.gradient is corrected, allowed: estimate or divergence with reuse above 0: the ratio is"
             + " over the policy at the beginning of the round then, and not over the older one that"
@@ -346,13 +351,13 @@ class GrpoConfigTest {
 
   private static void distilling(GrpoChoices choices) {
     choices.rewards = Map.of();
-    choices.teacher = new GrpoConfig.Teacher(Optional.of("big"), Optional.empty(), 1, 0);
+    choices.teacher = new TeacherConfig(Optional.of("big"), Optional.empty(), 1, 0);
   }
 
   @Test
   void overlongBuffer_isNoLongerThanAnAnswer() {
     refused(
-        choices -> choices.length = new GrpoConfig.Length(Optional.of(7), 1, 1, false),
+        choices -> choices.length = new LengthConfig(Optional.of(7), 1, 1, false),
         "length.overlong-buffer is 7, allowed: at most generation.max-new-tokens (6)");
   }
 
@@ -378,8 +383,8 @@ class GrpoConfigTest {
     refused(
         choices -> {
           choices.learn = new Learn.BestOfN(Optional.empty());
-          choices.kl = GrpoChoices.kl(0.1, GrpoConfig.Placement.LOSS);
-          choices.teacher = new GrpoConfig.Teacher(Optional.of("big"), Optional.empty(), 1, 0);
+          choices.kl = GrpoChoices.kl(0.1, ReferenceConfig.Placement.LOSS);
+          choices.teacher = new TeacherConfig(Optional.of("big"), Optional.empty(), 1, 0);
         },
         "kl.coefficient is 0.1, allowed: 0, unless learn.type is policy-gradient; teacher.model is"
             + " big, allowed: null, unless learn.type is policy-gradient");

@@ -108,7 +108,7 @@ class GrpoRecipeTest {
         kind(
             "grpo with a KL in the loss",
             it -> {
-              it.kl = GrpoChoices.kl(0.05, GrpoConfig.Placement.LOSS);
+              it.kl = GrpoChoices.kl(0.05, ReferenceConfig.Placement.LOSS);
               it.learn = GrpoChoices.gradient(Ratio.TOKEN, clip(0.2, 0.2), Learn.Mean.ANSWER);
             }),
         kind(
@@ -122,7 +122,7 @@ class GrpoRecipeTest {
             "rloo",
             it -> {
               it.advantages = GrpoChoices.advantages(Baseline.LEAVE_ONE_OUT, Scale.NONE);
-              it.kl = GrpoChoices.kl(0.05, GrpoConfig.Placement.REWARD);
+              it.kl = GrpoChoices.kl(0.05, ReferenceConfig.Placement.REWARD);
               it.learn = GrpoChoices.gradient(Ratio.SEQUENCE, clip(0.2, 0.2), Learn.Mean.ANSWER);
               it.learningRate = 0.5;
             }),
@@ -130,7 +130,7 @@ class GrpoRecipeTest {
             "dapo",
             it -> {
               it.groups = new GrpoConfig.Groups(GrpoConfig.Constant.REFILL, 3);
-              it.length = new GrpoConfig.Length(Optional.of(2), 1, 1, true);
+              it.length = new LengthConfig(Optional.of(2), 1, 1, true);
               it.learn = GrpoChoices.gradient(Ratio.TOKEN, clip(0.2, 0.28), Learn.Mean.TOKEN);
               it.minibatches = 2;
             }),
@@ -162,17 +162,27 @@ class GrpoRecipeTest {
               it.answers = 1;
               it.prompts = 16;
               it.advantages =
-                  new GrpoConfig.Advantages(
-                      Baseline.NONE, Scale.NONE, 0, GrpoConfig.Credit.TOKEN, 1, Whitening.CENTRED);
-              it.kl = GrpoChoices.kl(0.02, GrpoConfig.Placement.REWARD);
+                  new GroupAdvantagesConfig(
+                      Baseline.NONE,
+                      Scale.NONE,
+                      0,
+                      GroupAdvantagesConfig.Credit.TOKEN,
+                      1,
+                      Whitening.CENTRED);
+              it.kl = GrpoChoices.kl(0.02, ReferenceConfig.Placement.REWARD);
             }),
         kind(
             "reinforce++ with a baseline",
             it -> {
               it.advantages =
-                  new GrpoConfig.Advantages(
-                      Baseline.MEAN, Scale.NONE, 0, GrpoConfig.Credit.TOKEN, 1, Whitening.CENTRED);
-              it.kl = GrpoChoices.kl(0.02, GrpoConfig.Placement.REWARD);
+                  new GroupAdvantagesConfig(
+                      Baseline.MEAN,
+                      Scale.NONE,
+                      0,
+                      GroupAdvantagesConfig.Credit.TOKEN,
+                      1,
+                      Whitening.CENTRED);
+              it.kl = GrpoChoices.kl(0.02, ReferenceConfig.Placement.REWARD);
             }),
         kind(
             "maxrl", it -> it.advantages = GrpoChoices.advantages(Baseline.MEAN, Scale.GROUP_MEAN)),
@@ -217,7 +227,7 @@ class GrpoRecipeTest {
     choices.iterations = 40;
     run(right());
     cast.disk.put("teacher", cast.disk.get("out/grpo"));
-    choices.teacher = new GrpoConfig.Teacher(Optional.of("tabular"), Optional.of("teacher"), 1, 0);
+    choices.teacher = new TeacherConfig(Optional.of("tabular"), Optional.of("teacher"), 1, 0);
     choices.advantages = GrpoChoices.advantages(Baseline.NONE, Scale.NONE);
     choices.answers = 1;
     choices.prompts = 16;
@@ -569,7 +579,7 @@ class GrpoRecipeTest {
     choices.minibatches = 2;
     choices.epochs = 2;
     choices.groups = new GrpoConfig.Groups(GrpoConfig.Constant.REFILL, 2);
-    choices.kl = GrpoChoices.kl(0.01, GrpoConfig.Placement.LOSS);
+    choices.kl = GrpoChoices.kl(0.01, ReferenceConfig.Placement.LOSS);
     choices.reuse = reuse;
     GrpoRecipe.Result whole = run(right());
     double[] expected = cast.disk.get("out/grpo");
