@@ -3,6 +3,7 @@ package dev.troupe.launcher;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.tokenizer.Tokenizer;
+import dev.troupe.models.tokenizer.TokenizerFiles;
 import dev.troupe.rlhf.stage.Part;
 import dev.troupe.rlhf.stage.Stages;
 import java.io.PrintWriter;
@@ -76,7 +77,7 @@ final class NextSteps {
 
   /** A chat where the model has a template for it, else a prompt that the run has tried. */
   private static String ask(JsonNode summary, Policy policy) {
-    if (!hasChatTemplate(policy.model())) {
+    if (!hasChatTemplate(policy)) {
       for (JsonNode stage : summary.path("stages")) {
         String prompt = stage.path("after").path("replies").path(0).path("prompt").asText();
         if (!prompt.isEmpty() && prompt.length() <= LONGEST_PROMPT) {
@@ -87,8 +88,9 @@ final class NextSteps {
     return command("chat", policy, List.of());
   }
 
-  private static boolean hasChatTemplate(String model) {
-    try (Tokenizer tokenizer = Tokenizer.load(Path.of(model))) {
+  private static boolean hasChatTemplate(Policy policy) {
+    try (Tokenizer tokenizer =
+        Tokenizer.load(Path.of(policy.model()), TokenizerFiles.chatTemplate(policy.adapter()))) {
       return tokenizer.chatTemplate().isPresent();
     } catch (CheckpointException e) {
       // The command tells; a run that is complete does not fail for it.

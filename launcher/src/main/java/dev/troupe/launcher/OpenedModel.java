@@ -6,6 +6,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.tokenizer.ChatTemplate;
 import dev.troupe.models.tokenizer.ChatTurn;
 import dev.troupe.models.tokenizer.Tokenizer;
+import dev.troupe.models.tokenizer.TokenizerFiles;
 import dev.troupe.protocol.data.ChatMessage;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
@@ -46,7 +47,7 @@ final class OpenedModel implements OneModel {
       double temperature,
       Numerics numerics) {
     ModelConfig config = ModelConfig.read(model);
-    Tokenizer tokenizer = Tokenizer.load(model);
+    Tokenizer tokenizer = Tokenizer.load(model, TokenizerFiles.chatTemplate(adapter));
     try {
       tokenizer.checkFits(config.vocabSize());
       RoleEngine engine =

@@ -86,7 +86,10 @@ class GuessTest {
         new ArrayList<>(
             List.of(
                 "output=\"" + output + "\"",
-                "model=\"" + ROOT.resolve("configs/quickstart-tools/model") + "\"",
+                "model=\"" + ROOT.resolve("configs/quickstart-base") + "\"",
+                "data.chat-template=\""
+                    + ROOT.resolve("configs/quickstart-tools/chat_template.jinja")
+                    + "\"",
                 "data.sft=[{path=\"" + directory.resolve("form.jsonl") + "\"}]",
                 "data.prompts=[{path=\"" + directory.resolve("games.jsonl") + "\"}]"));
     all.addAll(List.of(more));

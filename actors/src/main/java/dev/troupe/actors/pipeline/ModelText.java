@@ -10,9 +10,11 @@ import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.port.Conversation;
 import dev.troupe.rlhf.port.Text;
 import dev.troupe.rlhf.port.TextException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Function;
@@ -27,10 +29,30 @@ public final class ModelText implements Text, AutoCloseable {
     this.config = config;
   }
 
-  /** Also checks that the tokenizer fits the model's embedding. */
+  /** With the model's own chat template. */
   public static ModelText load(Path directory) {
+    return load(directory, Optional.empty());
+  }
+
+  /**
+   * Also checks that the tokenizer fits the model's embedding.
+   *
+   * @param chatTemplate a file that stands for the model's own; absent for that
+   * @throws PipelineException when there is no such file
+   */
+  public static ModelText load(Path directory, Optional<String> chatTemplate) {
+    chatTemplate
+        .filter(file -> !Files.isRegularFile(Path.of(file)))
+        .ifPresent(
+            file -> {
+              throw new PipelineException(
+                  "data.chat-template is "
+                      + file
+                      + ", which is no file; name one with a Jinja template, or null for the"
+                      + " model's own");
+            });
     ModelConfig config = ModelConfig.read(directory);
-    Tokenizer tokenizer = Tokenizer.load(directory);
+    Tokenizer tokenizer = Tokenizer.load(directory, chatTemplate.map(Path::of));
     tokenizer.checkFits(config.vocabSize());
     return new ModelText(tokenizer, config);
   }

@@ -4,6 +4,7 @@ import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.shortage.Headroom;
 import dev.troupe.actors.shortage.Shortage;
 import dev.troupe.engine.HybridEngines;
+import dev.troupe.models.tokenizer.TokenizerFiles;
 import dev.troupe.protocol.event.EventLog;
 import dev.troupe.protocol.event.RunCompleted;
 import dev.troupe.protocol.event.RunEvent;
@@ -14,8 +15,6 @@ import dev.troupe.protocol.event.StageStarted;
 import dev.troupe.protocol.message.Node;
 import dev.troupe.rewards.GivenEnvironments;
 import dev.troupe.rewards.OutsideScorers;
-import dev.troupe.rewards.environment.CheckedTools;
-import dev.troupe.rewards.environment.OutsideEnvironments;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.data.Reading;
 import dev.troupe.rlhf.data.StageData;
@@ -36,10 +35,12 @@ import dev.troupe.rlhf.stage.NewModel;
 import dev.troupe.rlhf.stage.Stage;
 import dev.troupe.rlhf.stage.StageSetting;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -70,8 +71,7 @@ public final class Pipeline {
       RunRequest request) {
     this.config = config;
     this.scorers = new OutsideScorers(request.functions());
-    this.environments =
-        CheckedTools.all(new GivenEnvironments(request.environments(), new OutsideEnvironments()));
+    this.environments = GivenEnvironments.all(request.environments());
     this.ensemble = ensemble;
     this.directory = directory;
     this.cancelled = cancelled;
@@ -311,7 +311,7 @@ public final class Pipeline {
           policy = new ModelStart(model, Optional.empty());
         }
         if (!takenOver(stage.stage())) {
-          try (ModelText text = ModelText.load(Path.of(model))) {
+          try (ModelText text = ModelText.load(Path.of(model), data.chatTemplate())) {
             recorder.speaks(text);
             StageInputs inputs =
                 new StageInputs(
@@ -404,6 +404,10 @@ public final class Pipeline {
     if (result.cancelled()) {
       return false;
     }
+    config
+        .data()
+        .chatTemplate()
+        .ifPresent(file -> handOnTemplate(Path.of(file), directory.trained(stage)));
     checkpoints.complete(name, directory.trained(stage), result);
     log.append(
         RunEvent.newBuilder()
@@ -413,6 +417,15 @@ public final class Pipeline {
                     .setSeconds(took)
                     .putAllResults(RunSummary.numbers(result))));
     return true;
+  }
+
+  /** What was trained speaks by the template that it was trained with. */
+  private static void handOnTemplate(Path file, Path trained) {
+    for (Path directory : List.of(trained, trained.resolve("ema"))) {
+      if (Files.isDirectory(directory)) {
+        TokenizerFiles.writeChatTemplate(file, directory);
+      }
+    }
   }
 
   private DataConfig data() throws IOException {

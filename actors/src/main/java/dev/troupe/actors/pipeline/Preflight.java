@@ -197,7 +197,11 @@ final class Preflight {
       }
       Optional<ModelText> text =
           modelIsSound
-              ? checked("model: ", () -> ModelText.load(Path.of(config.model().orElseThrow())))
+              ? checked(
+                  "model: ",
+                  () ->
+                      ModelText.load(
+                          Path.of(config.model().orElseThrow()), config.data().chatTemplate()))
               : Optional.empty();
       try {
         for (ConfiguredStage<?> stage : toDo) {

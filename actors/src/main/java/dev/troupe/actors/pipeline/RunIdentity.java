@@ -68,6 +68,9 @@ record RunIdentity(Map<String, String> keys, Map<String, String> inputs) {
           input(file.getKey(), Path.of(file.getValue()), inputs);
         }
       }
+      if (config.data().chatTemplate().isPresent()) {
+        input("data.chat-template", Path.of(config.data().chatTemplate().get()), inputs);
+      }
       if (config.quickstart().isEmpty()) {
         for (Source source : Source.values()) {
           for (SourceConfig file : files(config.data(), source)) {

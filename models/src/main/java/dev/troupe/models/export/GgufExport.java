@@ -15,6 +15,7 @@ import dev.troupe.models.export.GgufWriter.Storage;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.MergedWeights;
 import dev.troupe.models.tokenizer.GgufVocabulary;
+import dev.troupe.models.tokenizer.TokenizerFiles;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -46,6 +47,8 @@ public final class GgufExport {
   private static final String QUANTIZATION_VERSION = "general.quantization_version";
 
   /** Keys of how a file, and not the model in it, is stored. */
+  private static final String TEMPLATE = "tokenizer.chat_template";
+
   private static final Pattern OF_STORAGE =
       Pattern.compile("general\\.(alignment|file_type|quantization_version)|(quantize|split)\\..*");
 
@@ -68,8 +71,12 @@ public final class GgufExport {
       MergedWeights weights = MergedWeights.of(checkpoint, found);
       ModelConfig config = weights.config();
       GgufWriter writer = new GgufWriter();
+      Optional<String> template =
+          TokenizerFiles.chatTemplate(adapter).map(TokenizerFiles::readChatTemplate);
       Map<String, float[]> factors =
-          ModelConfig.isGguf(model) ? copy(writer, model) : describe(writer, model, config);
+          ModelConfig.isGguf(model)
+              ? copy(writer, model, template)
+              : describe(writer, model, template, config);
       writer.whole(FILE_TYPE, matrices == Matrices.F16 ? 1 : 7);
       writer.whole(QUANTIZATION_VERSION, 2);
       factors.forEach((name, values) -> writer.tensor(name, Shape.of(values.length), Storage.F32));
@@ -165,11 +172,14 @@ public final class GgufExport {
    *
    * @return the tensors that belong to the configuration
    */
-  private static Map<String, float[]> copy(GgufWriter writer, Path model) {
+  private static Map<String, float[]> copy(
+      GgufWriter writer, Path model, Optional<String> template) {
     try (GgufFile file = GgufFile.open(model)) {
       file.metadata().keySet().stream()
           .filter(key -> !OF_STORAGE.matcher(key).matches())
+          .filter(key -> template.isEmpty() || !key.equals(TEMPLATE))
           .forEach(key -> writer.entry(file.entry(key)));
+      template.ifPresent(source -> writer.text(TEMPLATE, source));
       return file.tensors().containsKey(GgufTensors.ROPE_FACTORS)
           ? Map.of(GgufTensors.ROPE_FACTORS, file.floats(GgufTensors.ROPE_FACTORS))
           : Map.of();
@@ -177,7 +187,8 @@ public final class GgufExport {
   }
 
   /** The same of a Hugging Face directory. Llama 3.1's scaling is a tensor in GGUF. */
-  private static Map<String, float[]> describe(GgufWriter writer, Path model, ModelConfig config) {
+  private static Map<String, float[]> describe(
+      GgufWriter writer, Path model, Optional<String> template, ModelConfig config) {
     String architecture =
         GgufConfig.nameOf(config.architecture())
             .filter(KNOWN::contains)
@@ -233,7 +244,9 @@ public final class GgufExport {
               + ": this rope_scaling cannot be written as GGUF; known are none, linear and Llama 3.1's. Export --format hf and let"
               + " llama.cpp's convert_hf_to_gguf.py convert that.");
     }
-    vocabulary(writer, GgufVocabulary.of(model, config.vocabSize()), config);
+    GgufVocabulary vocabulary = GgufVocabulary.of(model, config.vocabSize());
+    vocabulary(writer, vocabulary, config);
+    template.or(vocabulary::chatTemplate).ifPresent(source -> writer.text(TEMPLATE, source));
     return factors;
   }
 
@@ -275,9 +288,6 @@ public final class GgufExport {
     vocabulary.pad().ifPresent(id -> writer.whole(prefix + "padding_token_id", id));
     writer.flag(prefix + "add_bos_token", vocabulary.addBos());
     writer.flag(prefix + "add_eos_token", vocabulary.addEos());
-    vocabulary
-        .chatTemplate()
-        .ifPresent(template -> writer.text("tokenizer.chat_template", template));
   }
 
   /** Vectors stay as they are, and so, as F16, does what Q8_0's blocks do not divide. */

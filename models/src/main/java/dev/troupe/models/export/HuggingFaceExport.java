@@ -70,6 +70,8 @@ public final class HuggingFaceExport {
         JsonFile.write(target.resolve(GENERATION), JsonFile.read(model.resolve(GENERATION)));
       }
       TokenizerFiles.copy(model, target);
+      TokenizerFiles.chatTemplate(adapter)
+          .ifPresent(file -> TokenizerFiles.writeChatTemplate(file, target));
       boolean head = ScoreFile.write(target, model, found, checkpoint.config().hiddenSize());
       directory.keep();
       return head;

@@ -5,6 +5,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.tokenizer.TokenizerFiles;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /** An adapter by itself, as PEFT saves one, with its base's tokenizer. */
 public final class PeftExport {
@@ -26,6 +27,8 @@ public final class PeftExport {
     try (OutputDirectory directory = OutputDirectory.make(output)) {
       found.write(directory.path(), dtype);
       TokenizerFiles.copy(model, directory.path());
+      TokenizerFiles.chatTemplate(Optional.of(adapter))
+          .ifPresent(file -> TokenizerFiles.writeChatTemplate(file, directory.path()));
       directory.keep();
     }
   }

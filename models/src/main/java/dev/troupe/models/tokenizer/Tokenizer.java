@@ -9,12 +9,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.checkpoint.ModelConfig;
-import dev.troupe.models.checkpoint.Unreadable;
 import dev.troupe.models.checkpoint.gguf.GgufFile;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.lang.ref.Reference;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -89,6 +87,7 @@ public final class Tokenizer implements AutoCloseable {
     final HuggingFaceTokenizer user;
     final Vocabulary vocabulary;
     final Map<String, Integer> specials;
+    final Map<String, String> contents;
     final Optional<ChatTemplate> chatTemplate;
     final TextBound bound;
     int users;
@@ -98,9 +97,11 @@ public final class Tokenizer implements AutoCloseable {
         HuggingFaceTokenizer user,
         Vocabulary vocabulary,
         Map<String, Integer> specials,
+        Map<String, String> contents,
         Optional<ChatTemplate> chatTemplate,
         TextBound bound) {
       this.bound = bound;
+      this.contents = contents;
       this.rendered = rendered;
       this.user = user;
       this.vocabulary = vocabulary;
@@ -120,7 +121,8 @@ public final class Tokenizer implements AutoCloseable {
   private final Optional<ChatTemplate> chatTemplate;
   private boolean closed;
 
-  private Tokenizer(Path directory, Source source, Loaded loaded) {
+  private Tokenizer(
+      Path directory, Source source, Loaded loaded, Optional<ChatTemplate> chatTemplate) {
     this.directory = directory;
     this.source = source;
     this.loaded = loaded;
@@ -129,7 +131,7 @@ public final class Tokenizer implements AutoCloseable {
     vocabulary = loaded.vocabulary;
     guarded = Pattern.compile(ChatTemplate.GUARD + "(?:" + vocabulary.spelledOut() + ")");
     specials = loaded.specials;
-    chatTemplate = loaded.chatTemplate;
+    this.chatTemplate = chatTemplate;
   }
 
   /**
@@ -139,6 +141,15 @@ public final class Tokenizer implements AutoCloseable {
    * @throws CheckpointException when they are missing, malformed or name tokens that do not exist
    */
   public static Tokenizer load(Path directory) {
+    return load(directory, Optional.empty());
+  }
+
+  /**
+   * The same with a chat template of another file.
+   *
+   * @param chatTemplate Jinja source; absent for the model's own
+   */
+  public static Tokenizer load(Path directory, Optional<Path> chatTemplate) {
     synchronized (OPEN) {
       Source source = Source.of(directory);
       Loaded loaded = OPEN.get(source);
@@ -146,8 +157,13 @@ public final class Tokenizer implements AutoCloseable {
         loaded = read(directory);
         OPEN.put(source, loaded);
       }
+      Map<String, String> contents = loaded.contents;
+      Pattern spelledOut = loaded.vocabulary.spelledOut();
+      Optional<ChatTemplate> other =
+          chatTemplate.map(file -> chatTemplate(file, contents, spelledOut));
       loaded.users++;
-      return new Tokenizer(directory, source, loaded);
+      return new Tokenizer(
+          directory, source, loaded, other.isPresent() ? other : loaded.chatTemplate);
     }
   }
 
@@ -209,6 +225,7 @@ public final class Tokenizer implements AutoCloseable {
         user,
         vocabulary,
         specials,
+        Map.copyOf(contents),
         chatTemplate(directory, config, contents, vocabulary.spelledOut()),
         bound);
   }
@@ -236,18 +253,17 @@ public final class Tokenizer implements AutoCloseable {
     }
   }
 
+  private static ChatTemplate chatTemplate(
+      Path file, Map<String, String> specialTokens, Pattern spelledOut) {
+    return new ChatTemplate(
+        TokenizerFiles.readChatTemplate(file), file.toString(), specialTokens, spelledOut);
+  }
+
   private static Optional<ChatTemplate> chatTemplate(
       Path directory, ObjectNode config, Map<String, String> specialTokens, Pattern spelledOut) {
     Path file = directory.resolve("chat_template.jinja");
     if (Files.exists(file)) {
-      try {
-        return Optional.of(
-            new ChatTemplate(Files.readString(file), file.toString(), specialTokens, spelledOut));
-      } catch (CharacterCodingException e) {
-        throw new CheckpointException(file + " is not UTF-8 text; convert it first.", e);
-      } catch (IOException e) {
-        throw Unreadable.of(file, e);
-      }
+      return Optional.of(chatTemplate(file, specialTokens, spelledOut));
     }
     JsonNode template = config.path("chat_template");
     String where = directory.resolve("tokenizer_config.json") + " (chat_template)";

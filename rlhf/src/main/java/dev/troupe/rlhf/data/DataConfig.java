@@ -16,6 +16,7 @@ import java.util.Optional;
  * @param stageSplit share of each source that SFT, reward model and PPO get, such as [2, 4, 4],
  *     drawn as DeepSpeed-Chat does; absent when every stage sees the whole of its sources
  * @param format how records become text
+ * @param chatTemplate a file that stands for the model's chat template; absent for its own
  * @param maxTokens longest sequence, prompt and answer; 0 for the model's context
  * @param maxPromptTokens longest prompt, 0 for no limit of its own
  * @param tooLong what happens to longer ones; either way they are counted
@@ -32,6 +33,7 @@ public record DataConfig(
     List<SourceConfig> pretraining,
     Optional<List<Double>> stageSplit,
     Format format,
+    Optional<String> chatTemplate,
     int maxTokens,
     int maxPromptTokens,
     TooLong tooLong,
@@ -90,13 +92,18 @@ public record DataConfig(
             maxTokens < 2 || maxPromptTokens < maxTokens,
             "0 for no limit, or below max-tokens (" + maxTokens + ")",
             "max-tokens")
+        .condition(
+            "chat-template",
+            "empty",
+            chatTemplate.filter(String::isBlank).isEmpty(),
+            "a file, or null for the model's own")
         .atLeast("max-records", maxRecords, 1)
         .atLeast("max-megabytes", maxMegabytes, 0)
         .verify();
     stageSplit = stageSplit.map(List::copyOf);
   }
 
-  /** With the default bounds on what a source may hold, and nothing judged. */
+  /** With the default bounds on what a source may hold, nothing judged, the model's template. */
   public DataConfig(
       List<SourceConfig> sft,
       List<SourceConfig> preferences,
@@ -115,6 +122,7 @@ public record DataConfig(
         pretraining,
         stageSplit,
         format,
+        Optional.empty(),
         maxTokens,
         maxPromptTokens,
         tooLong,

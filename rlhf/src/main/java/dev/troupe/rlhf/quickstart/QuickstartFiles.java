@@ -56,6 +56,7 @@ public final class QuickstartFiles {
         corpus,
         data.stageSplit(),
         data.format(),
+        data.chatTemplate(),
         data.maxTokens(),
         data.maxPromptTokens(),
         data.tooLong(),
