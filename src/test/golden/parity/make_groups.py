@@ -124,4 +124,6 @@ run("gspo", GRPOTrainer, rollouts(0.05, group_relative("group")), loss_type="grp
     epsilon_low=0.01, epsilon_high=0.02)
 run("sapo", GRPOTrainer, rollouts(0.3, group_relative("group")), loss_type="sapo")
 run("rloo", RLOOTrainer, rollouts(0.1, leave_one_out(0.05)))
+run("grpo-corrected", GRPOTrainer, rollouts(0.2, group_relative("group")), loss_type="grpo", beta=0.04,
+    arguments={"use_bias_correction_kl": True})
 write_versions("groups-versions.json")

@@ -66,7 +66,7 @@ class GroupParityTest {
       Ratio ratio,
       Surrogate surrogate,
       Averaging averaging,
-      double klInLoss,
+      KlTerm klInLoss,
       double klInScore,
       OptionalInt length) {
     @Override
@@ -84,7 +84,17 @@ class GroupParityTest {
             Ratio.TOKEN,
             CLIP,
             Averaging.SEQUENCE,
-            0.04,
+            new KlTerm(0.04, Kl.K3, KlTerm.Gradient.ESTIMATE),
+            0,
+            OptionalInt.empty()),
+        new Case(
+            "grpo-corrected",
+            Baseline.MEAN,
+            Scale.GROUP,
+            Ratio.TOKEN,
+            CLIP,
+            Averaging.SEQUENCE,
+            new KlTerm(0.04, Kl.K3, KlTerm.Gradient.CORRECTED),
             0,
             OptionalInt.empty()),
         new Case(
@@ -94,7 +104,7 @@ class GroupParityTest {
             Ratio.TOKEN,
             CLIP,
             Averaging.SEQUENCE,
-            0,
+            KlTerm.NONE,
             0,
             OptionalInt.of(LONGEST)),
         new Case(
@@ -104,7 +114,7 @@ class GroupParityTest {
             Ratio.TOKEN,
             new Surrogate.Clip(0.2, 0.28, OptionalDouble.of(1.5)),
             Averaging.GLOBAL_TOKEN,
-            0,
+            KlTerm.NONE,
             0,
             OptionalInt.empty()),
         new Case(
@@ -114,7 +124,7 @@ class GroupParityTest {
             Ratio.TOKEN,
             new Surrogate.Cispo(1.3),
             Averaging.GLOBAL_TOKEN,
-            0,
+            KlTerm.NONE,
             0,
             OptionalInt.empty()),
         new Case(
@@ -124,7 +134,7 @@ class GroupParityTest {
             Ratio.SEQUENCE_MEAN,
             clip(0.01, 0.02),
             Averaging.SEQUENCE,
-            0,
+            KlTerm.NONE,
             0,
             OptionalInt.empty()),
         new Case(
@@ -134,7 +144,7 @@ class GroupParityTest {
             Ratio.TOKEN,
             new Surrogate.Sapo(1, 1.05),
             Averaging.SEQUENCE,
-            0,
+            KlTerm.NONE,
             0,
             OptionalInt.empty()),
         new Case(
@@ -144,7 +154,7 @@ class GroupParityTest {
             Ratio.SEQUENCE,
             CLIP,
             Averaging.SEQUENCE,
-            0,
+            KlTerm.NONE,
             0.05,
             OptionalInt.empty()));
   }
@@ -157,7 +167,7 @@ class GroupParityTest {
         new PolicyObjective(
             algorithm.ratio(),
             algorithm.surrogate(),
-            new KlTerm(algorithm.klInLoss(), Kl.K3, KlTerm.Gradient.ESTIMATE),
+            algorithm.klInLoss(),
             0,
             algorithm.averaging(),
             PolicyObjective.LOG_RATIO_LIMIT);
@@ -210,7 +220,9 @@ class GroupParityTest {
               sequence,
               PeerSteps.floats(rollout, "old"),
               new Floats(ofTokens),
-              algorithm.klInLoss() > 0 ? PeerSteps.floats(rollout, "reference") : Floats.EMPTY,
+              algorithm.klInLoss().coefficient() > 0
+                  ? PeerSteps.floats(rollout, "reference")
+                  : Floats.EMPTY,
               algorithm.length().orElse(ofTokens.length)));
     }
     return examples;
