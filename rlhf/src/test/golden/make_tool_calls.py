@@ -79,7 +79,13 @@ FAMILIES = [
     ("gptoss", "GPT_OSS", t.gptoss_template),
     ("gemma4", "GEMMA", t.gemma4_template),
     ("gemma4_v5", "GEMMA", t.gemma4_template),
+    ("lfm2_v2", "LFM", t.lfm2_2_5_template),
+    ("lfm2_2_5", "LFM", t.lfm2_2_5_template),
+    ("lfm2_2_5_v2", "LFM", t.lfm2_2_5_template),
 ]
+
+# What TRL's template for LFM reads otherwise, as it says itself: Python's True, a text here.
+UNTOLD = {"LFM": {"metric"}}
 
 USER = {"role": "user", "content": "Ask."}
 
@@ -138,7 +144,14 @@ for chat, form, template in FAMILIES:
             "role": "assistant",
             "content": "",
             "tool_calls": [
-                {"type": "function", "function": {"name": n, "arguments": a}} for n, a in calls
+                {
+                    "type": "function",
+                    "function": {
+                        "name": n,
+                        "arguments": {k: v for k, v in a.items() if k not in UNTOLD.get(form, ())},
+                    },
+                }
+                for n, a in calls
             ],
         }
         try:
@@ -184,6 +197,9 @@ WRITTEN = [
     ("a thought and an answer", "GPT_OSS", t.gptoss_template, "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Four.<|return|>", "<|start|>assistant"),
     ("a thought and a call", "GPT_OSS", t.gptoss_template, '<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant to=functions.f<|channel|>commentary json<|message|>{"city": "Paris"}<|call|>', "<|start|>assistant"),
     ("whole turn", "LLAMA", t.llama3_template, '{"name": "f", "parameters": {"city": "Paris"}}<|eot_id|>', "<|start_header_id|>assistant<|end_header_id|>\n\n"),
+    ("words before", "LFM", t.lfm2_2_5_template, "I ask. <|tool_call_start|>[f(city='Paris', days=3, share=0.25, limit=null)]<|tool_call_end|><|im_end|>", ASSISTANT),
+    ("a thought", "LFM", t.lfm2_2_5_template, "<think>Hm.</think><|tool_call_start|>[f(names=['x', 'y']), g()]<|tool_call_end|><|im_end|>", ASSISTANT),
+    ("no calls", "LFM", t.lfm2_2_5_template, "Four.<|im_end|>", ASSISTANT),
     ("words", "LLAMA", t.llama3_template, "Four.<|eot_id|>", "<|start_header_id|>assistant<|end_header_id|>\n\n"),
 ]
 for name, form, template, said, prefix in WRITTEN:

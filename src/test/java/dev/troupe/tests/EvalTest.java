@@ -207,4 +207,92 @@ class EvalTest {
     assertThat(err.toString()).contains(message).doesNotContain("internal error");
     assertThat(out.toString()).isEmpty();
   }
+
+  /** The small base, which has learned no call, in the calculator's environment. */
+  private static final String EPISODES =
+      String.format(
+          Locale.ROOT,
+          """
+          data.format = chat
+          data.chat-template = "%1$s/chat_template.jinja"
+          data.prompts = [{ path = "%1$s/problems.jsonl" }]
+          data.max-records = 1000
+          environment { type = calculator }
+          episodes { max-turns = 2, max-observation-tokens = 64 }
+          generation { max-new-tokens = 16 }
+          answers { per-problem = 1, rewards { right { type = exact } } }
+          """,
+          Quickstarts.ROOT.resolve("configs/quickstart-tools"));
+
+  @Test
+  void episodes_arePlayedAndCounted() throws IOException {
+    Files.writeString(
+        directory.resolve("two.jsonl"),
+        """
+        {"prompt":"2 * 3","answer":"6"}
+        {"prompt":"4 * 5","answer":"20","chat_template_kwargs":{"x":1}}
+        """);
+    String two = "data.prompts=[{path=\"" + directory.resolve("two.jsonl") + "\"}]";
+    JsonNode answers = measured(EPISODES, "--set", two).get("answers");
+    assertThat(answers.get("problems").asInt()).isEqualTo(2);
+    assertThat(answers.get("right").get("count").asInt()).isEqualTo(2);
+    JsonNode episodes = answers.get("episodes");
+    assertThat(episodes.get("played").asInt()).isEqualTo(2);
+    int ended = 0;
+    for (JsonNode count : episodes.get("ends")) {
+      ended += count.asInt();
+    }
+    assertThat(ended).isEqualTo(2);
+    assertThat(episodes.get("turns").get("mean").asDouble()).isBetween(1.0, 2.0);
+    assertThat(episodes.get("toolCalls").get("count").asInt()).isEqualTo(2);
+    assertThat(run(EPISODES, "--set", two)).isZero();
+    assertThat(out.toString()).contains("\n  episodes     2: ").contains("\n  turns        ");
+  }
+
+  /** Its steps give rewards, and one kind of episode fails. */
+  @Test
+  void episodesThatFail_areLeftOut_andNotZero() throws IOException {
+    Files.writeString(directory.resolve("games.jsonl"), "{\"prompt\":\"a\"}\n{\"prompt\":\"b\"}\n");
+    String game =
+        EPISODES
+            + "data.prompts = [{ path = \""
+            + directory.resolve("games.jsonl")
+            + "\" }]\nenvironment { type = java, name = guess }\nanswers.right = game\n"
+            + "answers.rewards { right = null, game { type = environment } }\n";
+    JsonNode answers = measured(game).get("answers");
+    assertThat(answers.get("rewards").get("game").get("count").asInt()).isEqualTo(2);
+    assertThat(answers.get("episodes").get("environment.found").get("count").asInt()).isEqualTo(2);
+    refused(
+        game + "episodes.max-observation-tokens = 1",
+        "rewards: none of the answers could be scored: what the environment shows at first is too"
+            + " long (2)");
+  }
+
+  @Test
+  void environmentThatCannotBePlayedIn_isToldWithHowToMendIt() throws IOException {
+    refused(
+        EPISODES + "episodes.concurrent = 1\nanswers.per-problem = 2",
+        "'episodes.concurrent' is 1, allowed: at least answers.per-problem (2)");
+    refused(
+        EPISODES + "environment = null\nanswers.rewards.w { type = environment }",
+        "'environment' is null, allowed: an environment, for answers.rewards has one of type"
+            + " environment");
+    refused(
+        EPISODES + "answers = null\nperplexity {}",
+        "'answers' is null, allowed: a section where environment names one");
+    refused(
+        EPISODES + "episodes.tool-calls = hermess",
+        "'episodes.tool-calls' is the text \"hermess\", expected one of hermes, qwen-coder, llama, mistral,"
+            + " glm, gpt-oss, deepseek, deepseek-dsml, gemma, lfm");
+    refused(
+        EPISODES + "data.chat-template = no/such",
+        "data.chat-template is no/such, which is no file; name one with a Jinja template");
+    refused(
+        EPISODES + "data.chat-template = null",
+        "environment: episodes are written by a chat template, and the model brings none");
+    refused(
+        EPISODES + "generation.max-new-tokens = 200",
+        "generation.max-new-tokens + episodes.max-observation-tokens is 264 and the model's context"
+            + " is 256 tokens");
+  }
 }

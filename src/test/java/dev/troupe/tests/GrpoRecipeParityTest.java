@@ -189,7 +189,7 @@ class GrpoRecipeParityTest {
         Map.of("given", new RewardConfig.Number(1, NumberAnswer.Place.LAST)),
         Optional.empty(),
         Optional.empty(),
-        new EpisodesConfig(1, 0, 64, 60, 60),
+        new EpisodesConfig(1, 0, 64, 60, 60, Optional.empty()),
         generation,
         new GrpoConfig.Groups(GrpoConfig.Constant.KEEP, 0),
         new LengthConfig(Optional.empty(), 1, 1, false),

@@ -30,6 +30,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -132,7 +133,7 @@ class TemplateTurnsTest {
     return new EpisodeSetup(
         "grpo.environment",
         new EnvironmentConfig.JavaEnvironment("answering"),
-        new EpisodesConfig(4, 1000, 64, 60, 60),
+        new EpisodesConfig(4, 1000, 64, 60, 60, Optional.empty()),
         (name, config) -> factory,
         text);
   }

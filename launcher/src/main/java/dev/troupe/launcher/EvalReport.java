@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.rlhf.evaluation.Classification;
+import dev.troupe.rlhf.evaluation.EpisodeMeasure;
 import dev.troupe.rlhf.evaluation.Mean;
 import dev.troupe.rlhf.evaluation.Perplexity;
 import dev.troupe.rlhf.evaluation.RewardMeasure;
@@ -80,7 +81,31 @@ final class EvalReport {
     node.set("endedFraction", json(measure.ended()));
     lines.add("  length       " + text(measure.length()) + " tokens");
     lines.add("  ended        " + text(measure.ended()));
+    measure.episodes().ifPresent(episodes -> episodes(node, episodes));
     leftOut(node, measure.leftOut());
+  }
+
+  private void episodes(ObjectNode answers, EpisodeMeasure measure) {
+    ObjectNode node = answers.putObject("episodes");
+    node.put("played", measure.played());
+    ObjectNode ends = node.putObject("ends");
+    List<String> counts = new ArrayList<>();
+    measure
+        .ends()
+        .forEach(
+            (end, count) -> {
+              String name = end.name().toLowerCase(Locale.ROOT);
+              ends.put(name, count);
+              counts.add(count + " " + name);
+            });
+    lines.add("  episodes     " + measure.played() + ": " + String.join(", ", counts));
+    measure
+        .figures()
+        .forEach(
+            (name, mean) -> {
+              node.set(name, json(mean));
+              lines.add(row(name, text(mean)));
+            });
   }
 
   private void leftOut(ObjectNode node, SortedMap<String, Integer> leftOut) {

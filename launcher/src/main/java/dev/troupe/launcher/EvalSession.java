@@ -5,6 +5,7 @@ import dev.troupe.actors.pipeline.ModelText;
 import dev.troupe.engine.RoleEngine;
 import dev.troupe.models.checkpoint.ModelPath;
 import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.tokenizer.TokenizerFiles;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.RoleSpec;
@@ -15,12 +16,15 @@ import dev.troupe.protocol.event.RunEvent;
 import dev.troupe.protocol.event.StageCompleted;
 import dev.troupe.protocol.event.StageStarted;
 import dev.troupe.protocol.event.StepCompleted;
+import dev.troupe.rewards.GivenEnvironments;
 import dev.troupe.rewards.OutsideScorers;
 import dev.troupe.rlhf.data.DataRecord;
 import dev.troupe.rlhf.data.Reading;
 import dev.troupe.rlhf.data.StageData;
 import dev.troupe.rlhf.data.Tokenization;
 import dev.troupe.rlhf.data.Tokenized;
+import dev.troupe.rlhf.environment.EpisodeSetup;
+import dev.troupe.rlhf.environment.Episodes;
 import dev.troupe.rlhf.evaluation.Answered;
 import dev.troupe.rlhf.evaluation.AnswersConfig;
 import dev.troupe.rlhf.evaluation.ClassificationConfig;
@@ -32,8 +36,10 @@ import dev.troupe.rlhf.evaluation.Watch;
 import dev.troupe.rlhf.evaluation.WinRate;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.port.Learner;
+import dev.troupe.rlhf.port.Sampler;
 import dev.troupe.rlhf.port.Scorer;
 import dev.troupe.rlhf.reward.Rewards;
+import dev.troupe.rlhf.reward.Scores;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -63,7 +69,7 @@ final class EvalSession {
     config.against().ifPresent(other -> directory("against.model", other.model()));
     config.against().ifPresent(other -> directory("against.adapter", other.adapter()));
     Reading reading = new Reading(this::line, () -> false);
-    try (ModelText text = ModelText.load(model)) {
+    try (ModelText text = ModelText.load(model, chatTemplate())) {
       Optional<List<Sequence>> texts =
           config.perplexity().map(measure -> texts(measure, text, reading));
       boolean needsTasks = config.answers().isPresent() || config.classification().isPresent();
@@ -77,7 +83,19 @@ final class EvalSession {
                       new Rewards(
                           "answers.rewards", each.rewards(), new OutsideScorers(List.of())));
       rewards.ifPresent(Rewards::check);
-      Optional<List<Prompt>> prompts = rewards.map(each -> prompts(each, text, tasks, reading));
+      Optional<EpisodeSetup> episodes =
+          config
+              .environment()
+              .map(
+                  each ->
+                      new EpisodeSetup(
+                          "environment",
+                          each,
+                          config.episodes(),
+                          GivenEnvironments.all(List.of()),
+                          text));
+      Optional<List<Prompt>> prompts =
+          rewards.map(each -> prompts(each, text, tasks, episodes, reading));
       reading.notices().forEach(this::line);
       try (RoleEngine.Factory engines = Engines.create(config.engine().device());
           RoleEngine engine = engines.open(policy(config.model(), config.adapter()))) {
@@ -95,12 +113,21 @@ final class EvalSession {
               config.answers().get(),
               rewards.orElseThrow(),
               prompts.orElseThrow(),
+              episodes,
               role,
               engines);
         }
       }
     }
     return report;
+  }
+
+  /** As told, or that which the adapter was trained with. */
+  private Optional<String> chatTemplate() {
+    return config
+        .data()
+        .chatTemplate()
+        .or(() -> TokenizerFiles.chatTemplate(config.adapter().map(Path::of)).map(Path::toString));
   }
 
   private List<Sequence> texts(PerplexityConfig measure, ModelText text, Reading reading) {
@@ -113,19 +140,30 @@ final class EvalSession {
   }
 
   private List<Prompt> prompts(
-      Rewards rewards, ModelText text, List<DataRecord.Task> tasks, Reading reading) {
-    if (config.generation().maxNewTokens() >= text.contextLength()) {
+      Rewards rewards,
+      ModelText text,
+      List<DataRecord.Task> tasks,
+      Optional<EpisodeSetup> episodes,
+      Reading reading) {
+    int sampled = config.generation().maxNewTokens();
+    int read = episodes.map(it -> it.bounds().maxObservationTokens()).orElse(0);
+    if (sampled + read >= text.contextLength()) {
       throw new UserException(
-          "generation.max-new-tokens is "
-              + config.generation().maxNewTokens()
+          "generation.max-new-tokens"
+              + (episodes.isPresent() ? " + episodes.max-observation-tokens" : "")
+              + " is "
+              + (sampled + read)
               + " and the model's context is "
               + text.contextLength()
               + " tokens, prompt and answer; lower it");
     }
+    Tokenization tokenization =
+        Tokenization.of(text, config.data(), reading).of("answers", "data.prompts");
     Tokenized<Prompt> tokenized =
-        Tokenization.of(text, config.data(), reading)
-            .of("answers", "data.prompts")
-            .prompts(tasks, config.generation().maxNewTokens());
+        episodes
+            .map(it -> tokenization.offering(it.tools(), it::refusal))
+            .orElse(tokenization)
+            .prompts(tasks, sampled + read);
     tell("answers", tokenized, "prompts");
     List<Prompt> scorable = rewards.scorable(tokenized.examples());
     int without = tokenized.examples().size() - scorable.size();
@@ -145,9 +183,9 @@ final class EvalSession {
       AnswersConfig answers,
       Rewards rewards,
       List<Prompt> prompts,
+      Optional<EpisodeSetup> episodes,
       OpenRole role,
       RoleEngine.Factory engines) {
-    SamplingSettings settings = config.generation().settings(config.seed());
     Optional<RoleEngine> reward =
         rewards.needsModel()
             ? config.rewardModel().map(directory -> engines.open(rewardModel(directory)))
@@ -156,21 +194,14 @@ final class EvalSession {
       Optional<Learner> judge = reward.map(OpenRole::new);
       Scorer scorer = rewards.open(judge);
       try {
-        List<Answered> own =
-            Answered.of(role, scorer, prompts, answers.perProblem(), settings, watch("answers"));
+        List<Answered> own = answered("answers", answers, role, episodes, scorer, prompts);
         report.answers("answers", RewardMeasure.of(own, answers.rule(), answers.passAt()));
         if (config.against().isPresent()) {
           EvalConfig.AgainstConfig other = config.against().get();
           try (RoleEngine engine =
               engines.open(policy(other.model().orElse(config.model()), other.adapter()))) {
             List<Answered> theirs =
-                Answered.of(
-                    new OpenRole(engine),
-                    scorer,
-                    prompts,
-                    answers.perProblem(),
-                    settings,
-                    watch("against"));
+                answered("against", answers, new OpenRole(engine), episodes, scorer, prompts);
             report.answers("against", RewardMeasure.of(theirs, answers.rule(), answers.passAt()));
             report.winRate(WinRate.of(own, theirs));
           }
@@ -180,6 +211,30 @@ final class EvalSession {
       }
     } finally {
       reward.ifPresent(RoleEngine::close);
+    }
+  }
+
+  /** Answers given at once, or episodes played in the environment. */
+  private List<Answered> answered(
+      String measure,
+      AnswersConfig answers,
+      OpenRole role,
+      Optional<EpisodeSetup> episodes,
+      Scorer scorer,
+      List<Prompt> prompts) {
+    SamplingSettings settings = config.generation().settings(config.seed());
+    Optional<Episodes> played =
+        episodes.map(setup -> setup.open(role, notice -> line(measure + ": " + notice)));
+    try {
+      Sampler sampler = played.isPresent() ? played.get() : role;
+      List<Answered> all =
+          Answered.of(sampler, scorer, prompts, answers.perProblem(), settings, watch(measure));
+      new Scores(all.stream().flatMap(each -> each.scores().stream()).toList())
+          .notices()
+          .forEach(notice -> line(measure + ": " + notice));
+      return all;
+    } finally {
+      played.ifPresent(Episodes::close);
     }
   }
 

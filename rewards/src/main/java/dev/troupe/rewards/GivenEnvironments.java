@@ -1,5 +1,7 @@
 package dev.troupe.rewards;
 
+import dev.troupe.rewards.environment.CheckedTools;
+import dev.troupe.rewards.environment.OutsideEnvironments;
 import dev.troupe.rlhf.environment.EnvironmentConfig;
 import dev.troupe.rlhf.environment.Environments;
 import dev.troupe.rlhf.port.EnvironmentException;
@@ -16,6 +18,15 @@ public record GivenEnvironments(List<EnvironmentFactory> given, Environments oth
     implements Environments {
   public GivenEnvironments {
     given = List.copyOf(given);
+  }
+
+  /**
+   * Environments of every kind, whose tools' calls are checked.
+   *
+   * @param given as above
+   */
+  public static Environments all(List<EnvironmentFactory> given) {
+    return CheckedTools.all(new GivenEnvironments(given, new OutsideEnvironments()));
   }
 
   @Override

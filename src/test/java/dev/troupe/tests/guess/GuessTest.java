@@ -204,7 +204,7 @@ class GuessTest {
         .contains(
             "grpo.environment: there is no environment 'chess'; there are [guess]. Name it in"
                 + " META-INF/services/dev.troupe.rlhf.port.EnvironmentFactory");
-    assertThat(planned("model=\"" + ROOT.resolve("configs/quickstart-base") + "\""))
+    assertThat(planned("data.chat-template=null"))
         .contains("grpo.environment: episodes are written by a chat template");
     assertThat(planned("data.format=auto"))
         .contains("is plain text and is to be answered in an environment")

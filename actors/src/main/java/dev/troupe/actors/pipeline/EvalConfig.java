@@ -1,6 +1,8 @@
 package dev.troupe.actors.pipeline;
 
 import dev.troupe.rlhf.data.DataConfig;
+import dev.troupe.rlhf.environment.EnvironmentConfig;
+import dev.troupe.rlhf.environment.EpisodesConfig;
 import dev.troupe.rlhf.evaluation.AnswersConfig;
 import dev.troupe.rlhf.evaluation.ClassificationConfig;
 import dev.troupe.rlhf.evaluation.PerplexityConfig;
@@ -18,6 +20,8 @@ import java.util.Optional;
  * @param rewardModel directory of a reward model: an adapter with its score, or a whole model
  * @param seed of sampling and of the choice of examples
  * @param data texts (sft) and prompts
+ * @param environment what answers are episodes in; absent for answers given at once
+ * @param episodes what bounds them
  * @param generation how prompts are answered
  */
 public record EvalConfig(
@@ -30,6 +34,8 @@ public record EvalConfig(
     DataConfig data,
     Optional<PerplexityConfig> perplexity,
     Optional<AnswersConfig> answers,
+    Optional<EnvironmentConfig> environment,
+    EpisodesConfig episodes,
     GenerationConfig generation,
     Optional<ClassificationConfig> classification) {
   /**
@@ -43,7 +49,12 @@ public record EvalConfig(
   public EvalConfig {
     boolean scoresByModel =
         answers.map(each -> RewardConfig.needModel(each.rewards())).orElse(false);
-    new Limits()
+    boolean needsEnvironment =
+        answers.map(each -> RewardConfig.needEnvironment(each.rewards())).orElse(false);
+    Limits limits = new Limits();
+    answers.ifPresent(
+        each -> episodes.check(limits, environment, each.perProblem(), "answers.per-problem"));
+    limits
         .condition("model", "empty", !model.isBlank(), "directory of a checkpoint")
         .condition(
             "perplexity",
@@ -58,6 +69,19 @@ public record EvalConfig(
             against.isEmpty() || answers.isPresent(),
             "a section where against names a model: answers are what is compared",
             "against")
+        .condition(
+            "answers",
+            "null",
+            environment.isEmpty() || answers.isPresent(),
+            "a section where environment names one: answers are what is played there",
+            "environment")
+        .condition(
+            "environment",
+            "null",
+            environment.isPresent() || !needsEnvironment,
+            "an environment, for answers.rewards has one of type environment, which is what it"
+                + " gives",
+            "answers")
         .condition(
             "reward-model",
             "null",

@@ -2,8 +2,6 @@ package dev.troupe.actors.pipeline;
 
 import dev.troupe.rewards.GivenEnvironments;
 import dev.troupe.rewards.OutsideScorers;
-import dev.troupe.rewards.environment.CheckedTools;
-import dev.troupe.rewards.environment.OutsideEnvironments;
 import dev.troupe.rlhf.port.EnvironmentFactory;
 import dev.troupe.rlhf.port.RewardFunction;
 import dev.troupe.rlhf.stage.ConfiguredStage;
@@ -84,7 +82,7 @@ public record RunForecast(
             purpose,
             progress,
             new OutsideScorers(functions),
-            CheckedTools.all(new GivenEnvironments(environments, new OutsideEnvironments())))
+            GivenEnvironments.all(environments))
         .forecast();
   }
 

@@ -12,10 +12,10 @@ import dev.troupe.rlhf.port.TextException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -27,7 +27,7 @@ public final class Tokenization {
   private final Reading reading;
   private final String stage;
   private final String list;
-  private final Optional<List<Map<String, @Nullable Object>>> offered;
+  private final Optional<Offered> offered;
 
   public Tokenization(Text text, DataConfig.Format format, Lengths lengths) {
     this(text, format, lengths, Reading.unwatched(), "", "", Optional.empty());
@@ -40,7 +40,7 @@ public final class Tokenization {
       Reading reading,
       String stage,
       String list,
-      Optional<List<Map<String, @Nullable Object>>> offered) {
+      Optional<Offered> offered) {
     this.offered = offered;
     this.text = text;
     this.format = format;
@@ -69,9 +69,14 @@ public final class Tokenization {
    * The same for prompts that are answered in an environment: all go through the chat template.
    *
    * @param tools that it offers; empty for none beside those of the data
+   * @param refusal why later turns cannot be written with what a prompt gives the template beside
+   *     tools; empty where they can
    */
-  public Tokenization offering(List<Map<String, @Nullable Object>> tools) {
-    return new Tokenization(text, format, lengths, reading, stage, list, Optional.of(tools));
+  public Tokenization offering(
+      List<Map<String, @Nullable Object>> tools,
+      Function<Map<String, @Nullable Object>, Optional<String>> refusal) {
+    return new Tokenization(
+        text, format, lengths, reading, stage, list, Optional.of(new Offered(tools, refusal)));
   }
 
   /**
@@ -121,14 +126,10 @@ public final class Tokenization {
         "prompts",
         records,
         (record, work) -> {
-          PromptText asked = promptOf(record);
-          Segments.EncodedPrompt prompt =
-              work.segments()
-                  .prompt(
-                      offered
-                          .<PromptText>map(tools -> offering(asked, tools, record.origin()))
-                          .orElse(asked),
-                      record.origin());
+          PromptText given = promptOf(record);
+          PromptText asked =
+              offered.<PromptText>map(it -> it.to(given, format, record.origin())).orElse(given);
+          Segments.EncodedPrompt prompt = work.segments().prompt(asked, record.origin());
           int size = prompt.tokens().size();
           work.longest(size);
           if (size > reserving.maxPromptTokens() && work.dropping()) {
@@ -143,41 +144,11 @@ public final class Tokenization {
                           tokens.size() == size ? prompt.text() : text.decode(tokens),
                           tokens,
                           record instanceof DataRecord.Task task ? task.answer() : Optional.empty(),
-                          record instanceof DataRecord.Task task ? task.metadata() : Map.of()));
+                          record instanceof DataRecord.Task task ? task.metadata() : Map.of(),
+                          offered.isPresent()
+                              ? Offered.variables(Segments.turns(asked))
+                              : Map.of()));
         });
-  }
-
-  private PromptText.Chat offering(
-      PromptText asked, List<Map<String, @Nullable Object>> tools, Origin origin) {
-    if (!(asked instanceof PromptText.Chat) && format != DataConfig.Format.CHAT) {
-      throw DataException.at(
-          origin,
-          "is plain text and is to be answered in an environment, whose turns the chat template"
-              + " writes; set data.format = chat, which writes all data by it");
-    }
-    Conversation turns = Segments.turns(asked);
-    List<String> others =
-        turns.variables().keySet().stream().filter(name -> !name.equals("tools")).toList();
-    if (!others.isEmpty()) {
-      throw DataException.at(
-          origin,
-          "gives the chat template "
-              + String.join(", ", others)
-              + " (documents or chat_template_kwargs), which later turns of an episode could not"
-              + " be written with; name the field in the source's ignore");
-    }
-    if (tools.isEmpty()) {
-      return new PromptText.Chat(turns);
-    }
-    Map<String, @Nullable Object> variables = new LinkedHashMap<>(turns.variables());
-    Object own = variables.put("tools", tools);
-    if (own != null && !own.equals(tools)) {
-      throw DataException.at(
-          origin,
-          "has tools of its own, and the environment offers others; name its field in the source's"
-              + " ignore");
-    }
-    return new PromptText.Chat(new Conversation(turns.messages(), variables));
   }
 
   /** Without directories: a prompt's random numbers follow from its id, wherever its file lies. */

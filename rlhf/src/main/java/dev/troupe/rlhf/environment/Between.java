@@ -33,10 +33,16 @@ final class Between {
 
   /**
    * @param tools offered by the environment
+   * @param others what a prompt gives the template beside
    */
-  Between(Text text, List<Map<String, @Nullable Object>> tools) {
+  Between(
+      Text text, List<Map<String, @Nullable Object>> tools, Map<String, @Nullable Object> others) {
     this.text = text;
-    this.variables = tools.isEmpty() ? Map.of() : Map.of("tools", tools);
+    Map<String, @Nullable Object> all = new LinkedHashMap<>(others);
+    if (!tools.isEmpty()) {
+      all.put("tools", tools);
+    }
+    this.variables = all;
   }
 
   /**

@@ -3,6 +3,7 @@ package dev.troupe.rlhf.environment;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.environment.calls.Reply;
 import dev.troupe.rlhf.environment.calls.ToolCallFormat;
+import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.port.Environment;
 import dev.troupe.rlhf.port.EnvironmentException;
 import dev.troupe.rlhf.port.EnvironmentFactory;
@@ -12,7 +13,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What a stage's episodes are played in: an environment, its bounds, and how both are written. */
@@ -27,6 +31,8 @@ public final class EpisodeSetup {
   private final Text text;
   private final List<Map<String, @Nullable Object>> tools;
   private final boolean severalCalls;
+  private final Map<Map<String, @Nullable Object>, Optional<String>> refusals =
+      new ConcurrentHashMap<>();
 
   /**
    * Asks the environment which tools it offers, and whether the template can write them.
@@ -57,7 +63,7 @@ public final class EpisodeSetup {
         factory.close(); // what came with the run's request is the one that episodes use
       }
     }
-    Between between = new Between(text, tools);
+    Between between = new Between(text, tools, Map.of());
     between.check(section, tools);
     severalCalls = tools.isEmpty() || between.writesSeveralCalls(Between.name(tools.get(0)));
     reader();
@@ -79,19 +85,42 @@ public final class EpisodeSetup {
   }
 
   /**
+   * Why episodes cannot go on from a prompt that gives the chat template more than tools.
+   *
+   * @param variables that it gives
+   * @return empty where they can: the template writes what follows a turn with them too
+   */
+  public Optional<String> refusal(Map<String, @Nullable Object> variables) {
+    return refusals.computeIfAbsent(
+        variables,
+        given -> {
+          try {
+            between(given).check(section, tools);
+            return Optional.empty();
+          } catch (RuntimeException e) { // templates refuse in their own ways
+            return Optional.of(String.valueOf(e.getMessage()));
+          }
+        });
+  }
+
+  private Between between(Map<String, @Nullable Object> variables) {
+    return new Between(text, tools, variables);
+  }
+
+  /**
    * Ready to play.
    *
    * @param policy what is sampled
    * @param notices hears what a person should know
    */
   public Episodes open(Sampler policy, Consumer<String> notices) {
-    return new Episodes(
-        section, policy, text, factory(), bounds, reader(), new Between(text, tools), notices);
+    return new Episodes(section, policy, text, factory(), bounds, reader(), this::between, notices);
   }
 
-  /** By the family of the template; without tools what is said is text. */
+  /** As told, or by the family of the template; without tools what is said is text. */
   private TurnReader reader() {
-    Optional<ToolCallFormat> format = ToolCallFormat.of(text.chatTemplate());
+    Optional<ToolCallFormat> format =
+        bounds.toolCalls().or(() -> ToolCallFormat.of(text.chatTemplate()));
     if (format.isEmpty()) {
       if (!tools.isEmpty()) {
         throw new EnvironmentException(
@@ -101,7 +130,13 @@ public final class EpisodeSetup {
                 + ", and "
                 + text.chatTemplateName()
                 + " writes calls in none of the forms that are known here (docs/environments.md);"
-                + " take a model of another family");
+                + " name the form that the model writes in "
+                + section.replaceFirst("environment$", "episodes.tool-calls")
+                + " ("
+                + Stream.of(ToolCallFormat.values())
+                    .map(Limits::word)
+                    .collect(Collectors.joining(", "))
+                + "), or take a model of another family");
       }
       return (TokenIds history, TokenIds turn) -> spoken(text.decode(turn));
     }

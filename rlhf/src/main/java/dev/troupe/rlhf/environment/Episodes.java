@@ -25,6 +25,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,13 +42,14 @@ public final class Episodes implements Sampler, AutoCloseable {
   private final EnvironmentFactory factory;
   private final EpisodesConfig bounds;
   private final TurnReader reader;
-  private final Between between;
+  private final Function<Map<String, @Nullable Object>, Between> between;
   private final Calls calls;
   private final Consumer<String> notices;
 
   /**
    * @param section of the configuration, for messages
    * @param factory ended with this
+   * @param between writes what stands between turns, with what a prompt gives the template
    * @param notices hears what a person should know
    */
   Episodes(
@@ -57,7 +59,7 @@ public final class Episodes implements Sampler, AutoCloseable {
       EnvironmentFactory factory,
       EpisodesConfig bounds,
       TurnReader reader,
-      Between between,
+      Function<Map<String, @Nullable Object>, Between> between,
       Consumer<String> notices) {
     this.policy = policy;
     this.text = text;
@@ -156,7 +158,7 @@ public final class Episodes implements Sampler, AutoCloseable {
           List<ChatMessage> messages = play.looks(seen);
           if (!messages.isEmpty()) {
             play.begins(
-                between.before(play.asked().tokens(), messages),
+                between(play).before(play.asked().tokens(), messages),
                 bounds.maxObservationTokens(),
                 text.steadyContext());
           }
@@ -212,6 +214,10 @@ public final class Episodes implements Sampler, AutoCloseable {
     }
   }
 
+  private Between between(Play play) {
+    return between.apply(play.variables());
+  }
+
   private static Prompt opening(List<Play> group) {
     return group.get(0).asked();
   }
@@ -226,8 +232,8 @@ public final class Episodes implements Sampler, AutoCloseable {
                 .ifPresent(
                     messages ->
                         play.reads(
-                            between.after(
-                                play.action().calls(), messages, play.last(), play.finish()),
+                            between(play)
+                                .after(play.action().calls(), messages, play.last(), play.finish()),
                             bounds.maxObservationTokens(),
                             most,
                             text.steadyContext())));

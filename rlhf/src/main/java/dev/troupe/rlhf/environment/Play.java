@@ -85,6 +85,11 @@ final class Play {
     return new Prompt(asked.id(), asked.text(), asked.tokens());
   }
 
+  /** What the prompt gives the chat template beside tools. */
+  Map<String, @Nullable Object> variables() {
+    return asked.variables();
+  }
+
   /** Whether there was something to see at first. */
   boolean shown() {
     return shown;
@@ -342,7 +347,12 @@ final class Play {
         prompt.equals(asked.tokens())
             ? asked
             : new Prompt(
-                asked.id(), decode.apply(prompt), prompt, asked.answer(), asked.metadata());
+                asked.id(),
+                decode.apply(prompt),
+                prompt,
+                asked.answer(),
+                asked.metadata(),
+                asked.variables());
     return new Rollout(
         answered,
         response,

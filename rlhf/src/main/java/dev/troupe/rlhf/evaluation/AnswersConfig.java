@@ -30,11 +30,6 @@ public record AnswersConfig(
         .atLeast("per-problem", perProblem, 1)
         .condition("rewards", "empty", !rewards.isEmpty(), "one reward or more (docs/rewards.md)")
         .condition(
-            "rewards",
-            "with one of type environment",
-            !RewardConfig.needEnvironment(rewards),
-            "others: answers are given in no environment")
-        .condition(
             "right",
             right.orElse(""),
             right.isEmpty() || rewards.containsKey(right.get()),

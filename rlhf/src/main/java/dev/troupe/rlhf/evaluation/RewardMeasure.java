@@ -9,9 +9,11 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What sampled answers are worth. Answers to one problem are alike, so intervals are over problems:
@@ -26,8 +28,9 @@ import java.util.stream.Collectors;
  * @param passAtK of the problems with k answers that could be scored, by k; likewise
  * @param leftOut answers that could not be scored, and problems without enough that could, by
  *     reason
- * @param length of an answer, in tokens
- * @param ended share of the answers that ended by themselves
+ * @param length of an answer, in tokens that were sampled; of those that did not fail
+ * @param ended share of the answers that ended by themselves, of the same
+ * @param episodes of answers in an environment
  */
 public record RewardMeasure(
     int problems,
@@ -38,7 +41,8 @@ public record RewardMeasure(
     SortedMap<Integer, Proportion> passAtK,
     SortedMap<String, Integer> leftOut,
     Mean length,
-    Proportion ended) {
+    Proportion ended,
+    Optional<EpisodeMeasure> episodes) {
   public RewardMeasure {
     parts = Collections.unmodifiableSortedMap(new TreeMap<>(parts));
     passAtK = Collections.unmodifiableSortedMap(new TreeMap<>(passAtK));
@@ -103,8 +107,9 @@ public record RewardMeasure(
         rule.map(name -> right(scored, name)),
         pass,
         leftOut,
-        Mean.of(answered.stream().map(RewardMeasure::length).toList()),
-        share(answered.stream().map(RewardMeasure::ended).toList()));
+        Mean.of(answered.stream().flatMapToDouble(each -> length(each).stream()).boxed().toList()),
+        share(answered.stream().flatMapToDouble(each -> ended(each).stream()).boxed().toList()),
+        EpisodeMeasure.of(answered));
   }
 
   private static Proportion right(List<Answered> scored, String rule) {
@@ -135,14 +140,18 @@ public record RewardMeasure(
             .count();
   }
 
-  private static double length(Answered problem) {
-    return mean(problem.answers().stream().map(each -> (double) each.length()).toList());
+  private static OptionalDouble length(Answered problem) {
+    return sound(problem).mapToDouble(Rollout::length).average();
   }
 
-  private static double ended(Answered problem) {
-    List<Rollout> answers = problem.answers();
-    return (double) answers.stream().filter(each -> each.finish() != FinishReason.LENGTH).count()
-        / answers.size();
+  private static OptionalDouble ended(Answered problem) {
+    return sound(problem)
+        .mapToDouble(each -> each.finish() == FinishReason.LENGTH ? 0 : 1)
+        .average();
+  }
+
+  private static Stream<Rollout> sound(Answered problem) {
+    return problem.answers().stream().filter(each -> !each.failed());
   }
 
   private static Proportion share(List<Double> perProblem) {

@@ -3,23 +3,27 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.protocol.data.Episode;
 import dev.troupe.protocol.data.Rollout;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** What episodes come to as metrics; nothing of answers given at once. */
-final class EpisodeFigures {
+public final class EpisodeFigures {
   private EpisodeFigures() {}
 
-  /** Of one answer that did not fail. */
+  /** Of one answer that did not fail, by name. */
+  public static Map<String, Double> of(Rollout rollout) {
+    Map<String, Double> figures = new TreeMap<>();
+    if (rollout.episode().isPresent()) {
+      Episode episode = rollout.episode().get();
+      figures.put("turns", (double) episode.turns());
+      figures.put("toolCalls", (double) episode.calls());
+      figures.put("toolFailures", (double) episode.failedCalls());
+      figures.put("observationTokens", (double) (rollout.response().size() - rollout.length()));
+      episode.parts().forEach((name, part) -> figures.put("environment." + name, part));
+    }
+    return figures;
+  }
+
   static void add(Averages averages, Rollout rollout) {
-    if (rollout.episode().isEmpty()) {
-      return;
-    }
-    Episode episode = rollout.episode().get();
-    averages.add("turns", episode.turns());
-    averages.add("toolCalls", episode.calls());
-    averages.add("toolFailures", episode.failedCalls());
-    averages.add("observationTokens", rollout.response().size() - rollout.length());
-    for (Map.Entry<String, Double> part : episode.parts().entrySet()) {
-      averages.add("environment." + part.getKey(), part.getValue());
-    }
+    of(rollout).forEach(averages::add);
   }
 }

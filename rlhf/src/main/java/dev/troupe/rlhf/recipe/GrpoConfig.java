@@ -87,24 +87,6 @@ public record GrpoConfig(
             "rewards")
         .atLeast("epochs", epochs, 1)
         .condition(
-            "episodes.concurrent",
-            episodes.concurrent(),
-            environment.isEmpty() || episodes.concurrent() >= answersPerPrompt,
-            "at least answers-per-prompt ("
-                + answersPerPrompt
-                + "): answers to one prompt begin together",
-            "answers-per-prompt")
-        .condition(
-            "environment.sessions",
-            sessions(environment),
-            sessions(environment) >= episodes.concurrent(),
-            "at least episodes.concurrent ("
-                + episodes.concurrent()
-                + "): episodes that begin together wait for each other's first observation, each"
-                + " in a session; lower episodes.concurrent, or raise sessions and the server's"
-                + " max_concurrent_envs",
-            "episodes.concurrent")
-        .condition(
             "environment",
             "null",
             environment.isPresent() || !RewardConfig.needEnvironment(rewards),
@@ -217,6 +199,7 @@ public record GrpoConfig(
             "null, unless learn.type is policy-gradient",
             "learn.type")
         .atLeast("evaluate-every", evaluateEvery, 0);
+    episodes.check(limits, environment, answersPerPrompt, "answers-per-prompt");
     guard.check(
         limits,
         evaluateEvery,
@@ -224,14 +207,6 @@ public record GrpoConfig(
         RewardConfig.needModel(rewards),
         environment.isPresent());
     best.check(limits, evaluateEvery, evaluation.heldOut(), measured(rewards, right)).verify();
-  }
-
-  /** Episodes that the environment can hold at a time. */
-  private static int sessions(Optional<EnvironmentConfig> environment) {
-    return environment
-        .filter(EnvironmentConfig.OpenEnv.class::isInstance)
-        .map(served -> ((EnvironmentConfig.OpenEnv) served).sessions())
-        .orElse(Integer.MAX_VALUE);
   }
 
   /** Without a reward there is no score, and without one that says so nothing is right. */

@@ -273,7 +273,7 @@ public final class StageInputs {
     Tokenization tokenized = tokenization.of(section, "data.prompts");
     Tokenized<Prompt> all =
         episodes
-            .map(it -> tokenized.offering(it.tools()))
+            .map(it -> tokenized.offering(it.tools(), it::refusal))
             .orElse(tokenized)
             .prompts(StageData.tasks(data, seed, reading), Math.max(answer, measured) + read);
     List<Prompt> scorable = all.examples();

@@ -261,6 +261,7 @@ class JudgedTest {
         List.of(),
         Optional.empty(),
         Format.AUTO,
+        Optional.empty(),
         0,
         0,
         TooLong.TRUNCATE,

@@ -111,6 +111,7 @@ class ReadingTest {
         List.of(),
         Optional.empty(),
         DataConfig.Format.AUTO,
+        Optional.empty(),
         0,
         0,
         DataConfig.TooLong.DROP,

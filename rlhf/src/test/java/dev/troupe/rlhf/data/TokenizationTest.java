@@ -560,9 +560,9 @@ class TokenizationTest {
         .containsExactly("f.jsonl:7", "f.jsonl:7#2", "f.jsonl:7#3");
   }
 
-  /** Turns after the first would be written without them. */
+  /** Turns after the first are written with them, or they are refused. */
   @Test
-  void prompts_inAnEnvironment_haveNoVariablesOfTheirOwn() {
+  void prompts_inAnEnvironment_keepTheVariablesOfTheirOwn() {
     Conversation asked =
         new Conversation(
             List.of(new ChatMessage("user", "a")),
@@ -570,11 +570,29 @@ class TokenizationTest {
     List<DataRecord> records = List.of(new BarePrompt(ORIGIN, new Chat(asked)));
     Tokenization text = with(CHATTY, Format.AUTO, 100, 50);
     assertThat(text.prompts(records, 10).examples()).hasSize(1);
-    assertThatThrownBy(() -> text.offering(List.of()).prompts(records, 10))
+    List<Map<String, Object>> told = new ArrayList<>();
+    Prompt prompt =
+        text.offering(
+                List.of(),
+                variables -> {
+                  told.add(variables);
+                  return Optional.empty();
+                })
+            .prompts(records, 10)
+            .examples()
+            .get(0);
+    assertThat(told).containsExactly(Map.of("enable_thinking", false));
+    assertThat(prompt.variables()).isEqualTo(Map.of("enable_thinking", false));
+    assertThat(prompt.bare().variables()).isEmpty();
+    assertThatThrownBy(
+            () ->
+                text.offering(List.of(), variables -> Optional.of("it throws"))
+                    .prompts(records, 10))
         .isInstanceOf(DataException.class)
         .hasMessageContaining(
-            "gives the chat template enable_thinking (documents or chat_template_kwargs), which"
-                + " later turns of an episode could not be written with");
+            "gives the chat template enable_thinking (documents or chat_template_kwargs), with"
+                + " which it does not write what follows a turn of an episode: it throws; name the"
+                + " field in the source's ignore");
   }
 
   @Test

@@ -14,14 +14,15 @@ class BetweenTest {
 
   @Test
   void check_toolsWritten_passes() {
-    new Between(new Letters(true, 100), List.copyOf(TOOLS)).check("e", List.copyOf(TOOLS));
+    new Between(new Letters(true, 100), List.copyOf(TOOLS), Map.of())
+        .check("e", List.copyOf(TOOLS));
   }
 
   @Test
   void check_noToolSupport_namesTemplateAndTools() {
     assertThatThrownBy(
             () ->
-                new Between(new Letters(false, 100), List.copyOf(TOOLS))
+                new Between(new Letters(false, 100), List.copyOf(TOOLS), Map.of())
                     .check("grpo.environment", List.copyOf(TOOLS)))
         .isInstanceOf(EnvironmentException.class)
         .hasMessage(
@@ -31,7 +32,7 @@ class BetweenTest {
 
   @Test
   void check_noTools_needsNoSupport() {
-    new Between(new Letters(false, 100), List.of()).check("e", List.of());
+    new Between(new Letters(false, 100), List.of(), Map.of()).check("e", List.of());
     assertThat(Between.callId(7)).hasSize(9);
   }
 }

@@ -1,6 +1,7 @@
 package dev.troupe.rlhf.environment;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
@@ -8,11 +9,14 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.rlhf.environment.calls.ToolCallFormat;
 import dev.troupe.rlhf.port.Environment;
+import dev.troupe.rlhf.port.EnvironmentException;
 import dev.troupe.rlhf.port.EnvironmentFactory;
 import dev.troupe.rlhf.port.Sampler;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -22,7 +26,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class EpisodeSetupTest {
   private static final EnvironmentConfig JAVA = new EnvironmentConfig.JavaEnvironment("mine");
-  private static final EpisodesConfig BOUNDS = new EpisodesConfig(1, 100, 8, 20, 60);
+  private static final EpisodesConfig BOUNDS =
+      new EpisodesConfig(1, 100, 8, 20, 60, Optional.empty());
   private static final String CALL =
       "<tool_call>{\"name\": \"look\", \"arguments\": {}}</tool_call>";
 
@@ -88,6 +93,10 @@ class EpisodeSetupTest {
   }
 
   private Rollout says(String said, Letters text) {
+    return says(said, text, BOUNDS);
+  }
+
+  private Rollout says(String said, Letters text, EpisodesConfig bounds) {
     Sampler policy =
         (prompts, answers, settings) ->
             CompletableFuture.completedFuture(
@@ -101,7 +110,7 @@ class EpisodeSetupTest {
                             FinishReason.EOS,
                             1))));
     try (Episodes episodes =
-        new EpisodeSetup("grpo.environment", JAVA, BOUNDS, environments(false), text)
+        new EpisodeSetup("grpo.environment", JAVA, bounds, environments(false), text)
             .open(policy, notice -> {})) {
       TokenIds prompt = text.encode("user:p$\nbot:");
       return dev.troupe.rlhf.recipe.Await.on(
@@ -133,5 +142,44 @@ class EpisodeSetupTest {
     assertThat(single.episode().orElseThrow().reward()).hasValue(1);
     assertThat(single.episode().orElseThrow().calls()).isEqualTo(2);
     assertThat(single.episode().orElseThrow().failedCalls()).isEqualTo(1);
+  }
+
+  /** Over what the template's marks say. */
+  @Test
+  void formThatIsNamed_isRead() {
+    Letters text = new Letters(true, 1000);
+    String call = "[TOOL_CALLS]look{}";
+    assertThat(says(call, text).episode().orElseThrow().calls()).isZero();
+    assertThat(says(call, text, named(ToolCallFormat.MISTRAL)).episode().orElseThrow().calls())
+        .isEqualTo(1);
+    assertThat(says(CALL, text, named(ToolCallFormat.MISTRAL)).episode().orElseThrow().calls())
+        .isZero();
+  }
+
+  @Test
+  void templateOfNoKnownForm_asksForOne() {
+    Letters text = new Letters(true, 1000, true, "{{ messages }}");
+    assertThatThrownBy(() -> says(CALL, text))
+        .isInstanceOf(EnvironmentException.class)
+        .hasMessageContaining("writes calls in none of the forms that are known here")
+        .hasMessageEndingWith(
+            "name the form that the model writes in grpo.episodes.tool-calls (hermes, qwen-coder,"
+                + " llama, mistral, glm, gpt-oss, deepseek, deepseek-dsml, gemma, lfm), or take a"
+                + " model of another family");
+    assertThat(says(CALL, text, named(ToolCallFormat.HERMES)).episode().orElseThrow().calls())
+        .isEqualTo(1);
+  }
+
+  private static EpisodesConfig named(ToolCallFormat format) {
+    return new EpisodesConfig(1, 100, 8, 20, 60, Optional.of(format));
+  }
+
+  @Test
+  void variablesOfAPrompt_areRefusedWhereNoTurnCanFollow() {
+    EpisodeSetup setup =
+        new EpisodeSetup("e", JAVA, BOUNDS, environments(false), new Letters(true, 1000));
+    assertThat(setup.refusal(Map.of("opening", "!"))).isEmpty();
+    assertThat(setup.refusal(Map.of("single", true)))
+        .hasValueSatisfying(why -> assertThat(why).contains("one message alone"));
   }
 }

@@ -24,6 +24,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -49,7 +50,7 @@ class EpisodesTest {
   private final AtomicInteger closed = new AtomicInteger();
   private final AtomicBoolean interruptedAtClose = new AtomicBoolean();
   private final CountDownLatch released = new CountDownLatch(1);
-  private EpisodesConfig bounds = new EpisodesConfig(4, 60, 64, 20, 60);
+  private EpisodesConfig bounds = new EpisodesConfig(4, 60, 64, 20, 60, Optional.empty());
   private TurnReader reader = EpisodesTest::read;
 
   @AfterEach
@@ -169,6 +170,11 @@ class EpisodesTest {
         Arrays.stream(prompts)
             .map(it -> new Prompt(it, it, TEXT.encode("user:" + it + "$\nbot:")))
             .toList();
+    return play(policy, factory, answers, all);
+  }
+
+  private List<List<Rollout>> play(
+      Sampler policy, EnvironmentFactory factory, int answers, List<Prompt> all) {
     try (Episodes episodes =
         new Episodes(
             "grpo.environment",
@@ -177,7 +183,7 @@ class EpisodesTest {
             factory,
             bounds,
             reader,
-            new Between(TEXT, List.of()),
+            variables -> new Between(TEXT, List.of(), variables),
             notices::add)) {
       return dev.troupe.rlhf.recipe.Await.on(episodes.sample(all, answers, SETTINGS));
     }
@@ -202,6 +208,26 @@ class EpisodesTest {
 
   private static Observation done(double reward) {
     return new Observation(List.of(), OptionalDouble.of(reward), true, Map.of("n", 2.0));
+  }
+
+  /** Such as whether to think: what a prompt gives the template it is given in each turn. */
+  @Test
+  void variablesOfAPrompt_areGivenToTheTemplateInEachTurn() {
+    Map<String, Object> variables = Map.of("opening", "!");
+    Prompt open =
+        new Prompt("o", "o", TEXT.encode("user:o$\nbot:!"), Optional.empty(), Map.of(), variables);
+    Prompt plain = new Prompt("p", "p", TEXT.encode("user:p$\nbot:"));
+    List<List<Rollout>> played =
+        play(
+            policy((prompt, i) -> prompt.id().length() == 1 ? "aB$" : "so 5$"),
+            environment((number, action) -> number == 1 ? tool("5") : done(1)),
+            1,
+            List.of(open, plain));
+    assertThat(TEXT.pieces(played.get(0).get(0).response()))
+        .isEqualTo(TEXT.pieces(TEXT.encode("aB$\ntool:5$\nbot:!so 5$")));
+    assertThat(TEXT.pieces(played.get(1).get(0).response()))
+        .isEqualTo(TEXT.pieces(TEXT.encode("aB$\ntool:5$\nbot:so 5$")));
+    assertThat(asked).allMatch(prompt -> prompt.variables().isEmpty());
   }
 
   @Test
@@ -259,7 +285,7 @@ class EpisodesTest {
         policy((prompt, i) -> prompt.id().contains("/") ? "b" + prompt.id() + "$" : "A" + i + "$");
     Steps steps = (number, action) -> number == 1 ? tool("x") : done(1);
     List<List<Rollout>> all = play(policy, environment(steps), 2, "p", "q", "r");
-    bounds = new EpisodesConfig(4, 60, 2, 20, 60);
+    bounds = new EpisodesConfig(4, 60, 2, 20, 60, Optional.empty());
     AtomicInteger most = new AtomicInteger();
     List<List<Rollout>> few =
         play(
@@ -303,7 +329,7 @@ class EpisodesTest {
         showing(54),
         Play.BEGINNING_TOO_LONG,
         "61 tokens, max-observation-tokens allows 60 in the whole episode");
-    bounds = new EpisodesConfig(4, 2000, 64, 20, 60);
+    bounds = new EpisodesConfig(4, 2000, 64, 20, 60, Optional.empty());
     fails(
         showing(1000),
         Play.BEGINNING_TOO_LONG,
@@ -552,7 +578,7 @@ class EpisodesTest {
 
   @Test
   void sample_hangs_isInterruptedLeftOutAndClosed() throws InterruptedException {
-    bounds = new EpisodesConfig(4, 60, 64, 0.2, 60);
+    bounds = new EpisodesConfig(4, 60, 64, 0.2, 60, Optional.empty());
     CountDownLatch interrupted = new CountDownLatch(1);
     fails(
         wronging(
@@ -575,7 +601,7 @@ class EpisodesTest {
 
   @Test
   void sample_hangsAndRestoresItsFlag_isClosedWithoutIt() {
-    bounds = new EpisodesConfig(4, 60, 64, 0.2, 60);
+    bounds = new EpisodesConfig(4, 60, 64, 0.2, 60, Optional.empty());
     one(
         policy((prompt, i) -> "a$"),
         environment(

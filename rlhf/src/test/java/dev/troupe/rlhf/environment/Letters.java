@@ -15,16 +15,23 @@ import java.util.stream.Collectors;
 /**
  * A tokenizer of one token per character; {@code $} ends a turn. Its template writes {@code
  * user:hi$\n}, tools before all by their names, calls as {@code !name} behind what is said, and
- * what a tool answers as the user's.
+ * what a tool answers as the user's. The variable {@code opening} stands behind the opening of a
+ * turn to be said, and {@code single} refuses further turns.
  *
  * @param tools whether it knows of them
  * @param severalCalls whether a turn may have more than one
+ * @param chatTemplate by whose marks calls are read; Hermes' where none is given
  */
-record Letters(boolean tools, int contextLength, boolean severalCalls) implements Text {
+record Letters(boolean tools, int contextLength, boolean severalCalls, String chatTemplate)
+    implements Text {
   static final int END = '$';
 
   Letters(boolean tools, int contextLength) {
     this(tools, contextLength, true);
+  }
+
+  Letters(boolean tools, int contextLength, boolean severalCalls) {
+    this(tools, contextLength, severalCalls, "<tool_call>");
   }
 
   @Override
@@ -50,12 +57,6 @@ record Letters(boolean tools, int contextLength, boolean severalCalls) implement
     return Arrays.stream(tokens.values()).mapToObj(it -> String.valueOf((char) it)).toList();
   }
 
-  /** Calls are read as Hermes'. */
-  @Override
-  public String chatTemplate() {
-    return "<tool_call>";
-  }
-
   @Override
   public boolean hasChatTemplate() {
     return true;
@@ -64,12 +65,19 @@ record Letters(boolean tools, int contextLength, boolean severalCalls) implement
   @Override
   public String render(Conversation conversation, boolean addGenerationPrompt) {
     return renderParts(conversation).stream().map(Part::text).collect(Collectors.joining())
-        + (addGenerationPrompt ? "bot:" : "");
+        + (addGenerationPrompt ? "bot:" + opening(conversation) : "");
+  }
+
+  private static Object opening(Conversation conversation) {
+    return conversation.variables().getOrDefault("opening", "");
   }
 
   @Override
   public List<Part> renderParts(Conversation conversation) {
     List<Part> parts = new ArrayList<>();
+    if (conversation.variables().containsKey("single") && conversation.messages().size() > 1) {
+      throw new IllegalArgumentException("one message alone");
+    }
     Object offered = conversation.variables().get("tools");
     if (tools && offered instanceof List<?> list) {
       parts.add(new Part("[" + list + "]", false, -1));

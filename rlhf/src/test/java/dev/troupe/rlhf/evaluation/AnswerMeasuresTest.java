@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.troupe.protocol.data.Episode;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Prompt;
@@ -15,6 +16,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -61,6 +64,67 @@ class AnswerMeasuresTest {
             Map.entry("pass@2: problems with fewer scored answers", 2));
     assertThat(measure.length().mean()).isEqualTo(2);
     assertThat(measure.ended().share()).isEqualTo(1);
+  }
+
+  /** Of so many turns and as many sampled tokens, each with a call that failed. */
+  private static Rollout episode(int turns, Episode.End end) {
+    int[] sampled = IntStream.range(0, turns).toArray();
+    return new Rollout(
+        PROMPT,
+        new TokenIds(IntStream.range(0, turns + 3).toArray()),
+        "a",
+        new Floats(new float[turns]),
+        end == Episode.End.TURNS ? FinishReason.LENGTH : FinishReason.EOS,
+        0,
+        Optional.of(
+            new Episode(
+                new TokenIds(sampled),
+                turns,
+                turns,
+                turns,
+                "a",
+                OptionalDouble.empty(),
+                Map.of("found", turns / 2.0),
+                end,
+                end == Episode.End.FAILED
+                    ? Optional.of(new Episode.Failure("down", "why"))
+                    : Optional.empty())));
+  }
+
+  /** One that failed counts as played and left out, and in no figure. */
+  @Test
+  void episodes_byHand() {
+    List<Answered> answered =
+        List.of(
+            new Answered(
+                PROMPT,
+                List.of(episode(2, Episode.End.DONE), episode(4, Episode.End.TURNS)),
+                List.of(right(true), right(false))),
+            new Answered(
+                PROMPT,
+                List.of(episode(9, Episode.End.FAILED), episode(1, Episode.End.DONE)),
+                List.of(LOST, right(true))),
+            new Answered(PROMPT, List.of(episode(7, Episode.End.FAILED)), List.of(LOST)));
+    RewardMeasure measure = RewardMeasure.of(answered, Optional.of("correct"), List.of());
+    assertThat(measure.right()).contains(Proportion.of(1.5, 2));
+    assertThat(measure.length()).isEqualTo(Mean.of(List.of(3.0, 1.0)));
+    assertThat(measure.ended()).isEqualTo(Proportion.of(1.5, 2));
+    assertThat(measure.leftOut()).isEqualTo(Map.of("down", 2));
+    EpisodeMeasure episodes = measure.episodes().orElseThrow();
+    assertThat(episodes.played()).isEqualTo(5);
+    assertThat(episodes.ends())
+        .isEqualTo(Map.of(Episode.End.DONE, 2, Episode.End.TURNS, 1, Episode.End.FAILED, 2));
+    assertThat(episodes.figures())
+        .isEqualTo(
+            Map.of(
+                "turns", Mean.of(List.of(3.0, 1.0)),
+                "toolCalls", Mean.of(List.of(3.0, 1.0)),
+                "toolFailures", Mean.of(List.of(3.0, 1.0)),
+                "observationTokens", Mean.of(List.of(3.0, 3.0)),
+                "environment.found", Mean.of(List.of(1.5, 0.5))));
+    assertThat(RewardMeasure.of(List.of(problem(right(true))), Optional.empty(), List.of()))
+        .as("answers given at once")
+        .matches(at -> at.episodes().isEmpty());
   }
 
   @Test

@@ -27,7 +27,7 @@ final class GrpoChoices {
       Map.of("three", new RewardConfig.Pattern(1, "3", PatternRule.Use.CONTAINS));
   Optional<String> right = Optional.empty();
   Optional<EnvironmentConfig> environment = Optional.empty();
-  EpisodesConfig episodes = new EpisodesConfig(8, 64, 64, 60, 600);
+  EpisodesConfig episodes = new EpisodesConfig(8, 64, 64, 60, 600, Optional.empty());
   int maxNewTokens = 6;
   double temperature = 1;
   GrpoConfig.Groups groups = new GrpoConfig.Groups(GrpoConfig.Constant.KEEP, 0);

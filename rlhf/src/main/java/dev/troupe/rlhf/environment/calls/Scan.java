@@ -149,6 +149,20 @@ final class Scan {
     return found;
   }
 
+  /** The call that begins here as Python writes it; empty, and stays, where there is none. */
+  Optional<NamedCall> pythonCall() {
+    PythonText read = new PythonText(said, at);
+    String name = read.name();
+    Optional<NamedCall> found =
+        name.isEmpty()
+            ? Optional.empty()
+            : read.arguments().map(given -> new NamedCall(Optional.empty(), name, given));
+    if (found.isPresent()) {
+      at = read.at();
+    }
+    return found;
+  }
+
   /**
    * Goes to the next place where a call begins, past thoughts on the way; what is passed is text.
    *

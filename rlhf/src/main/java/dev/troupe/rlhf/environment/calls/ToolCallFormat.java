@@ -27,7 +27,9 @@ public enum ToolCallFormat {
   /** {@code <｜DSML｜function_calls>}: DeepSeek V3.2. */
   DEEPSEEK_DSML,
   /** {@code <|tool_call>call:name{key:value}<tool_call|>}: Gemma 4. */
-  GEMMA;
+  GEMMA,
+  /** {@code <|tool_call_start|>[name(key='value')]<|tool_call_end|>}: LFM2 and 2.5. */
+  LFM;
 
   private Marks thinking() {
     return switch (this) {
@@ -41,7 +43,7 @@ public enum ToolCallFormat {
   /** Tokens at which a turn ends, which are no text. */
   private List<String> ends() {
     return switch (this) {
-      case HERMES, QWEN_CODER -> List.of("<|im_end|>", "<|endoftext|>");
+      case HERMES, QWEN_CODER, LFM -> List.of("<|im_end|>", "<|endoftext|>");
       case LLAMA -> List.of("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>");
       case MISTRAL -> List.of("</s>");
       case GLM -> List.of("<|observation|>", "<|user|>", "<|endoftext|>");
@@ -62,6 +64,7 @@ public enum ToolCallFormat {
       case DEEPSEEK -> DeepSeekCalls.read(scan);
       case DEEPSEEK_DSML -> DeepSeekCalls.readDsml(scan);
       case GEMMA -> GemmaCalls.read(scan);
+      case LFM -> LfmCalls.read(scan);
     }
   }
 
@@ -73,19 +76,23 @@ public enum ToolCallFormat {
   public static Optional<ToolCallFormat> of(String chatTemplate) {
     // The first that fits: several families share the tag of the first.
     return Optional.ofNullable(
-        has(chatTemplate, "<|tool_call>", "call:")
-            ? GEMMA
-            : has(chatTemplate, "｜DSML｜")
-                ? DEEPSEEK_DSML
-                : has(chatTemplate, "<｜tool▁call▁begin｜>")
-                    ? DEEPSEEK
-                    : has(chatTemplate, "<|channel|>commentary", "functions.")
-                        ? GPT_OSS
-                        : has(chatTemplate, "[TOOL_CALLS]")
-                            ? MISTRAL
-                            : has(chatTemplate, "<tool_call>")
-                                ? tagged(chatTemplate)
-                                : has(chatTemplate, "ipython", "\"parameters\"") ? LLAMA : null);
+        has(chatTemplate, LfmCalls.OPEN)
+            ? LFM
+            : has(chatTemplate, "<|tool_call>", "call:")
+                ? GEMMA
+                : has(chatTemplate, "｜DSML｜")
+                    ? DEEPSEEK_DSML
+                    : has(chatTemplate, "<｜tool▁call▁begin｜>")
+                        ? DEEPSEEK
+                        : has(chatTemplate, "<|channel|>commentary", "functions.")
+                            ? GPT_OSS
+                            : has(chatTemplate, "[TOOL_CALLS]")
+                                ? MISTRAL
+                                : has(chatTemplate, "<tool_call>")
+                                    ? tagged(chatTemplate)
+                                    : has(chatTemplate, "ipython", "\"parameters\"")
+                                        ? LLAMA
+                                        : null);
   }
 
   private static ToolCallFormat tagged(String chatTemplate) {

@@ -6,6 +6,7 @@ import static dev.troupe.rlhf.environment.calls.ToolCallFormat.GEMMA;
 import static dev.troupe.rlhf.environment.calls.ToolCallFormat.GLM;
 import static dev.troupe.rlhf.environment.calls.ToolCallFormat.GPT_OSS;
 import static dev.troupe.rlhf.environment.calls.ToolCallFormat.HERMES;
+import static dev.troupe.rlhf.environment.calls.ToolCallFormat.LFM;
 import static dev.troupe.rlhf.environment.calls.ToolCallFormat.LLAMA;
 import static dev.troupe.rlhf.environment.calls.ToolCallFormat.MISTRAL;
 import static dev.troupe.rlhf.environment.calls.ToolCallFormat.QWEN_CODER;
@@ -18,6 +19,7 @@ import dev.troupe.rlhf.port.Environment.ToolCall;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -65,7 +67,7 @@ class ToolCallFormatTest {
     for (JsonNode tool : golden.get("tools")) {
       tools.add(object(tool));
     }
-    assertThat(golden.get("cases")).hasSizeGreaterThan(70);
+    assertThat(golden.get("cases")).hasSizeGreaterThan(90);
     return Stream.of(golden.get("cases"))
         .flatMap(cases -> cases.valueStream())
         .map(
@@ -167,6 +169,69 @@ class ToolCallFormatTest {
       malformed(HERMES, "<tool_call>" + inner + "</tool_call>");
     }
     malformed(HERMES, "<tool_call>{\"name\": \"f\", \"arguments\": {}}");
+  }
+
+  /** What TRL's template reads otherwise, and what neither takes for a call. */
+  @Test
+  void lfm_readsPythonsLiterals() {
+    calls(
+        LFM,
+        "<|tool_call_start|>[f(metric=True, city=None)]<|tool_call_end|>",
+        call("f", mapOf("metric", true, "city", null)));
+    calls(
+        LFM,
+        "<|tool_call_start|>[ f ( metric = false , city = null ) ] <|tool_call_end|>",
+        call("f", mapOf("metric", false, "city", null)));
+    calls(
+        LFM,
+        "<|tool_call_start|>[f(city='it\\'s \\\\ a\\n\\u00e9\\d, (b)')]<|tool_call_end|>",
+        call("f", Map.of("city", "it's \\ a\né\\d, (b)")));
+    calls(
+        LFM,
+        "<|tool_call_start|>[f(city=\"<|tool_call_end|>\", place={'a': [1, {}], \"b\": -2.5e3})]"
+            + "<|tool_call_end|>",
+        call(
+            "f",
+            Map.of(
+                "city",
+                "<|tool_call_end|>",
+                "place",
+                Map.of("a", List.of(1, Map.of()), "b", -2500.0))));
+    calls(
+        LFM,
+        "<|tool_call_start|>[f()]<|tool_call_end|><|tool_call_start|>[a.b-c()]<|tool_call_end|>",
+        call("f", Map.of()),
+        call("a.b-c", Map.of()));
+    for (String inner :
+        List.of(
+            "",
+            "[]",
+            "f()",
+            "[f]",
+            "[f(]",
+            "[f(1)]",
+            "[f(city)]",
+            "[f(city=Paris)]",
+            "[f(city='Paris)]",
+            "[f(days=1e999)]",
+            "[f(days=NaN)]",
+            "[f(days=1, days=2)]",
+            "[f(place={1: 2})]",
+            "[f(names=[1)]",
+            "[f() g()]",
+            "[f(),]",
+            "[f()] g()",
+            "{\"name\": \"f\", \"arguments\": {}}")) {
+      malformed(LFM, "<|tool_call_start|>" + inner + "<|tool_call_end|>");
+    }
+    malformed(LFM, "<|tool_call_start|>[f()]");
+  }
+
+  private static Map<String, Object> mapOf(String one, Object value, String two, Object other) {
+    Map<String, Object> map = new HashMap<>();
+    map.put(one, value);
+    map.put(two, other);
+    return map;
   }
 
   @Test
@@ -417,7 +482,8 @@ class ToolCallFormatTest {
             "'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>'", DEEPSEEK,
             "<｜DSML｜function_calls>", DEEPSEEK_DSML,
             "{{- \"functions.\" + tool_call.name + \"<|channel|>commentary \" }}", GPT_OSS,
-            "'<|tool_call>call:' + name", GEMMA);
+            "'<|tool_call>call:' + name", GEMMA,
+            "{{- '<|tool_call_start|>[' + (calls | join(', ')) + ']' }}", LFM);
     marks.forEach((template, format) -> assertThat(ToolCallFormat.of(template)).hasValue(format));
     assertThat(ToolCallFormat.of("{{ '<|im_start|>' + message.content }}")).isEmpty();
     assertThat(marks.values()).containsExactlyInAnyOrder(ToolCallFormat.values());
