@@ -7,6 +7,9 @@
 # kv = per layer keys and values, [2, B, kv heads, S slots, head_dim]. Rows end in the same slot, so that one write serves all, and begin where they
 #     may: token t of row b lies in slot start[b] + t, what is before start[b] is masked. So a row may begin while others are at work.
 
+# $NATIVE: True, where the library of operators of our own (module native, ops.troupe) does what stands between products; $BYTES: where it does the products, too.
+# What it lacks for a family is done by torch's operators: a layer norm, a GELU by the error function.
+
 def linear(self, x, w: $WEIGHT):
   $LINEAR
 
@@ -144,6 +147,8 @@ def normed(self, x, w: List[Tensor], gain: int, bias: int):
   # RMS: x / sqrt(mean(x²) + eps) g = x / sqrt(|x|² + d eps) (sqrt(d) g), in four operations, a third of what torch.rms_norm takes
   if self.layer_norm:
     return torch.layer_norm(x, [x.size(-1)], w[gain], w[bias], self.eps)
+  if $NATIVE:
+    return ops.troupe.rms_norm(x, w[gain], self.eps * self.hidden, None)
   return torch.div(x, torch.hypot(torch.linalg_vector_norm(x, 2, [-1], True), w[len(w) - 2])).mul_(w[gain])
 
 def activated(self, x):
@@ -154,6 +159,31 @@ def activated(self, x):
   if self.activation == 2:
     return torch.gelu(x, approximate='tanh')
   return torch.relu(x)
+
+def normed_linear(self, x, w: List[Tensor], gain: int, bias: int, m: $WEIGHT, fine: bool):
+  # the product of x, normed
+  if $BYTES:
+    if not self.layer_norm:
+      return ops.troupe.rms_linear(x, w[gain], self.eps * self.hidden, m[0], m[1], m[2], fine)
+  h = self.normed(x, w, gain, bias)
+  return self.fine_linear(h, m) if fine else self.linear(h, m)
+
+def activated_linear(self, gu, m: $WEIGHT):
+  # of gates and as many factors, or of what is activated by itself
+  if $BYTES:
+    if self.activation != 1:
+      return ops.troupe.activated_linear(gu, self.activation, self.gated, m[0], m[1], m[2], True)
+  h = self.activated(gu[:, :self.ffn]).mul_(gu[:, self.ffn:]) if self.gated else self.activated(gu)
+  return self.fine_linear(h, m)
+
+def added(self, x, y, w: List[Tensor], gain: int):
+  # x + y, y normed where a family says so
+  if self.post_norms:
+    if $NATIVE:
+      if not self.layer_norm:
+        return ops.troupe.rms_norm(y, w[gain], self.eps * self.hidden, x)
+    y = self.normed(y, w, gain, gain)
+  return x + y
 
 def prefill_attention(self, q, k, v, mask: Optional[Tensor]):
   # [B, heads, n, head_dim] each
@@ -178,23 +208,42 @@ def decode_attention(self, q, k, v, mask: Optional[Tensor]):
     s = torch.bmm(q * self.attention_scale, k)
   return torch.bmm(torch.softmax(s, -1), v)
 
+def projected(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int):
+  # queries, keys and values, side by side
+  o = 9 + 16 * l
+  qkv = self.normed_linear(x, g, o, o + 6, pw[4 * l], False)
+  if self.qkv_bias:
+    qkv.add_(g[o + 7])
+  return qkv
+
+def finished(self, x, a, g: List[Tensor], pw: List[$WEIGHT], l: int):
+  # the rest of a layer, x its input, a what attention has given
+  o = 9 + 16 * l
+  y = self.linear(a, pw[4 * l + 1])
+  if self.out_bias:
+    y.add_(g[o + 10])
+  before = x
+  x = self.added(x, y, g, o + 11)
+  gu = self.normed_linear(before if self.parallel else x, g, o + 3, o + 12, pw[4 * l + 2], False)
+  if self.mlp_bias:
+    gu.add_(g[o + 13])
+  y = self.activated_linear(gu, pw[4 * l + 3])
+  if self.mlp_bias:
+    y.add_(g[o + 14])
+  return self.added(x, y, g, o + 15)
+
 def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor], kv, slot: int, n: int, since: List[int], masks: List[Optional[Tensor]]):
   # x [B * n, d]; writes slots slot … slot + n - 1. n > 1 is the prefill: causal, so pads behind a prompt are never looked at. A single token looks
   # back at the slots from since on
   hq, hk, hd = self.heads, self.kv, self.hd
   b = x.size(0) // n
   group = hq // hk
-  o = 9 + 16 * l
   mask = masks[self.local[l]]
-  h = self.normed(x, g, o, o + 6)
-  qkv = self.linear(h, pw[4 * l])
-  if self.qkv_bias:
-    qkv.add_(g[o + 7])
   # in place from here on: q, k and v stay where the product has put them
-  qkv = qkv.view(b, n, hq + 2 * hk, hd)
+  qkv = self.projected(x, g, pw, l).view(b, n, hq + 2 * hk, hd)
   if self.qk_norm:
     qk = torch.narrow(qkv, 2, 0, hq + hk)
-    qk.div_(torch.hypot(torch.linalg_vector_norm(qk, 2, [-1], True), g[len(g) - 1])).mul_(g[o + 8])
+    qk.div_(torch.hypot(torch.linalg_vector_norm(qk, 2, [-1], True), g[len(g) - 1])).mul_(g[9 + 16 * l + 8])
   if self.rotary:
     torch.view_as_complex(qkv.view(b, n, hq + 2 * hk, hd // 2, 2)).mul_(rope[self.local[l]])
   q = torch.narrow(qkv, 2, 0, hq)
@@ -207,24 +256,7 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
   else:
     wide = both.unsqueeze(3).expand(2, b, hk, group, n, hd).reshape(2, b, hq, n, hd)
     a = self.prefill_attention(q.transpose(1, 2), wide[0], wide[1], mask).transpose(1, 2).reshape(b * n, hq * hd)
-  y = self.linear(a, pw[4 * l + 1])
-  if self.out_bias:
-    y.add_(g[o + 10])
-  if self.post_norms:
-    y = self.normed(y, g, o + 11, o + 11)
-  before = x
-  x = x + y
-  h = self.normed(before if self.parallel else x, g, o + 3, o + 12)
-  gu = self.linear(h, pw[4 * l + 2])
-  if self.mlp_bias:
-    gu.add_(g[o + 13])
-  h = self.activated(gu[:, :self.ffn]).mul_(gu[:, self.ffn:]) if self.gated else self.activated(gu)
-  y = self.fine_linear(h, pw[4 * l + 3])
-  if self.mlp_bias:
-    y.add_(g[o + 14])
-  if self.post_norms:
-    y = self.normed(y, g, o + 15, o + 15)
-  return x + y
+  return self.finished(x, a, g, pw, l)
 
 def embedded(self, ids, positions, g: List[Tensor]):
   # ids [B, n]; positions [B, n] or [n]
@@ -239,7 +271,7 @@ def embedded(self, ids, positions, g: List[Tensor]):
   return x
 
 def logits(self, x, g: List[Tensor], pw: List[$WEIGHT]):
-  z = self.fine_linear(self.normed(x, g, 1, 8), pw[4 * self.layers])
+  z = self.normed_linear(x, g, 1, 8, pw[4 * self.layers], True)
   if self.final_cap > 0.0:
     z = z.div_(self.final_cap).tanh_().mul_(self.final_cap)
   return z
@@ -267,10 +299,13 @@ def prefill_tables(self, g: List[Tensor], n: int, lens) -> List[Tensor]:
   far = self.prefill_table(g[3], self.original, n, lens)
   return [far, self.prefill_table(g[4], self.local_original, n, lens) if self.local_rope else far]
 
-def decode_table(self, rope, original: int, position) -> Tensor:
+def decode_rows(self, rope, original: int, position):
   # a position behind the original context turns as a text of that length; those in the cache stay as they are
   row = position if original == 0 else torch.where(position < original, position, position + self.context)
-  return self.turns(rope.index_select(0, row)).unsqueeze(1)
+  return rope.index_select(0, row)
+
+def decode_table(self, rope, original: int, position) -> Tensor:
+  return self.turns(self.decode_rows(rope, original, position)).unsqueeze(1)
 
 def slopes(self, x):
   # of ALiBi, one per head, where x is: for n heads, n a power of two, powers of 2 ** (-8 / n); for more, between them
@@ -334,19 +369,46 @@ def decode_mask(self, slot: int, first: int, start, mask: Optional[Tensor]) -> O
     m = away if m is None else m + away
   return m
 
-def decode(self, token, start, slot: int, first: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
-  # token, start [B]; first: the smallest start; mask [B * kv heads, 1, S] to add, or None; logits [B, V]
-  # a row that has ended may stay past the last position
-  position = (slot - start).clamp_(max=self.context - 1)
+def native_layers(self, x, position, start, slot: int, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]):
+  # one token of each row through all layers: a layer's attention is one operator, which sees to starts and windows itself
+  if $NATIVE:
+    far: Optional[Tensor] = None
+    near: Optional[Tensor] = None
+    if self.rotary:
+      far = self.decode_rows(g[3], self.original, position)
+      near = self.decode_rows(g[4], self.local_original, position) if self.local_rope else far
+    slopes: Optional[Tensor] = None
+    if self.alibi:
+      slopes = self.slopes(x)
+    for l in range(self.layers):
+      local = self.local[l] == 1
+      gains: Optional[Tensor] = None
+      if self.qk_norm:
+        gains = g[9 + 16 * l + 8]
+      a = ops.troupe.attend(self.projected(x, g, pw, l), gains, self.eps * self.hd, near if local else far, kv[l], start, slot, self.window if local else 0, self.attention_scale, self.attention_cap, slopes)
+      x = self.finished(x, a, g, pw, l)
+  return x
+
+def torch_layers(self, x, position, start, slot: int, first: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]):
   rope = [g[3], g[3]]
   if self.rotary:
     far = self.decode_table(g[3], self.original, position)
     rope = [far, self.decode_table(g[4], self.local_original, position) if self.local_rope else far]
-  x = self.embedded(token.unsqueeze(1), position.unsqueeze(1), g)
   near = max(first, slot + 1 - self.window) if self.window > 0 else first
   masks = [self.decode_mask(slot, first, start, mask), self.decode_mask(slot, near, start, mask) if self.window > 0 else None]
   for l in range(self.layers):
     x = self.layer(x, g, pw, l, rope, kv[l], slot, 1, [first, near], masks)
+  return x
+
+def decode(self, token, start, slot: int, first: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
+  # token, start [B]; first: the smallest start; mask [B * kv heads, 1, S] to add, or None; logits [B, V]
+  # a row that has ended may stay past the last position
+  position = (slot - start).clamp_(max=self.context - 1)
+  x = self.embedded(token.unsqueeze(1), position.unsqueeze(1), g)
+  if $NATIVE:
+    x = self.native_layers(x, position, start, slot, g, pw, kv)
+  else:
+    x = self.torch_layers(x, position, start, slot, first, mask, g, pw, kv)
   return self.logits(x, g, pw)
 
 def start_mask(self, start, first: int, slots: int) -> Optional[Tensor]:

@@ -227,7 +227,9 @@ public final class HybridEngine implements RoleEngine {
               layout,
               lanes,
               Generator.Options.of(
-                  HybridEngines.format(spec.numerics()), HybridEngines.precision(spec.numerics())));
+                      HybridEngines.format(spec.numerics()),
+                      HybridEngines.precision(spec.numerics()))
+                  .by(spec.numerics().kernels()));
     }
     return generator;
   }

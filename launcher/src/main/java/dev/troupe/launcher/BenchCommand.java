@@ -130,6 +130,18 @@ final class BenchCommand implements Runnable {
               split = ",")
           List<WeightFormat> formats,
       @Option(
+              names = "--kernels",
+              paramLabel = "WHOSE",
+              defaultValue = "AUTO",
+              description = "operators: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
+          Numerics.Kernels kernels,
+      @Option(
+              names = "--pairs",
+              description =
+                  "how many times as fast Troupe's own operators are as torch's, in turn in one"
+                      + " process")
+          boolean pairs,
+      @Option(
               names = "--batch",
               paramLabel = "N",
               defaultValue = "16",
@@ -159,12 +171,26 @@ final class BenchCommand implements Runnable {
       throw new UserException(
           "--samples " + samples + ": must divide the responses at once (--batch " + batch + ")");
     }
+    List<GenerateBench> works =
+        (formats == null ? List.of(WeightFormat.values()) : formats)
+            .stream()
+                .map(
+                    format ->
+                        new GenerateBench(
+                            format, kernels, batch, samples, promptTokens, newTokens, greedy))
+                .toList();
+    if (pairs) {
+      for (GenerateBench work : works) {
+        common.print(
+            List.of(
+                GenerateBench.nativeOverTorch(
+                    work, model.existing(), Lanes.shared(), common.rounds)));
+      }
+      return ExitCode.OK;
+    }
     Limits limits = common.limits();
-    for (WeightFormat format : formats == null ? List.of(WeightFormat.values()) : formats) {
-      common.print(
-          List.of(
-              new GenerateBench(format, batch, samples, promptTokens, newTokens, greedy)
-                  .run(model.existing(), Lanes.shared(), limits, common.rounds)));
+    for (GenerateBench work : works) {
+      common.print(List.of(work.run(model.existing(), Lanes.shared(), limits, common.rounds)));
     }
     return ExitCode.OK;
   }

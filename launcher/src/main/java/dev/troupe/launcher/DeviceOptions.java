@@ -28,11 +28,12 @@ final class DeviceOptions {
               + " ${DEFAULT-VALUE}: FP32 on the CPU, BF16 on CUDA")
   private PipelineConfig.Precision precision;
 
-  PipelineConfig.Engine engine(PipelineConfig.RolloutWeights weights) {
+  PipelineConfig.Engine engine(
+      PipelineConfig.RolloutWeights weights, PipelineConfig.Kernels kernels) {
     if (!Device.isName(device)) {
       throw new ParameterException(
           spec.commandLine(), "--device is " + device + ", allowed: auto, cpu, cuda or cuda:N");
     }
-    return new PipelineConfig.Engine(device, precision, weights);
+    return new PipelineConfig.Engine(device, precision, weights, kernels);
   }
 }

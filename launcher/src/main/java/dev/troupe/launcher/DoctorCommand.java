@@ -1,7 +1,9 @@
 package dev.troupe.launcher;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import dev.troupe.engine.generation.Operators;
 import dev.troupe.models.torch.Device;
+import dev.troupe.protocol.data.Numerics;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetAddress;
@@ -51,6 +53,7 @@ final class DoctorCommand implements Callable<Integer> {
     List<Check> checks = new ArrayList<>();
     checks.add(java());
     checks.add(nativeLibrary());
+    checks.add(kernels());
     checks.add(cores());
     checks.add(device());
     checks.add(memory());
@@ -108,6 +111,15 @@ final class DoctorCommand implements Callable<Integer> {
           "Troupe ships libtorch for linux-x86_64 with glibc 2.28 or newer; on another platform"
               + " build with -Dpytorch.platform=NAME, behind musl (Alpine) use a glibc image; a"
               + " damaged copy goes away with: rm -r ~/.djl.ai/pytorch");
+    }
+  }
+
+  /** Without the library a machine is slower, and fit. */
+  private static Check kernels() {
+    try {
+      return new Check("kernels", true, Operators.choose(Numerics.Kernels.AUTO).describe(), "");
+    } catch (RuntimeException | LinkageError e) {
+      return new Check("kernels", true, "not known, as torch does not work", "");
     }
   }
 

@@ -17,7 +17,16 @@ final class EngineOptions {
               + " FP32 on the CPU, BF16 on CUDA")
   private PipelineConfig.RolloutWeights weights;
 
+  @Option(
+      names = "--kernels",
+      paramLabel = "WHOSE",
+      defaultValue = "AUTO",
+      description =
+          "operators while answering: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}: Troupe's"
+              + " own library where it is there, else torch's")
+  private PipelineConfig.Kernels kernels;
+
   PipelineConfig.Engine engine() {
-    return reading.engine(weights);
+    return reading.engine(weights, kernels);
   }
 }

@@ -138,6 +138,7 @@ final class LaunchCommand implements Callable<Integer> {
           loaded,
           options.resume(),
           here(config, file == null),
+          false,
           request -> {
             Ensemble seed =
                 file == null

@@ -68,7 +68,10 @@ final class LogprobsCommand implements Callable<Integer> {
     }
     try (BufferedReader lines = Files.newBufferedReader(input, StandardCharsets.UTF_8);
         OneModel opened =
-            model.open(troupe.models(), 1, reading.engine(PipelineConfig.RolloutWeights.AUTO))) {
+            model.open(
+                troupe.models(),
+                1,
+                reading.engine(PipelineConfig.RolloutWeights.AUTO, PipelineConfig.Kernels.AUTO))) {
       int number = 0;
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         number++;

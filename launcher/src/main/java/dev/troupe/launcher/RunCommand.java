@@ -36,6 +36,7 @@ final class RunCommand implements Callable<Integer> {
             loaded,
             options.resume(),
             Optional.of(Device.of(loaded.value().engine().device())),
+            true,
             options.resume() ? Pipeline::resume : Pipeline::start);
   }
 }

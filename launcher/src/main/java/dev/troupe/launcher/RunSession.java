@@ -11,6 +11,7 @@ import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.dashboard.DashboardServer;
 import dev.troupe.dashboard.RunFollower;
 import dev.troupe.dashboard.tensorboard.TensorBoardWriter;
+import dev.troupe.engine.generation.Operators;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.stage.ConfiguredStage;
@@ -52,11 +53,13 @@ final class RunSession {
    * Runs to the end; the exit code.
    *
    * @param here the device of this machine that computes, or nothing where others compute
+   * @param alone whether it is this JVM that computes
    */
   int follow(
       ConfigurationLoader.Loaded<PipelineConfig> loaded,
       boolean resume,
       Optional<Device> here,
+      boolean alone,
       Starter starter)
       throws InterruptedException, IOException {
     Headroom.forThreads();
@@ -84,6 +87,9 @@ final class RunSession {
     DeviceAdvice.of(config.engine().device(), device).ifPresent(out::println);
     if (!device.isCuda() && config.engine().numerics().precision() == Numerics.Precision.BF16) {
       ProcessorFeatures.ofThisMachine().warning().ifPresent(out::println);
+    }
+    if (alone && !device.isCuda()) {
+      out.println("kernels: " + Operators.choose(config.engine().numerics().kernels()).describe());
     }
     Path directory = Path.of(config.output());
     RunHandle handle = starter.start(request);

@@ -79,8 +79,10 @@ public record PipelineConfig(
    *
    * @param device a name that {@link Device#of} takes
    * @param rolloutWeights of the merged weights that sample
+   * @param kernels whose operators sample
    */
-  public record Engine(String device, Precision precision, RolloutWeights rolloutWeights) {
+  public record Engine(
+      String device, Precision precision, RolloutWeights rolloutWeights, Kernels kernels) {
     public Engine {
       new Limits().condition("device", device, Device.isName(device), Device.NAMES).verify();
     }
@@ -100,6 +102,11 @@ public record PipelineConfig(
             case BF16 -> Numerics.RolloutWeights.BF16;
             case FP16 -> Numerics.RolloutWeights.FP16;
             case INT8 -> Numerics.RolloutWeights.INT8;
+          },
+          switch (kernels) {
+            case AUTO -> Numerics.Kernels.AUTO;
+            case NATIVE -> Numerics.Kernels.NATIVE;
+            case TORCH -> Numerics.Kernels.TORCH;
           });
     }
   }
@@ -118,6 +125,13 @@ public record PipelineConfig(
     BF16,
     FP16,
     INT8
+  }
+
+  /** Of a decoding step; AUTO is NATIVE where the library is there and faster. */
+  public enum Kernels {
+    AUTO,
+    NATIVE,
+    TORCH
   }
 
   /**

@@ -8,6 +8,8 @@ import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.models.torch.Torch;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -23,6 +25,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Samples from one role's model. {@link #flip} makes a shadow of the weights, merged with what is
@@ -49,12 +53,22 @@ public final class Generator implements AutoCloseable {
    * @param keepUntouched whether packed matrices that training does not change outlive a release:
    *     the next flip is faster, training has less memory
    * @param training in what the training path multiplies, which the probe compares with
+   * @param kernels whose operators, if there is a choice
    */
   public record Options(
-      WeightFormat format, long cacheBytes, boolean keepUntouched, Precision training) {
+      WeightFormat format,
+      long cacheBytes,
+      boolean keepUntouched,
+      Precision training,
+      Numerics.Kernels kernels) {
     /** Beside a training path in float32. */
     public Options(WeightFormat format, long cacheBytes, boolean keepUntouched) {
-      this(format, cacheBytes, keepUntouched, Precision.FP32);
+      this(format, cacheBytes, keepUntouched, Precision.FP32, Numerics.Kernels.AUTO);
+    }
+
+    /** The same by the operators of one side. */
+    public Options by(Numerics.Kernels wanted) {
+      return new Options(format, cacheBytes, keepUntouched, training, wanted);
     }
 
     /** Exact weights, half a gigabyte of cache. */
@@ -64,11 +78,14 @@ public final class Generator implements AutoCloseable {
 
     /** Half a gigabyte of cache. */
     public static Options of(WeightFormat format, Precision training) {
-      return new Options(format, 512L << 20, true, training);
+      return new Options(format, 512L << 20, true, training, Numerics.Kernels.AUTO);
     }
   }
 
+  private static final Logger LOG = LoggerFactory.getLogger(Generator.class);
+
   private final BaseModel base;
+  private final Operators operators;
   private final Tokenizer tokenizer;
   private final Options options;
   private final Lanes lanes;
@@ -95,6 +112,11 @@ public final class Generator implements AutoCloseable {
     this.tokenizer = tokenizer;
     this.options = options;
     this.lanes = lanes;
+    operators = lanes.run(() -> Operators.choose(options.kernels()));
+    boolean wanted = options.kernels() == Numerics.Kernels.AUTO && !Torch.device().isCuda();
+    if (wanted && !operators.areNative()) {
+      LOG.warn("decoding by {}", operators.describe());
+    }
     Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
     training =
         KernelModule.load(
@@ -109,7 +131,7 @@ public final class Generator implements AutoCloseable {
             Generator.class,
             "/kernels/generate.py",
             attributes,
-            lanes.run(() -> options.format().placeholders()));
+            lanes.run(() -> options.format().placeholders(operators)));
     probe = new Probe(kernels, training, base, options);
     untouched = lanes.run(() -> kernels.infer("nothing"));
     endTokens = new HashSet<>(base.config().eosTokenIds());

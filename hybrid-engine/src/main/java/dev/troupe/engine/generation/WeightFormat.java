@@ -89,11 +89,35 @@ public enum WeightFormat {
   }
 
   /**
-   * What stands for $WEIGHT, $LINEAR, $FINE, $PACK and $FORMAT in the kernels' source. To be called
-   * on a lane.
+   * What stands for $WEIGHT, $LINEAR, $FINE, $PACK, $FORMAT, $NATIVE and $BYTES in the kernels'
+   * source. To be called on a lane.
    */
-  Map<String, String> placeholders() {
-    return Torch.device().isCuda() ? plainPlaceholders() : packedPlaceholders();
+  Map<String, String> placeholders(Operators operators) {
+    if (Torch.device().isCuda()) {
+      return plainPlaceholders();
+    }
+    return operators.areNative() && this == INT8
+        ? nativeBytes()
+        : packedPlaceholders(operators.areNative());
+  }
+
+  /** The same scheme, bit for bit, by operators of our own: packed otherwise, and not copied. */
+  private static Map<String, String> nativeBytes() {
+    return Map.of(
+        "WEIGHT",
+        INT8.type,
+        "LINEAR",
+        "return ops.troupe.linear(x, w[0], w[1], w[2], False)",
+        "FINE",
+        "return ops.troupe.linear(x, w[0], w[1], w[2], True)",
+        "PACK",
+        "return ops.troupe.pack(w)",
+        "FORMAT",
+        INT8.name(),
+        "NATIVE",
+        "True",
+        "BYTES",
+        "True");
   }
 
   /** Without packing, by operations that every device has: what CUDA is given. */
@@ -120,13 +144,30 @@ public enum WeightFormat {
         "PACK",
         String.format(Locale.ROOT, "return w.to(%d)", dtype),
         "FORMAT",
-        name());
+        name(),
+        "NATIVE",
+        "False",
+        "BYTES",
+        "False");
   }
 
-  private Map<String, String> packedPlaceholders() {
+  private Map<String, String> packedPlaceholders(boolean nativeElsewhere) {
     String packing =
         this == INT8 ? pack.replace("$LARGEST", ByteProducts.largestWeight() + ".0") : pack;
     return Map.of(
-        "WEIGHT", type, "LINEAR", linear, "FINE", fine, "PACK", packing, "FORMAT", name());
+        "WEIGHT",
+        type,
+        "LINEAR",
+        linear,
+        "FINE",
+        fine,
+        "PACK",
+        packing,
+        "FORMAT",
+        name(),
+        "NATIVE",
+        nativeElsewhere ? "True" : "False",
+        "BYTES",
+        "False");
   }
 }

@@ -16,6 +16,7 @@ import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics.Kernels;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -82,25 +83,22 @@ final class FamilyGreedyTest {
     try (BaseModel base = BaseModel.load(directory);
         Tokenizer tokenizer = Tokenizer.load(directory);
         Lanes lanes = new Lanes(1)) {
-      check(family, base, tokenizer, lanes, ParameterLayout.bare(base.config(), false), golden);
-      check(family, base, tokenizer, lanes, ParameterLayout.full(base.config(), false), golden);
-      check(
-          family,
-          base,
-          tokenizer,
-          lanes,
-          ParameterLayout.lora(base.config(), ADAPTER, false),
-          golden);
+      for (Kernels kernels : List.of(Kernels.NATIVE, Kernels.TORCH)) {
+        Case bare = new Case(family + " " + kernels, kernels, base, tokenizer, lanes);
+        check(bare, ParameterLayout.bare(base.config(), false), golden);
+        check(bare, ParameterLayout.full(base.config(), false), golden);
+        check(bare, ParameterLayout.lora(base.config(), ADAPTER, false), golden);
+      }
     }
   }
 
-  private static void check(
-      String family,
-      BaseModel base,
-      Tokenizer tokenizer,
-      Lanes lanes,
-      ParameterLayout layout,
-      JsonNode golden) {
+  /** A family by the operators of one side. */
+  private record Case(
+      String name, Kernels kernels, BaseModel base, Tokenizer tokenizer, Lanes lanes) {}
+
+  private static void check(Case family, ParameterLayout layout, JsonNode golden) {
+    BaseModel base = family.base();
+    Lanes lanes = family.lanes();
     float[] parameters = layout.isFull() ? layout.copyOf(base, 1) : layout.initial(1);
     Random random = new Random(4);
     for (int i = 0; layout.isLora() && i < parameters.length; i++) {
@@ -108,7 +106,12 @@ final class FamilyGreedyTest {
     }
     try (Handle flat = Handle.of(parameters, parameters.length);
         Generator generator =
-            new Generator(base, tokenizer, layout, lanes, Generator.Options.defaults())) {
+            new Generator(
+                base,
+                family.tokenizer(),
+                layout,
+                lanes,
+                Generator.Options.defaults().by(family.kernels()))) {
       generator.flip(flat, 1);
       List<JsonNode> rows = fitting(base, golden);
       List<Rollout> rollouts = generator.generate(1, prompts(rows), GREEDY);
@@ -139,7 +142,7 @@ final class FamilyGreedyTest {
       System.out.printf(
           Locale.ROOT,
           "%s: %s, cached from uncached %.1e nats%n",
-          family,
+          family.name(),
           layout.isLora()
               ? "adapter"
               : layout.isFull() ? "all trained, greedy equal" : "greedy equal",

@@ -6,20 +6,29 @@ import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics.Kernels;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.EnumSource.Mode;
 
-/** int8 products against the same in double, within what rounding the activations may cost. */
+/**
+ * int8 products against the same in double, within what rounding the activations may cost; those of
+ * our own operators are torch's, bit for bit.
+ */
 class Int8LinearTest {
   private static final int ROWS = 3;
   private static final int IN = 64;
   private static final int OUT = 16;
 
-  @Test
-  void linear_oneByteAndTwo_areWithinTheirRounding() {
+  @ParameterizedTest
+  @EnumSource(value = Kernels.class, mode = Mode.EXCLUDE, names = "AUTO")
+  void linear_oneByteAndTwo_areWithinTheirRounding(Kernels kernels) {
     try (Lanes lanes = new Lanes(1)) {
       lanes.run(
           () -> {
@@ -35,8 +44,8 @@ class Int8LinearTest {
               // One input is far larger than the rest.
               x[i] = (float) random.nextGaussian() * (i % IN == 5 ? 100 : 1);
             }
-            float[] one = product("linear", x, w, ROWS);
-            float[] two = product("fine_linear", x, w, ROWS);
+            float[] one = product(kernels, "linear", x, w, ROWS);
+            float[] two = product(kernels, "fine_linear", x, w, ROWS);
             boolean coarser = false;
             for (int row = 0; row < ROWS; row++) {
               double most = 0;
@@ -60,14 +69,47 @@ class Int8LinearTest {
             }
             assertThat(coarser).isTrue();
             // A row does not depend on those beside it.
-            float[] alone = product("fine_linear", Arrays.copyOfRange(x, IN, 2 * IN), w, 1);
+            float[] alone =
+                product(kernels, "fine_linear", Arrays.copyOfRange(x, IN, 2 * IN), w, 1);
             assertThat(alone).isEqualTo(Arrays.copyOfRange(two, OUT, 2 * OUT));
             return 0;
           });
     }
   }
 
-  private static float[] product(String kernel, float[] x, float[] w, int rows) {
+  /** Where both hold weights in the same steps: on a processor with VNNI, or with AVX2 alone. */
+  @Test
+  void linear_byEitherSidesOperators_isTheSameBitForBit() {
+    try (Lanes lanes = new Lanes(1)) {
+      lanes.run(
+          () -> {
+            Random random = new Random(8);
+            for (int round = 0; round < 40; round++) {
+              int rows = 1 + random.nextInt(18);
+              int in = 1 + random.nextInt(130);
+              int out = 1 + random.nextInt(130);
+              float[] x = normal(random, rows * in, 3);
+              float[] w = normal(random, out * in, 1);
+              for (String kernel : List.of("linear", "fine_linear")) {
+                assertThat(product(Kernels.NATIVE, kernel, x, w, rows))
+                    .as("%s: %s rows, %s to %s", kernel, rows, in, out)
+                    .isEqualTo(product(Kernels.TORCH, kernel, x, w, rows));
+              }
+            }
+            return 0;
+          });
+    }
+  }
+
+  private static float[] normal(Random random, int count, double scale) {
+    float[] numbers = new float[count];
+    for (int i = 0; i < count; i++) {
+      numbers[i] = (float) (scale * random.nextGaussian());
+    }
+    return numbers;
+  }
+
+  private static float[] product(Kernels whose, String kernel, float[] x, float[] w, int rows) {
     ParameterLayout layout =
         ParameterLayout.bare(TinyModel.config(300, 32, 48, 1, 4, 2, 8, 16, true), false);
     Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
@@ -77,10 +119,10 @@ class Int8LinearTest {
                 Generator.class,
                 "/kernels/generate.py",
                 attributes,
-                WeightFormat.INT8.placeholders());
-        Handle weights = Handle.of(w, OUT, IN);
+                WeightFormat.INT8.placeholders(Operators.choose(whose)));
+        Handle weights = Handle.of(w, w.length / (x.length / rows), x.length / rows);
         Handle packed = kernels.infer("pack", weights);
-        Handle input = Handle.of(x, rows, IN);
+        Handle input = Handle.of(x, rows, x.length / rows);
         Handle result = kernels.infer(kernel, input, packed)) {
       return result.floats();
     }

@@ -7,6 +7,7 @@ import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics.Kernels;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -36,7 +37,10 @@ class PickTest {
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
     kernels =
         KernelModule.load(
-            Generator.class, "/kernels/generate.py", attributes, WeightFormat.FP32.placeholders());
+            Generator.class,
+            "/kernels/generate.py",
+            attributes,
+            WeightFormat.FP32.placeholders(Operators.choose(Kernels.AUTO)));
   }
 
   @AfterAll

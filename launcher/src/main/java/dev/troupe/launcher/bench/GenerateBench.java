@@ -4,6 +4,7 @@ import dev.troupe.engine.generation.FlipReport;
 import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -20,6 +21,7 @@ import java.util.stream.IntStream;
 /**
  * Answers to random prompts: what a rollout costs.
  *
+ * @param kernels whose operators
  * @param batch responses at once
  * @param samples responses to each prompt, as for best-of-n and GRPO's groups
  * @param promptTokens of each
@@ -27,30 +29,86 @@ import java.util.stream.IntStream;
  * @param greedy or sampled at temperature 1 over the whole vocabulary
  */
 public record GenerateBench(
-    WeightFormat format, int batch, int samples, int promptTokens, int newTokens, boolean greedy) {
+    WeightFormat format,
+    Numerics.Kernels kernels,
+    int batch,
+    int samples,
+    int promptTokens,
+    int newTokens,
+    boolean greedy) {
+  /** By the fastest operators that are there. */
+  public GenerateBench(
+      WeightFormat format,
+      int batch,
+      int samples,
+      int promptTokens,
+      int newTokens,
+      boolean greedy) {
+    this(format, Numerics.Kernels.AUTO, batch, samples, promptTokens, newTokens, greedy);
+  }
+
   /** Tokens per second of prefill and decoding together; rounds after one to warm up. */
   public Measurement run(Path model, Lanes lanes, int rounds) {
     List<Double> rates = new ArrayList<>();
-    try (OpenGenerator opened = new OpenGenerator(model, format, lanes)) {
+    try (OpenGenerator opened = new OpenGenerator(model, format, kernels, lanes)) {
       opened.flip(0);
       for (int i = 0; i <= rounds; i++) {
-        long start = System.nanoTime();
-        List<Rollout> answers = opened.generate(0, prompts(opened.config()), settings(i));
-        double seconds = (System.nanoTime() - start) / 1e9;
+        double rate = rate(opened, i);
         if (i > 0) {
-          rates.add(answers.stream().mapToLong(a -> a.response().size()).sum() / seconds);
+          rates.add(rate);
         }
       }
     }
+    return Measurement.of("generate", setting(model), "tokens/s", rates);
+  }
+
+  /**
+   * How many times as fast the same is by the library's operators as by torch's, round by round in
+   * turn after one to warm up.
+   */
+  public static Measurement nativeOverTorch(
+      GenerateBench bench, Path model, Lanes lanes, int rounds) {
+    GenerateBench own = bench.by(Numerics.Kernels.NATIVE);
+    GenerateBench torch = bench.by(Numerics.Kernels.TORCH);
+    List<Double> ratios = new ArrayList<>();
+    try (OpenGenerator one = new OpenGenerator(model, own.format, own.kernels, lanes);
+        OpenGenerator other = new OpenGenerator(model, torch.format, torch.kernels, lanes)) {
+      one.flip(0);
+      other.flip(0);
+      for (int i = 0; i <= rounds; i++) {
+        double ratio = own.rate(one, i) / torch.rate(other, i);
+        if (i > 0) {
+          ratios.add(ratio);
+        }
+      }
+    }
+    Map<String, Object> setting = bench.setting(model);
+    setting.remove("kernels");
+    return Measurement.of("generate, native over torch", setting, "times", ratios);
+  }
+
+  private GenerateBench by(Numerics.Kernels wanted) {
+    return new GenerateBench(format, wanted, batch, samples, promptTokens, newTokens, greedy);
+  }
+
+  private double rate(OpenGenerator opened, int seed) {
+    long start = System.nanoTime();
+    List<Rollout> answers = opened.generate(0, prompts(opened.config()), settings(seed));
+    double seconds = (System.nanoTime() - start) / 1e9;
+    return answers.stream().mapToLong(a -> a.response().size()).sum() / seconds;
+  }
+
+  private Map<String, Object> setting(Path model) {
     Map<String, Object> setting = new LinkedHashMap<>();
     setting.put("model", model.getFileName().toString());
     setting.put("weights", format.name().toLowerCase(Locale.ROOT));
+    setting.put("kernels", kernels.name().toLowerCase(Locale.ROOT));
     setting.put("batch", batch);
     setting.put("samples", samples);
     setting.put("prompt", promptTokens);
     setting.put("new", newTokens);
     setting.put("choice", greedy ? "greedy" : "sampled");
-    return Measurement.of("generate", setting, "tokens/s", rates);
+    return setting;
   }
 
   /** As {@link #run}, against the floors of arithmetic and of reading every weight once a token. */

@@ -60,7 +60,9 @@ final class GenerationKernels implements AutoCloseable {
             .replace("$WEIGHT", "Tensor")
             .replace("$LINEAR", products.linear)
             .replace("$FINE", products.linear)
-            .replace("$PACK", products.pack);
+            .replace("$PACK", products.pack)
+            .replace("$NATIVE", "False")
+            .replace("$BYTES", "False");
     kernels = KernelModule.compile("/kernels/loop.py", text, attributes);
     frame = lanes.run(() -> kernels.infer("frame", base.weights(), parameters));
     packed =

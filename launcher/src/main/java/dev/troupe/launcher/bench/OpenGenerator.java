@@ -10,6 +10,7 @@ import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -41,6 +42,20 @@ final class OpenGenerator implements AutoCloseable {
   }
 
   OpenGenerator(Path model, WeightFormat format, Lanes lanes, Set<AdaptedLinear> targets) {
+    this(model, format, Numerics.Kernels.AUTO, lanes, targets);
+  }
+
+  /** Adapted on every linear layer, by the operators of one side. */
+  OpenGenerator(Path model, WeightFormat format, Numerics.Kernels kernels, Lanes lanes) {
+    this(model, format, kernels, lanes, EnumSet.allOf(AdaptedLinear.class));
+  }
+
+  private OpenGenerator(
+      Path model,
+      WeightFormat format,
+      Numerics.Kernels kernels,
+      Lanes lanes,
+      Set<AdaptedLinear> targets) {
     this.lanes = lanes;
     base = BaseModel.load(model);
     tokenizer = Tokenizer.load(model);
@@ -53,7 +68,11 @@ final class OpenGenerator implements AutoCloseable {
     parameters = Handle.of(values, layout.size());
     generator =
         new Generator(
-            base, tokenizer, layout, lanes, new Generator.Options(format, CACHE_BYTES, true));
+            base,
+            tokenizer,
+            layout,
+            lanes,
+            new Generator.Options(format, CACHE_BYTES, true).by(kernels));
   }
 
   ModelConfig config() {

@@ -186,6 +186,10 @@ public final class Handle implements AutoCloseable {
     return value().toBoolean();
   }
 
+  public String asString() {
+    return value().toStringValue();
+  }
+
   public double asDouble() {
     return value().toDouble();
   }

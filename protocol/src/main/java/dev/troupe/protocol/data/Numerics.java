@@ -6,8 +6,14 @@ package dev.troupe.protocol.data;
  *
  * @param precision of the matrices while training and scoring
  * @param rollouts of the merged weights that sample
+ * @param kernels whose operators sample
  */
-public record Numerics(Precision precision, RolloutWeights rollouts) {
+public record Numerics(Precision precision, RolloutWeights rollouts, Kernels kernels) {
+  /** By the fastest operators that are there. */
+  public Numerics(Precision precision, RolloutWeights rollouts) {
+    this(precision, rollouts, Kernels.AUTO);
+  }
+
   /** In what the frozen matrices are held and multiplied. */
   public enum Precision {
     FP32,
@@ -22,6 +28,14 @@ public record Numerics(Precision precision, RolloutWeights rollouts) {
     INT8
   }
 
+  /** Whose operators a decoding step is made of. */
+  public enum Kernels {
+    /** The library of Troupe's own where it is there and faster, else torch's. */
+    AUTO,
+    NATIVE,
+    TORCH
+  }
+
   /** float32 throughout. */
   public static final Numerics EXACT = new Numerics(Precision.FP32, RolloutWeights.FP32);
 
@@ -30,6 +44,6 @@ public record Numerics(Precision precision, RolloutWeights rollouts) {
    * of additions.
    */
   public boolean samplesAsItTrains() {
-    return equals(EXACT);
+    return precision == Precision.FP32 && rollouts == RolloutWeights.FP32;
   }
 }

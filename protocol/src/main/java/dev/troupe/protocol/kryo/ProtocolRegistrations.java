@@ -91,6 +91,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Episode.class,
         Episode.End.class,
         Episode.Failure.class,
-        Node.Dismiss.class);
+        Node.Dismiss.class,
+        Numerics.Kernels.class);
   }
 }

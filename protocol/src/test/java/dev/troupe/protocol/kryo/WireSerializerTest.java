@@ -255,7 +255,10 @@ class WireSerializerTest {
                     0.7,
                     Optional.of(0.99),
                     42,
-                    new Numerics(Numerics.Precision.BF16, Numerics.RolloutWeights.INT8)),
+                    new Numerics(
+                        Numerics.Precision.BF16,
+                        Numerics.RolloutWeights.INT8,
+                        Numerics.Kernels.NATIVE)),
                 reference("listener-" + all.size()),
                 nodeAsker));
       }

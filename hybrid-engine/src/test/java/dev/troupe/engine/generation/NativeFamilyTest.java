@@ -1,0 +1,186 @@
+package dev.troupe.engine.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics.Kernels;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Every golden family in int8, by the library's operators and by torch's: the same prompts, of
+ * unequal length, and the same tokens after them give the same logits; and a row's bits do not
+ * depend on the rows that it is decoded with.
+ */
+final class NativeFamilyTest {
+  private static final Path GOLDEN =
+      Path.of(System.getProperty("troupe.root"), "models/src/test/resources/golden/families");
+
+  /** A row's first byte may round otherwise where sums come in another order. */
+  private static final double TOLERANCE = 0.03;
+
+  private static final int ROWS = 5;
+  private static final int STEPS = 6;
+
+  static List<String> families() throws IOException {
+    try (Stream<Path> found = Files.list(GOLDEN)) {
+      return found.map(path -> path.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("families")
+  void decoding_byEitherSidesOperators_givesTheSameLogits(String family) {
+    try (Lanes lanes = new Lanes(1);
+        BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
+      lanes.run(
+          () -> {
+            try (Decoding own = new Decoding(base, Kernels.NATIVE);
+                Decoding torch = new Decoding(base, Kernels.TORCH)) {
+              int[] all = IntStream.range(0, ROWS).toArray();
+              float[][] found = own.logits(all);
+              float[][] expected = torch.logits(all);
+              double worst = 0;
+              double largest = 0;
+              for (int row = 0; row < ROWS; row++) {
+                for (int i = 0; i < found[row].length; i++) {
+                  worst = Math.max(worst, Math.abs(found[row][i] - (double) expected[row][i]));
+                  largest = Math.max(largest, Math.abs(expected[row][i]));
+                }
+              }
+              System.out.printf(
+                  Locale.ROOT, "%s: off by %.1e of %.1f at most%n", family, worst, largest);
+              assertThat(worst).isLessThan(TOLERANCE * largest);
+              // Alone, and with others in other numbers and places.
+              for (int row = 0; row < ROWS; row++) {
+                assertThat(own.logits(new int[] {row})[0]).isEqualTo(found[row]);
+              }
+              float[][] turned = own.logits(new int[] {3, 0, 3});
+              assertThat(turned[0]).isEqualTo(found[3]);
+              assertThat(turned[1]).isEqualTo(found[0]);
+            }
+            return 0;
+          });
+    }
+  }
+
+  /** A model's int8 shadow and what decodes by it. */
+  private static final class Decoding implements AutoCloseable {
+    private final ModelConfig config;
+    private final KernelModule kernels;
+    private final Handle frame;
+    private final Handle packed;
+
+    Decoding(BaseModel base, Kernels whose) {
+      config = base.config();
+      ParameterLayout layout = ParameterLayout.bare(config, false);
+      Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
+      attributes.put("weight_at", new long[] {1, 2, 4, 5});
+      kernels =
+          KernelModule.load(
+              Generator.class,
+              "/kernels/generate.py",
+              attributes,
+              WeightFormat.INT8.placeholders(Operators.choose(whose)));
+      try (Handle flat = Handle.of(new float[0], 0);
+          Handle nothing = kernels.infer("nothing");
+          Handle part = Handle.of(0L);
+          Handle parts = Handle.of(1L)) {
+        frame = kernels.infer("frame", base.weights(), flat);
+        packed = kernels.infer("shadow", base.weights(), flat, nothing, part, parts);
+      }
+    }
+
+    /** Of each of these rows, the logits after its last token. */
+    float[][] logits(int[] rows) {
+      int longest = Arrays.stream(rows).map(this::length).max().orElseThrow();
+      // As wide for any rows: torch's own operators of the prefill may sum otherwise by shape.
+      int width = length(ROWS - 1);
+      long[] ids = new long[rows.length * width];
+      long[] lengths = new long[rows.length];
+      long[] starts = new long[rows.length];
+      for (int i = 0; i < rows.length; i++) {
+        lengths[i] = length(rows[i]);
+        starts[i] = longest - lengths[i];
+        long[] text = text(rows[i]);
+        System.arraycopy(text, 0, ids, i * width, (int) lengths[i]);
+      }
+      int slots = longest + STEPS;
+      try (Handle start = Handle.of(starts, rows.length);
+          Handle batch = Handle.of((long) rows.length);
+          Handle room = Handle.of((long) slots);
+          Handle first = Handle.of(Arrays.stream(starts).min().orElseThrow());
+          Handle cache = kernels.infer("cache", batch, room, start);
+          Handle mask = kernels.infer("start_mask", start, first, room)) {
+        float[] last = prefill(ids, lengths, longest, cache);
+        for (int step = 0; step < STEPS; step++) {
+          long[] next = new long[rows.length];
+          for (int i = 0; i < rows.length; i++) {
+            next[i] = text(rows[i])[length(rows[i]) + step];
+          }
+          try (Handle token = Handle.of(next, rows.length);
+              Handle slot = Handle.of((long) longest + step);
+              Handle logits =
+                  kernels.infer("decode", token, start, slot, first, mask, frame, packed, cache)) {
+            last = logits.floats();
+          }
+        }
+        int vocabulary = last.length / rows.length;
+        float[][] out = new float[rows.length][];
+        for (int i = 0; i < rows.length; i++) {
+          out[i] = Arrays.copyOfRange(last, i * vocabulary, (i + 1) * vocabulary);
+        }
+        return out;
+      }
+    }
+
+    private float[] prefill(long[] ids, long[] lengths, int longest, Handle cache) {
+      long[] all = LongStream.range(0, lengths.length).toArray();
+      try (Handle padded = Handle.of(ids, lengths.length, ids.length / lengths.length);
+          Handle length = Handle.of(lengths, lengths.length);
+          Handle which = Handle.ofList(all);
+          Handle places = Handle.ofList(all);
+          Handle end = Handle.of((long) longest);
+          // One prompt at a time, as torch's own operators of the prefill may sum otherwise by
+          // shape.
+          Handle chunk = Handle.of(1L);
+          Handle logits =
+              kernels.infer(
+                  "prefill", padded, length, which, places, end, chunk, frame, packed, cache)) {
+        return logits.floats();
+      }
+    }
+
+    private int length(int row) {
+      return 3 + 2 * row;
+    }
+
+    private long[] text(int row) {
+      return new Random(row).longs(64, 3, config.vocabSize()).toArray();
+    }
+
+    @Override
+    public void close() {
+      frame.close();
+      packed.close();
+      kernels.close();
+    }
+  }
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Builds the library of operators (src/main/cpp) for this machine's platform, with Debian's g++ and the headers and libraries of libtorch:
+#
+#   native/build.sh              into native/src/main/resources, from where it goes into the module's jar
+#   native/build.sh --check      the kernels' checks (src/test/cpp) alone, which need no libtorch
+#
+# TORCH_HOME  the directory of an installed torch of the version below; by default that of `python3 -c 'import torch'` (pip install torch==2.7.1)
+# CXX         the compiler, g++ 12 by default; PLATFORM  linux-x86_64 or linux-aarch64, by default this machine's
+#
+# The source and this file, which holds the flags, are hashed; the library and the properties beside it say the hash, and a test compares it with the files'.
+set -euo pipefail
+export LC_ALL=C
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+TORCH_VERSION=2.7.1
+CXX=${CXX:-g++}
+PLATFORM=${PLATFORM:-linux-$(uname -m)}
+OUT=${OUT:-target/cpp/$PLATFORM}
+TO=src/main/resources/troupe-native/$PLATFORM
+
+# No exceptions to the order of operations within a row: contraction to fused products is one choice per build, nothing is reassociated. GCC's own intrinsics
+# warn of undefined numbers that they do not use.
+COMMON="-std=c++17 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -Wall -Wextra -Werror"
+KERNELS="$COMMON -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi -Wno-maybe-uninitialized"
+# Regions of several threads are compiled in, but no OpenMP is linked: its symbols are those of the libgomp that libtorch has brought, so that there is one pool.
+OPERATORS="$COMMON -O2 -fopenmp -D_GLIBCXX_USE_CXX11_ABI=1"
+LINK="-shared -Wl,--gc-sections -Wl,--exclude-libs,ALL -Wl,-z,noexecstack -Wl,-z,relro -s"
+
+case $PLATFORM in
+  linux-x86_64) SETS=("avx512 -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512" "avx2 -march=x86-64-v3" "plain -march=x86-64 -O2") ;;
+  linux-aarch64) SETS=("plain -march=armv8-a -O2") ;;
+  *) echo "no flags for $PLATFORM: linux-x86_64 or linux-aarch64" >&2; exit 2 ;;
+esac
+
+mkdir -p "$OUT"
+source=$(cat build.sh src/main/cpp/* | sha256sum | cut -d' ' -f1)
+objects=()
+for set in "${SETS[@]}"; do
+  name=${set%% *}
+  # shellcheck disable=SC2086
+  $CXX $KERNELS ${set#* } ${SANITIZE:-} -DSET="$name" -c src/main/cpp/kernels.cpp -o "$OUT/$name.o"
+  objects+=("$OUT/$name.o")
+done
+# shellcheck disable=SC2086
+$CXX $KERNELS ${SANITIZE:-} -c src/main/cpp/processors.cpp -o "$OUT/processors.o"
+objects+=("$OUT/processors.o")
+
+if [ "${1:-}" = --check ]; then
+  # shellcheck disable=SC2086
+  $CXX $KERNELS ${SANITIZE:-} src/test/cpp/check.cpp "${objects[@]}" -o "$OUT/check"
+  exec "$OUT/check" "${@:2}"
+fi
+
+TORCH_HOME=${TORCH_HOME:-$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))' || true)}
+found=$(sed -n 's/^ *"\([0-9.]*\)"$/\1/p' "$TORCH_HOME/include/torch/csrc/api/include/torch/version.h" 2>/dev/null || true)
+[ "$found" = "$TORCH_VERSION" ] || {
+  echo "libtorch $TORCH_VERSION is needed, '$TORCH_HOME' has '${found:-none}': set TORCH_HOME to the directory of an installed torch==$TORCH_VERSION" >&2
+  exit 2
+}
+# shellcheck disable=SC2086
+$CXX $OPERATORS -DTROUPE_SOURCE="\"$source\"" -isystem "$TORCH_HOME/include" -isystem "$TORCH_HOME/include/torch/csrc/api/include" \
+  -c src/main/cpp/operators.cpp -o "$OUT/operators.o"
+mkdir -p "$TO"
+# shellcheck disable=SC2086
+$CXX $LINK -o "$TO/libtroupe.so" "$OUT/operators.o" "${objects[@]}" -L"$TORCH_HOME/lib" -ltorch_cpu -lc10
+cat >"$TO/library.properties" <<EOF
+# Written by native/build.sh.
+torch=$TORCH_VERSION
+source=$source
+sha256=$(sha256sum "$TO/libtroupe.so" | cut -d' ' -f1)
+EOF
+ls -l "$TO"

@@ -1,0 +1,391 @@
+// The kernels' one source, compiled once per instruction set: -DSET=name and the flags of build.sh.
+#include "kernels.h"
+
+#include <cmath>
+#include <cstring>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace troupe {
+namespace SET {
+
+#include "vectors.h"
+#include "instructions.h"
+
+// ---- bytes
+
+// 128 standing for 0.
+INLINE Bytes16 around_128(Ints i) {
+#if defined(__AVX512F__)
+  return (Bytes16)_mm512_maskz_cvtepi32_epi8((__mmask16)-1, (__m512i)(i + 128));
+#else
+  return __builtin_convertvector(i + 128, Bytes16);
+#endif
+}
+
+INLINE void quantise_16(Floats x, float scale, uint8_t* q, uint8_t* low) {
+  // Divided, not multiplied by 1 / scale, and rounded after each operation: the bytes are those of torch's own operations.
+  Floats v = x / scale;
+  Ints whole = nearest(v);
+  *(Bytes16*)q = around_128(whole);
+  if (low) *(Bytes16*)low = around_128(nearest((v - __builtin_convertvector(whole, Floats)) * 254.0f));
+}
+
+// The largest of x [n] without its sign, and in *odd 0; no number in *odd, if any of x is infinite or no number.
+INLINE float size_of(const float* x, int n, float* odd) {
+  int whole = n / 16 * 16;
+  Floats most = {}, zero = {};
+  for (int k = 0; k < whole; k += 16) {
+    Floats v = load(x + k);
+    most = larger(most, absolute(v));
+    zero += v * 0.0f;
+  }
+  if (whole < n) {
+    Floats v = load_some(x + whole, n - whole);
+    most = larger(most, absolute(v));
+    zero += v * 0.0f;
+  }
+  *odd = sum(zero);
+  float m = largest(most);
+  return m < 1e-12f ? 1e-12f : m;
+}
+
+void pack(const float* w, int rows, int n, int padded, int8_t* panel, float* scale, int32_t* sums) {
+  memset(panel, 0, (size_t)padded * PANEL);
+  for (int row = 0; row < rows; row++, w += n) {
+    float odd;
+    float step = size_of(w, n, &odd) / (float)LARGEST;
+    scale[row] = step + odd;
+    int32_t total = 0;
+    for (int k = 0; k < n; k += 16) {
+      int some = n - k < 16 ? n - k : 16;
+      Ints whole = nearest((some == 16 ? load(w + k) : load_some(w + k, some)) / step);
+      int8_t bytes[16];
+      for (int i = 0; i < 16; i++) {
+        bytes[i] = (int8_t)whole[i];
+        total += bytes[i];
+      }
+      for (int i = 0; i < some; i += 4) memcpy(panel + (int64_t)(k + i) * PANEL + 4 * row, bytes + i, 4);
+    }
+    sums[row] = 128 * total;
+  }
+}
+
+void quantise(const float* x, int n, int padded, uint8_t* q, uint8_t* low, float* scale) {
+  float odd;
+  float step = size_of(x, n, &odd) * 0.007874015748031496f;
+  *scale = step + odd;
+  int k = 0;
+  for (; k + 16 <= n; k += 16) quantise_16(load(x + k), step, q + k, low ? low + k : nullptr);
+  if (k < n) {
+    quantise_16(load_some(x + k, n - k), step, q + k, low ? low + k : nullptr);
+    k += 16;
+  }
+  for (; k < padded; k++) {
+    q[k] = 128;
+    if (low) low[k] = 128;
+  }
+}
+
+// Sums of ROWS rows of activations with one panel. STEPS groups of inputs are added up apart, so that few rows do not wait for one another's sums. The sums
+// have names, as GCC keeps an array of them in memory, at a third of the speed.
+#define EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define BEGIN(s) Sums a##s = none(), b##s = none(), c##s = none();
+#define STEP(s)                                                              \
+  if constexpr (s < ROWS * STEPS) {                                          \
+    int32_t x;                                                               \
+    memcpy(&x, q + (int64_t)(s % ROWS) * inputs + k + s / ROWS * 4, 4);      \
+    const int8_t* w = panel + (int64_t)(k + s / ROWS * 4) * PANEL;           \
+    a##s = add(a##s, x, w);                                                  \
+    b##s = add(b##s, x, w + 64);                                             \
+    c##s = add(c##s, x, w + 128);                                            \
+  }
+#define END(s)                                                               \
+  if constexpr (s < ROWS) {                                                  \
+    out[s][0] = integers(a##s);                                              \
+    out[s][1] = integers(b##s);                                              \
+    out[s][2] = integers(c##s);                                              \
+  } else if constexpr (s < ROWS * STEPS) {                                   \
+    out[s % ROWS][0] += integers(a##s);                                      \
+    out[s % ROWS][1] += integers(b##s);                                      \
+    out[s % ROWS][2] += integers(c##s);                                      \
+  }
+template <int ROWS, int STEPS>
+static void wide_tile(const uint8_t* q, const int8_t* panel, int inputs, Ints (*out)[3]) {
+  EACH(BEGIN)
+  for (int k = 0; k < inputs; k += 4 * STEPS) {
+    EACH(STEP)
+  }
+  EACH(END)
+}
+
+// The same a third of a panel at a time, for processors with few registers: the panel is read again from the first cache.
+#define NARROW_BEGIN(s) Sums a##s = none();
+#define NARROW_STEP(s)                                                       \
+  if constexpr (s < ROWS) {                                                  \
+    int32_t x;                                                               \
+    memcpy(&x, q + (int64_t)s * inputs + k, 4);                              \
+    a##s = add(a##s, x, w);                                                  \
+  }
+#define NARROW_END(s) if constexpr (s < ROWS) out[s][third] = integers(a##s);
+#define EACH_OF_4(X) X(0) X(1) X(2) X(3)
+template <int ROWS>
+static void narrow_tile(const uint8_t* q, const int8_t* panel, int inputs, Ints (*out)[3]) {
+  for (int third = 0; third < 3; third++) {
+    EACH_OF_4(NARROW_BEGIN)
+    for (int k = 0; k < inputs; k += 4) {
+      const int8_t* w = panel + (int64_t)k * PANEL + 64 * third;
+      EACH_OF_4(NARROW_STEP)
+    }
+    EACH_OF_4(NARROW_END)
+  }
+}
+
+typedef void (*Tile)(const uint8_t*, const int8_t*, int, Ints (*)[3]);
+#if defined(__AVX512VNNI__)
+constexpr int TILE_ROWS = 8;
+constexpr Tile TILES[] = {nullptr, wide_tile<1, 8>, wide_tile<2, 4>, wide_tile<3, 2>, wide_tile<4, 2>, wide_tile<5, 1>, wide_tile<6, 1>, wide_tile<7, 1>, wide_tile<8, 1>};
+#else
+constexpr int TILE_ROWS = 4;
+constexpr Tile TILES[] = {nullptr, wide_tile<1, 2>, wide_tile<2, 1>, narrow_tile<3>, narrow_tile<4>};
+#endif
+
+void product(const uint8_t* q, const uint8_t* low, const float* scale, int rows, const Bytes& w, int from, int to, float* y, int64_t stride) {
+  Ints first[TILE_ROWS][3], second[TILE_ROWS][3];
+  int inputs = w.inputs;
+  for (int p = from; p < to; p++) {
+    const int8_t* panel = w.panels + (int64_t)p * inputs * PANEL;
+    for (int row = 0; row < rows; row += TILE_ROWS) {
+      int count = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
+      TILES[count](q + (int64_t)row * inputs, panel, inputs, first);
+      if (low) TILES[count](low + (int64_t)row * inputs, panel, inputs, second);
+      for (int third = 0; third < 3; third++) {
+        int at = p * PANEL + third * 16;
+        int some = w.outputs - at < 16 ? w.outputs - at : 16;
+        if (some <= 0) break;
+        Floats steps = some == 16 ? load(w.scale + at) : load_some(w.scale + at, some);
+        Ints sums = {};
+        memcpy(&sums, w.sums + at, sizeof(int32_t) * some);
+        for (int i = 0; i < count; i++) {
+          Floats f = __builtin_convertvector(first[i][third] - sums, Floats) * steps;
+          if (low) f = fused(__builtin_convertvector(second[i][third] - sums, Floats) * steps, all(SECOND), f);
+          f = f * scale[row + i];
+          float* out = y + (row + i) * stride + at;
+          if (some == 16) store(out, f);
+          else store_some(out, f, some);
+        }
+      }
+    }
+  }
+}
+
+// ---- what stands between products
+
+void rms_norm(const float* x, const float* gain, const float* residual, float floor, int n, float* y) {
+  int whole = n / 16 * 16;
+  Floats squares = {};
+  for (int k = 0; k < whole; k += 16) squares += load(x + k) * load(x + k);
+  if (whole < n) {
+    Floats v = load_some(x + whole, n - whole);
+    squares += v * v;
+  }
+  float r = 1.0f / std::sqrt(sum(squares) + floor);
+  for (int k = 0; k < whole; k += 16) {
+    Floats v = load(x + k) * r * load(gain + k);
+    store(y + k, residual ? load(residual + k) + v : v);
+  }
+  if (whole < n) {
+    int some = n - whole;
+    Floats v = load_some(x + whole, some) * r * load_some(gain + whole, some);
+    store_some(y + whole, residual ? load_some(residual + whole, some) + v : v, some);
+  }
+}
+
+void rotate(float* x, const float* turns, int n) {
+  for (int i = 0; i < n; i += 2) {
+    float a = x[i], b = x[i + 1];
+    x[i] = a * turns[i] - b * turns[i + 1];
+    x[i + 1] = a * turns[i + 1] + b * turns[i];
+  }
+}
+
+INLINE Floats activated(Floats x, int activation) {
+  if (activation == SILU) return x * sigmoid(x);
+  // x (1 + tanh u) / 2 = x sigmoid(2 u)
+  if (activation == GELU_TANH) return x * sigmoid((x + 0.044715f * x * x * x) * 1.5957691216057308f);
+  return x < 0.0f ? all(0.0f) : x;
+}
+
+template <int ACTIVATION>
+static void activate_as(const float* gate, const float* up, int n, float* y) {
+  int whole = n / 16 * 16;
+  for (int k = 0; k < whole; k += 16) {
+    Floats v = activated(load(gate + k), ACTIVATION);
+    store(y + k, up ? v * load(up + k) : v);
+  }
+  if (whole < n) {
+    int some = n - whole;
+    Floats v = activated(load_some(gate + whole, some), ACTIVATION);
+    store_some(y + whole, up ? v * load_some(up + whole, some) : v, some);
+  }
+}
+
+void activate(const float* gate, const float* up, int activation, int n, float* y) {
+  if (activation == SILU) activate_as<SILU>(gate, up, n, y);
+  else if (activation == GELU_TANH) activate_as<GELU_TANH>(gate, up, n, y);
+  else activate_as<RELU>(gate, up, n, y);
+}
+
+// ---- attention of one query
+
+#define SHUFFLE __builtin_shufflevector
+INLINE Floats fold8(Floats a, Floats b) {
+  return SHUFFLE(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) + SHUFFLE(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+INLINE Floats fold4(Floats a, Floats b) {
+  return SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) + SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+}
+INLINE Floats fold2(Floats a, Floats b) {
+  return SHUFFLE(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29) + SHUFFLE(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31);
+}
+INLINE Floats fold1(Floats a, Floats b) {
+  return SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) + SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+// The sum of each of 16 vectors, in its place: every sum halves upon halves, as sum() has it.
+INLINE Floats sums_of(const Floats* d) {
+  Floats e0 = fold8(d[0], d[8]), e1 = fold8(d[1], d[9]), e2 = fold8(d[2], d[10]), e3 = fold8(d[3], d[11]);
+  Floats e4 = fold8(d[4], d[12]), e5 = fold8(d[5], d[13]), e6 = fold8(d[6], d[14]), e7 = fold8(d[7], d[15]);
+  Floats f0 = fold4(e0, e4), f1 = fold4(e1, e5), f2 = fold4(e2, e6), f3 = fold4(e3, e7);
+  Floats h = fold1(fold2(f0, f2), fold2(f1, f3));
+  return SHUFFLE(h, h, 0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15);
+}
+
+INLINE void prefetch(const float* p, int n) {
+  for (int i = 0; i < n; i += 16) __builtin_prefetch(p + i, 0, 2);
+}
+
+// Products of q with the 16 keys from `slot` on, those behind the last left out; BLOCKS of 16 numbers make a head, 0: any number and a rest.
+template <int BLOCKS>
+static inline Floats scores_of_16(const float* q, const float* keys, int slot, const Attention& a) {
+  int d = a.head_dim;
+  Floats dots[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; i++) {
+    // Behind the last slot the last one again, whose score is not used.
+    int s = slot + i < a.slots ? slot + i : a.slots - 1;
+    const float* key = keys + (int64_t)s * d;
+    Floats dot = {};
+    if constexpr (BLOCKS > 0) {
+      dot = load(q) * load(key);
+#pragma GCC unroll 16
+      for (int j = 1; j < BLOCKS; j++) dot = dot + load(q + 16 * j) * load(key + 16 * j);
+    } else {
+      int whole = d / 16 * 16;
+      for (int j = 0; j < whole; j += 16) dot = dot + load(q + j) * load(key + j);
+      if (whole < d) dot = dot + load_some(q + whole, d - whole) * load_some(key + whole, d - whole);
+    }
+    dots[i] = dot;
+  }
+  return sums_of(dots);
+}
+
+// Probabilities times values, of 16 * WIDTH numbers of a head from `at` on, for GROUP query heads.
+template <int HEADS, int BLOCKS>
+static inline void weighted(const float* values, const float* room, int pitch, const float* totals, const Attention& a, int at, float* out) {
+  int d = a.head_dim;
+  Floats o[HEADS][BLOCKS] = {};
+  for (int i = 0; i < a.slots; i++) {
+    const float* v = values + (int64_t)i * d + at;
+    Floats part[BLOCKS];
+#pragma GCC unroll 4
+    for (int j = 0; j < BLOCKS; j++) part[j] = load(v + 16 * j);
+#pragma GCC unroll 4
+    for (int g = 0; g < HEADS; g++) {
+      float w = room[g * pitch + i];
+#pragma GCC unroll 4
+      for (int j = 0; j < BLOCKS; j++) o[g][j] = o[g][j] + part[j] * w;
+    }
+  }
+  for (int g = 0; g < HEADS; g++)
+    for (int j = 0; j < BLOCKS; j++) store(out + g * d + at + 16 * j, o[g][j] * totals[g]);
+}
+
+template <int HEADS, int BLOCKS>
+static void attend_group(const float* q, const float* keys, const float* values, const Attention& a, const float* slopes, float* room, float* out) {
+  int n = a.slots, d = a.head_dim, pitch = n + 16;
+  float totals[HEADS];
+  Floats most[HEADS];
+  for (int g = 0; g < HEADS; g++) most[g] = all(-INFINITY);
+  for (int slot = 0; slot < n; slot += 16) {
+    // Values come while keys are multiplied.
+    int here = n - slot < 16 ? n - slot : 16;
+    prefetch(values + (int64_t)slot * d, here * d);
+    for (int g = 0; g < HEADS; g++) {
+      Floats s = scores_of_16<BLOCKS>(q + g * d, keys, slot, a) * a.scale;
+      if (a.cap > 0.0f) s = tangent(s / a.cap) * a.cap;
+      if (slopes) {
+        Floats away = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+        s = s - ((float)(n - 1 - slot) - away) * slopes[g];
+      }
+      store(room + g * pitch + slot, s);
+      if (here < 16) {
+        // What is behind the last slot has no share.
+        for (int i = here; i < 16; i++) room[g * pitch + slot + i] = -INFINITY;
+        s = load(room + g * pitch + slot);
+      }
+      most[g] = larger(most[g], s);
+    }
+  }
+  for (int g = 0; g < HEADS; g++) {
+    float m = largest(most[g]);
+    Floats total = {};
+    for (int i = 0; i < n; i += 16) {
+      Floats s = load(room + g * pitch + i);
+      Floats e = exponential(s - m);
+      // e^-87 is not nothing
+      e = s == -INFINITY ? all(0.0f) : e;
+      store(room + g * pitch + i, e);
+      total = total + e;
+    }
+    totals[g] = 1.0f / sum(total);
+  }
+  int at = 0;
+  for (; at + 16 * WIDTH <= d; at += 16 * WIDTH) weighted<HEADS, WIDTH>(values, room, pitch, totals, a, at, out);
+  for (; at + 16 <= d; at += 16) weighted<HEADS, 1>(values, room, pitch, totals, a, at, out);
+  for (; at < d; at++)
+    for (int g = 0; g < HEADS; g++) {
+      float o = 0.0f;
+      for (int i = 0; i < n; i++) o += values[(int64_t)i * d + at] * room[g * pitch + i];
+      out[g * d + at] = o * totals[g];
+    }
+}
+
+template <int BLOCKS>
+static void attend_blocks(const float* q, const float* keys, const float* values, int group, const Attention& a, float* room, float* out) {
+  for (int g = 0; g < group;) {
+    int some = group - g < GROUP ? group - g : GROUP;
+    const float* slopes = a.slopes ? a.slopes + g : nullptr;
+    const float* from = q + (int64_t)g * a.head_dim;
+    float* to = out + (int64_t)g * a.head_dim;
+    if (GROUP >= 4 && some == 4) attend_group<GROUP >= 4 ? 4 : 1, BLOCKS>(from, keys, values, a, slopes, room, to);
+    else if (GROUP >= 3 && some == 3) attend_group<GROUP >= 3 ? 3 : 1, BLOCKS>(from, keys, values, a, slopes, room, to);
+    else if (GROUP >= 2 && some == 2) attend_group<GROUP >= 2 ? 2 : 1, BLOCKS>(from, keys, values, a, slopes, room, to);
+    else attend_group<1, BLOCKS>(from, keys, values, a, slopes, room, to);
+    g += some;
+  }
+}
+
+void attend(const float* q, const float* keys, const float* values, int group, const Attention& a, float* room, float* out) {
+  // Heads of one size have all loops unrolled.
+  if (a.head_dim == 64) attend_blocks<4>(q, keys, values, group, a, room, out);
+  else if (a.head_dim == 128) attend_blocks<8>(q, keys, values, group, a, room, out);
+  else if (a.head_dim == 256) attend_blocks<16>(q, keys, values, group, a, room, out);
+  else attend_blocks<0>(q, keys, values, group, a, room, out);
+}
+
+extern const Kernels kernels;
+const Kernels kernels = {NAME, LARGEST, pack, quantise, product, rms_norm, rotate, activate, attend};
+
+}  // namespace SET
+}  // namespace troupe

@@ -1,0 +1,65 @@
+// The arithmetic of a decoding step, without torch: what the operators (operators.cpp) and the checks (src/test/cpp) both call.
+//
+// Every kernel works on one row, or on rows that it does not mix: what it adds up for a row, and in which order, depends on that row alone, so a row's bits
+// do not depend on the rows beside it, on their number or on the thread. No kernel allocates, throws or starts a thread; callers check shapes.
+#pragma once
+#include <cstdint>
+
+namespace troupe {
+
+// Outputs of one panel: weights are held panel by panel, and within one by groups of 4 inputs, [panels][inputs / 4][48][4], so that a product reads memory
+// in one stream.
+constexpr int PANEL = 48;
+
+// Inputs are filled up with zeros to a multiple of this.
+constexpr int INPUTS = 32;
+
+// What the second byte of an activation counts, of the first: one half is split into 127 parts.
+constexpr float SECOND = 1.0f / 254.0f;
+
+// A matrix of int8: output n of input row x is scale[n] * sum_k byte[n, k] x[k].
+struct Bytes {
+  const int8_t* panels;
+  const float* scale;    // [outputs]
+  const int32_t* sums;   // [outputs], 128 times the sum of the output's bytes: activations are around 128
+  int outputs;
+  int inputs;            // filled up
+};
+
+// How one token of one row looks at the cache. Slots are counted from the first that it sees; the last of them holds its own key and value.
+struct Attention {
+  int slots;
+  int head_dim;
+  float scale;           // of the scores
+  float cap;             // scores are bent to cap * tanh(score / cap); 0 for not
+  const float* slopes;   // of ALiBi, one per query head; null for none
+};
+
+enum Activation { SILU = 0, GELU_TANH = 2, RELU = 3 };
+
+struct Kernels {
+  const char* name;
+  // The largest weight, in steps, whose products of bytes come out exact.
+  int largest;
+  // One panel of a matrix: `rows` outputs of w [rows, n], at most PANEL, and their scales and sums. One step is the largest number over `largest`.
+  void (*pack)(const float* w, int rows, int n, int padded, int8_t* panel, float* scale, int32_t* sums);
+  // x [n] as bytes around 128, filled up to `padded` with 128; what the first byte leaves over as a second one in low, unless null. One step is *scale.
+  void (*quantise)(const float* x, int n, int padded, uint8_t* q, uint8_t* low, float* scale);
+  // y[rows, panels from ... to) = bytes [rows, inputs] and their scales, with w. `low` adds second bytes, unless null. stride: from one row of y to the next.
+  void (*product)(const uint8_t* q, const uint8_t* low, const float* scale, int rows, const Bytes& w, int from, int to, float* y, int64_t stride);
+  // y = x / sqrt(|x|² + floor) * gain, and + residual unless null; y may be x.
+  void (*rms_norm)(const float* x, const float* gain, const float* residual, float floor, int n, float* y);
+  // Pairs of neighbours of x [n], as complex numbers, times turns [n].
+  void (*rotate)(float* x, const float* turns, int n);
+  // y = activation(gate) * up; up may be null.
+  void (*activate)(const float* gate, const float* up, int activation, int n, float* y);
+  // `group` query heads q [group, head_dim] on keys and values [slots, head_dim] of the one head that they share; out as q.
+  // room: for group * (slots + 16) numbers.
+  void (*attend)(const float* q, const float* keys, const float* values, int group, const Attention& a, float* room, float* out);
+};
+
+// By the processor: the fastest that it has, or the one of this name; null where it is not known or the processor lacks it.
+const Kernels* kernels_named(const char* name);
+const Kernels* kernels_of_processor();
+
+}  // namespace troupe

@@ -1,0 +1,249 @@
+// The operators of the library "troupe" as torch knows them: shapes are checked and memory is made here, by torch; the arithmetic is in kernels.cpp.
+//
+// Work is spread by at::parallel_for over the threads that the calling lane may use (one, or all cores for a single row), in parts that do not change what is
+// added up. Errors are torch's own, in words; DJL hands them on as exceptions.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/library.h>
+#include <torch/version.h>
+
+#include <cstdlib>
+#include <string>
+#include <tuple>
+
+#include "kernels.h"
+
+#ifndef TROUPE_SOURCE
+#error "TROUPE_SOURCE must be the hash of the source and flags: see build.sh"
+#endif
+
+namespace {
+
+using at::Tensor;
+using troupe::Kernels;
+typedef std::optional<Tensor> Maybe;
+
+// The environment may ask for others than the processor's best: to compare, and to test them where the best runs.
+const char* const ASKED = "TROUPE_INSTRUCTIONS";
+
+const Kernels* choose() {
+  const char* asked = std::getenv(ASKED);
+  return asked && *asked ? troupe::kernels_named(asked) : troupe::kernels_of_processor();
+}
+
+const Kernels& kernels() {
+  static const Kernels* const chosen = choose();
+  TORCH_CHECK(chosen, ASKED, " is '", std::getenv(ASKED), "', which this processor does not run; allowed: avx512-vnni, avx2, plain, of which it must have the instructions");
+  return *chosen;
+}
+
+std::string instructions() { return kernels().name; }
+int64_t largest_weight() { return kernels().largest; }
+std::string source() { return TROUPE_SOURCE; }
+std::string built_for() { return TORCH_VERSION; }
+
+// ---- checks
+
+void check_floats(const char* where, const char* name, const Tensor& x, int64_t dimensions) {
+  TORCH_CHECK(x.device().is_cpu() && x.scalar_type() == at::kFloat && x.dim() == dimensions, where, ": ", name, " must be float32 with ", dimensions,
+              " dimensions on the CPU, is ", x.scalar_type(), " ", x.sizes(), " on ", x.device());
+}
+
+void check_gain(const char* where, const Tensor& gain, int64_t width) {
+  TORCH_CHECK(gain.device().is_cpu() && gain.scalar_type() == at::kFloat && gain.numel() == width && gain.is_contiguous(), where, ": the gain must be ", width,
+              " contiguous float32 numbers on the CPU, is ", gain.scalar_type(), " ", gain.sizes());
+}
+
+int64_t filled(int64_t inputs) { return (inputs + troupe::INPUTS - 1) / troupe::INPUTS * troupe::INPUTS; }
+int64_t panels(int64_t outputs) { return (outputs + troupe::PANEL - 1) / troupe::PANEL; }
+
+troupe::Bytes matrix(const char* where, const Tensor& bytes, const Tensor& scale, const Tensor& sums, int64_t inputs) {
+  int64_t outputs = scale.numel();
+  TORCH_CHECK(bytes.scalar_type() == at::kChar && scale.scalar_type() == at::kFloat && sums.scalar_type() == at::kInt && sums.numel() == outputs &&
+                  bytes.is_contiguous() && scale.is_contiguous() && sums.is_contiguous() && bytes.dim() == 4 && bytes.size(0) == panels(outputs) &&
+                  bytes.size(2) == troupe::PANEL && bytes.size(3) == 4,
+              where, ": the weights are not as pack() makes them: ", bytes.scalar_type(), " ", bytes.sizes(), ", ", scale.sizes(), ", ", sums.sizes());
+  TORCH_CHECK(bytes.size(1) * 4 == filled(inputs), where, ": rows have ", inputs, " numbers, the weights are packed for about ", bytes.size(1) * 4);
+  return {bytes.data_ptr<int8_t>(), scale.data_ptr<float>(), sums.data_ptr<int32_t>(), (int)outputs, (int)(bytes.size(1) * 4)};
+}
+
+// ---- products of bytes
+
+std::tuple<Tensor, Tensor, Tensor> pack(const Tensor& w) {
+  check_floats("troupe::pack", "w", w, 2);
+  TORCH_CHECK(w.size(0) > 0 && w.size(1) > 0 && w.size(0) < INT32_MAX - troupe::PANEL && w.size(1) < (1 << 16), "troupe::pack: w is ", w.sizes(),
+              ", and products add up at most 65,535 inputs");
+  Tensor from = w.contiguous();
+  int64_t outputs = w.size(0), inputs = w.size(1), width = filled(inputs);
+  Tensor bytes = at::empty({panels(outputs), width / 4, troupe::PANEL, 4}, w.options().dtype(at::kChar));
+  Tensor scale = at::empty({outputs}, w.options()), sums = at::empty({outputs}, w.options().dtype(at::kInt));
+  const Kernels& k = kernels();
+  at::parallel_for(0, panels(outputs), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; p++) {
+      int64_t row = p * troupe::PANEL;
+      int rows = (int)std::min<int64_t>(troupe::PANEL, outputs - row);
+      k.pack(from.data_ptr<float>() + row * inputs, rows, (int)inputs, (int)width, bytes.data_ptr<int8_t>() + p * width * troupe::PANEL, scale.data_ptr<float>() + row,
+             sums.data_ptr<int32_t>() + row);
+    }
+  });
+  return {bytes, scale, sums};
+}
+
+// rows x [rows, width], each first prepared into a row of its own by `prepare(x, to)`, or as they are where it is null; then times w.
+template <typename Prepare>
+Tensor product(const char* where, const Tensor& x, int64_t inputs, const Tensor& bytes, const Tensor& scale, const Tensor& sums, bool fine, Prepare prepare) {
+  troupe::Bytes w = matrix(where, bytes, scale, sums, inputs);
+  const Kernels& k = kernels();
+  int64_t rows = x.size(0), width = w.inputs, stride = x.size(1);
+  Tensor y = at::empty({rows, w.outputs}, x.options());
+  if (rows == 0) return y;
+  TORCH_CHECK(rows < INT32_MAX, where, ": ", rows, " rows");
+  Tensor quantised = at::empty({(fine ? 2 : 1) * rows, width}, x.options().dtype(at::kByte)), steps = at::empty({rows}, x.options());
+  constexpr bool as_they_are = std::is_same_v<Prepare, std::nullptr_t>;
+  Tensor room = at::empty({as_they_are ? 0 : at::get_num_threads(), inputs}, x.options());
+  const float* from = x.data_ptr<float>();
+  uint8_t* q = quantised.data_ptr<uint8_t>();
+  uint8_t* low = fine ? q + rows * width : nullptr;
+  at::parallel_for(0, rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const float* row = from + i * stride;
+      if constexpr (!as_they_are) {
+        float* own = room.data_ptr<float>() + at::get_thread_num() * inputs;
+        prepare(row, own);
+        row = own;
+      }
+      k.quantise(row, (int)inputs, (int)width, q + i * width, low ? low + i * width : nullptr, steps.data_ptr<float>() + i);
+    }
+  });
+  // A region of several threads costs some microseconds: parts of fewer panels are not worth one.
+  at::parallel_for(0, panels(w.outputs), 4, [&](int64_t begin, int64_t end) {
+    k.product(q, low, steps.data_ptr<float>(), (int)rows, w, (int)begin, (int)end, y.data_ptr<float>(), w.outputs);
+  });
+  return y;
+}
+
+Tensor linear(const Tensor& x, const Tensor& bytes, const Tensor& scale, const Tensor& sums, bool fine) {
+  check_floats("troupe::linear", "x", x, 2);
+  return product("troupe::linear", x.contiguous(), x.size(1), bytes, scale, sums, fine, nullptr);
+}
+
+Tensor rms_linear(const Tensor& x, const Tensor& gain, double floor, const Tensor& bytes, const Tensor& scale, const Tensor& sums, bool fine) {
+  check_floats("troupe::rms_linear", "x", x, 2);
+  int64_t width = x.size(1);
+  check_gain("troupe::rms_linear", gain, width);
+  return product("troupe::rms_linear", x.contiguous(), width, bytes, scale, sums, fine,
+                 [&](const float* row, float* to) { kernels().rms_norm(row, gain.data_ptr<float>(), nullptr, (float)floor, (int)width, to); });
+}
+
+Tensor activated_linear(const Tensor& x, int64_t activation, bool gated, const Tensor& bytes, const Tensor& scale, const Tensor& sums, bool fine) {
+  const char* where = "troupe::activated_linear";
+  check_floats(where, "x", x, 2);
+  TORCH_CHECK(activation == troupe::SILU || activation == troupe::GELU_TANH || activation == troupe::RELU, where, ": no activation of number ", activation);
+  TORCH_CHECK(!gated || x.size(1) % 2 == 0, where, ": rows of gates and as many factors cannot have ", x.size(1), " numbers");
+  int64_t width = gated ? x.size(1) / 2 : x.size(1);
+  return product(where, x.contiguous(), width, bytes, scale, sums, fine,
+                 [&](const float* row, float* to) { kernels().activate(row, gated ? row + width : nullptr, (int)activation, (int)width, to); });
+}
+
+// ---- what stands between products
+
+Tensor rms_norm(const Tensor& x, const Tensor& gain, double floor, const Maybe& residual) {
+  const char* where = "troupe::rms_norm";
+  check_floats(where, "x", x, 2);
+  check_gain(where, gain, x.size(1));
+  TORCH_CHECK(!residual || (residual->sizes() == x.sizes() && residual->scalar_type() == at::kFloat && residual->is_contiguous()), where,
+              ": the residual must be contiguous float32 numbers as many as x, ", x.sizes());
+  Tensor from = x.contiguous(), y = at::empty(x.sizes(), x.options());
+  int64_t n = x.size(1);
+  const Kernels& k = kernels();
+  at::parallel_for(0, x.size(0), 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++)
+      k.rms_norm(from.data_ptr<float>() + i * n, gain.data_ptr<float>(), residual ? residual->data_ptr<float>() + i * n : nullptr, (float)floor, (int)n,
+                 y.data_ptr<float>() + i * n);
+  });
+  return y;
+}
+
+// One token of each row: qkv [rows, (heads + 2 kv heads) * head_dim] is normed by head (gains of all q and k heads) and turned (turns [rows, head_dim], cosine
+// and sine of each pair in turn) where it lies; keys and values go to `slot` of the cache kv [2, rows, kv heads, slots, head_dim]; every query head looks at
+// the slots from its row's start on, or at the last `window` of them.
+Tensor attend(const Tensor& qkv, const Maybe& gains, double floor, const Maybe& turns, const Tensor& kv, const Tensor& start, int64_t slot, int64_t window,
+              double scale, double cap, const Maybe& slopes) {
+  const char* where = "troupe::attend";
+  check_floats(where, "qkv", qkv, 2);
+  check_floats(where, "kv", kv, 5);
+  int64_t rows = qkv.size(0), shared = kv.size(2), slots = kv.size(3), d = kv.size(4);
+  TORCH_CHECK(qkv.is_contiguous() && kv.is_contiguous() && kv.size(0) == 2 && kv.size(1) == rows && shared > 0 && d > 0, where, ": qkv ", qkv.sizes(),
+              " and the cache ", kv.sizes(), " must be contiguous, and the cache be [2, rows, kv heads, slots, head_dim]");
+  int64_t heads = qkv.size(1) / d - 2 * shared;
+  TORCH_CHECK(qkv.size(1) % d == 0 && heads > 0 && heads % shared == 0, where, ": rows of ", qkv.size(1), " numbers are not heads of ", d, " for a cache of ", shared,
+              " kv heads");
+  TORCH_CHECK(start.scalar_type() == at::kLong && start.is_contiguous() && start.numel() == rows, where, ": start must be ", rows, " int64 numbers, is ",
+              start.scalar_type(), " ", start.sizes());
+  TORCH_CHECK(slot >= 0 && slot < slots && slots < (1 << 24) && d < (1 << 16), where, ": slot ", slot, " of a cache of ", slots);
+  if (gains) check_gain(where, *gains, (heads + shared) * d);
+  TORCH_CHECK(!turns || (turns->scalar_type() == at::kFloat && turns->is_contiguous() && turns->numel() == rows * d && d % 2 == 0), where, ": turns must be ", rows, " x ", d,
+              " contiguous float32 numbers, head_dim even");
+  TORCH_CHECK(!slopes || (slopes->scalar_type() == at::kFloat && slopes->is_contiguous() && slopes->numel() == heads), where, ": slopes must be ", heads,
+              " contiguous float32 numbers");
+  const Kernels& k = kernels();
+  const int64_t* starts = start.data_ptr<int64_t>();
+  for (int64_t i = 0; i < rows; i++)
+    TORCH_CHECK(starts[i] >= 0 && starts[i] <= slot, where, ": row ", i, " starts in slot ", starts[i], ", its token is in slot ", slot);
+  int group = (int)(heads / shared);
+  int64_t width = qkv.size(1), half = kv.size(1) * shared * slots * d;
+  Tensor out = at::empty({rows, heads * d}, qkv.options());
+  Tensor room = at::empty({at::get_num_threads(), group * (slot + 1 + 16)}, qkv.options());
+  float* x = qkv.data_ptr<float>();
+  float* cache = kv.data_ptr<float>();
+  at::parallel_for(0, rows * shared, 1, [&](int64_t begin, int64_t end) {
+    float* own = room.data_ptr<float>() + at::get_thread_num() * room.size(1);
+    for (int64_t item = begin; item < end; item++) {
+      int64_t row = item / shared, j = item % shared;
+      float* q = x + row * width + j * group * d;
+      float* key = x + row * width + (heads + j) * d;
+      const float* value = key + shared * d;
+      for (int h = 0; h <= group; h++) {
+        // the query heads, then the key that they share
+        float* head = h < group ? q + h * d : key;
+        int64_t number = h < group ? j * group + h : heads + j;
+        if (gains) k.rms_norm(head, gains->data_ptr<float>() + number * d, nullptr, (float)floor, (int)d, head);
+        if (turns) k.rotate(head, turns->data_ptr<float>() + row * d, (int)d);
+      }
+      float* keys = cache + (row * shared + j) * slots * d;
+      float* values = keys + half;
+      memcpy(keys + slot * d, key, sizeof(float) * d);
+      memcpy(values + slot * d, value, sizeof(float) * d);
+      int64_t first = window > 0 ? std::max(starts[row], slot + 1 - window) : starts[row];
+      troupe::Attention a = {(int)(slot + 1 - first), (int)d, (float)scale, (float)cap, slopes ? slopes->data_ptr<float>() + j * group : nullptr};
+      k.attend(q, keys + first * d, values + first * d, group, a, own, out.data_ptr<float>() + row * heads * d + j * group * d);
+    }
+  });
+  return out;
+}
+
+}  // namespace
+
+TORCH_LIBRARY(troupe, m) {
+  m.def("instructions() -> str", instructions);
+  m.def("largest_weight() -> int", largest_weight);
+  m.def("source() -> str", source);
+  m.def("built_for() -> str", built_for);
+  m.def("pack(Tensor w) -> (Tensor, Tensor, Tensor)");
+  m.def("linear(Tensor x, Tensor bytes, Tensor scale, Tensor sums, bool fine) -> Tensor");
+  m.def("rms_linear(Tensor x, Tensor gain, float floor, Tensor bytes, Tensor scale, Tensor sums, bool fine) -> Tensor");
+  m.def("activated_linear(Tensor x, int activation, bool gated, Tensor bytes, Tensor scale, Tensor sums, bool fine) -> Tensor");
+  m.def("rms_norm(Tensor x, Tensor gain, float floor, Tensor? residual) -> Tensor");
+  m.def(
+      "attend(Tensor(a!) qkv, Tensor? gains, float floor, Tensor? turns, Tensor(b!) kv, Tensor start, int slot, int window, float scale, float cap, Tensor? slopes)"
+      " -> Tensor");
+}
+
+TORCH_LIBRARY_IMPL(troupe, CPU, m) {
+  m.impl("pack", pack);
+  m.impl("linear", linear);
+  m.impl("rms_linear", rms_linear);
+  m.impl("activated_linear", activated_linear);
+  m.impl("rms_norm", rms_norm);
+  m.impl("attend", attend);
+}

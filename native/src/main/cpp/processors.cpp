@@ -1,0 +1,43 @@
+// Which kernels a processor gets.
+#include <cstring>
+
+#include "kernels.h"
+
+namespace troupe {
+#if defined(__x86_64__)
+namespace avx512 { extern const Kernels kernels; }
+namespace avx2 { extern const Kernels kernels; }
+#endif
+namespace plain { extern const Kernels kernels; }
+
+static bool runs(const Kernels& k) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (&k == &avx512::kernels)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  if (&k == &avx2::kernels) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+#endif
+  return &k == &plain::kernels;
+}
+
+// The fastest first.
+static const Kernels* const ALL[] = {
+#if defined(__x86_64__)
+    &avx512::kernels, &avx2::kernels,
+#endif
+    &plain::kernels};
+
+const Kernels* kernels_named(const char* name) {
+  for (const Kernels* k : ALL)
+    if (std::strcmp(k->name, name) == 0) return runs(*k) ? k : nullptr;
+  return nullptr;
+}
+
+const Kernels* kernels_of_processor() {
+  for (const Kernels* k : ALL)
+    if (runs(*k)) return k;
+  return nullptr;
+}
+
+}  // namespace troupe

@@ -1,0 +1,302 @@
+// Every kernel of every instruction set that this processor has, on shapes, values and lengths drawn at random, against the same in double; and that a row's
+// bits do not depend on the rows beside it. Buffers are as long as they must be and no longer, so that a sanitizer sees a step beyond.
+//   check [seconds [seed]]
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "../../main/cpp/kernels.h"
+
+using namespace troupe;
+typedef std::vector<float> Row;
+
+static std::mt19937_64 random_numbers;
+static std::string shape;  // of the case under way, for messages
+static const char* set_name;
+static long cases;
+
+static int between(int low, int high) { return low + (int)(random_numbers() % (uint64_t)(high - low + 1)); }
+static float normal() {
+  static std::normal_distribution<float> distribution;
+  return distribution(random_numbers);
+}
+static Row normals(size_t n, float scale = 1) {
+  Row out(n);
+  for (float& x : out) x = scale * normal();
+  return out;
+}
+static void fail(const char* what, double found, double expected) {
+  std::printf("FAILED %s, %s, %s: found %.9g, expected %.9g\n", set_name, what, shape.c_str(), found, expected);
+  std::exit(1);
+}
+static void near(const char* what, double found, double expected, double tolerance) {
+  if (!(std::fabs(found - expected) <= tolerance)) fail(what, found, expected);
+}
+static void same(const char* what, const Row& found, const Row& expected) {
+  for (size_t i = 0; i < found.size(); i++)
+    if (std::memcmp(&found[i], &expected[i], sizeof(float)) != 0) fail(what, found[i], expected[i]);
+}
+
+// ---- products of bytes
+
+struct Matrix {
+  std::vector<int8_t> bytes, panels;
+  Row scale;
+  std::vector<int32_t> sums;
+  Bytes view;
+};
+
+static Matrix matrix(int outputs, int inputs, int largest) {
+  int filled = (inputs + INPUTS - 1) / INPUTS * INPUTS, panels = (outputs + PANEL - 1) / PANEL;
+  Matrix m;
+  m.bytes.resize((size_t)outputs * inputs);
+  for (int8_t& b : m.bytes) b = (int8_t)between(-largest, largest);
+  m.panels.assign((size_t)panels * filled * PANEL, 0);
+  m.sums.assign(outputs, 0);
+  m.scale.resize(outputs);
+  for (int n = 0; n < outputs; n++) {
+    m.scale[n] = 0.01f * (1 + std::fabs(normal()));
+    for (int k = 0; k < inputs; k++) {
+      int8_t b = m.bytes[(size_t)n * inputs + k];
+      m.panels[(((size_t)(n / PANEL) * (filled / 4) + k / 4) * PANEL + n % PANEL) * 4 + k % 4] = b;
+      m.sums[n] += 128 * b;
+    }
+  }
+  m.view = {m.panels.data(), m.scale.data(), m.sums.data(), outputs, filled};
+  return m;
+}
+
+// Weights packed, and read again.
+static void packs(const Kernels& k, int outputs, int inputs) {
+  shape = "outputs " + std::to_string(outputs) + ", inputs " + std::to_string(inputs);
+  int filled = (inputs + INPUTS - 1) / INPUTS * INPUTS;
+  Row w = normals((size_t)outputs * inputs, between(0, 9) == 0 ? 1e-20f : 1.0f), scale(outputs);
+  std::vector<int8_t> panel((size_t)filled * PANEL, 77);
+  std::vector<int32_t> sums(outputs);
+  k.pack(w.data(), outputs, inputs, filled, panel.data(), scale.data(), sums.data());
+  for (int n = 0; n < PANEL; n++) {
+    float most = 0;
+    for (int i = 0; n < outputs && i < inputs; i++) most = std::fmax(most, std::fabs(w[(size_t)n * inputs + i]));
+    float step = std::fmax(most, 1e-12f) / (float)k.largest;
+    int sum = 0;
+    for (int i = 0; i < filled; i++) {
+      int found = panel[((size_t)(i / 4) * PANEL + n) * 4 + i % 4];
+      near("packed byte", found, n < outputs && i < inputs ? std::nearbyintf(w[(size_t)n * inputs + i] / step) : 0, 0);
+      sum += 128 * found;
+    }
+    if (n < outputs) {
+      near("scale of an output", scale[n], step, 0);
+      near("sum of an output", sums[n], sum, 0);
+    }
+  }
+}
+
+static void products(const Kernels& k, int rows, int outputs, int inputs, bool fine) {
+  shape = "rows " + std::to_string(rows) + ", outputs " + std::to_string(outputs) + ", inputs " + std::to_string(inputs) + (fine ? ", two bytes" : "");
+  Matrix m = matrix(outputs, inputs, k.largest);
+  int filled = m.view.inputs;
+  Row x = normals((size_t)rows * inputs, between(0, 9) == 0 ? 1e-20f : 3.0f);
+  if (between(0, 3) == 0) x[between(0, (int)x.size() - 1)] = 500;
+  std::vector<uint8_t> q((size_t)rows * filled), low(fine ? q.size() : 0);
+  Row scale(rows), y((size_t)rows * outputs, NAN);
+  for (int i = 0; i < rows; i++)
+    k.quantise(x.data() + (size_t)i * inputs, inputs, filled, q.data() + (size_t)i * filled, fine ? low.data() + (size_t)i * filled : nullptr, &scale[i]);
+  int panels = (outputs + PANEL - 1) / PANEL, cut = between(0, panels);
+  k.product(q.data(), fine ? low.data() : nullptr, scale.data(), rows, m.view, 0, cut, y.data(), outputs);
+  k.product(q.data(), fine ? low.data() : nullptr, scale.data(), rows, m.view, cut, panels, y.data(), outputs);
+  for (int i = 0; i < rows; i++) {
+    float most = 0;
+    for (int j = 0; j < inputs; j++) most = std::fmax(most, std::fabs(x[(size_t)i * inputs + j]));
+    float step = std::fmax(most, 1e-12f) * 0.007874015748031496f;
+    near("scale", scale[i], step, 0);
+    std::vector<int> high(inputs), rest(inputs);
+    for (int j = 0; j < inputs; j++) {
+      float v = x[(size_t)i * inputs + j] / step;
+      high[j] = (int)std::nearbyintf(v);
+      rest[j] = (int)std::nearbyintf((v - std::nearbyintf(v)) * 254.0f);
+      near("byte", q[(size_t)i * filled + j], high[j] + 128, 0);
+      if (fine) near("second byte", low[(size_t)i * filled + j], rest[j] + 128, 0);
+    }
+    for (int j = inputs; j < filled; j++) near("filling", q[(size_t)i * filled + j], 128, 0);
+    for (int n = 0; n < outputs; n++) {
+      long a = 0, b = 0;
+      for (int j = 0; j < inputs; j++) {
+        a += (long)high[j] * m.bytes[(size_t)n * inputs + j];
+        b += (long)rest[j] * m.bytes[(size_t)n * inputs + j];
+      }
+      double exact = ((double)a + (fine ? (double)b / 254 : 0)) * m.scale[n] * scale[i];
+      double magnitude = (std::fabs((double)a) + std::fabs((double)b) / 254) * m.scale[n] * scale[i];
+      near("product", y[(size_t)i * outputs + n], exact, 3e-7 * magnitude);
+    }
+    Row alone(outputs);
+    k.product(q.data() + (size_t)i * filled, fine ? low.data() + (size_t)i * filled : nullptr, &scale[i], 1, m.view, 0, panels, alone.data(), outputs);
+    same("a row by itself", alone, Row(y.begin() + (size_t)i * outputs, y.begin() + (size_t)(i + 1) * outputs));
+  }
+}
+
+// The largest numbers on both sides, which 16 bits cannot add.
+static void extremes(const Kernels& k) {
+  for (int sign : {-1, 1}) {
+    int inputs = 4096, outputs = PANEL;
+    shape = "extremes";
+    Matrix m = matrix(outputs, inputs, 0);
+    std::fill(m.panels.begin(), m.panels.end(), (int8_t)(sign * k.largest));
+    std::fill(m.sums.begin(), m.sums.end(), sign * 128 * inputs * k.largest);
+    std::vector<uint8_t> q(inputs, 255);
+    float one = 1;
+    Row y(outputs);
+    std::fill(m.scale.begin(), m.scale.end(), 1.0f);
+    k.product(q.data(), nullptr, &one, 1, m.view, 0, 1, y.data(), outputs);
+    for (float f : y) near("extreme", f, sign * 127.0 * inputs * k.largest, 0);
+  }
+}
+
+// ---- between products
+
+static void norms(const Kernels& k, int n) {
+  shape = "width " + std::to_string(n);
+  Row x = normals(n), gain = normals(n), residual = normals(n), y(n), z(n);
+  float floor = 1e-5f * n;
+  k.rms_norm(x.data(), gain.data(), nullptr, floor, n, y.data());
+  k.rms_norm(x.data(), gain.data(), residual.data(), floor, n, z.data());
+  double squares = floor;
+  for (float v : x) squares += (double)v * v;
+  for (int i = 0; i < n; i++) {
+    double exact = x[i] / std::sqrt(squares) * gain[i];
+    near("norm", y[i], exact, 1e-6 * std::fabs(exact));
+    near("norm and residual", z[i], exact + residual[i], 1e-6 * (std::fabs(exact) + std::fabs(residual[i])));
+  }
+  k.rms_norm(x.data(), gain.data(), nullptr, floor, n, x.data());
+  same("norm in place", x, y);
+}
+
+static void rotations(const Kernels& k, int pairs) {
+  shape = "pairs " + std::to_string(pairs);
+  Row x = normals(2 * pairs), turns(2 * pairs), y = x;
+  for (int i = 0; i < pairs; i++) {
+    float angle = normal();
+    turns[2 * i] = std::cos(angle);
+    turns[2 * i + 1] = std::sin(angle);
+  }
+  k.rotate(y.data(), turns.data(), 2 * pairs);
+  for (int i = 0; i < pairs; i++) {
+    double a = x[2 * i], b = x[2 * i + 1], c = turns[2 * i], s = turns[2 * i + 1];
+    near("turn", y[2 * i], a * c - b * s, 1e-6 * (std::fabs(a) + std::fabs(b)));
+    near("turn", y[2 * i + 1], a * s + b * c, 1e-6 * (std::fabs(a) + std::fabs(b)));
+  }
+}
+
+static double exactly(double x, int activation) {
+  if (activation == SILU) return x / (1 + std::exp(-x));
+  if (activation == GELU_TANH) return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+  return x < 0 ? 0 : x;
+}
+
+static void activations(const Kernels& k, int n) {
+  shape = "numbers " + std::to_string(n);
+  for (int activation : {SILU, GELU_TANH, RELU}) {
+    Row x = normals(n, between(0, 5) == 0 ? 100 : 2), up = normals(n), y(n), z(n);
+    k.activate(x.data(), up.data(), activation, n, y.data());
+    k.activate(x.data(), nullptr, activation, n, z.data());
+    for (int i = 0; i < n; i++) {
+      double exact = exactly(x[i], activation);
+      double tolerance = 2e-6 * std::fabs(exact) + 1e-9 * (1 + std::fabs(x[i]));
+      near("activation", z[i], exact, tolerance);
+      near("activation times up", y[i], exact * up[i], tolerance * std::fabs(up[i]) + 1e-12);
+    }
+  }
+}
+
+// ---- attention
+
+static void attention(const Kernels& k, int slots, int head_dim, int group, bool cap, bool alibi) {
+  shape = "slots " + std::to_string(slots) + ", head " + std::to_string(head_dim) + ", group " + std::to_string(group) + (cap ? ", cap" : "") + (alibi ? ", ALiBi" : "");
+  Row q = normals((size_t)group * head_dim), keys = normals((size_t)slots * head_dim), values = normals((size_t)slots * head_dim);
+  Row slopes = normals(group, 0.1f), room((size_t)group * (slots + 16)), out(q.size(), NAN);
+  Attention a = {slots, head_dim, (float)(1 / std::sqrt((double)head_dim)), cap ? 2.0f : 0.0f, alibi ? slopes.data() : nullptr};
+  k.attend(q.data(), keys.data(), values.data(), group, a, room.data(), out.data());
+  for (int g = 0; g < group; g++) {
+    std::vector<double> p(slots);
+    double most = -INFINITY, total = 0;
+    for (int s = 0; s < slots; s++) {
+      double dot = 0;
+      for (int d = 0; d < head_dim; d++) dot += (double)q[g * head_dim + d] * keys[(size_t)s * head_dim + d];
+      dot *= a.scale;
+      if (cap) dot = a.cap * std::tanh(dot / a.cap);
+      if (alibi) dot -= (double)slopes[g] * (slots - 1 - s);
+      p[s] = dot;
+      most = std::fmax(most, dot);
+    }
+    for (double& s : p) total += s = std::exp(s - most);
+    for (int d = 0; d < head_dim; d++) {
+      double exact = 0, magnitude = 0;
+      for (int s = 0; s < slots; s++) {
+        exact += p[s] / total * values[(size_t)s * head_dim + d];
+        magnitude += p[s] / total * std::fabs(values[(size_t)s * head_dim + d]);
+      }
+      near("attention", out[(size_t)g * head_dim + d], exact, 1e-5 * magnitude + 1e-7);
+    }
+    Attention one = a;
+    one.slopes = alibi ? &slopes[g] : nullptr;
+    Row alone(head_dim), small(slots + 16);
+    k.attend(q.data() + (size_t)g * head_dim, keys.data(), values.data(), 1, one, small.data(), alone.data());
+    same("a head by itself", alone, Row(out.begin() + (size_t)g * head_dim, out.begin() + (size_t)(g + 1) * head_dim));
+  }
+}
+
+// What is no number must not look like one.
+static void not_numbers(const Kernels& k) {
+  for (float bad : {NAN, INFINITY, -INFINITY}) {
+    shape = "not a number";
+    Row x = normals(40);
+    x[between(0, 39)] = bad;
+    std::vector<uint8_t> q(64);
+    float scale = 0;
+    k.quantise(x.data(), 40, 64, q.data(), nullptr, &scale);
+    if (!std::isnan(scale)) fail("scale of what is no number", scale, NAN);
+    Row keys = normals(20 * 64), values = normals(20 * 64), query = normals(64), room(36), out(64);
+    keys[(size_t)between(0, 19) * 64 + 5] = NAN;
+    k.attend(query.data(), keys.data(), values.data(), 1, {20, 64, 0.125f, 0, nullptr}, room.data(), out.data());
+    for (float f : out)
+      if (!std::isnan(f)) fail("attention to what is no number", f, NAN);
+  }
+}
+
+static void one_case(const Kernels& k) {
+  static const int HEADS[] = {64, 128, 256, 16, 32, 48, 80, 96, 6, 7, 30};
+  packs(k, between(1, PANEL), between(1, 200));
+  products(k, between(1, 20), between(1, 200), between(1, 300), between(0, 1) == 1);
+  norms(k, between(1, 700));
+  rotations(k, between(1, 70));
+  activations(k, between(1, 300));
+  attention(k, between(1, between(0, 9) == 0 ? 600 : 70), HEADS[between(0, 10)], between(1, 9), between(0, 3) == 0, between(0, 3) == 0);
+  not_numbers(k);
+  cases++;
+}
+
+int main(int argc, char** argv) {
+  double seconds = argc > 1 ? std::atof(argv[1]) : 5;
+  unsigned long seed = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : std::random_device()();
+  std::printf("seed %lu\n", seed);
+  random_numbers.seed(seed);
+  for (const char* name : {"avx512-vnni", "avx2", "plain"}) {
+    const Kernels* k = kernels_named(name);
+    if (!k) {
+      std::printf("%s: this processor has none of it\n", name);
+      continue;
+    }
+    set_name = name;
+    cases = 0;
+    extremes(*k);
+    for (int rows = 1; rows <= 17; rows++) products(*k, rows, 96, 64, rows % 2 == 0);
+    auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds / 3);
+    while (std::chrono::steady_clock::now() < end) one_case(*k);
+    std::printf("%s: %ld rounds of cases, no finding\n", name, cases);
+  }
+  return 0;
+}
