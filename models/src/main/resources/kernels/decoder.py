@@ -9,7 +9,8 @@
 # p = the flat buffer, split by self.sizes. LoRA: 11 pieces per layer [A_qkv, B_q, B_k, B_v, A_o, B_o, A_gate_up, B_gate, B_up, A_down, B_down],
 #     A [ranks, in], B [rank, out]; a layer that is not adapted has rank 0; a family with q, k and v in one has its B in that of q. With DoRA
 #     then 7 magnitudes per layer, [out] or empty; then the trained biases, whose places are attributes. Full: the weights of w but the computed ones, in order. Last the value head, if any.
-# Letters: B rows, T tokens a row, N = B * T, d width, M read positions.
+# ids = a micro-batch in sections, [B, T] each, right padded by -1: what goes position by position takes them all end to end, attention one after the other.
+# Letters: B rows, T tokens a row, N the sum of B * T over the sections, d width, M read positions.
 
 def pieces(self, flat):
   return torch.split_with_sizes(flat, self.sizes)
@@ -260,11 +261,21 @@ def attention(self, q, k, v, mask: Optional[Tensor]):
     return torch.matmul(torch.softmax(s + mask, -1).type_as(v), v)
   return torch.scaled_dot_product_attention(q, k, v, mask, 0., mask is None, scale=self.attention_scale)
 
-def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor], masks: List[Optional[Tensor]], blocks: List[List[Tensor]], rows: int, seed: int):
+def of_section(self, q, k, v, mask: Optional[Tensor], blocks: List[Tensor]):
+  # q [B, T, heads, head_dim], k, v [B, T, kv heads, head_dim]; [B * T, heads * head_dim]
+  if self.block(q.size(1)) > 0:
+    return self.blocked(q, k, v, blocks)
+  rows, t, hq, hk, hd = q.size(0), q.size(1), self.heads, self.kv, self.hd
+  g = hq // hk
+  k = k.unsqueeze(3).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
+  v = v.unsqueeze(3).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
+  a = self.attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask)
+  return a.transpose(1, 2).reshape(rows * t, hq * hd)
+
+def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor], masks: List[Optional[Tensor]], blocks: List[List[Tensor]], ids: List[Tensor], seed: int):
   # [N, heads * head_dim], before the output projection
   hq, hk, hd = self.heads, self.kv, self.hd
   n = x.size(0)
-  t = n // rows
   o = 9 + 16 * l
   h = self.rounded(self.normed(x, w[o], w[o + 6]))
   fused = self.qkv_bias and not self.dora and not self.bf16
@@ -281,18 +292,17 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
     gain = torch.cat([w[o + 8].expand(hq, hd), w[o + 9].expand(hk, hd)])
     qk = self.rms(qk.reshape(n, hq + hk, hd), gain)
   if self.rotary:
-    qk = torch.view_as_real(torch.view_as_complex(qk.reshape(rows, t, hq + hk, hd // 2, 2)) * rope[self.local[l]]).flatten(3)
+    qk = torch.view_as_real(torch.view_as_complex(qk.reshape(n, hq + hk, hd // 2, 2)) * rope[self.local[l]]).flatten(2)
   else:
-    qk = qk.reshape(rows, t, hq + hk, hd)
-  q, k = self.attending(qk).split_with_sizes([hq, hk], 2)
-  v = v.reshape(rows, t, hk, hd)
-  if self.block(t) > 0:
-    return self.blocked(q, k, v, blocks[self.local[l]])
-  g = hq // hk
-  k = k.unsqueeze(3).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
-  v = v.unsqueeze(3).expand(rows, t, hk, g, hd).reshape(rows, t, hq, hd)
-  a = self.attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), masks[self.local[l]])
-  return a.transpose(1, 2).reshape(n, hq * hd)
+    qk = qk.reshape(n, hq + hk, hd)
+  q, k = self.attending(qk).split_with_sizes([hq, hk], 1)
+  qs, ks, vs = self.parted(q, ids), self.parted(k, ids), self.parted(v, ids)
+  out: List[Tensor] = []
+  for i in range(len(ids)):
+    rows, t = ids[i].size(0), ids[i].size(1)
+    m = 2 * i + self.local[l]
+    out.append(self.of_section(qs[i].view(rows, t, hq, hd), ks[i].view(rows, t, hk, hd), vs[i].reshape(rows, t, hk, hd), masks[m], blocks[m]))
+  return self.joined(out)
 
 def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
   # what a layer does after attention, each position by itself: output projection and MLP
@@ -346,61 +356,81 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
     x = before + self.rms(self.exact(x), w[o + 15])
   return x
 
-def table(self, rope, original: int, ids):
-  # of rotation, [T, 1, head_dim / 2]; where a row's length decides, [B, T, 1, head_dim / 2]
-  t = ids.size(1)
-  if original == 0:
-    return torch.view_as_complex(rope[:t])
-  beyond = ((ids >= 0).sum([1]) > original).view(-1, 1, 1, 1, 1)
-  return torch.view_as_complex(torch.where(beyond, rope[self.context:self.context + t], rope[:t]))
+def joined(self, parts: List[Tensor]):
+  # end to end
+  return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-def tables(self, w: List[Tensor], ids) -> List[Tensor]:
+def parted(self, x, ids: List[Tensor]) -> List[Tensor]:
+  # what is of each section; one alone is not cut, as the gradient of that would be a copy
+  return [x] if len(ids) == 1 else x.split_with_sizes([s.numel() for s in ids])
+
+def table(self, rope, original: int, ids: List[Tensor]):
+  # of rotation, [N, 1, head_dim / 2]; a row's length may decide
+  out: List[Tensor] = []
+  for s in ids:
+    t = s.size(1)
+    if original == 0:
+      own = rope[:t].unsqueeze(0).expand(s.size(0), t, 1, self.hd // 2, 2)
+    else:
+      beyond = ((s >= 0).sum([1]) > original).view(-1, 1, 1, 1, 1)
+      own = torch.where(beyond, rope[self.context:self.context + t], rope[:t])
+    out.append(own.reshape(s.numel(), 1, self.hd // 2, 2))
+  return torch.view_as_complex(self.joined(out))
+
+def tables(self, w: List[Tensor], ids: List[Tensor]) -> List[Tensor]:
   # for layers that are not local and those that are
   if not self.rotary:
     return [w[3], w[3]]
   far = self.table(w[3], self.original, ids)
   return [far, self.table(w[4], self.local_original, ids) if self.local_rope else far]
 
-def blocks(self, x, t: int) -> List[List[Tensor]]:
+def blocks(self, x, ids: List[Tensor]) -> List[List[Tensor]]:
   # masks by block, as masks by the whole
   out: List[List[Tensor]] = []
-  out.append(self.block_masks(t, False, x))
-  out.append(self.block_masks(t, True, x) if self.window > 0 else out[0])
+  for s in ids:
+    far = self.block_masks(s.size(1), False, x)
+    out.append(far)
+    out.append(self.block_masks(s.size(1), True, x) if self.window > 0 else far)
   return out
 
-def masks(self, x, t: int) -> List[Optional[Tensor]]:
+def masks(self, x, ids: List[Tensor]) -> List[Optional[Tensor]]:
+  # of each section two: for layers that are not local and those that are
   out: List[Optional[Tensor]] = []
-  out.append(self.mask(t, False, x))
-  out.append(self.mask(t, True, x) if self.window > 0 else None)
+  for s in ids:
+    out.append(self.mask(s.size(1), False, x))
+    out.append(self.mask(s.size(1), True, x) if self.window > 0 else None)
   return out
 
-def embedded(self, ids, w: List[Tensor]):
+def embedded(self, ids: List[Tensor], w: List[Tensor]):
   # [N, d]
-  x = self.exact(torch.embedding(w[0], ids.view(-1).clamp(min=0)))
+  x = self.exact(torch.embedding(w[0], self.joined([s.view(-1) for s in ids]).clamp(min=0)))
   if self.embedding_scale != 1.0:
     x = x * self.embedding_scale
   if self.learned:
-    t = ids.size(1)
-    x = (x.view(ids.size(0), t, self.hidden) + w[5][self.offset:self.offset + t]).view(-1, self.hidden)
+    parts = self.parted(x, ids)
+    out: List[Tensor] = []
+    for i in range(len(ids)):
+      t = ids[i].size(1)
+      out.append((parts[i].view(-1, t, self.hidden) + w[5][self.offset:self.offset + t]).view(-1, self.hidden))
+    x = self.joined(out)
   if self.embedding_norm:
     x = self.normed(x, w[6], w[7])
   return x
 
-def advance(self, x, first: int, last: int, w: List[Tensor], p: List[Tensor], reads, ids, seed: int) -> Tensor:
+def advance(self, x, first: int, last: int, w: List[Tensor], p: List[Tensor], reads, ids: List[Tensor], seed: int) -> Tensor:
   # layers first … last - 1; behind the last of all only the positions that are read go on, and are normalised
-  rows, t = ids.size(0), ids.size(1)
   rope = self.tables(w, ids)
-  masks = self.masks(x, t)
-  blocks = self.blocks(x, t)
+  masks = self.masks(x, ids)
+  blocks = self.blocks(x, ids)
   for l in range(first, last):
-    a = self.attend(x, w, p, l, rope, masks, blocks, rows, seed)
+    a = self.attend(x, w, p, l, rope, masks, blocks, ids, seed)
     if l == self.layers - 1:
       x, a = x.index_select(0, reads), a.index_select(0, reads)
     x = self.finish(x, a, w, p, l, seed)
   return self.normed(x, w[1], w[8]) if last == self.layers else x
 
-def hidden_states(self, ids, w: List[Tensor], p: List[Tensor], reads, seed: int) -> Tensor:
-  # ids [B, T] right padded by -1: causal attention never looks at the pads behind; reads [M] into B * T; result [M, d], normalised
+def hidden_states(self, ids: List[Tensor], w: List[Tensor], p: List[Tensor], reads, seed: int) -> Tensor:
+  # causal attention never looks at the pads behind; reads [M] into N; result [M, d], normalised
   return self.advance(self.embedded(ids, w), 0, self.layers, w, p, reads, ids, seed)
 
 def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: bool, keep: int) -> List[Tensor]:
@@ -434,11 +464,11 @@ def next_logits(self, x, head, temperature: float) -> Tuple[Tensor, Tensor]:
     sums.append(torch.logsumexp(z[i:i + 8], [-1], True))
   return z, torch.cat(sums)
 
-def forward(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int) -> List[Tensor]:
+def forward(self, ids: List[Tensor], reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int) -> List[Tensor]:
   # seed: of dropout, 0 for none. [hidden states with their graph, logprobs, entropies, values], behind them logits for backward
   return self.outputs(ids, reads, targets, w, flat, temperature, logprobs, entropies, values, seed, self.kept_rows)
 
-def outputs(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int, keep: int) -> List[Tensor]:
+def outputs(self, ids: List[Tensor], reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int, keep: int) -> List[Tensor]:
   p = self.pieces(flat)
   ws = self.weights(w, p)
   s = self.hidden_states(ids, ws, p, reads, seed)
@@ -447,11 +477,11 @@ def outputs(self, ids, reads, targets, w: List[Tensor], flat, temperature: float
   v = torch.mv(d, p[len(p) - 1].detach()) if values else torch.zeros([0], device=d.device)
   return [s, out[0], out[1], v] + out[2:]
 
-def evaluate(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool) -> List[Tensor]:
+def evaluate(self, ids: List[Tensor], reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool) -> List[Tensor]:
   torch.set_grad_enabled(False)
   return self.outputs(ids, reads, targets, w, flat, temperature, logprobs, entropies, values, 0, 0)[1:]
 
-def sparing(self, ids, reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int) -> List[Tensor]:
+def sparing(self, ids: List[Tensor], reads, targets, w: List[Tensor], flat, temperature: float, logprobs: bool, entropies: bool, values: bool, seed: int) -> List[Tensor]:
   # as forward, without a graph: behind its four the inputs of each segment of layers, for again
   torch.set_grad_enabled(False)
   p = self.pieces(flat)
@@ -537,7 +567,7 @@ def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge
     out = torch.zeros_like(flat)
   return self.with_heads(out, seeds)
 
-def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv, kept: List[Tensor], ids, reads, seed: int) -> Tensor:
+def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv, kept: List[Tensor], ids: List[Tensor], reads, seed: int) -> Tensor:
   # as backward, of what sparing has kept: each segment is computed again with its graph, from the last to the first
   torch.set_grad_enabled(False)
   p = self.pieces(flat)
@@ -566,23 +596,23 @@ def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, g
   return self.with_heads(out, seeds)
 
 def logits(self, ids, reads, w: List[Tensor], flat) -> Tensor:
-  # [M, vocabulary], for tests and tools
+  # [M, vocabulary], for tests and tools; ids [B, T]
   p = self.pieces(flat)
   ws = self.weights(w, p)
-  return self.capped(self.exact(self.linear(self.hidden_states(ids, ws, p, reads, 0), ws[2])))
+  return self.capped(self.exact(self.linear(self.hidden_states([ids], ws, p, reads, 0), ws[2])))
 
 def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
-  # the residual stream after each layer, [B * T, d] each: what the flip's probe compares when something is wrong
+  # the residual stream after each layer, [B * T, d] each: what the flip's probe compares when something is wrong; ids [B, T]
   p = self.pieces(flat)
   ws = self.weights(w, p)
-  rows, t = ids.size(0), ids.size(1)
-  rope = self.tables(ws, ids)
-  x = self.embedded(ids, ws)
-  masks = self.masks(x, t)
-  blocks = self.blocks(x, t)
+  sections = [ids]
+  rope = self.tables(ws, sections)
+  x = self.embedded(sections, ws)
+  masks = self.masks(x, sections)
+  blocks = self.blocks(x, sections)
   out: List[Tensor] = []
   for l in range(self.layers):
-    x = self.finish(x, self.attend(x, ws, p, l, rope, masks, blocks, rows, 0), ws, p, l, 0)
+    x = self.finish(x, self.attend(x, ws, p, l, rope, masks, blocks, sections, 0), ws, p, l, 0)
     out.append(x)
   return out
 

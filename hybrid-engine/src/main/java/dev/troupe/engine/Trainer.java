@@ -1,5 +1,6 @@
 package dev.troupe.engine;
 
+import dev.troupe.engine.MicroBatches.MicroBatch;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
@@ -21,7 +22,8 @@ import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenOutputs;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -33,11 +35,12 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /**
- * The training path of one role: forward, the objective's gradient carried back, AdamW. Micro-batch
- * i runs on lane i mod lanes, and gradients are added in that order, so that the same step gives
- * the same bits.
+ * The training path of one role: forward, the objective's gradient carried back, AdamW. Each
+ * micro-batch has its lane, and gradients are added in the lanes' order, so that the same step
+ * gives the same bits.
  */
 final class Trainer implements AutoCloseable {
   /** Of a forward pass: hidden states, log-probabilities, entropies, values. */
@@ -105,32 +108,54 @@ final class Trainer implements AutoCloseable {
   /** Outputs at the reads of each sequence, in order; no graph. */
   List<TokenOutputs> evaluate(List<Sequence> sequences, Set<Output> outputs) {
     check(sequences, outputs);
-    List<List<Integer>> batches =
-        MicroBatches.split(
-            sequences.size(),
-            i -> 1,
-            i -> sequences.get(i).tokens().size(),
-            MicroBatches.DEFAULT_TOKENS,
-            lanes.count());
-    List<List<TokenOutputs>> results =
+    List<MicroBatch> batches = cut(sequences.stream().map(List::of).toList(), 0);
+    List<Map<Integer, TokenOutputs>> ofLanes =
         lanes.map(
-            batches.size(),
-            b -> {
-              List<Sequence> rows = batches.get(b).stream().map(sequences::get).toList();
-              try (TokenBatch batch = TokenBatch.of(rows);
-                  Handles arguments = forwardArguments(batch, outputs, OptionalLong.empty());
-                  Handle result = kernels.infer("evaluate", arguments.all())) {
-                return outputs(result.parts(), 0, rows);
+            lanes.count(),
+            lane -> {
+              Map<Integer, TokenOutputs> found = new HashMap<>();
+              for (MicroBatch batch : batches) {
+                if (batch.lane() == lane) {
+                  List<Sequence> rows = batch.items().stream().map(sequences::get).toList();
+                  Iterator<TokenOutputs> each = evaluateTogether(rows, outputs).iterator();
+                  batch.items().forEach(item -> found.put(item, each.next()));
+                }
               }
+              return found;
             });
-    List<TokenOutputs> ordered =
-        new ArrayList<>(Collections.nCopies(sequences.size(), (TokenOutputs) null));
-    for (int b = 0; b < batches.size(); b++) {
-      for (int i = 0; i < batches.get(b).size(); i++) {
-        ordered.set(batches.get(b).get(i), results.get(b).get(i));
-      }
+    Map<Integer, TokenOutputs> all = new HashMap<>();
+    ofLanes.forEach(all::putAll);
+    return IntStream.range(0, sequences.size()).mapToObj(all::get).toList();
+  }
+
+  private List<TokenOutputs> evaluateTogether(List<Sequence> rows, Set<Output> outputs) {
+    try (TokenBatch batch = batch(rows);
+        Handles arguments = forwardArguments(batch, outputs, OptionalLong.empty());
+        Handle result = kernels.infer("evaluate", arguments.all())) {
+      return outputs(result.parts(), 0, rows);
     }
-    return ordered;
+  }
+
+  /** Micro-batches of items that are one or more sequences each. */
+  private List<MicroBatch> cut(List<List<Sequence>> items, int microBatchTokens) {
+    List<int[]> lengths = items.stream().map(Trainer::lengths).toList();
+    int tokens = microBatchTokens > 0 ? microBatchTokens : MicroBatches.DEFAULT_TOKENS;
+    return packs()
+        ? MicroBatches.packed(lengths, tokens, lanes.count())
+        : MicroBatches.padded(lengths, tokens, lanes.count());
+  }
+
+  private TokenBatch batch(List<Sequence> rows) {
+    int[] lengths = lengths(rows);
+    return TokenBatch.of(rows, packs() ? Section.several(lengths) : Section.one(lengths));
+  }
+
+  private static int[] lengths(List<Sequence> sequences) {
+    return sequences.stream().mapToInt(sequence -> sequence.tokens().size()).toArray();
+  }
+
+  private boolean packs() {
+    return adam.map(state -> state.settings().packing()).orElse(false);
   }
 
   private boolean recomputes() {
@@ -219,24 +244,20 @@ final class Trainer implements AutoCloseable {
     List<Sequence> all =
         examples.stream().flatMap(example -> example.sequences().stream()).toList();
     check(all, objective.needs());
-    List<List<Integer>> batches =
-        MicroBatches.split(
-            examples.size(),
-            i -> examples.get(i).sequences().size(),
-            i ->
-                examples.get(i).sequences().stream()
-                    .mapToInt(sequence -> sequence.tokens().size())
-                    .max()
-                    .orElseThrow(),
-            microBatchTokens > 0 ? microBatchTokens : MicroBatches.DEFAULT_TOKENS,
-            lanes.count());
+    List<MicroBatch> batches =
+        cut(examples.stream().map(Example::sequences).toList(), microBatchTokens);
+    List<List<MicroBatch>> ofLanes =
+        IntStream.range(0, lanes.count())
+            .mapToObj(lane -> batches.stream().filter(batch -> batch.lane() == lane).toList())
+            .filter(ofLane -> !ofLane.isEmpty())
+            .toList();
     Queue<Handle> made = new ConcurrentLinkedQueue<>();
     try {
       return new Shares(
           lanes.map(
-              Math.min(lanes.count(), batches.size()),
+              ofLanes.size(),
               lane -> {
-                Share share = share(lane, batches, objective, examples, totals);
+                Share share = share(ofLanes.get(lane), objective, examples, totals);
                 made.add(share.gradient());
                 return share;
               }),
@@ -248,18 +269,14 @@ final class Trainer implements AutoCloseable {
   }
 
   private <E extends Example> Share share(
-      int lane,
-      List<List<Integer>> batches,
-      Objective<E> objective,
-      List<E> examples,
-      BatchTotals totals) {
+      List<MicroBatch> batches, Objective<E> objective, List<E> examples, BatchTotals totals) {
     double loss = 0;
     Map<String, Double> metrics = new TreeMap<>();
     Handle sum = null;
     try {
-      for (int b = lane; b < batches.size(); b += lanes.count()) {
-        Share one =
-            microBatch(batches.get(b).stream().map(examples::get).toList(), objective, totals, b);
+      for (MicroBatch batch : batches) {
+        List<E> together = batch.items().stream().map(examples::get).toList();
+        Share one = microBatch(together, objective, totals, batch.number());
         loss += one.loss();
         one.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
         if (sum == null) {
@@ -285,7 +302,7 @@ final class Trainer implements AutoCloseable {
         examples.stream().flatMap(example -> example.sequences().stream()).toList();
     long dropout = dropoutSeed(accumulation.microBatches() + number);
     String forward = recomputes() ? "sparing" : "forward";
-    try (TokenBatch batch = TokenBatch.of(rows);
+    try (TokenBatch batch = batch(rows);
         Handles arguments = forwardArguments(batch, objective.needs(), OptionalLong.of(dropout));
         Handle result = GradMode.with(() -> kernels.train(forward, arguments.all()))) {
       Handle[] parts = result.parts();

@@ -59,8 +59,7 @@ class RewardModelStartTest {
                 1e-8,
                 0,
                 0,
-                0,
-                false)),
+                0)),
         1,
         Optional.empty(),
         1);

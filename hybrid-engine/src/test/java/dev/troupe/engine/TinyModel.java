@@ -28,7 +28,14 @@ final class TinyModel {
   /** Of more layers than one segment of recomputation has. */
   static final ModelConfig DEEP = config(5);
 
+  /** Of texts longer than the others'. */
+  static final ModelConfig LONG = config(2, 1200);
+
   private static ModelConfig config(int layers) {
+    return config(layers, 64);
+  }
+
+  private static ModelConfig config(int layers, int context) {
     return ModelConfig.llama(
         37,
         20,
@@ -39,7 +46,7 @@ final class TinyModel {
         8,
         1e-5,
         10000,
-        64,
+        context,
         false,
         List.of(1),
         OptionalInt.empty(),
@@ -125,7 +132,8 @@ final class TinyModel {
                 0,
                 1.0,
                 microBatchTokens,
-                recompute)),
+                recompute,
+                false)),
         1.0,
         Optional.empty(),
         7);

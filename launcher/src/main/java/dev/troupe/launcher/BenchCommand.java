@@ -10,6 +10,7 @@ import dev.troupe.launcher.bench.GenerateBench;
 import dev.troupe.launcher.bench.GroupsBench;
 import dev.troupe.launcher.bench.Limits;
 import dev.troupe.launcher.bench.Measurement;
+import dev.troupe.launcher.bench.PackingBench;
 import dev.troupe.launcher.bench.SimulatedEngines;
 import dev.troupe.launcher.bench.TrainBench;
 import dev.troupe.models.torch.Lanes;
@@ -287,6 +288,51 @@ final class BenchCommand implements Runnable {
     common.print(
         new TrainBench(batch, tokens, precision, recompute)
             .run(model.existing(), Lanes.shared(), common.limits(), common.rounds));
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "packing",
+      mixinStandardHelpOptions = true,
+      description =
+          "How much longer steps of SFT take without packing, at drawn lengths of text, in turn in"
+              + " one process.")
+  int packing(
+      @Mixin Common common,
+      @Mixin ModelOptions model,
+      @Option(
+              names = "--batch",
+              paramLabel = "N",
+              split = ",",
+              defaultValue = "16,32,64",
+              description = "texts of a step; default ${DEFAULT-VALUE}")
+          List<Integer> batches,
+      @Option(
+              names = "--median",
+              paramLabel = "N",
+              split = ",",
+              defaultValue = "40,120",
+              description = "tokens of a text; default ${DEFAULT-VALUE}")
+          List<Integer> medians,
+      @Option(
+              names = "--deviation",
+              paramLabel = "X",
+              defaultValue = "0.7",
+              description = "of the logarithm of the length; default ${DEFAULT-VALUE}")
+          double deviation,
+      @Option(
+              names = "--longest",
+              paramLabel = "N",
+              defaultValue = "256",
+              description = "tokens of a text; default ${DEFAULT-VALUE}")
+          int longest) {
+    for (int median : medians) {
+      for (int batch : batches) {
+        common.print(
+            new PackingBench(batch, median, deviation, longest)
+                .run(model.existing(), Lanes.shared(), common.rounds));
+      }
+    }
     return ExitCode.OK;
   }
 

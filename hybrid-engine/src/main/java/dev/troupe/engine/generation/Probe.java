@@ -4,6 +4,7 @@ import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
+import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
 
@@ -142,10 +143,11 @@ final class Probe {
         Handle temperature = Handle.of(1.0);
         Handle yes = Handle.of(true);
         Handle no = Handle.of(false);
+        Handle sections = Handle.ofTensors(List.of(tokens));
         Handle outputs =
             training.infer(
                 "evaluate",
-                tokens,
+                sections,
                 positions,
                 wanted,
                 base.weights(),

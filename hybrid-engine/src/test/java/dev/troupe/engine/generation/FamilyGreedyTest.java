@@ -195,10 +195,11 @@ final class FamilyGreedyTest {
         Handle temperature = Handle.of(1.0);
         Handle yes = Handle.of(true);
         Handle no = Handle.of(false);
+        Handle sections = Handle.ofTensors(List.of(tokens));
         Handle out =
             kernels.infer(
                 "evaluate",
-                tokens,
+                sections,
                 positions,
                 wanted,
                 base.weights(),

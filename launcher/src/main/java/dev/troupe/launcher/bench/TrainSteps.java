@@ -67,8 +67,7 @@ final class TrainSteps implements AutoCloseable {
     return sequences;
   }
 
-  private static RoleSpec role(
-      Path model, TrainBench bench, List<String> targets, int microBatchTokens) {
+  static RoleSpec role(Path model, TrainBench bench, List<String> targets, int microBatchTokens) {
     OptimizerSettings adam =
         new OptimizerSettings(
             new LearningRateSchedule(LearningRateSchedule.Shape.CONSTANT, 1e-4, 0, 1000),
@@ -78,7 +77,8 @@ final class TrainSteps implements AutoCloseable {
             0,
             1,
             microBatchTokens,
-            bench.recompute());
+            bench.recompute(),
+            false);
     return new RoleSpec(
         "policy",
         model.toString(),

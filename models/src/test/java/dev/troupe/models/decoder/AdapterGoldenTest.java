@@ -164,12 +164,13 @@ final class AdapterGoldenTest {
         Handle yes = Handle.of(true);
         Handle no = Handle.of(false);
         Handle noDropout = Handle.of(0L);
+        Handle sections = Handle.ofTensors(List.of(batch.ids()));
         Handle forward =
             GradMode.with(
                 () ->
                     kernels.train(
                         "forward",
-                        batch.ids(),
+                        sections,
                         batch.reads(),
                         batch.targets(),
                         base.weights(),

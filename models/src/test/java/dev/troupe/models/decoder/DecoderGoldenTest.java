@@ -94,10 +94,11 @@ final class DecoderGoldenTest {
         Handle temperature = Handle.of(1.0);
         Handle yes = Handle.of(true);
         Handle no = Handle.of(false);
+        Handle sections = Handle.ofTensors(List.of(idsHandle));
         Handle out =
             kernels.infer(
                 "evaluate",
-                idsHandle,
+                sections,
                 readsHandle,
                 targetsHandle,
                 base.weights(),

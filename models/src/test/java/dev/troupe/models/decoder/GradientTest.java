@@ -18,6 +18,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -407,7 +408,7 @@ final class GradientTest {
         targets[i] = ids[(int) READS[i] + 1];
       }
       return new Batch(
-          Handle.of(ids, ROWS, WIDTH),
+          sections(ids),
           Handle.of(READS, READS.length),
           Handle.of(targets, targets.length),
           Handle.of(0.8),
@@ -417,6 +418,15 @@ final class GradientTest {
           doubles(random, READS.length),
           doubles(random, READS.length),
           doubles(random, head ? READS.length : 0));
+    }
+
+    /** Rows of 7 and 5 tokens in a section, that of 3 in another. */
+    private static Handle sections(long[] ids) {
+      int rest = 2 * WIDTH;
+      try (Handle two = Handle.of(Arrays.copyOf(ids, rest), 2, WIDTH);
+          Handle one = Handle.of(Arrays.copyOfRange(ids, rest, rest + 3), 1, 3)) {
+        return Handle.ofTensors(List.of(two, one));
+      }
     }
 
     private static Handle doubles(Random random, int count) {

@@ -56,6 +56,21 @@ public record RoleSpec(
         numerics);
   }
 
+  /** The same role, trained otherwise. */
+  public RoleSpec with(OptimizerSettings other) {
+    return new RoleSpec(
+        name,
+        model,
+        adapter,
+        tuning,
+        head,
+        Optional.of(other),
+        temperature,
+        emaDecay,
+        seed,
+        numerics);
+  }
+
   /** The same role in other numbers. */
   public RoleSpec with(Numerics other) {
     return new RoleSpec(

@@ -54,6 +54,7 @@ public record OptimizerConfig(
         weightDecay,
         maxGradientNorm,
         microBatchTokens,
-        recompute);
+        recompute,
+        false);
   }
 }

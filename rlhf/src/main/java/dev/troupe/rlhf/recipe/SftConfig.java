@@ -14,6 +14,8 @@ import java.util.List;
  * @param trainOn which tokens are learned
  * @param averaging what the loss divides by
  * @param weighting of each token's loss; the held-out loss has none
+ * @param packing whether sequences go through the model end to end, each attending to itself, and
+ *     not padded to the longest of their micro-batch
  * @param heldOut sequences kept out of training to measure the loss on
  * @param evaluateEvery steps between measurements of the held-out loss, 0 for none; it is always
  *     measured before and after
@@ -25,6 +27,7 @@ public record SftConfig(
     Trained trainOn,
     Averaging averaging,
     SftObjective.Weighting weighting,
+    boolean packing,
     TuningConfig tuning,
     OptimizerConfig optimizer,
     int heldOut,
@@ -35,6 +38,12 @@ public record SftConfig(
     limits
         .atLeast("epochs", epochs, 1)
         .atLeast("batch-size", batchSize, 1)
+        .condition(
+            "averaging",
+            "micro-batch",
+            !packing || averaging != Averaging.MICRO_BATCH,
+            "global-token or sequence with packing, which chooses what is in a micro-batch",
+            "packing")
         .atLeast("held-out", heldOut, 0)
         .atLeast("evaluate-every", evaluateEvery, 0);
     best.check(limits, evaluateEvery, heldOut, List.of(HeldOutMeasure.LOSS)).verify();

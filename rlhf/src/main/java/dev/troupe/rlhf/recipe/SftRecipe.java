@@ -17,8 +17,7 @@ import java.util.Set;
 
 /**
  * Supervised fine-tuning: imitate given texts (Ouyang et al. 2022, step 1). With every weight tuned
- * from random values and every token trained, it is pre-training. Leaves out packing of several
- * texts into one sequence.
+ * from random values and every token trained, it is pre-training.
  */
 public final class SftRecipe implements Recipe {
   private static final String POLICY = "policy";
@@ -150,7 +149,7 @@ public final class SftRecipe implements Recipe {
         start.adapter(),
         config.tuning().tuning(),
         Head.LANGUAGE_MODEL,
-        Optional.of(config.optimizer().settings(totalSteps)),
+        Optional.of(config.optimizer().settings(totalSteps).packing(config.packing())),
         1,
         Optional.empty(),
         Seeds.derive(seed, Seeds.Purpose.POLICY, 0));

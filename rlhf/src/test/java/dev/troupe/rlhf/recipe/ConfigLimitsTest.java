@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.protocol.data.LearningRateSchedule;
@@ -9,6 +10,7 @@ import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.SftObjective;
 import java.util.List;
 import java.util.Map;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 
 class ConfigLimitsTest {
@@ -26,12 +28,41 @@ class ConfigLimitsTest {
                     Trained.ALL,
                     Averaging.GLOBAL_TOKEN,
                     SftObjective.Weighting.NONE,
+                    false,
                     new TuningConfig.Full(),
                     OPTIMIZER,
                     0,
                     1,
                     BestConfig.NONE))
         .hasMessage("epochs is 0, allowed: at least 1; batch-size is -2, allowed: at least 1");
+  }
+
+  @Test
+  void sft_packingWithALossByMicroBatch_isRefused() {
+    for (Averaging averaging : Averaging.values()) {
+      ThrowingCallable packed =
+          () ->
+              new SftConfig(
+                  1,
+                  8,
+                  Trained.ALL,
+                  averaging,
+                  SftObjective.Weighting.NONE,
+                  true,
+                  new TuningConfig.Full(),
+                  OPTIMIZER,
+                  0,
+                  1,
+                  BestConfig.NONE);
+      if (averaging == Averaging.MICRO_BATCH) {
+        assertThatThrownBy(packed)
+            .hasMessage(
+                "averaging is micro-batch, allowed: global-token or sequence with packing, which"
+                    + " chooses what is in a micro-batch");
+      } else {
+        assertThatCode(packed).doesNotThrowAnyException();
+      }
+    }
   }
 
   @Test

@@ -64,6 +64,7 @@ final class TabularRecipes {
             Trained.COMPLETION,
             Averaging.GLOBAL_TOKEN,
             weighting,
+            false,
             new TuningConfig.Full(),
             optimizer,
             heldOut,
