@@ -458,6 +458,8 @@ class LaunchTest {
         "-Xmx512m",
         // They live for seconds, and most of their work is native.
         "-XX:TieredStopAtLevel=1",
+        // They live for seconds, and most of their work is native.
+        "-XX:TieredStopAtLevel=1",
         "-cp",
         System.getProperty("java.class.path"),
         Troupe.class.getName());
