@@ -10,7 +10,6 @@ import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.TokenIds;
-import dev.troupe.rlhf.evaluation.AnswersConfig;
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.reward.HackingGuard.Alarm;
 import dev.troupe.rlhf.reward.HackingGuard.Measured;
@@ -273,10 +272,6 @@ class HackingGuardTest {
         .hasMessage(
             "guard.rewards is with one of type environment, allowed: others: answers are given in"
                 + " no environment");
-    assertThatThrownBy(() -> new AnswersConfig(1, guard.rewards(), Optional.empty(), List.of()))
-        .hasMessage(
-            "rewards is with one of type environment, allowed: others: answers are given in no"
-                + " environment");
   }
 
   @Test
