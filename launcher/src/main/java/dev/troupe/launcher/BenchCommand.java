@@ -9,14 +9,12 @@ import dev.troupe.launcher.bench.DemandsBench;
 import dev.troupe.launcher.bench.GenerateBench;
 import dev.troupe.launcher.bench.GroupsBench;
 import dev.troupe.launcher.bench.Limits;
-import dev.troupe.launcher.bench.Measurement;
 import dev.troupe.launcher.bench.PackingBench;
 import dev.troupe.launcher.bench.SimulatedEngines;
 import dev.troupe.launcher.bench.TrainBench;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -34,7 +32,13 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description =
         "Measures generation, training and the flip, each as a share of what this machine's"
-            + " arithmetic and memory allow. bench/README.md has the same work by other programs.")
+            + " arithmetic and memory allow. bench/README.md has the same work by other programs.",
+    subcommands = {
+      IterationBenches.Ppo.class,
+      IterationBenches.Memory.class,
+      IterationBenches.Grpo.class,
+      IterationBenches.Rules.class
+    })
 final class BenchCommand implements Runnable {
   /** Where Troupe is installed, from any directory. */
   private static final String QUICKSTART_BASE = "${env:TROUPE_HOME:-.}/configs/quickstart-base";
@@ -44,31 +48,6 @@ final class BenchCommand implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(spec.commandLine(), "name what to measure");
-  }
-
-  /** What all measurements share. */
-  private static final class Common {
-    @Spec(Spec.Target.MIXEE)
-    private CommandSpec spec;
-
-    @Option(names = "--json", description = "one JSON object per figure")
-    private boolean json;
-
-    @Option(
-        names = "--rounds",
-        paramLabel = "N",
-        description = "times to measure after warming up; default ${DEFAULT-VALUE}")
-    private int rounds = 5;
-
-    void print(List<Measurement> measured) {
-      PrintWriter out = spec.commandLine().getOut();
-      measured.forEach(one -> out.println(json ? one.json() : one.text()));
-      out.flush();
-    }
-
-    Limits limits() {
-      return Limits.measure(Lanes.shared(), 3);
-    }
   }
 
   /** A tokenizer for a model that is only measured. */
@@ -93,8 +72,8 @@ final class BenchCommand implements Runnable {
       name = "limits",
       mixinStandardHelpOptions = true,
       description = "Arithmetic and memory bandwidth of this machine.")
-  int limits(@Mixin Common common) {
-    common.print(Limits.measure(Lanes.shared(), common.rounds).all());
+  int limits(@Mixin BenchOptions common) {
+    common.print(Limits.measure(Lanes.shared(), common.rounds()).all());
     return ExitCode.OK;
   }
 
@@ -122,7 +101,7 @@ final class BenchCommand implements Runnable {
       mixinStandardHelpOptions = true,
       description = "Tokens per second of answers to random prompts.")
   int generate(
-      @Mixin Common common,
+      @Mixin BenchOptions common,
       @Mixin ModelOptions model,
       @Option(
               names = "--weights",
@@ -185,13 +164,13 @@ final class BenchCommand implements Runnable {
         common.print(
             List.of(
                 GenerateBench.nativeOverTorch(
-                    work, model.existing(), Lanes.shared(), common.rounds)));
+                    work, model.existing(), Lanes.shared(), common.rounds())));
       }
       return ExitCode.OK;
     }
     Limits limits = common.limits();
     for (GenerateBench work : works) {
-      common.print(List.of(work.run(model.existing(), Lanes.shared(), limits, common.rounds)));
+      common.print(List.of(work.run(model.existing(), Lanes.shared(), limits, common.rounds())));
     }
     return ExitCode.OK;
   }
@@ -203,7 +182,7 @@ final class BenchCommand implements Runnable {
           "How much longer groups of answers would take if each had a prefill of its own, in turn"
               + " in one process.")
   int groups(
-      @Mixin Common common,
+      @Mixin BenchOptions common,
       @Mixin ModelOptions model,
       @Option(
               names = "--weights",
@@ -238,7 +217,7 @@ final class BenchCommand implements Runnable {
     common.print(
         List.of(
             new GroupsBench(format, groups, answers, promptTokens, newTokens)
-                .run(model.existing(), Lanes.shared(), common.rounds)));
+                .run(model.existing(), Lanes.shared(), common.rounds())));
     return ExitCode.OK;
   }
 
@@ -247,7 +226,7 @@ final class BenchCommand implements Runnable {
       mixinStandardHelpOptions = true,
       description = "Tokens per second of one long prompt.")
   int prefill(
-      @Mixin Common common,
+      @Mixin BenchOptions common,
       @Mixin ModelOptions model,
       @Option(
               names = "--tokens",
@@ -258,7 +237,7 @@ final class BenchCommand implements Runnable {
     common.print(
         List.of(
             GenerateBench.prefill(
-                model.existing(), Lanes.shared(), common.limits(), tokens, common.rounds)));
+                model.existing(), Lanes.shared(), common.limits(), tokens, common.rounds())));
     return ExitCode.OK;
   }
 
@@ -267,7 +246,7 @@ final class BenchCommand implements Runnable {
       mixinStandardHelpOptions = true,
       description = "Tokens per second of LoRA training, and of scoring.")
   int train(
-      @Mixin Common common,
+      @Mixin BenchOptions common,
       @Mixin ModelOptions model,
       @Option(names = "--batch", paramLabel = "N", defaultValue = "8", description = "texts")
           int batch,
@@ -287,7 +266,7 @@ final class BenchCommand implements Runnable {
           boolean recompute) {
     common.print(
         new TrainBench(batch, tokens, precision, recompute)
-            .run(model.existing(), Lanes.shared(), common.limits(), common.rounds));
+            .run(model.existing(), Lanes.shared(), common.limits(), common.rounds()));
     return ExitCode.OK;
   }
 
@@ -298,7 +277,7 @@ final class BenchCommand implements Runnable {
           "How much longer steps of SFT take without packing, at drawn lengths of text, in turn in"
               + " one process.")
   int packing(
-      @Mixin Common common,
+      @Mixin BenchOptions common,
       @Mixin ModelOptions model,
       @Option(
               names = "--batch",
@@ -330,7 +309,7 @@ final class BenchCommand implements Runnable {
       for (int batch : batches) {
         common.print(
             new PackingBench(batch, median, deviation, longest)
-                .run(model.existing(), Lanes.shared(), common.rounds));
+                .run(model.existing(), Lanes.shared(), common.rounds()));
       }
     }
     return ExitCode.OK;
@@ -340,140 +319,9 @@ final class BenchCommand implements Runnable {
       name = "flip",
       mixinStandardHelpOptions = true,
       description = "Milliseconds from training to generating, in each weight format.")
-  int flip(@Mixin Common common, @Mixin ModelOptions model) {
+  int flip(@Mixin BenchOptions common, @Mixin ModelOptions model) {
     for (WeightFormat format : WeightFormat.values()) {
-      common.print(GenerateBench.flips(model.existing(), format, Lanes.shared(), common.rounds));
-    }
-    return ExitCode.OK;
-  }
-
-  /** Which iterations of PPO. */
-  private static final class Iterations {
-    @Option(
-        names = "--prompts",
-        paramLabel = "N",
-        description = "of an iteration; default ${DEFAULT-VALUE}")
-    private int prompts = 64;
-
-    @Option(
-        names = "--prompt-tokens",
-        paramLabel = "N",
-        description = "of each; default ${DEFAULT-VALUE}")
-    private int promptTokens = 64;
-
-    @Option(
-        names = "--new-tokens",
-        paramLabel = "N",
-        description = "per prompt; default ${DEFAULT-VALUE}")
-    private int newTokens = 64;
-
-    @Option(
-        names = "--set",
-        paramLabel = "KEY=VALUE",
-        description = "a setting of the run, as of troupe run")
-    private List<String> settings = List.of();
-
-    IterationBench ppo() {
-      return new IterationBench(IterationBench.Kind.PPO, prompts, 1, promptTokens, newTokens);
-    }
-  }
-
-  @Command(
-      name = "ppo",
-      mixinStandardHelpOptions = true,
-      description = "Seconds of a whole PPO iteration by phase, and the memory it takes.")
-  int ppo(@Mixin Common common, @Mixin ModelOptions model, @Mixin Iterations iterations)
-      throws IOException {
-    try (Scratch scratch = new Scratch()) {
-      common.print(
-          iterations
-              .ppo()
-              .run(model.existing(), scratch.path(), common.rounds, iterations.settings));
-    }
-    return ExitCode.OK;
-  }
-
-  /** Which iterations of GRPO. */
-  private static final class GroupIterations {
-    @Option(
-        names = "--prompts",
-        paramLabel = "N",
-        description = "of an iteration; default ${DEFAULT-VALUE}")
-    private int prompts = 8;
-
-    @Option(
-        names = "--answers",
-        paramLabel = "N",
-        description = "to each prompt; default ${DEFAULT-VALUE}")
-    private int answers = 8;
-
-    @Option(
-        names = "--prompt-tokens",
-        paramLabel = "N",
-        description = "of each; default ${DEFAULT-VALUE}")
-    private int promptTokens = 64;
-
-    @Option(
-        names = "--new-tokens",
-        paramLabel = "N",
-        description = "per answer; default ${DEFAULT-VALUE}")
-    private int newTokens = 64;
-
-    @Option(
-        names = "--set",
-        paramLabel = "KEY=VALUE",
-        description = "a setting of the run, as of troupe run")
-    private List<String> settings = List.of();
-
-    IterationBench grpo() {
-      return new IterationBench(
-          IterationBench.Kind.GRPO, prompts, answers, promptTokens, newTokens);
-    }
-  }
-
-  @Command(
-      name = "grpo",
-      mixinStandardHelpOptions = true,
-      description = "Seconds of a whole GRPO iteration by phase, and the memory it takes.")
-  int grpo(@Mixin Common common, @Mixin ModelOptions model, @Mixin GroupIterations iterations)
-      throws IOException {
-    try (Scratch scratch = new Scratch()) {
-      common.print(
-          iterations
-              .grpo()
-              .run(model.existing(), scratch.path(), common.rounds, iterations.settings));
-    }
-    return ExitCode.OK;
-  }
-
-  @Command(
-      name = "rules",
-      mixinStandardHelpOptions = true,
-      description =
-          "What rewards by rules take for the answers of an iteration of GRPO, and that as a share"
-              + " of the iteration, in one process.")
-  int rules(@Mixin Common common, @Mixin ModelOptions model, @Mixin GroupIterations iterations)
-      throws IOException {
-    try (Scratch scratch = new Scratch()) {
-      common.print(
-          new RulesBench(iterations.grpo())
-              .run(model.existing(), scratch.path(), common.rounds, iterations.settings));
-    }
-    return ExitCode.OK;
-  }
-
-  @Command(
-      name = "memory",
-      mixinStandardHelpOptions = true,
-      description =
-          "Where the memory of PPO goes: the four roles on one base, by purpose, and the process at"
-              + " its peak.")
-  int memory(@Mixin Common common, @Mixin ModelOptions model, @Mixin Iterations iterations)
-      throws IOException {
-    try (Scratch scratch = new Scratch()) {
-      common.print(
-          new MemoryBench(iterations.ppo())
-              .run(model.existing(), scratch.path(), common.rounds, iterations.settings));
+      common.print(GenerateBench.flips(model.existing(), format, Lanes.shared(), common.rounds()));
     }
     return ExitCode.OK;
   }
@@ -486,7 +334,7 @@ final class BenchCommand implements Runnable {
               + " is made for it and deleted. A demand that is missed is a figure too: the exit code"
               + " says only whether all could be measured.")
   int demands(
-      @Mixin Common common,
+      @Mixin BenchOptions common,
       @Option(
               names = "--only",
               paramLabel = "PART",
@@ -499,7 +347,7 @@ final class BenchCommand implements Runnable {
       Path model = scratch.path().resolve(BenchModel.BRIEF.toString());
       BenchModel.BRIEF.write(model, tokenizer.existing());
       for (DemandsBench.Part part : parts == null ? List.of(DemandsBench.Part.values()) : parts) {
-        common.print(part.measure(model, Lanes.shared(), common.rounds));
+        common.print(part.measure(model, Lanes.shared(), common.rounds()));
       }
     }
     return ExitCode.OK;
@@ -512,7 +360,7 @@ final class BenchCommand implements Runnable {
           "What actors, messages and the recipe cost beside the engines, which wait here in place"
               + " of computing: PPO with many rollout workers.")
   int orchestration(
-      @Mixin Common common,
+      @Mixin BenchOptions common,
       @Option(
               names = "--workers",
               paramLabel = "N",
@@ -553,7 +401,7 @@ final class BenchCommand implements Runnable {
         try (Scratch scratch = new Scratch()) {
           common.print(
               new OrchestrationBench(count, spread, speed, parameters)
-                  .run(tokenizer, scratch.path(), common.rounds));
+                  .run(tokenizer, scratch.path(), common.rounds()));
         }
       }
     }
