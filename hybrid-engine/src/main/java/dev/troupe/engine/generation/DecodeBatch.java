@@ -143,6 +143,8 @@ final class DecodeBatch implements AutoCloseable {
   private void enter(int[] free) {
     if (free.length == rows.length) {
       slot = longestPrompt(waiting);
+      // Rows that none enters still go through every step, and none may begin behind its slot.
+      Arrays.fill(starts, slot);
     }
     int count = Math.min(free.length, waiting.size());
     Map<TokenIds, Integer> prompts = new LinkedHashMap<>();

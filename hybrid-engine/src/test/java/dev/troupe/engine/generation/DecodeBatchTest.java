@@ -3,6 +3,7 @@ package dev.troupe.engine.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -15,6 +16,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class DecodeBatchTest {
@@ -85,6 +87,74 @@ class DecodeBatchTest {
     }
   }
 
+  /**
+   * All rows end together and fewer short prompts wait than there are rows: what is free then must
+   * not begin behind the slot, which has gone back.
+   */
+  @ParameterizedTest
+  @EnumSource(
+      value = Numerics.Kernels.class,
+      names = {"AUTO", "TORCH"})
+  void run_fewerShortPromptsAfterLongOnes_equalsOneAtATime(Numerics.Kernels kernels) {
+    SamplingSettings settings = new SamplingSettings(10, 1, 0, 1, List.of(), 7);
+    try (TinyModel model = new TinyModel(directory, TinyModel.Tuned.LORA, 200);
+        Generator generator =
+            new Generator(
+                model.base,
+                model.tokenizer,
+                model.layout,
+                model.lanes,
+                Generator.Options.defaults().by(kernels))) {
+      generator.flip(model.parameters, 1);
+      for (int seed = 0; seed < 3; seed++) {
+        Random random = new Random(seed);
+        int rows = 5 + random.nextInt(20);
+        int after = rows - 1 - random.nextInt((rows - 1) / 4);
+        List<Prompt> prompts = new ArrayList<>();
+        for (int i = 0; i < rows + after; i++) {
+          int longest = i >= rows ? 20 : i == 0 ? 100 : 40;
+          prompts.add(new Prompt("p" + i, "", tokens(random, longest - random.nextInt(10))));
+        }
+        List<Reply> replies = replies(generator, prompts, settings);
+        model.lanes.run(
+            () -> {
+              try (DecodeBatch batch = generator.batch(settings, replies, rows)) {
+                batch.run();
+              }
+              return rows;
+            });
+        for (int i : new int[] {0, rows - 1, rows, rows + after - 1}) {
+          compare(
+              replies.get(i).rollout(1),
+              generator.generate(1, List.of(prompts.get(i)), settings).get(0));
+        }
+      }
+    }
+  }
+
+  /** Of 240 answers a lane has 40 to the long prompt and 80 to a shorter one, and 64 rows. */
+  @Test
+  void generate_groupsOfPromptsOfThreeLengths_equalOneAtATime() {
+    SamplingSettings settings = new SamplingSettings(4, 1, 0, 1, List.of(), 7);
+    try (TinyModel model = new TinyModel(directory, TinyModel.Tuned.LORA, 200);
+        Generator generator = model.generator(WeightFormat.FP32)) {
+      generator.flip(model.parameters, 1);
+      Random random = new Random(8);
+      List<Prompt> prompts = new ArrayList<>();
+      for (int size : new int[] {20, 40, 100}) {
+        prompts.add(new Prompt("p" + size, "", tokens(random, size)));
+      }
+      List<Rollout> together = generator.generate(1, prompts, 80, settings);
+      assertThat(together).hasSize(240);
+      for (int i = 0; i < 3; i++) {
+        List<Rollout> alone = generator.generate(1, List.of(prompts.get(i)), 80, settings);
+        for (int answer : new int[] {0, 39, 40, 79}) {
+          compare(together.get(80 * i + answer), alone.get(answer));
+        }
+      }
+    }
+  }
+
   /** Attention goes through the slots 512 at a time: the first are all masked for the short one. */
   @Test
   void run_longPromptBesideShort_equalsOneAtATime() {
@@ -139,8 +209,13 @@ class DecodeBatchTest {
   }
 
   private static List<Reply> replies(Generator generator, List<Prompt> prompts) {
+    return replies(generator, prompts, SETTINGS);
+  }
+
+  private static List<Reply> replies(
+      Generator generator, List<Prompt> prompts, SamplingSettings settings) {
     return prompts.stream()
-        .map(prompt -> generator.reply(prompt, 0, SETTINGS, piece -> {}, false))
+        .map(prompt -> generator.reply(prompt, 0, settings, piece -> {}, false))
         .toList();
   }
 
