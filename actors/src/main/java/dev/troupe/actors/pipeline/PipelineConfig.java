@@ -255,12 +255,14 @@ public record PipelineConfig(
               stage.name()
                   + " with "
                   + makers
-                  + " before it, or with a reward model named as start.reward")
+                  + " before it, or with a reward model named as start.reward",
+              stage.name())
           .condition(
               "stages",
               names,
               made == stages.size() || made < i,
-              makers + " before " + stage.name());
+              makers + " before " + stage.name(),
+              stage.name());
     }
   }
 

@@ -7,7 +7,6 @@ import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenOutputs;
-import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
 import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.Wins;
 import dev.troupe.rlhf.port.Role;
@@ -29,9 +28,10 @@ import java.util.stream.IntStream;
  * two evaluations compare like with like.
  *
  * @param replies in the prompts' order
- * @param scores of the reward model, one per reply; empty without one
- * @param metrics responseLength, endedFraction; score and kl where there are a reward model and a
- *     reference, of an oracle ruleSatisfied and wellFormed. What was not measured is absent
+ * @param scores one per reply, NaN for one without; empty without a scorer
+ * @param metrics responseLength, endedFraction; score, unscoredFraction and what a score is made of
+ *     where there is a scorer, kl where there is a reference, of an oracle ruleSatisfied and
+ *     wellFormed. What was not measured is absent
  */
 public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, Double> metrics) {
   /** One prompt and its reply. */
@@ -44,34 +44,51 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
   }
 
   /**
-   * Who looks at the replies, and how.
+   * Who looks at the replies.
    *
-   * @param placement where the reward model's score is read
-   * @param oracle measures and is never trained on
+   * @param scorer absent for no scores
+   * @param rule name of the part of a score that says whether an answer is right
+   * @param reference absent for no KL
+   * @param oracle measures and is never trained on; ruleSatisfied is its word where there is no
+   *     rule
    */
   record Judges(
-      Optional<Role> reward,
+      Optional<Scorer> scorer,
+      Optional<String> rule,
       Optional<Role> reference,
-      PpoConfig.Placement placement,
-      Optional<Oracle> oracle) {}
+      Optional<Oracle> oracle,
+      Guard guard) {
+    static Judges of(Optional<Oracle> oracle) {
+      return new Judges(Optional.empty(), Optional.empty(), Optional.empty(), oracle, Guard.OFF);
+    }
+  }
 
   /** Answers the prompts with the policy, and has nobody judge the answers. */
   public static Evaluation of(Role policy, List<Prompt> prompts, SamplingSettings settings) {
-    Judges none =
-        new Judges(
-            Optional.empty(), Optional.empty(), PpoConfig.Placement.MODERN, Optional.empty());
-    return of(policy, none, Guard.OFF, prompts, settings);
+    return of(policy, policy, Judges.of(Optional.empty()), prompts, settings);
   }
 
-  /** Answers the prompts with the policy, and has the answers judged. */
+  /**
+   * Answers the prompts with the policy, and has the answers judged.
+   *
+   * @param sampler the policy, or what plays episodes with it
+   */
   static Evaluation of(
-      Role policy, Judges judges, Guard guard, List<Prompt> prompts, SamplingSettings settings) {
+      Role policy,
+      Sampler sampler,
+      Judges judges,
+      List<Prompt> prompts,
+      SamplingSettings settings) {
     Averages averages = new Averages();
-    List<Rollout> rollouts = answers(policy, prompts, settings, averages);
+    List<Rollout> rollouts = answers(sampler, prompts, settings, averages);
     List<Reply> replies = replies(rollouts);
-    List<Double> scores =
-        judges.reward().map(role -> scores(role, judges.placement(), rollouts)).orElse(List.of());
-    scores.forEach(score -> averages.add("score", score));
+    List<Score> found = judges.scorer().map(it -> Await.on(it.score(rollouts))).orElse(List.of());
+    List<Double> scores = new ArrayList<>();
+    for (Score score : found) {
+      averages.add("unscoredFraction", score instanceof Score.Unscored ? 1 : 0);
+      // One without a number cannot be compared with another.
+      scores.add(score instanceof Score.Value value ? value.value() : Double.NaN);
+    }
     judges
         .reference()
         .ifPresent(role -> kl(policy, role, rollouts).forEach(kl -> averages.add("kl", kl)));
@@ -85,40 +102,9 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
       }
     }
     Map<String, Double> metrics = averages.means();
-    metrics.putAll(guard.measures(rollouts, scores));
+    metrics.putAll(ScoreParts.of(found, judges.rule()));
+    metrics.putAll(judges.guard().measures(rollouts, scores));
     return new Evaluation(replies, scores, metrics);
-  }
-
-  /**
-   * Answers the prompts with the policy, and has the answers scored.
-   *
-   * @param sampler the policy, or what plays episodes with it
-   * @param rule name of the part of a score that says whether an answer is right
-   * @param reference absent for no KL
-   */
-  static Evaluation of(
-      Role policy,
-      Sampler sampler,
-      Optional<Scorer> scorer,
-      Optional<String> rule,
-      Optional<Role> reference,
-      Guard guard,
-      List<Prompt> prompts,
-      SamplingSettings settings) {
-    Averages averages = new Averages();
-    List<Rollout> rollouts = answers(sampler, prompts, settings, averages);
-    List<Score> found = scorer.map(it -> Await.on(it.score(rollouts))).orElse(List.of());
-    List<Double> scores = new ArrayList<>();
-    for (Score score : found) {
-      averages.add("unscoredFraction", score instanceof Score.Unscored ? 1 : 0);
-      // One without a number cannot be compared with another.
-      scores.add(score instanceof Score.Value value ? value.value() : Double.NaN);
-    }
-    reference.ifPresent(role -> kl(policy, role, rollouts).forEach(kl -> averages.add("kl", kl)));
-    Map<String, Double> metrics = averages.means();
-    metrics.putAll(ScoreParts.of(found, rule));
-    metrics.putAll(guard.measures(rollouts, scores));
-    return new Evaluation(replies(rollouts), scores, metrics);
   }
 
   private static List<Rollout> answers(
@@ -154,22 +140,6 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
     List<TokenOutputs> other = Await.on(theirs);
     return IntStream.range(0, responses.size())
         .mapToObj(i -> Kl.K1.sum(own.get(i).logprobs(), other.get(i).logprobs()))
-        .toList();
-  }
-
-  /** The reward model's score of each whole response, read where the placement has it. */
-  static List<Double> scores(Role reward, PpoConfig.Placement placement, List<Rollout> rollouts) {
-    List<Sequence> sequences =
-        rollouts.stream()
-            .map(
-                rollout ->
-                    switch (placement) {
-                      case MODERN -> Sequence.ofLast(rollout.tokens());
-                      case DEEPSPEED_CHAT -> DeepSpeedChatRewards.scored(rollout);
-                    })
-            .toList();
-    return Await.on(reward.evaluate(sequences, Set.of(Output.VALUES))).stream()
-        .map(output -> (double) output.values().get(0))
         .toList();
   }
 

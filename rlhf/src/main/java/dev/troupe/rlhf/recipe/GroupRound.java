@@ -13,7 +13,6 @@ import dev.troupe.rlhf.port.Score;
 import dev.troupe.rlhf.port.Scorer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -39,29 +38,12 @@ record GroupRound(
 
   /** Answers that were left out for want of a score, by the kind of failure; and one of each. */
   Map<String, String> unscored() {
-    Map<String, String> reasons = new TreeMap<>();
-    for (Score score : scores) {
-      if (score instanceof Score.Unscored none) {
-        reasons.putIfAbsent(none.reason(), none.detail());
-      }
-    }
-    return reasons;
+    return ScoreParts.unscored(scores);
   }
 
   /** The same for a person. */
   List<String> notices(long iteration) {
-    List<String> notices = new ArrayList<>();
-    unscored()
-        .forEach(
-            (reason, detail) ->
-                notices.add(
-                    String.format(
-                        Locale.ROOT,
-                        "step %d: answers were left out for want of a score: %s%s",
-                        iteration,
-                        reason,
-                        detail.isEmpty() ? "" : " (" + detail + ")")));
-    return notices;
+    return ScoreParts.notices(iteration, scores);
   }
 
   /** What its answers come to as metrics; those that failed count in no length. */

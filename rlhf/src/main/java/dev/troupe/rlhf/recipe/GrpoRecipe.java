@@ -365,10 +365,7 @@ public final class GrpoRecipe implements Recipe {
     return Evaluation.of(
         roles.policy(),
         sampler,
-        scorer,
-        judge.rule(),
-        roles.reference(),
-        guard,
+        new Evaluation.Judges(scorer, judge.rule(), roles.reference(), Optional.empty(), guard),
         prompts.heldOut(),
         config.evaluation().generation().settings(Seeds.derive(seed, Seeds.Purpose.EVALUATION, 0)));
   }

@@ -4,8 +4,12 @@ import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.reward.GuardConfig;
+import dev.troupe.rlhf.reward.RewardConfig;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * PPO for language models (Schulman et al. 2017, Ouyang et al. 2022).
@@ -14,10 +18,14 @@ import java.util.Optional;
  * @param promptsPerIteration prompts answered per round
  * @param ppoEpochs passes over a round's experience
  * @param minibatches optimiser steps per pass
+ * @param rewards what a response's score is the sum of, by name; empty for the reward model alone
+ * @param right the reward whose 1 says that an answer is right; absent for the one that compares
+ *     with the data's answer or runs its tests, where there is one alone
+ * @param tokenRewards from that score to the rewards of a response's tokens
  * @param averaging over which tokens the policy's and the critic's loss is a mean
  * @param evaluateEvery rounds between measurements on the held-out prompts, 0 for none; they are
  *     always measured before and after
- * @param best which state of the policy is the result, by score or reward
+ * @param best which state of the policy is the result, by score, reward or rule-satisfied
  * @param guard against gamed rewards
  */
 public record PpoConfig(
@@ -28,7 +36,9 @@ public record PpoConfig(
     Averaging averaging,
     GenerationConfig generation,
     KlConfig kl,
-    Rewards rewards,
+    Map<String, RewardConfig> rewards,
+    Optional<String> right,
+    TokenRewards tokenRewards,
     Advantages advantages,
     Policy policy,
     Critic critic,
@@ -37,6 +47,8 @@ public record PpoConfig(
     GuardConfig guard,
     EvaluationConfig evaluation) {
   public PpoConfig {
+    rewards = Collections.unmodifiableMap(new TreeMap<>(rewards));
+    boolean byModel = rewards.isEmpty() || RewardConfig.needModel(rewards);
     Limits limits = new Limits();
     limits
         .atLeast("iterations", iterations, 1)
@@ -54,19 +66,53 @@ public record PpoConfig(
             generation.temperature() > 0,
             "above 0, PPO learns from samples")
         .condition(
+            "rewards",
+            "with one of type environment",
+            !RewardConfig.needEnvironment(rewards),
+            "others: answers are given in no environment")
+        .condition(
+            "right",
+            right.orElse("null"),
+            right.isEmpty() || rewards.containsKey(right.get()),
+            rewards.isEmpty()
+                ? "null without rewards"
+                : "null or one of the rewards: " + String.join(", ", rewards.keySet()),
+            "rewards")
+        .condition(
+            "critic.start",
+            Limits.word(critic.start()),
+            byModel || critic.start() != Start.REWARD_MODEL,
+            "base, where none of the rewards is the reward model",
+            "rewards")
+        .condition(
             "critic.warmup-iterations",
             critic.warmupIterations(),
             critic.warmupIterations() < iterations,
             "below iterations (" + iterations + "), or the policy learns nothing",
             "iterations")
         .atLeast("evaluate-every", evaluateEvery, 0);
-    guard.check(limits, evaluateEvery, iterations, true, false);
+    guard.check(limits, evaluateEvery, iterations, byModel, false);
     best.check(
             limits,
             evaluateEvery,
             evaluation.heldOut(),
-            List.of(HeldOutMeasure.SCORE, HeldOutMeasure.REWARD))
+            RewardConfig.right(rewards, right).isPresent()
+                ? List.of(
+                    HeldOutMeasure.SCORE, HeldOutMeasure.REWARD, HeldOutMeasure.RULE_SATISFIED)
+                : List.of(HeldOutMeasure.SCORE, HeldOutMeasure.REWARD))
         .verify();
+  }
+
+  /** The reward that says what is right. */
+  Optional<String> rule() {
+    return RewardConfig.right(rewards, right);
+  }
+
+  /** Whether the reward model scores answers, be it for the guard. */
+  public boolean scoresByModel() {
+    return rewards.isEmpty()
+        || RewardConfig.needModel(rewards)
+        || RewardConfig.needModel(guard.rewards());
   }
 
   /** Optimiser steps of the policy, and of the critic, when no sample is dropped. */
@@ -81,9 +127,9 @@ public record PpoConfig(
    * @param scoreClip scores are limited to ± this
    * @param missingEosPenalty subtracted from the score of a response that did not end by itself
    */
-  public record Rewards(
+  public record TokenRewards(
       Placement placement, Optional<Double> scoreClip, Optional<Double> missingEosPenalty) {
-    public Rewards {
+    public TokenRewards {
       Limits limits = new Limits();
       limits.condition(
           "score-clip",

@@ -6,10 +6,14 @@ import dev.troupe.protocol.data.Rollout;
 import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.loss.ImportanceWeights;
 import dev.troupe.rlhf.loss.KlController;
+import dev.troupe.rlhf.port.Learner;
 import dev.troupe.rlhf.port.Role;
 import dev.troupe.rlhf.port.Scorer;
 import dev.troupe.rlhf.reward.HackingGuard;
+import dev.troupe.rlhf.reward.ModelScorer;
+import dev.troupe.rlhf.reward.RewardConfig;
 import dev.troupe.rlhf.reward.Rewards;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -29,11 +33,13 @@ public final class PpoRecipe implements Recipe {
   private final PpoStart start;
   private final PpoData data;
   private final Optional<Oracle> oracle;
+  private final Optional<Rewards> rewards;
   private final Optional<Rewards> guarding;
 
   /**
    * The oracle measures and is never trained on.
    *
+   * @param rewards what scores answers in the place of the reward model alone
    * @param guarding what the guard measures by, where there is something
    */
   public PpoRecipe(
@@ -41,6 +47,7 @@ public final class PpoRecipe implements Recipe {
       PpoStart start,
       PpoData data,
       Optional<Oracle> oracle,
+      Optional<Rewards> rewards,
       Optional<Rewards> guarding) {
     if (config.policy().ptxCoefficient() > 0 && data.pretraining().isEmpty()) {
       throw new IllegalArgumentException(
@@ -52,6 +59,7 @@ public final class PpoRecipe implements Recipe {
     this.start = start;
     this.data = data;
     this.oracle = oracle;
+    this.rewards = rewards;
     this.guarding = guarding;
   }
 
@@ -61,7 +69,7 @@ public final class PpoRecipe implements Recipe {
    * @param before the policy at the start, on the held-out prompts
    * @param after the trained policy on the same; as the win rates absent when the stage did not
    *     come to its end
-   * @param winRate of after over before by the reward model's score
+   * @param winRate of after over before by the score
    * @param oracleWinRate the same by the oracle, when there is one
    * @param kl to the reference in the last round with a sample to learn from, nats per response
    * @param tokens generated while training
@@ -108,9 +116,14 @@ public final class PpoRecipe implements Recipe {
   @Override
   public Result run(StageContext context) {
     PpoRoles roles = PpoRoles.open(context, config, start);
-    Optional<Scorer> heldOut = Optional.empty();
+    List<Scorer> scorers = new ArrayList<>();
     try {
-      heldOut = guarding.map(rewards -> rewards.open(Optional.empty()));
+      Optional<Learner> model = roles.reward().map(role -> role);
+      Scorer scorer =
+          rewards.map(it -> it.open(model)).orElseGet(() -> byModel(model.orElseThrow()));
+      scorers.add(scorer);
+      Optional<Scorer> heldOut = guarding.map(it -> it.open(model));
+      heldOut.ifPresent(scorers::add);
       Guard guard =
           new Guard(
               config.guard(), heldOut, text -> context.observer().notice(context.stage(), text));
@@ -121,9 +134,10 @@ public final class PpoRecipe implements Recipe {
               config.evaluateEvery(),
               config.best(),
               List.of(roles.policy(), roles.critic()));
-      PpoScoring scoring = new PpoScoring(config.rewards(), context.numerics(), roles);
+      PpoScoring scoring = new PpoScoring(config.tokenRewards(), context.numerics(), roles, scorer);
       PpoUpdates updates = new PpoUpdates(config, roles, steps, data.pretraining(), context.seed());
-      State state = steps.resumed(State.class).orElseGet(() -> begin(context, roles, guard));
+      State state =
+          steps.resumed(State.class).orElseGet(() -> begin(context, roles, scorer, guard));
       KlController kl = controller(state.klCoefficient());
       Batches<Prompt> prompts =
           new Batches<>(
@@ -145,8 +159,11 @@ public final class PpoRecipe implements Recipe {
                 "generate", () -> answer(roles, prompts.batch(iteration - 1), iteration, context));
         // 2. Score the answers; what the reference and the critic say of them, at the same time.
         // 3. Rewards per token: KL penalty, and the score where the placement wants it.
-        List<Scored> scored =
+        PpoScoring.Round round =
             phases.time("score", () -> scoring.score(rollouts, coefficient, iteration, ledger));
+        List<Scored> scored = round.scored();
+        ScoreParts.notices(iteration, round.scores())
+            .forEach(text -> context.observer().notice(context.stage(), text));
         // 4. Advantages and returns by GAE; whitening over the round.
         List<Lesson> lessons =
             Lessons.of(scored, config.advantages(), config.policy().importanceCap());
@@ -163,7 +180,10 @@ public final class PpoRecipe implements Recipe {
         // 7. Books and figures; measure on the held-out prompts now and then.
         long tokens = rollouts.stream().mapToLong(r -> r.length()).sum();
         Map<String, Double> metrics = new TreeMap<>(averages.means());
-        metrics.putAll(describe(rollouts, scored, lessons));
+        metrics.putAll(describe(rollouts, lessons));
+        metrics.putAll(ScoreParts.of(round.scores(), config.rule()));
+        ScoreParts.unscoredFraction(round.scores())
+            .ifPresent(share -> metrics.put("unscoredFraction", share));
         if (!context.numerics().samplesAsItTrains()) {
           RolloutGap.of(scored, config.policy().importanceCap())
               .ifPresent(gap -> metrics.putAll(gap.metrics()));
@@ -173,7 +193,8 @@ public final class PpoRecipe implements Recipe {
         metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("generate")));
         Guard.Look look = new Guard.Look(state.guarded(), List.of(), false);
         if (steps.measures(iteration)) {
-          Evaluation now = phases.time("score", () -> evaluate(roles, guard, context.seed()));
+          Evaluation now =
+              phases.time("score", () -> evaluate(roles, scorer, guard, context.seed()));
           look = guard.look(state.guarded(), iteration, state.before(), now);
           metrics.putAll(heldOut(now, state.before()));
         }
@@ -202,7 +223,9 @@ public final class PpoRecipe implements Recipe {
       Evaluation before = state.before();
       Steps.Ending ending = steps.end(progress);
       Optional<Evaluation> after =
-          ending.done() ? Optional.of(evaluate(roles, guard, context.seed())) : Optional.empty();
+          ending.done()
+              ? Optional.of(evaluate(roles, scorer, guard, context.seed()))
+              : Optional.empty();
       List<HackingGuard.Measured> guarded = state.guarded();
       after.ifPresent(result -> steps.guardedAtEnd(progress, guard, guarded, before, result));
       return new Result(
@@ -222,18 +245,18 @@ public final class PpoRecipe implements Recipe {
           ending.cancelled(),
           ending.failure());
     } finally {
-      heldOut.ifPresent(Scorer::close);
+      scorers.forEach(Scorer::close);
       roles.all().stream().map(Role::close).toList().forEach(Await::on);
     }
   }
 
-  private State begin(StageContext context, PpoRoles roles, Guard guard) {
+  private State begin(StageContext context, PpoRoles roles, Scorer scorer, Guard guard) {
     return new State(
         Progress.begin(data.prompts().dropped()),
         config.kl().coefficient(),
         Optional.empty(),
         0,
-        evaluate(roles, guard, context.seed()),
+        evaluate(roles, scorer, guard, context.seed()),
         List.of());
   }
 
@@ -243,14 +266,12 @@ public final class PpoRecipe implements Recipe {
     return Await.on(roles.policy().generate(prompts, config.generation().settings(seed)));
   }
 
-  private static Map<String, Double> describe(
-      List<Rollout> rollouts, List<Scored> scored, List<Lesson> lessons) {
+  private static Map<String, Double> describe(List<Rollout> rollouts, List<Lesson> lessons) {
     Averages averages = new Averages();
     for (Rollout rollout : rollouts) {
       averages.add("responseLength", rollout.length());
       averages.add("truncatedFraction", rollout.finish() == FinishReason.LENGTH ? 1 : 0);
     }
-    scored.forEach(one -> averages.add("score", one.score()));
     for (Lesson lesson : lessons) {
       averages.add(
           "rewards",
@@ -259,17 +280,25 @@ public final class PpoRecipe implements Recipe {
     return averages.means();
   }
 
-  private Evaluation evaluate(PpoRoles roles, Guard guard, long seed) {
+  private Evaluation evaluate(PpoRoles roles, Scorer scorer, Guard guard, long seed) {
     return Evaluation.of(
         roles.policy(),
+        roles.policy(),
         new Evaluation.Judges(
-            Optional.of(roles.reward()),
-            Optional.of(roles.reference()),
-            config.rewards().placement(),
-            oracle),
-        guard,
+            Optional.of(scorer), config.rule(), Optional.of(roles.reference()), oracle, guard),
         data.prompts().heldOut(),
         config.evaluation().generation().settings(Seeds.derive(seed, Seeds.Purpose.EVALUATION, 0)));
+  }
+
+  /** The reward model alone, its score read where the tokens' rewards have it. */
+  private Scorer byModel(Learner model) {
+    return new ModelScorer(
+        "the reward model",
+        model,
+        switch (config.tokenRewards().placement()) {
+          case MODERN -> RewardConfig.Model.Placement.MODERN;
+          case DEEPSPEED_CHAT -> RewardConfig.Model.Placement.DEEPSPEED_CHAT;
+        });
   }
 
   /** What an evaluation adds to a step's metrics. */

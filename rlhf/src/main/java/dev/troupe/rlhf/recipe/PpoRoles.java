@@ -8,14 +8,21 @@ import dev.troupe.rlhf.port.Role;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
+import java.util.stream.Stream;
 
-/** The four roles of PPO. */
-record PpoRoles(Role policy, Role critic, Role reward, Role reference) {
+/**
+ * The roles of PPO.
+ *
+ * @param reward the reward model, where answers are scored by it
+ */
+record PpoRoles(Role policy, Role critic, Optional<Role> reward, Role reference) {
   static final String POLICY = "policy";
   static final String CRITIC = "critic";
 
   List<Role> all() {
-    return List.of(policy, critic, reward, reference);
+    return Stream.of(Optional.of(policy), Optional.of(critic), reward, Optional.of(reference))
+        .flatMap(Optional::stream)
+        .toList();
   }
 
   /** Opens them side by side. */
@@ -56,17 +63,20 @@ record PpoRoles(Role policy, Role critic, Role reward, Role reference) {
                 temperature,
                 Optional.empty(),
                 Seeds.derive(seed, Seeds.Purpose.CRITIC, 0)));
-    CompletionStage<Role> reward =
-        context.open(
-            spec(
-                "reward",
-                start.reward(),
-                frozen,
-                Head.VALUE,
-                Optional.empty(),
-                temperature,
-                Optional.empty(),
-                Seeds.derive(seed, Seeds.Purpose.REWARD, 0)));
+    Optional<CompletionStage<Role>> reward =
+        config.scoresByModel()
+            ? Optional.of(
+                context.open(
+                    spec(
+                        "reward",
+                        start.reward(),
+                        frozen,
+                        Head.VALUE,
+                        Optional.empty(),
+                        temperature,
+                        Optional.empty(),
+                        Seeds.derive(seed, Seeds.Purpose.REWARD, 0))))
+            : Optional.empty();
     CompletionStage<Role> reference =
         context.open(
             spec(
@@ -78,7 +88,8 @@ record PpoRoles(Role policy, Role critic, Role reward, Role reference) {
                 temperature,
                 Optional.empty(),
                 Seeds.derive(seed, Seeds.Purpose.REFERENCE, 0)));
-    return new PpoRoles(Await.on(policy), Await.on(critic), Await.on(reward), Await.on(reference));
+    return new PpoRoles(
+        Await.on(policy), Await.on(critic), reward.map(Await::on), Await.on(reference));
   }
 
   private static RoleSpec spec(

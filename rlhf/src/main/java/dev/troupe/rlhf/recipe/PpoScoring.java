@@ -10,6 +10,8 @@ import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.rlhf.loss.DeepSpeedChatRewards;
 import dev.troupe.rlhf.loss.Kl;
 import dev.troupe.rlhf.loss.TokenRewards;
+import dev.troupe.rlhf.port.Score;
+import dev.troupe.rlhf.port.Scorer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -22,9 +24,17 @@ import java.util.concurrent.CompletionStage;
  *
  * @param numerics that the policy samples and trains in
  */
-record PpoScoring(PpoConfig.Rewards config, Numerics numerics, PpoRoles roles) {
-  /** Those that can be learned from; the ledger has the others, and why. */
-  List<Scored> score(List<Rollout> rollouts, double klCoefficient, long iteration, Ledger ledger) {
+record PpoScoring(PpoConfig.TokenRewards config, Numerics numerics, PpoRoles roles, Scorer scorer) {
+  /**
+   * What a round came to.
+   *
+   * @param scored answers that can be learned from; the ledger has the others, and why
+   * @param scores of all answers but the empty ones, with their parts
+   */
+  record Round(List<Scored> scored, List<Score> scores) {}
+
+  /** Scores a round. */
+  Round score(List<Rollout> rollouts, double klCoefficient, long iteration, Ledger ledger) {
     List<Rollout> answered = new ArrayList<>();
     for (Rollout rollout : rollouts) {
       String sample = sample(rollout, iteration);
@@ -45,7 +55,7 @@ record PpoScoring(PpoConfig.Rewards config, Numerics numerics, PpoRoles roles) {
             : Optional.of(roles.policy().evaluate(responses, Set.of(Output.LOGPROBS)));
     CompletionStage<List<TokenOutputs>> values =
         roles.critic().evaluate(responses, Set.of(Output.VALUES));
-    List<Double> scores = Evaluation.scores(roles.reward(), config.placement(), answered);
+    List<Score> scores = Await.on(scorer.score(answered));
     List<TokenOutputs> ref = Await.on(refLogprobs);
     List<TokenOutputs> critic = Await.on(values);
     Optional<List<TokenOutputs>> own = ownLogprobs.map(Await::on);
@@ -59,16 +69,17 @@ record PpoScoring(PpoConfig.Rewards config, Numerics numerics, PpoRoles roles) {
     for (int i = 0; i < answered.size(); i++) {
       Rollout rollout = answered.get(i);
       String sample = sample(rollout, iteration);
-      if (!Double.isFinite(scores.get(i))) {
-        ledger.dropped(sample, "score is not a finite number");
+      if (scores.get(i) instanceof Score.Unscored none) {
+        ledger.dropped(sample, "no score: " + none.reason());
         continue;
       }
+      double score = ((Score.Value) scores.get(i)).value();
       ledger.scored(sample);
       Floats reference = ref.get(i).logprobs();
       int at = i;
       Floats logprobs = own.map(all -> all.get(at).logprobs()).orElse(rollout.logprobs());
       DeepSpeedChatRewards.OfResponse rewards =
-          rewards(logprobs, rollout.finish(), reference, scores.get(i), klCoefficient);
+          rewards(logprobs, rollout.finish(), reference, score, klCoefficient);
       if (rewards.trainedActions() < fewestTrained) {
         ledger.dropped(sample, "too few trained tokens");
         continue;
@@ -77,7 +88,7 @@ record PpoScoring(PpoConfig.Rewards config, Numerics numerics, PpoRoles roles) {
           new Scored(
               sample,
               rollout,
-              scores.get(i),
+              score,
               logprobs,
               reference,
               critic.get(i).values(),
@@ -85,7 +96,7 @@ record PpoScoring(PpoConfig.Rewards config, Numerics numerics, PpoRoles roles) {
               rewards.trainedActions(),
               Kl.K1.sum(logprobs, reference)));
     }
-    return scored;
+    return new Round(scored, scores);
   }
 
   private DeepSpeedChatRewards.OfResponse rewards(

@@ -249,9 +249,8 @@ public final class PreferenceRecipe<T, E extends Example> implements Recipe {
   private Evaluation evaluate(Role policy, long seed) {
     return Evaluation.of(
         policy,
-        new Evaluation.Judges(
-            Optional.empty(), Optional.empty(), PpoConfig.Placement.MODERN, oracle),
-        Guard.OFF,
+        policy,
+        Evaluation.Judges.of(oracle),
         heldOutPrompts,
         config.evaluation().generation().settings(Seeds.derive(seed, Seeds.Purpose.EVALUATION, 0)));
   }

@@ -18,10 +18,13 @@ import dev.troupe.rlhf.recipe.StageResult;
 import dev.troupe.rlhf.recipe.TrainingData;
 import dev.troupe.rlhf.reward.RewardConfig;
 import dev.troupe.rlhf.reward.Rewards;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /** Proximal policy optimisation. */
 public final class PpoStage implements Stage<PpoConfig> {
@@ -64,7 +67,8 @@ public final class PpoStage implements Stage<PpoConfig> {
           case REWARD_MODEL -> Part.REWARD_MODEL;
           case BASE -> Part.MODEL;
         };
-    return List.of(
+    List<RoleUse> roles = new ArrayList<>();
+    roles.add(
         RoleUse.trained(
                 "policy",
                 Part.POLICY,
@@ -74,15 +78,22 @@ public final class PpoStage implements Stage<PpoConfig> {
                     config.policy().tuning(),
                     config.policy().optimizer(),
                     minibatch))
-            .answering(prompts),
+            .answering(prompts));
+    roles.add(
         RoleUse.trained(
             "critic",
             criticFrom,
             Head.VALUE,
             new RoleUse.Training(
-                "critic.tuning", config.critic().tuning(), config.critic().optimizer(), minibatch)),
-        RoleUse.frozen("reward", Part.REWARD_MODEL, Head.VALUE),
-        RoleUse.frozen("reference", Part.POLICY, Head.LANGUAGE_MODEL));
+                "critic.tuning",
+                config.critic().tuning(),
+                config.critic().optimizer(),
+                minibatch)));
+    if (config.scoresByModel()) {
+      roles.add(RoleUse.frozen("reward", Part.REWARD_MODEL, Head.VALUE));
+    }
+    roles.add(RoleUse.frozen("reference", Part.POLICY, Head.LANGUAGE_MODEL));
+    return roles;
   }
 
   @Override
@@ -109,14 +120,17 @@ public final class PpoStage implements Stage<PpoConfig> {
   }
 
   private PpoData data(PpoConfig config, StageInputs inputs) {
-    Optional<Rewards> guarding = guarding(config, inputs);
+    List<Rewards> rewards =
+        Stream.of(rewards(config, inputs), guarding(config, inputs))
+            .flatMap(Optional::stream)
+            .toList();
     TrainingData<Prompt> prompts =
-        guarding.isEmpty()
+        rewards.isEmpty()
             ? inputs.prompts(
                 name(), config.promptsPerIteration(), config.generation(), config.evaluation())
             : inputs.tasks(
                 name(),
-                List.of(guarding.get()),
+                rewards,
                 Optional.empty(),
                 config.promptsPerIteration(),
                 config.generation(),
@@ -124,6 +138,12 @@ public final class PpoStage implements Stage<PpoConfig> {
     List<SftExample> pretraining =
         config.policy().ptxCoefficient() > 0 ? inputs.pretraining() : List.of();
     return new PpoData(prompts, pretraining);
+  }
+
+  private static Optional<Rewards> rewards(PpoConfig config, StageInputs inputs) {
+    return config.rewards().isEmpty()
+        ? Optional.empty()
+        : Optional.of(inputs.rewards("ppo.rewards", config.rewards()));
   }
 
   private static Optional<Rewards> guarding(PpoConfig config, StageInputs inputs) {
@@ -135,12 +155,15 @@ public final class PpoStage implements Stage<PpoConfig> {
   /** Made once and ended again, so that what is wrong with one is said before anything trains. */
   @Override
   public void check(PpoConfig config, StageInputs inputs) {
+    rewards(config, inputs).ifPresent(Rewards::check);
     guarding(config, inputs).ifPresent(Rewards::check);
   }
 
   @Override
   public Map<String, String> files(PpoConfig config) {
-    return RewardConfig.files("ppo.guard.rewards", config.guard().rewards());
+    Map<String, String> files = new TreeMap<>(RewardConfig.files("ppo.rewards", config.rewards()));
+    files.putAll(RewardConfig.files("ppo.guard.rewards", config.guard().rewards()));
+    return files;
   }
 
   @Override
@@ -150,6 +173,7 @@ public final class PpoStage implements Stage<PpoConfig> {
         new PpoStart(setting.policy(), setting.reward()),
         data(config, setting.inputs()),
         setting.oracle(),
+        rewards(config, setting.inputs()),
         guarding(config, setting.inputs()));
   }
 

@@ -189,10 +189,12 @@ class GrpoEpisodesTest {
     return Evaluation.of(
         untouched,
         sampler,
-        Optional.empty(),
-        Optional.empty(),
-        kl ? Optional.of(untouched) : Optional.empty(),
-        Guard.OFF,
+        new Evaluation.Judges(
+            Optional.empty(),
+            Optional.empty(),
+            kl ? Optional.of(untouched) : Optional.empty(),
+            Optional.empty(),
+            Guard.OFF),
         List.of(PROMPT, PROMPT),
         new SamplingSettings(40, 1, 0, 1, List.of(), 7));
   }

@@ -8,6 +8,9 @@ import dev.troupe.protocol.data.Experience;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.DpoPair;
@@ -15,11 +18,18 @@ import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.PpoValueObjective;
 import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.port.Checkpoints;
+import dev.troupe.rlhf.port.Score;
+import dev.troupe.rlhf.port.Scorer;
 import dev.troupe.rlhf.reward.GuardConfig;
+import dev.troupe.rlhf.reward.RewardConfig;
+import dev.troupe.rlhf.reward.Rewards;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /** The recipes on roles whose arithmetic is exact. Token 3 is good, 4 is bad, 5 is neither. */
@@ -185,11 +195,20 @@ class RecipesTest {
 
     Account account = result.account();
     assertThat(account.dropped().keySet())
-        .contains("empty response", "score is not a finite number");
+        .contains("empty response", "no score: not a finite number");
     assertThat(account.issued()).isEqualTo(10 * 16);
     assertThat(account.trained() + account.droppedTotal()).isEqualTo(account.issued());
     assertThat(result.skippedUpdates()).isEqualTo(1);
-    assertThat(observer.notices).hasSize(1);
+    Map<Boolean, List<String>> notices =
+        observer.notices.stream()
+            .collect(Collectors.partitioningBy(text -> text.contains("not a finite number")));
+    assertThat(notices.get(true))
+        .isNotEmpty()
+        .allMatch(
+            text ->
+                text.endsWith(
+                    "answers were left out for want of a score: not a finite number (NaN)"));
+    assertThat(notices.get(false)).hasSize(1);
   }
 
   @Test
@@ -234,7 +253,9 @@ class RecipesTest {
             Averaging.MICRO_BATCH,
             modern.generation(),
             new KlConfig.Fixed(0.1),
-            new PpoConfig.Rewards(
+            Map.of(),
+            Optional.empty(),
+            new PpoConfig.TokenRewards(
                 PpoConfig.Placement.DEEPSPEED_CHAT, Optional.of(5.0), Optional.empty()),
             new PpoConfig.Advantages(1, 0.95, Whitening.NONE),
             modern.policy(),
@@ -269,6 +290,130 @@ class RecipesTest {
     return values.get(values.size() - 1);
   }
 
+  /** Such of the vocabulary's third token as there are, where one service has no answer. */
+  private static Rewards threes(PpoConfig config) {
+    return new Rewards(
+        "ppo.rewards",
+        config.rewards(),
+        (name, reward) ->
+            new Scorer() {
+              @Override
+              public String name() {
+                return name;
+              }
+
+              @Override
+              public CompletionStage<List<Score>> score(List<Rollout> rollouts) {
+                return CompletableFuture.completedFuture(
+                    rollouts.stream()
+                        .map(
+                            rollout ->
+                                rollout.prompt().id().equals("p3")
+                                    ? new Score.Unscored("no service", "at all")
+                                    : Score.of(rollout.text().contains("3")))
+                        .toList());
+              }
+            });
+  }
+
+  private PpoRecipe byRules(PpoConfig config) {
+    List<Prompt> prompts = new ArrayList<>();
+    for (int i = 0; i < 64; i++) {
+      prompts.add(new Prompt("p" + i, "prompt " + i, TokenIds.of(1 + i % 2)));
+    }
+    return TabularRecipes.ppo(
+        config,
+        new TrainingData<>(prompts.subList(0, 16), prompts.subList(16, 64), Map.of()),
+        Optional.empty(),
+        Optional.of(threes(config)),
+        Optional.empty());
+  }
+
+  @Test
+  void ppo_byRules_learnsWithoutARewardModel_andDropsWhatHasNoScore() {
+    PpoConfig config =
+        TabularRecipes.byRules(
+            TabularRecipes.ppoConfig(40),
+            Map.of(
+                "three", new RewardConfig.Java(1, "three", 16, 10),
+                "brief", new RewardConfig.Length(0.1, 1, 20)));
+    PpoRecipe.Result result = byRules(config).run(context("ppo", observer, Checkpoints.NONE));
+
+    // There is none on the disk that a role could have been opened from.
+    assertThat(cast.disk).doesNotContainKey("out/reward");
+    assertThat(result.before().metrics()).containsKeys("score", "ruleSatisfied", "rewards.three");
+    assertThat(result.after().orElseThrow().metrics().get("ruleSatisfied"))
+        .isGreaterThan(result.before().metrics().get("ruleSatisfied") + 0.3);
+    assertThat(result.winRate().orElseThrow().share()).isGreaterThan(0.6);
+    assertThat(observer.steps.get(0))
+        .containsKeys("score", "rewards.three", "rewards.brief", "ruleSatisfied")
+        .containsEntry("unscoredFraction", 1.0 / 16);
+    assertThat(result.account().dropped()).containsEntry("no score: three: no service", 40L);
+    assertThat(result.account().trained() + result.account().droppedTotal())
+        .isEqualTo(result.account().issued());
+    assertThat(observer.notices)
+        .hasSize(40)
+        .allMatch(
+            text ->
+                text.endsWith(
+                    "answers were left out for want of a score: three: no service (at all)"));
+  }
+
+  @Test
+  void ppo_byRules_resumed_givesTheSameNumbersAsUninterrupted() {
+    PpoConfig config =
+        TabularRecipes.byRules(
+            TabularRecipes.ppoConfig(9),
+            Map.of("three", new RewardConfig.Java(1, "three", 16, 10)));
+    PpoRecipe.Result whole = byRules(config).run(context("ppo", observer, Checkpoints.NONE));
+    double[] expected = cast.disk.get("out/ppo");
+
+    MemoryCheckpoints checkpoints = new MemoryCheckpoints();
+    Recording first = new Recording(4);
+    assertThat(byRules(config).run(context("ppo", first, checkpoints)).cancelled()).isTrue();
+    Recording second = new Recording();
+    assertThat(byRules(config).run(context("ppo", second, checkpoints))).isEqualTo(whole);
+    assertThat(cast.disk.get("out/ppo")).isEqualTo(expected);
+    assertThat(second.steps.get(4).get("score")).isEqualTo(observer.steps.get(8).get("score"));
+  }
+
+  /** The reward model as the only reward is what it is without any. */
+  @Test
+  void ppo_rewardModelAsAReward_isTheRewardModelAlone() {
+    TabularRecipes.rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
+    ppo(TabularRecipes.ppoConfig(5)).run(context("ppo", observer, Checkpoints.NONE));
+    double[] alone = cast.disk.get("out/ppo");
+    PpoConfig named =
+        TabularRecipes.scoredBy(
+            TabularRecipes.ppoConfig(5),
+            Map.of("m", new RewardConfig.Model(1, RewardConfig.Model.Placement.MODERN)),
+            PpoConfig.Start.REWARD_MODEL);
+    byRules(named).run(context("ppo", new Recording(), Checkpoints.NONE));
+    assertThat(cast.disk.get("out/ppo")).isEqualTo(alone);
+  }
+
+  @Test
+  void ppo_rewardsWithoutTheRewardModel_needACriticFromTheBase() {
+    assertThatThrownBy(
+            () ->
+                TabularRecipes.scoredBy(
+                    TabularRecipes.ppoConfig(2),
+                    Map.of("three", new RewardConfig.Java(1, "three", 16, 10)),
+                    PpoConfig.Start.REWARD_MODEL))
+        .hasMessage(
+            "critic.start is reward-model, allowed: base, where none of the rewards is the reward"
+                + " model");
+    assertThatThrownBy(
+            () ->
+                TabularRecipes.scoredBy(
+                    TabularRecipes.ppoConfig(2),
+                    Map.of("world", new RewardConfig.Environment(1)),
+                    PpoConfig.Start.BASE))
+        .hasMessage(
+            "rewards is with one of type environment, allowed: others: answers are given in no"
+                + " environment");
+  }
+
   @Test
   void ppo_ptxWithoutTexts_isAnError() {
     PpoConfig modern = TabularRecipes.ppoConfig(2);
@@ -291,7 +436,9 @@ class RecipesTest {
             modern.averaging(),
             modern.generation(),
             modern.kl(),
-            modern.rewards(),
+            Map.of(),
+            Optional.empty(),
+            modern.tokenRewards(),
             modern.advantages(),
             ptx,
             modern.critic(),

@@ -321,6 +321,8 @@ class StepsTest {
                     config.generation(),
                     config.kl(),
                     config.rewards(),
+                    config.right(),
+                    config.tokenRewards(),
                     config.advantages(),
                     config.policy(),
                     critic,

@@ -15,6 +15,7 @@ import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
 import dev.troupe.rlhf.loss.Whitening;
 import dev.troupe.rlhf.reward.GuardConfig;
+import dev.troupe.rlhf.reward.RewardConfig;
 import dev.troupe.rlhf.reward.Rewards;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -118,9 +119,24 @@ final class TabularRecipes {
     }
     TrainingData<Prompt> data =
         new TrainingData<>(prompts.subList(0, 16), prompts.subList(16, 64), Map.of());
+    return ppo(config, data, oracle, Optional.empty(), guarding);
+  }
+
+  /** The same with rewards in the place of the reward model. */
+  static PpoRecipe ppo(
+      PpoConfig config,
+      TrainingData<Prompt> data,
+      Optional<Oracle> oracle,
+      Optional<Rewards> rewards,
+      Optional<Rewards> guarding) {
     ModelStart reward = new ModelStart("tabular", Optional.of("out/reward"));
     return new PpoRecipe(
-        config, new PpoStart(BASE, reward), new PpoData(data, List.of()), oracle, guarding);
+        config,
+        new PpoStart(BASE, reward),
+        new PpoData(data, List.of()),
+        oracle,
+        rewards,
+        guarding);
   }
 
   static PpoConfig ppoConfig(int iterations) {
@@ -142,7 +158,9 @@ final class TabularRecipes {
         Averaging.GLOBAL_TOKEN,
         generation,
         new KlConfig.Adaptive(0.02, 2, 100),
-        new PpoConfig.Rewards(PpoConfig.Placement.MODERN, Optional.empty(), Optional.of(0.2)),
+        Map.of(),
+        Optional.empty(),
+        new PpoConfig.TokenRewards(PpoConfig.Placement.MODERN, Optional.empty(), Optional.of(0.2)),
         new PpoConfig.Advantages(1, 0.95, Whitening.CENTRED),
         new PpoConfig.Policy(
             0.2,
@@ -159,6 +177,33 @@ final class TabularRecipes {
         best,
         guard,
         new EvaluationConfig(48, 3, generation));
+  }
+
+  /** With rules for rewards; the first of them says what is right. */
+  static PpoConfig byRules(PpoConfig config, Map<String, RewardConfig> rewards) {
+    return scoredBy(config, rewards, PpoConfig.Start.BASE);
+  }
+
+  static PpoConfig scoredBy(
+      PpoConfig config, Map<String, RewardConfig> rewards, PpoConfig.Start critic) {
+    return new PpoConfig(
+        config.iterations(),
+        config.promptsPerIteration(),
+        config.ppoEpochs(),
+        config.minibatches(),
+        config.averaging(),
+        config.generation(),
+        config.kl(),
+        rewards,
+        Optional.of("three").filter(rewards::containsKey),
+        config.tokenRewards(),
+        config.advantages(),
+        config.policy(),
+        new PpoConfig.Critic(critic, 0.2, 0, new TuningConfig.Full(), optimizer(0.01)),
+        config.evaluateEvery(),
+        config.best(),
+        config.guard(),
+        config.evaluation());
   }
 
   static PreferenceRecipe<TokenPair, DpoPair> dpo(
