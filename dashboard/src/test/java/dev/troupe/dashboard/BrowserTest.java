@@ -242,6 +242,54 @@ final class BrowserTest {
     assertNothingWentWrong();
   }
 
+  /** By the names that the user gave; a reward's own parts are further metrics. */
+  @Test
+  void rewards_areSideBySide_whereThereAreSeveral() {
+    run.start();
+    run.reward();
+    Map<String, Double> first =
+        Map.of("score", 0.5, "rewards.right", 0.25, "rewards.goodForm", 0.5);
+    run.step("grpo", 1, 2, first, Map.of());
+    browser.open(server.url());
+    browser.await(card("Rewards") + " !== undefined");
+    browser.await(card("Rewards") + ".textContent.includes('goodForm 0.500')");
+    browser.await(card("Rewards") + ".textContent.includes('right 0.250')");
+    Map<String, Double> second =
+        Map.of(
+            "score",
+            1.0,
+            "rewards.right",
+            0.75,
+            "rewards.goodForm",
+            -1.5,
+            "rewards.right.tests",
+            0.9);
+    run.step("grpo", 2, 2, second, Map.of());
+    browser.await(card("Rewards") + ".textContent.includes('goodForm −1.50')");
+    browser.await(card("Rewards") + ".textContent.includes('right 0.750')");
+    browser.await("document.querySelector('#more').textContent.includes('Rewards right tests')");
+    assertThat(
+            browser.evaluate(
+                "Chart.getChart("
+                    + card("Rewards")
+                    + ".querySelector('canvas')).data.datasets.length"))
+        .isEqualTo(2L);
+    assertNothingWentWrong();
+  }
+
+  /** One reward alone is the score once more. */
+  @Test
+  void rewards_oneAlone_isAFurtherMetric() {
+    run.start();
+    run.reward();
+    run.step("grpo", 1, 1, Map.of("score", 0.5, "rewards.right", 0.5), Map.of());
+    browser.open(server.url());
+    browser.await("document.querySelector('#more').textContent.includes('Rewards right')");
+    assertThat(browser.evaluate(card("Rewards") + "?.parentElement?.id ?? 'none'"))
+        .isEqualTo("more-charts");
+    assertNothingWentWrong();
+  }
+
   private static String card(String title) {
     return "[...document.querySelectorAll('.chart')].find((card) => card.querySelector('h3').textContent.startsWith('"
         + title

@@ -2,9 +2,19 @@
 import { make, setText, whenChanged } from './dom.js';
 import { number, signed, words } from './format.js';
 
+const REWARDS = 'rewards.';
+
+/** What a score is the sum of, where that is more than one reward; parts of a reward are not among them. */
+function rewards(series) {
+  const names = Object.keys(series.metrics).filter((name) => name.startsWith(REWARDS));
+  const whole = names.filter((name) => !names.some((other) => name.startsWith(`${other}.`)));
+  return whole.length > 1 ? whole : [];
+}
+
 /** The cards in their order. A card without data is not shown; the rest goes under "More metrics". */
 const CARDS = [
   { title: 'Score', metrics: ['score'], hint: 'mean per response' },
+  { title: 'Rewards', metrics: rewards, hint: 'mean of each, without its weight', label: (name) => name.replace(REWARDS, '') },
   { title: 'Rule satisfied', metrics: ['ruleSatisfied', 'heldOutRuleSatisfied'], hint: 'share of the answers', percent: true },
   { title: 'Constant groups', metrics: ['constantGroups'], hint: 'teach nothing', percent: true },
   { title: 'Accuracy', metrics: ['accuracy'], hint: 'pairs ranked right', percent: true },
@@ -46,10 +56,13 @@ function line(label, data, index, extra = {}) {
   };
 }
 
+const metricsOf = ({ metrics = [] }, series) => (typeof metrics === 'function' ? metrics(series) : metrics);
+
 function metricDatasets(card, series) {
   // In PPO "loss" is policyLoss once more, less the entropy bonus.
   const scale = card.percent ? 100 : 1;
-  const present = card.metrics.filter((name) => series.metrics[name] && !(name === 'loss' && series.metrics.policyLoss));
+  const label = card.label ?? words;
+  const present = metricsOf(card, series).filter((name) => series.metrics[name] && !(name === 'loss' && series.metrics.policyLoss));
   if (present.length === 1) {
     const data = points(series.metrics[present[0]], scale);
     const soft = colour(0) + '5c';
@@ -59,7 +72,7 @@ function metricDatasets(card, series) {
       line('value', data, 0, { borderColor: soft, backgroundColor: soft, borderWidth: 1.25, order: 1 }),
     ];
   }
-  return present.map((name, i) => line(words(name), points(series.metrics[name], scale), i));
+  return present.map((name, i) => line(label(name), points(series.metrics[name], scale), i));
 }
 
 function phaseDatasets(series) {
@@ -181,7 +194,7 @@ export class Charts {
     this.last = series;
     const scale = extent(series);
     const main = [];
-    const known = new Set(CARDS.flatMap((card) => card.metrics ?? []));
+    const known = new Set(CARDS.flatMap((card) => metricsOf(card, series)));
     for (const card of CARDS) {
       const datasets = card.phases ? phaseDatasets(series) : metricDatasets(card, series);
       if (datasets.length > 0) main.push([this.card(card), datasets]);
