@@ -57,12 +57,15 @@ found=$(sed -n 's/^ *"\([0-9.]*\)"$/\1/p' "$TORCH_HOME/include/torch/csrc/api/in
   echo "libtorch $TORCH_VERSION is needed, '$TORCH_HOME' has '${found:-none}': set TORCH_HOME to the directory of an installed torch==$TORCH_VERSION" >&2
   exit 2
 }
-# shellcheck disable=SC2086
-$CXX $OPERATORS -DTROUPE_SOURCE="\"$source\"" -isystem "$TORCH_HOME/include" -isystem "$TORCH_HOME/include/torch/csrc/api/include" \
-  -c src/main/cpp/operators.cpp -o "$OUT/operators.o"
+for file in operators training; do
+  # shellcheck disable=SC2086
+  $CXX $OPERATORS -DTROUPE_SOURCE="\"$source\"" -isystem "$TORCH_HOME/include" -isystem "$TORCH_HOME/include/torch/csrc/api/include" \
+    -c "src/main/cpp/$file.cpp" -o "$OUT/$file.o"
+  objects+=("$OUT/$file.o")
+done
 mkdir -p "$TO"
 # shellcheck disable=SC2086
-$CXX $LINK -o "$TO/libtroupe.so" "$OUT/operators.o" "${objects[@]}" -L"$TORCH_HOME/lib" -ltorch_cpu -lc10
+$CXX $LINK -o "$TO/libtroupe.so" "${objects[@]}" -L"$TORCH_HOME/lib" -ltorch_cpu -lc10
 cat >"$TO/library.properties" <<EOF
 # Written by native/build.sh.
 torch=$TORCH_VERSION

@@ -1,5 +1,5 @@
 # The decoder on the training path: LoRA beside the frozen weights, a graph from the flat parameter buffer to the hidden states. What
-# distinguishes a family is an attribute: a choice that is off costs nothing.
+# distinguishes a family is an attribute: a choice that is off costs nothing. $LINEAR, $LOGITS and $STATES: products with weights (Products.java).
 #
 # w = [embed, norm, head, rope, local rope, positions, embed_norm, embed_norm bias, norm bias] + 16 per layer, 0 … 15:
 #     [attn_norm, qkv, o, mlp_norm, gate_up, down, attn_norm bias, qkv bias, q_norm, k_norm, o bias, post_attn_norm, mlp_norm bias,
@@ -48,7 +48,15 @@ def rounded(self, x):
 
 def linear(self, x, w):
   # of a weight of the model: bfloat16, factors and result, where that is chosen
-  return torch.linear(self.rounded(x), self.rounded(w))
+  return $LINEAR
+
+def of_head(self, x, head):
+  # logits, in float32
+  return $LOGITS
+
+def to_states(self, dz, head):
+  # the gradient of logits carried to what they are of
+  return $STATES
 
 def attending(self, x):
   # what attention computes in: also bfloat16 where that is chosen, but for ALiBi, whose distances have too many digits
@@ -455,7 +463,7 @@ def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: 
 
 def next_logits(self, x, head, temperature: float) -> Tuple[Tensor, Tensor]:
   # over temperature, and the logarithm of the sum of their exponentials, [M, 1]
-  z = self.capped(self.exact(self.linear(x, head)))
+  z = self.capped(self.of_head(x, head))
   if temperature != 1.0:
     z = z.div_(temperature)
   # a few rows at a time: their copy stays in the cache
@@ -531,7 +539,7 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
         dz.scatter_add_(1, targets[i:i + c].unsqueeze(1), gl[i:i + c].unsqueeze(1) / temperature)
       if self.final_cap > 0.0:
         dz.mul_(slope)
-      seed[i:i + c] = self.linear(dz, head.t())
+      seed[i:i + c] = self.to_states(dz, head)
       if self.full:
         ghead = ghead + dz.t() @ x
   gvalue = torch.zeros([0], device=d.device)
@@ -599,7 +607,7 @@ def logits(self, ids, reads, w: List[Tensor], flat) -> Tensor:
   # [M, vocabulary], for tests and tools; ids [B, T]
   p = self.pieces(flat)
   ws = self.weights(w, p)
-  return self.capped(self.exact(self.linear(self.hidden_states([ids], ws, p, reads, 0), ws[2])))
+  return self.capped(self.of_head(self.hidden_states([ids], ws, p, reads, 0), ws[2]))
 
 def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
   # the residual stream after each layer, [B * T, d] each: what the flip's probe compares when something is wrong; ids [B, T]

@@ -3,6 +3,7 @@ package dev.troupe.engine;
 import dev.troupe.engine.generation.EngineMode;
 import dev.troupe.engine.generation.FlipReport;
 import dev.troupe.engine.generation.Generator;
+import dev.troupe.engine.generation.Operators;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.CheckpointWriter;
 import dev.troupe.models.checkpoint.DType;
@@ -10,6 +11,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.ValueHeadFile;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.tokenizer.Tokenizer;
@@ -80,12 +82,14 @@ public final class HybridEngine implements RoleEngine {
       headFound = head.isPresent();
     }
     requireHead(spec, headFound, directory.orElse(model));
+    Precision precision = HybridEngines.precision(spec.numerics());
     trainer =
         new Trainer(
             base,
             layout,
             initial,
-            HybridEngines.precision(spec.numerics()),
+            precision,
+            lanes.run(() -> Operators.products(spec.numerics().kernels(), precision)),
             spec.tuning() instanceof Tuning.Frozen ? Optional.empty() : spec.optimizer(),
             spec.emaDecay(),
             spec.temperature(),

@@ -4,6 +4,7 @@ import dev.troupe.engine.MicroBatches.MicroBatch;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
+import dev.troupe.models.decoder.Products;
 import dev.troupe.models.torch.GradMode;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
@@ -68,6 +69,7 @@ final class Trainer implements AutoCloseable {
       ParameterLayout layout,
       float[] initial,
       Precision precision,
+      Products products,
       Optional<OptimizerSettings> optimizer,
       Optional<Double> emaDecay,
       double temperature,
@@ -78,9 +80,7 @@ final class Trainer implements AutoCloseable {
     this.temperature = temperature;
     this.seed = seed;
     this.lanes = lanes;
-    kernels =
-        KernelModule.load(
-            BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(precision), Map.of());
+    kernels = products.kernels(layout.kernelAttributes(precision));
     temperatureHandle = Handle.of(temperature);
     try (Handle data = Handle.of(initial, initial.length)) {
       parameters = lanes.run(() -> kernels.train("leaf", data));

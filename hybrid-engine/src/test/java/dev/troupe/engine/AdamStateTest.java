@@ -3,15 +3,14 @@ package dev.troupe.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.decoder.Products;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.StepResult;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -128,8 +127,7 @@ final class AdamStateTest {
   }
 
   private static KernelModule kernels(ParameterLayout layout) {
-    return KernelModule.load(
-        BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+    return Products.TORCH.kernels(layout.kernelAttributes());
   }
 
   private static StepResult step(AdamState adam, float[] first, float[] second, double loss) {

@@ -85,11 +85,15 @@ final class RunSession {
       out.println("device: " + device);
     }
     DeviceAdvice.of(config.engine().device(), device).ifPresent(out::println);
-    if (!device.isCuda() && config.engine().numerics().precision() == Numerics.Precision.BF16) {
-      ProcessorFeatures.ofThisMachine().warning().ifPresent(out::println);
-    }
+    Numerics numerics = config.engine().numerics();
+    boolean widen = false;
     if (alone && !device.isCuda()) {
-      out.println("kernels: " + Operators.choose(config.engine().numerics().kernels()).describe());
+      Operators operators = Operators.choose(numerics.kernels());
+      out.println("kernels: " + operators.describe());
+      widen = operators.widen();
+    }
+    if (!device.isCuda() && !widen && numerics.precision() == Numerics.Precision.BF16) {
+      ProcessorFeatures.ofThisMachine().warning().ifPresent(out::println);
     }
     Path directory = Path.of(config.output());
     RunHandle handle = starter.start(request);

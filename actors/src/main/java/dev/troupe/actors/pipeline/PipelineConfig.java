@@ -79,7 +79,7 @@ public record PipelineConfig(
    *
    * @param device a name that {@link Device#of} takes
    * @param rolloutWeights of the merged weights that sample
-   * @param kernels whose operators sample
+   * @param kernels whose operators sample, and multiply bfloat16
    */
   public record Engine(
       String device, Precision precision, RolloutWeights rolloutWeights, Kernels kernels) {

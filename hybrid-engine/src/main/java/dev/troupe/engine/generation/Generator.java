@@ -119,11 +119,9 @@ public final class Generator implements AutoCloseable {
     }
     Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
     training =
-        KernelModule.load(
-            BaseModel.class,
-            "/kernels/decoder.py",
-            layout.kernelAttributes(options.training()),
-            Map.of());
+        lanes
+            .run(() -> Operators.products(options.kernels(), options.training()))
+            .kernels(layout.kernelAttributes(options.training()));
     // Where qkv, o, gate_up and down stand in a layer's weights.
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
     kernels =

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
+import dev.troupe.models.decoder.Products;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
@@ -62,12 +63,7 @@ final class DeviceKernelsTest {
       lanes.run(
           () -> {
             try (KernelModule kernels = plain(layout, format);
-                KernelModule training =
-                    KernelModule.load(
-                        BaseModel.class,
-                        "/kernels/decoder.py",
-                        layout.kernelAttributes(),
-                        Map.of());
+                KernelModule training = Products.TORCH.kernels(layout.kernelAttributes());
                 Handle flat = Handle.of(layout.initial(1), layout.size());
                 Handle frame = kernels.infer("frame", base.weights(), flat);
                 Handle packed = shadow(kernels, base.weights(), flat)) {

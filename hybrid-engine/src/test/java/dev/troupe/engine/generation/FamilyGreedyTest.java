@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.decoder.Products;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.models.tokenizer.BpeTrainer;
@@ -186,9 +187,7 @@ final class FamilyGreedyTest {
       reads[i] = (long) prompt.length + i - 1;
       targets[i] = response[i];
     }
-    try (KernelModule kernels =
-            KernelModule.load(
-                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+    try (KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
         Handle tokens = Handle.of(ids, 1, ids.length);
         Handle positions = Handle.of(reads, reads.length);
         Handle wanted = Handle.of(targets, targets.length);

@@ -3,6 +3,8 @@ package dev.troupe.engine.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.models.decoder.Precision;
+import dev.troupe.models.decoder.Products;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.NativeLibrary.Absent;
 import dev.troupe.models.torch.NativeLibrary.Loaded;
@@ -11,7 +13,7 @@ import dev.troupe.protocol.data.Numerics.Kernels;
 import org.junit.jupiter.api.Test;
 
 class OperatorsTest {
-  private static final State FAST = new Loaded("avx2");
+  private static final State FAST = new Loaded("avx2", false);
   private static final State ABSENT = new Absent("there is none for here");
 
   @Test
@@ -20,11 +22,22 @@ class OperatorsTest {
         .isEqualTo("native, avx2");
     assertThat(Operators.choose(Kernels.AUTO, Device.CPU, () -> ABSENT).describe())
         .isEqualTo("torch's operators: there is none for here");
-    assertThat(Operators.choose(Kernels.AUTO, Device.CPU, () -> new Loaded("plain")).describe())
+    assertThat(
+            Operators.choose(Kernels.AUTO, Device.CPU, () -> new Loaded("plain", false)).describe())
         .startsWith("torch's operators: ")
         .contains("AVX2");
     assertThat(Operators.choose(Kernels.AUTO, Device.cuda(0), OperatorsTest::notAsked).describe())
         .contains("computes on cuda:0");
+  }
+
+  @Test
+  void describe_saysWhereProductsOfBf16AreTheLibrarys() {
+    State widens = new Loaded("avx512-vnni", true);
+    assertThat(Operators.choose(Kernels.AUTO, Device.CPU, () -> widens).describe())
+        .isEqualTo("native, avx512-vnni; products of bf16 in float32, faster here");
+    assertThat(Operators.choose(Kernels.TORCH, Device.CPU, () -> widens).widen()).isFalse();
+    assertThat(Operators.products(Kernels.AUTO, Precision.FP32)).isEqualTo(Products.TORCH);
+    assertThat(Operators.products(Kernels.TORCH, Precision.BF16)).isEqualTo(Products.TORCH);
   }
 
   @Test
@@ -35,7 +48,9 @@ class OperatorsTest {
 
   @Test
   void choose_native_isAnErrorWhereItCannotBe() {
-    assertThat(Operators.choose(Kernels.NATIVE, Device.CPU, () -> new Loaded("plain")).areNative())
+    assertThat(
+            Operators.choose(Kernels.NATIVE, Device.CPU, () -> new Loaded("plain", false))
+                .areNative())
         .isTrue();
     assertThatThrownBy(() -> Operators.choose(Kernels.NATIVE, Device.CPU, () -> ABSENT))
         .isInstanceOf(GenerationException.class)

@@ -3,6 +3,7 @@ package dev.troupe.engine.generation;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.decoder.Products;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.tokenizer.BpeTrainer;
 import dev.troupe.models.tokenizer.BpeVocabulary;
@@ -15,7 +16,6 @@ import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
@@ -67,9 +67,7 @@ final class TinyModel implements AutoCloseable {
           case BARE -> ParameterLayout.bare(config, false);
         };
     parameters = Handle.of(values(11), layout.size());
-    training =
-        KernelModule.load(
-            BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+    training = Products.TORCH.kernels(layout.kernelAttributes());
   }
 
   static ModelConfig config(

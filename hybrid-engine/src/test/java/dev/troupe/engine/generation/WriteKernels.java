@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
+import dev.troupe.models.decoder.Products;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.models.torch.Handle;
@@ -37,6 +38,9 @@ final class WriteKernels {
         Files.readString(ROOT.resolve("hybrid-engine/src/main/resources/kernels/generate.py"));
     for (var placeholder : WeightFormat.BF16.plainPlaceholders().entrySet()) {
       generate = generate.replace("$" + placeholder.getKey(), placeholder.getValue());
+    }
+    for (var placeholder : Products.TORCH.placeholders().entrySet()) {
+      decoder = decoder.replace("$" + placeholder.getKey(), placeholder.getValue());
     }
     ObjectMapper json = new ObjectMapper();
     ArrayNode index = json.createArrayNode();

@@ -37,6 +37,9 @@ public final class NativeLibrary {
 
       def instructions(self) -> str:
         return ops.troupe.instructions()
+
+      def widens(self) -> bool:
+        return ops.troupe.widens()
       """;
 
   /** What became of it. */
@@ -46,8 +49,9 @@ public final class NativeLibrary {
    * It is there.
    *
    * @param instructions of the processor that its kernels use: avx512-vnni, avx2 or plain
+   * @param widens whether this processor multiplies float32 faster than bfloat16, by its kind
    */
-  public record Loaded(String instructions) implements State {}
+  public record Loaded(String instructions, boolean widens) implements State {}
 
   /**
    * It is not.
@@ -160,7 +164,9 @@ public final class NativeLibrary {
       if (!madeFor.equals(torch)) {
         return new Absent("it is made for libtorch " + madeFor + ", and this is " + torch);
       }
-      return new Loaded(ask(kernels, "instructions"));
+      try (Handle widens = kernels.infer("widens")) {
+        return new Loaded(ask(kernels, "instructions"), widens.asBoolean());
+      }
     } catch (KernelException e) {
       return new Absent("it does not answer: " + reason(e));
     }

@@ -131,9 +131,7 @@ final class AdapterGoldenTest {
 
   private static float[] logits(
       BaseModel base, ParameterLayout layout, float[] parameters, Batch batch) {
-    try (KernelModule kernels =
-            KernelModule.load(
-                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+    try (KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
         Handle flat = Handle.of(parameters, parameters.length);
         Handle logits = kernels.infer("logits", batch.ids(), batch.reads(), base.weights(), flat)) {
       return logits.floats();
@@ -155,9 +153,7 @@ final class AdapterGoldenTest {
   private static void compare(
       String name, BaseModel base, ParameterLayout layout, float[] parameters, JsonNode golden) {
     try (Batch batch = new Batch(golden);
-        KernelModule kernels =
-            KernelModule.load(
-                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+        KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
         Handle data = Handle.of(parameters, parameters.length);
         Handle flat = kernels.train("leaf", data);
         Handle one = Handle.of(1.0);

@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -84,9 +83,7 @@ final class DecoderGoldenTest {
         }
       }
     }
-    try (KernelModule kernels =
-            KernelModule.load(
-                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+    try (KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
         Handle idsHandle = Handle.of(ids, batch.size(), width);
         Handle readsHandle = Handle.of(longs(reads), reads.size());
         Handle targetsHandle = Handle.of(longs(targets), targets.size());

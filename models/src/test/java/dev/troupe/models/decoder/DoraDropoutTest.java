@@ -220,8 +220,7 @@ final class DoraDropoutTest {
     }
 
     private static KernelModule kernels(ParameterLayout layout) {
-      return KernelModule.load(
-          BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+      return Products.TORCH.kernels(layout.kernelAttributes());
     }
   }
 }

@@ -169,9 +169,7 @@ final class FamilyGoldenTest {
         }
       }
     }
-    try (KernelModule kernels =
-            KernelModule.load(
-                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+    try (KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
         Handle tokens = Handle.of(ids, prompts.size(), width);
         Handle positions =
             Handle.of(reads.stream().mapToLong(Long::longValue).toArray(), reads.size());

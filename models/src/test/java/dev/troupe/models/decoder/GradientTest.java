@@ -328,6 +328,9 @@ final class GradientTest {
     try (InputStream source = BaseModel.class.getResourceAsStream("/kernels/decoder.py")) {
       String text =
           new String(Objects.requireNonNull(source).readAllBytes(), StandardCharsets.UTF_8);
+      for (Map.Entry<String, String> entry : Products.TORCH.placeholders().entrySet()) {
+        text = text.replace("$" + entry.getKey(), entry.getValue());
+      }
       Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
       // Attention in several blocks, though the texts are short.
       attributes.put("block_rows", 2L);
@@ -470,9 +473,7 @@ final class GradientTest {
   private static float[] gradient(ParameterLayout layout, boolean logprobs) {
     Random random = new Random(3);
     try (BaseModel base = BaseModel.random(config(false), 3);
-        KernelModule kernels =
-            KernelModule.load(
-                BaseModel.class, "/kernels/decoder.py", layout.kernelAttributes(), Map.of());
+        KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
         Handle data = Handle.of(parameters(layout, random), layout.size());
         Handle flat = kernels.train("leaf", data);
         Batch batch = Batch.random(random, VOCABULARY, true);

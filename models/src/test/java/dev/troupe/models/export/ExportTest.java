@@ -15,6 +15,7 @@ import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
+import dev.troupe.models.decoder.Products;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.tokenizer.Tokenizer;
@@ -289,12 +290,7 @@ final class ExportTest {
                 found.ifPresent(adapterFound -> layout.take(parameters, adapterFound));
                 long[] ids = LongStream.range(0, 24).map(i -> i * 7 % 100).toArray();
                 long[] reads = LongStream.range(0, 24).toArray();
-                try (KernelModule kernels =
-                        KernelModule.load(
-                            BaseModel.class,
-                            "/kernels/decoder.py",
-                            layout.kernelAttributes(),
-                            Map.of());
+                try (KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
                     Handle idsHandle = Handle.of(ids, 1, 24);
                     Handle readsHandle = Handle.of(reads, 24);
                     Handle flat = Handle.of(parameters, parameters.length);

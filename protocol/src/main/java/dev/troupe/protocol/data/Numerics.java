@@ -6,7 +6,7 @@ package dev.troupe.protocol.data;
  *
  * @param precision of the matrices while training and scoring
  * @param rollouts of the merged weights that sample
- * @param kernels whose operators sample
+ * @param kernels whose operators sample, and multiply bfloat16
  */
 public record Numerics(Precision precision, RolloutWeights rollouts, Kernels kernels) {
   /** By the fastest operators that are there. */
@@ -28,7 +28,7 @@ public record Numerics(Precision precision, RolloutWeights rollouts, Kernels ker
     INT8
   }
 
-  /** Whose operators a decoding step is made of. */
+  /** Whose operators a decoding step is made of, and products of bfloat16. */
   public enum Kernels {
     /** The library of Troupe's own where it is there and faster, else torch's. */
     AUTO,
