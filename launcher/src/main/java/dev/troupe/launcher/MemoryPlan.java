@@ -123,7 +123,8 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
           optimizer.microBatchTokens() == 0
               ? HybridEngine.MICRO_BATCH_TOKENS
               : optimizer.microBatchTokens();
-      long together = Math.min(sequences * longest, micro * lanes);
+      // A longer text goes by itself.
+      long together = Math.min(sequences * longest, Math.max(micro, longest) * lanes);
       long kept = optimizer.recompute() ? 0 : lanes * model.keptLogitNumbers(together / lanes);
       return activations(
           phase,

@@ -119,6 +119,25 @@ class MemoryPlanTest {
     assertThat(both - alone).isEqualTo(adapterAndOptimizer);
   }
 
+  /** Micro-batches have 1024 tokens, and a text of 4096 is never cut. */
+  @Test
+  void activations_ofATextLongerThanAMicroBatch() {
+    TuningConfig lora = new TuningConfig.Lora(8, 16, List.of("q_proj"));
+    long perToken = TINY_LLAMA.activationNumbersPerToken(4096, false);
+    assertThat(perToken).isEqualTo(TINY_LLAMA.activationNumbersPerToken(1024, false));
+    // Of logits a lane keeps those of 2^25 / 32,000 positions, 1048, at most.
+    assertThat(trained(lora, 8, 4096) - trained(lora, 8, 1024))
+        .isEqualTo(2L * 4 * (3072 * perToken + 24L * 32_000));
+  }
+
+  private static long trained(TuningConfig tuning, long sequences, long longest) {
+    return new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 2)
+        .trained("sft train", "policy", tuning, OPTIMIZER, sequences, longest)
+        .build(Device.CPU, 0)
+        .byPhase()
+        .get("sft train");
+  }
+
   @Test
   void fullTuning_neverFitsWhereLoraDoes() {
     MemoryPlan lora = plan(new TuningConfig.Lora(8, 16, List.of("q_proj", "v_proj")));
@@ -174,7 +193,7 @@ class MemoryPlanTest {
   private static MemoryPlan plan(TuningConfig tuning) {
     return new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 1)
         .base("sft train")
-        .trained("sft train", "policy", tuning, OPTIMIZER, 8, 2048)
+        .trained("sft train", "policy", tuning, OPTIMIZER, 8, 1024)
         .build(Device.CPU, 2048 * MIB);
   }
 }

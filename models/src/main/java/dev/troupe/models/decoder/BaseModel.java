@@ -101,8 +101,7 @@ public final class BaseModel implements AutoCloseable {
    * texts no longer than {@code tokens}.
    */
   public static long keptProbabilities(ModelConfig config, long tokens) {
-    // Four blocks of queries: the first looks at a quarter of the text, the last at all of it.
-    return config.heads() * Math.min(tokens, KernelChoices.BLOCKED_TOKENS) * 5 / 8;
+    return config.heads() * KernelChoices.keptProbabilities(config, tokens);
   }
 
   /** Loads a Hugging Face directory in float32. */
