@@ -27,6 +27,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.pekko.actor.Address;
@@ -75,6 +76,9 @@ public final class Ensemble implements AutoCloseable {
 
   /** The nodes of the run, told to leave when it is over. */
   private final Set<ActorRef<Node.Command>> joined = ConcurrentHashMap.newKeySet();
+
+  /** How many nodes were sent away: a node's own name may have letters that an actor's may not. */
+  private final AtomicInteger dismissals = new AtomicInteger();
 
   private Ensemble(
       ActorSystem<Node.Command> system,
@@ -426,7 +430,7 @@ public final class Ensemble implements AutoCloseable {
     ears.refusals().tell(new Node.Refused(node.name(), "was sent away: it " + why));
     system.systemActorOf(
         Dismissal.create(node.node(), why),
-        "dismissal-of-" + node.name() + "-" + node.node().path().uid(),
+        "dismissal-" + dismissals.incrementAndGet(),
         Props.empty());
   }
 
