@@ -162,9 +162,7 @@ final class BenchCommand implements Runnable {
     if (pairs) {
       for (GenerateBench work : works) {
         common.print(
-            List.of(
-                GenerateBench.nativeOverTorch(
-                    work, model.existing(), Lanes.shared(), common.rounds())));
+            GenerateBench.nativeOverTorch(work, model.existing(), Lanes.shared(), common.rounds()));
       }
       return ExitCode.OK;
     }

@@ -36,7 +36,7 @@ public record GenerateBench(
     int promptTokens,
     int newTokens,
     boolean greedy) {
-  /** By the fastest operators that are there. */
+  /** By the operators that are chosen where no one says. */
   public GenerateBench(
       WeightFormat format,
       int batch,
@@ -64,27 +64,26 @@ public record GenerateBench(
 
   /**
    * How many times as fast the same is by the library's operators as by torch's, round by round in
-   * turn after one to warm up.
+   * turn after one to warm up: by the clock, and by processor time.
    */
-  public static Measurement nativeOverTorch(
+  public static List<Measurement> nativeOverTorch(
       GenerateBench bench, Path model, Lanes lanes, int rounds) {
     GenerateBench own = bench.by(Numerics.Kernels.NATIVE);
     GenerateBench torch = bench.by(Numerics.Kernels.TORCH);
-    List<Double> ratios = new ArrayList<>();
     try (OpenGenerator one = new OpenGenerator(model, own.format, own.kernels, lanes);
         OpenGenerator other = new OpenGenerator(model, torch.format, torch.kernels, lanes)) {
       one.flip(0);
       other.flip(0);
-      for (int i = 0; i <= rounds; i++) {
-        double ratio = own.rate(one, i) / torch.rate(other, i);
-        if (i > 0) {
-          ratios.add(ratio);
-        }
-      }
+      Turns.Ratios ratios =
+          Turns.ratios(
+              rounds, round -> torch.tokens(other, round), round -> own.tokens(one, round));
+      Map<String, Object> setting = bench.setting(model);
+      setting.remove("kernels");
+      return List.of(
+          Measurement.of(
+              "generate, native over torch, processor time", setting, "times", ratios.processor()),
+          Measurement.of("generate, native over torch", setting, "times", ratios.wall()));
     }
-    Map<String, Object> setting = bench.setting(model);
-    setting.remove("kernels");
-    return Measurement.of("generate, native over torch", setting, "times", ratios);
   }
 
   private GenerateBench by(Numerics.Kernels wanted) {
@@ -93,9 +92,14 @@ public record GenerateBench(
 
   private double rate(OpenGenerator opened, int seed) {
     long start = System.nanoTime();
+    double tokens = tokens(opened, seed);
+    return tokens / ((System.nanoTime() - start) / 1e9);
+  }
+
+  /** Answers once; tokens. */
+  private double tokens(OpenGenerator opened, int seed) {
     List<Rollout> answers = opened.generate(0, prompts(opened.config()), settings(seed));
-    double seconds = (System.nanoTime() - start) / 1e9;
-    return answers.stream().mapToLong(a -> a.response().size()).sum() / seconds;
+    return answers.stream().mapToLong(a -> a.response().size()).sum();
   }
 
   private Map<String, Object> setting(Path model) {

@@ -1,6 +1,5 @@
 package dev.troupe.launcher.bench;
 
-import com.sun.management.OperatingSystemMXBean;
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.engine.RoleEngine;
 import dev.troupe.models.checkpoint.ModelConfig;
@@ -12,7 +11,6 @@ import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -31,18 +29,6 @@ import java.util.Random;
  * @param longest tokens of a text
  */
 public record PackingBench(int batch, int median, double deviation, int longest) {
-  private static final OperatingSystemMXBean PROCESS =
-      ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
-
-  /** Seconds of a step by the clock, and of all processors together. */
-  private record Taken(double wall, double processor) {
-    static Taken by(Runnable work) {
-      long before = PROCESS.getProcessCpuTime();
-      double wall = Turns.seconds(work);
-      return new Taken(wall, (PROCESS.getProcessCpuTime() - before) / 1e9);
-    }
-  }
-
   /** Round by round in turn after one to warm up; the tokens that are counted are no padding. */
   public List<Measurement> run(Path model, Lanes lanes, int rounds) {
     RoleSpec padded =
