@@ -13,22 +13,26 @@ export LC_ALL=C
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 TORCH_VERSION=2.7.1
+# The newest symbols of glibc and libstdc++ that the library may need: those that DJL's build of libtorch needs itself.
+GLIBC=2.29
+GLIBCXX=3.4.26
 CXX=${CXX:-g++}
 PLATFORM=${PLATFORM:-linux-$(uname -m)}
 OUT=${OUT:-target/cpp/$PLATFORM}
 TO=src/main/resources/troupe-native/$PLATFORM
 
-# No exceptions to the order of operations within a row: contraction to fused products is one choice per build, nothing is reassociated. GCC's own intrinsics
-# warn of undefined numbers that they do not use.
+# No exceptions to the order of operations within a row: contraction to fused products is one choice per instruction set (none in plain, whose way of rounding it
+# would change where the processor has them), nothing is reassociated. GCC's own intrinsics warn of undefined numbers that they do not use.
 COMMON="-std=c++17 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -Wall -Wextra -Werror"
 KERNELS="$COMMON -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi -Wno-maybe-uninitialized"
 # Regions of several threads are compiled in, but no OpenMP is linked: its symbols are those of the libgomp that libtorch has brought, so that there is one pool.
 OPERATORS="$COMMON -O2 -fopenmp -D_GLIBCXX_USE_CXX11_ABI=1"
-LINK="-shared -Wl,--gc-sections -Wl,--exclude-libs,ALL -Wl,-z,noexecstack -Wl,-z,relro -s"
+# now: a symbol that libtorch lacks is found when the library is loaded, not in the middle of a step.
+LINK="-shared -Wl,--gc-sections -Wl,--exclude-libs,ALL -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,now -s"
 
 case $PLATFORM in
-  linux-x86_64) SETS=("avx512 -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512" "avx2 -march=x86-64-v3" "plain -march=x86-64 -O2") ;;
-  linux-aarch64) SETS=("plain -march=armv8-a -O2") ;;
+  linux-x86_64) SETS=("avx512 -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512" "avx2 -march=x86-64-v3" "plain -march=x86-64 -O2 -ffp-contract=off") ;;
+  linux-aarch64) SETS=("plain -march=armv8-a -O2 -ffp-contract=off") ;;
   *) echo "no flags for $PLATFORM: linux-x86_64 or linux-aarch64" >&2; exit 2 ;;
 esac
 
@@ -63,9 +67,19 @@ for file in operators training; do
     -c "src/main/cpp/$file.cpp" -o "$OUT/$file.o"
   objects+=("$OUT/$file.o")
 done
-mkdir -p "$TO"
 # shellcheck disable=SC2086
-$CXX $LINK -o "$TO/libtroupe.so" "${objects[@]}" -L"$TORCH_HOME/lib" -ltorch_cpu -lc10
+$CXX $LINK -o "$OUT/libtroupe.so" "${objects[@]}" -L"$TORCH_HOME/lib" -ltorch_cpu -lc10
+
+# A newer system's symbols would keep the library from loading where libtorch loads.
+for most in "GLIBC_$GLIBC" "GLIBCXX_$GLIBCXX"; do
+  newest=$(objdump -T "$OUT/libtroupe.so" | grep -oE "${most%%_*}_[0-9.]+" | sort -V | tail -1)
+  [ "$(printf '%s\n' "$newest" "$most" | sort -V | tail -1)" = "$most" ] || {
+    echo "the library needs $newest, at most $most may be needed: $(objdump -T "$OUT/libtroupe.so" | grep -F "($newest)" | awk '{print $NF}' | xargs)" >&2
+    exit 2
+  }
+done
+mkdir -p "$TO"
+cp "$OUT/libtroupe.so" "$TO"
 cat >"$TO/library.properties" <<EOF
 # Written by native/build.sh.
 torch=$TORCH_VERSION

@@ -88,6 +88,13 @@ void quantise(const float* x, int n, int padded, uint8_t* q, uint8_t* low, float
   }
 }
 
+// The processor's own prefetching ends with a page of memory, of which a panel is several. What is asked for far ahead is there when it is needed: the panels of a
+// matrix lie behind one another. Behind the last it asks for nothing that hurts.
+constexpr int AHEAD = 8192;
+INLINE void prefetch_panel(const int8_t* w) {
+  for (int line = 0; line < 3; line++) __builtin_prefetch(w + AHEAD + 64 * line, 0, 2);
+}
+
 // Sums of ROWS rows of activations with one panel. STEPS groups of inputs are added up apart, so that few rows do not wait for one another's sums. The sums
 // have names, as GCC keeps an array of them in memory, at a third of the speed.
 #define EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
@@ -97,6 +104,7 @@ void quantise(const float* x, int n, int padded, uint8_t* q, uint8_t* low, float
     int32_t x;                                                               \
     memcpy(&x, q + (int64_t)(s % ROWS) * inputs + k + s / ROWS * 4, 4);      \
     const int8_t* w = panel + (int64_t)(k + s / ROWS * 4) * PANEL;           \
+    if constexpr (s % ROWS == 0) prefetch_panel(w);                          \
     a##s = add(a##s, x, w);                                                  \
     b##s = add(b##s, x, w + 64);                                             \
     c##s = add(c##s, x, w + 128);                                            \
@@ -136,6 +144,7 @@ static void narrow_tile(const uint8_t* q, const int8_t* panel, int inputs, Ints 
     EACH_OF_4(NARROW_BEGIN)
     for (int k = 0; k < inputs; k += 4) {
       const int8_t* w = panel + (int64_t)k * PANEL + 64 * third;
+      if (third == 0) prefetch_panel(w);
       EACH_OF_4(NARROW_STEP)
     }
     EACH_OF_4(NARROW_END)

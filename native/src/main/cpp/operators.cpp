@@ -5,13 +5,17 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
-#include <torch/version.h>
 
 #include <cstdlib>
 #include <string>
 #include <tuple>
 
 #include "kernels.h"
+
+// The standard library's headers read this of glibc 2.32, which libtorch runs without. 0: count references as several threads must.
+extern "C" {
+__attribute__((visibility("hidden"))) char __libc_single_threaded = 0;
+}
 
 #ifndef TROUPE_SOURCE
 #error "TROUPE_SOURCE must be the hash of the source and flags: see build.sh"
@@ -40,7 +44,6 @@ const Kernels& kernels() {
 std::string instructions() { return kernels().name; }
 int64_t largest_weight() { return kernels().largest; }
 std::string source() { return TROUPE_SOURCE; }
-std::string built_for() { return TORCH_VERSION; }
 
 // ---- checks
 
@@ -228,7 +231,6 @@ TORCH_LIBRARY(troupe, m) {
   m.def("instructions() -> str", instructions);
   m.def("largest_weight() -> int", largest_weight);
   m.def("source() -> str", source);
-  m.def("built_for() -> str", built_for);
   m.def("pack(Tensor w) -> (Tensor, Tensor, Tensor)");
   m.def("linear(Tensor x, Tensor bytes, Tensor scale, Tensor sums, bool fine) -> Tensor");
   m.def("rms_linear(Tensor x, Tensor gain, float floor, Tensor bytes, Tensor scale, Tensor sums, bool fine) -> Tensor");

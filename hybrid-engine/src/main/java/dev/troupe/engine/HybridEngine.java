@@ -62,6 +62,9 @@ public final class HybridEngine implements RoleEngine {
   private @Nullable Tokenizer tokenizer;
   private long version;
 
+  /** Whether the weights go on from those of an engine that could sample from them. */
+  private boolean goesOn;
+
   HybridEngine(RoleSpec spec, Path model, BaseModel base, Runnable releaseBase, Lanes lanes) {
     this.spec = spec;
     this.model = model;
@@ -216,6 +219,9 @@ public final class HybridEngine implements RoleEngine {
 
   private FlipReport flip() {
     returnToTraining();
+    if (goesOn) {
+      generator().goesOn();
+    }
     return generator().flip(trainer.parameters(), version);
   }
 
@@ -310,6 +316,7 @@ public final class HybridEngine implements RoleEngine {
     returnToTraining();
     trainer.parameters().write(parameters.stream().map(Floats::values).toArray(float[][]::new));
     version = taken;
+    goesOn |= taken > 0;
   }
 
   @Override
@@ -376,6 +383,7 @@ public final class HybridEngine implements RoleEngine {
     trainer.parameters().write(state.parameters());
     trainer.adam().ifPresent(adam -> state.adam().ifPresent(adam::restore));
     version = state.version();
+    goesOn |= version > 0;
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.troupe.engine;
 
+import dev.troupe.engine.generation.Operators;
 import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.ModelConfig;
@@ -135,8 +136,31 @@ public final class HybridEngines implements RoleEngine.Factory {
     }
   }
 
+  /**
+   * Whose operators decode in these numbers, in this JVM.
+   *
+   * @throws dev.troupe.engine.generation.GenerationException when those that are asked for cannot
+   *     be used
+   */
+  public static Operators operators(Numerics numerics) {
+    return operators(numerics, Lanes.shared());
+  }
+
+  private static Operators operators(Numerics numerics, Lanes lanes) {
+    return lanes.run(() -> Operators.choose(numerics.kernels(), format(numerics)));
+  }
+
+  /**
+   * @throws dev.troupe.engine.generation.GenerationException when the role could sample, but not by
+   *     the operators that are asked for
+   */
   @Override
   public synchronized RoleEngine open(RoleSpec spec) {
+    // Before a model is loaded, and long before the first flip.
+    if (spec.head() == Head.LANGUAGE_MODEL
+        && spec.numerics().kernels() == Numerics.Kernels.NATIVE) {
+      operators(spec.numerics(), lanes);
+    }
     Path model = modelOf(spec);
     Optional<Adapter> own = ofItsOwnBase(spec, model);
     if (own.isPresent()) {

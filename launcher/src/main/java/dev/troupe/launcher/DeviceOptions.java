@@ -2,6 +2,8 @@ package dev.troupe.launcher;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.models.torch.Device;
+import dev.troupe.rlhf.limits.OutOfLimits;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -34,6 +36,20 @@ final class DeviceOptions {
       throw new ParameterException(
           spec.commandLine(), "--device is " + device + ", allowed: auto, cpu, cuda or cuda:N");
     }
-    return new PipelineConfig.Engine(device, precision, weights, kernels);
+    try {
+      return new PipelineConfig.Engine(device, precision, weights, kernels);
+    } catch (OutOfLimits e) {
+      throw new ParameterException(
+          spec.commandLine(),
+          e.problems().stream()
+              .map(problem -> option(problem.key()) + " " + problem.text())
+              .collect(Collectors.joining("; ")),
+          e);
+    }
+  }
+
+  /** The option that stands for a key of engine. */
+  private static String option(String key) {
+    return key.equals("rollout-weights") ? "--weights" : "--" + key;
   }
 }

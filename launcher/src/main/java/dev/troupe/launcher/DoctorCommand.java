@@ -3,7 +3,6 @@ package dev.troupe.launcher;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import dev.troupe.engine.generation.Operators;
 import dev.troupe.models.torch.Device;
-import dev.troupe.protocol.data.Numerics;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetAddress;
@@ -117,7 +116,7 @@ final class DoctorCommand implements Callable<Integer> {
   /** Without the library a machine is slower, and fit. */
   private static Check kernels() {
     try {
-      return new Check("kernels", true, Operators.choose(Numerics.Kernels.AUTO).describe(), "");
+      return new Check("kernels", true, Operators.available(), "");
     } catch (RuntimeException | LinkageError e) {
       return new Check("kernels", true, "not known, as torch does not work", "");
     }

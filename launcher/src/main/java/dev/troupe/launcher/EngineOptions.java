@@ -23,7 +23,7 @@ final class EngineOptions {
       defaultValue = "AUTO",
       description =
           "operators while answering: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}: Troupe's"
-              + " own library where it is there, else torch's")
+              + " own library where it is there and fits, else torch's")
   private PipelineConfig.Kernels kernels;
 
   PipelineConfig.Engine engine() {

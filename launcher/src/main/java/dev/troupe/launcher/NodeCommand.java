@@ -4,6 +4,7 @@ import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.role.RunFiles;
 import dev.troupe.actors.shortage.Headroom;
 import dev.troupe.configuration.PipelineConfigurations;
+import dev.troupe.engine.generation.Operators;
 import dev.troupe.models.torch.Torch;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -118,7 +119,9 @@ final class NodeCommand implements Callable<Integer> {
               + ", roles "
               + roles
               + ", device "
-              + Torch.device());
+              + Torch.device()
+              + ", kernels "
+              + Operators.available());
       if (place.credentials().endsSoon(Instant.now())) {
         out.println(
             "note: this node's certificate expires on "

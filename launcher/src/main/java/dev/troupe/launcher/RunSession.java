@@ -11,6 +11,7 @@ import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.dashboard.DashboardServer;
 import dev.troupe.dashboard.RunFollower;
 import dev.troupe.dashboard.tensorboard.TensorBoardWriter;
+import dev.troupe.engine.HybridEngines;
 import dev.troupe.engine.generation.Operators;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
@@ -88,7 +89,7 @@ final class RunSession {
     Numerics numerics = config.engine().numerics();
     boolean widen = false;
     if (alone && !device.isCuda()) {
-      Operators operators = Operators.choose(numerics.kernels());
+      Operators operators = HybridEngines.operators(numerics);
       out.println("kernels: " + operators.describe());
       widen = operators.widen();
     }

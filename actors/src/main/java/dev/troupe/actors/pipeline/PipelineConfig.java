@@ -84,12 +84,50 @@ public record PipelineConfig(
   public record Engine(
       String device, Precision precision, RolloutWeights rolloutWeights, Kernels kernels) {
     public Engine {
-      new Limits().condition("device", device, Device.isName(device), Device.NAMES).verify();
+      boolean cuda = Device.namesCuda(device);
+      new Limits()
+          .condition("device", device, Device.isName(device), Device.NAMES)
+          .condition(
+              "kernels",
+              "native",
+              !cuda || kernels != Kernels.NATIVE,
+              "auto or torch with a CUDA device, as Troupe's library of operators is for the CPU",
+              "device")
+          .condition(
+              "rollout-weights",
+              "int8",
+              !cuda || rolloutWeights != RolloutWeights.INT8,
+              "auto, bf16, fp16 or fp32 with a CUDA device, as int8 products are for the CPU",
+              "device")
+          .verify();
     }
 
-    /** What the configuration comes down to on the device. */
+    /**
+     * What the configuration comes down to on the device.
+     *
+     * @throws PipelineException when the device is {@code auto} and comes to one that they are not
+     *     for
+     */
     public Numerics numerics() {
-      boolean cuda = Device.namesCuda(device) || Device.of(device).isCuda();
+      return numerics(Device.namesCuda(device) || Device.of(device).isCuda());
+    }
+
+    Numerics numerics(boolean cuda) {
+      if (cuda) {
+        String found = "engine.device is " + device + ", which is a CUDA device here, and ";
+        if (kernels == Kernels.NATIVE) {
+          throw new PipelineException(
+              found
+                  + "engine.kernels (--kernels) is native: Troupe's library of operators is for the"
+                  + " CPU. Let it be auto or torch, or engine.device (--device) be cpu.");
+        }
+        if (rolloutWeights == RolloutWeights.INT8) {
+          throw new PipelineException(
+              found
+                  + "engine.rollout-weights (--weights) is int8, whose products are for the CPU. Let"
+                  + " it be auto, bf16, fp16 or fp32, or engine.device (--device) be cpu.");
+        }
+      }
       return new Numerics(
           switch (precision) {
             case AUTO -> cuda ? Numerics.Precision.BF16 : Numerics.Precision.FP32;
@@ -127,7 +165,7 @@ public record PipelineConfig(
     INT8
   }
 
-  /** Of a decoding step; AUTO is NATIVE where the library is there and faster. */
+  /** Of a decoding step; AUTO is NATIVE where the library is there and fits. */
   public enum Kernels {
     AUTO,
     NATIVE,

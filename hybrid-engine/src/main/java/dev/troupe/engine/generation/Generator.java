@@ -8,7 +8,6 @@ import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
-import dev.troupe.models.torch.Torch;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
@@ -25,8 +24,6 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Samples from one role's model. {@link #flip} makes a shadow of the weights, merged with what is
@@ -82,10 +79,7 @@ public final class Generator implements AutoCloseable {
     }
   }
 
-  private static final Logger LOG = LoggerFactory.getLogger(Generator.class);
-
   private final BaseModel base;
-  private final Operators operators;
   private final Tokenizer tokenizer;
   private final Options options;
   private final Lanes lanes;
@@ -112,11 +106,6 @@ public final class Generator implements AutoCloseable {
     this.tokenizer = tokenizer;
     this.options = options;
     this.lanes = lanes;
-    operators = lanes.run(() -> Operators.choose(options.kernels()));
-    boolean wanted = options.kernels() == Numerics.Kernels.AUTO && !Torch.device().isCuda();
-    if (wanted && !operators.areNative()) {
-      LOG.warn("decoding by {}", operators.describe());
-    }
     Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
     training =
         lanes
@@ -129,7 +118,11 @@ public final class Generator implements AutoCloseable {
             Generator.class,
             "/kernels/generate.py",
             attributes,
-            lanes.run(() -> options.format().placeholders(operators)));
+            lanes.run(
+                () ->
+                    options
+                        .format()
+                        .placeholders(Operators.choose(options.kernels(), options.format()))));
     probe = new Probe(kernels, training, base, options);
     untouched = lanes.run(() -> kernels.infer("nothing"));
     endTokens = new HashSet<>(base.config().eosTokenIds());
@@ -152,6 +145,14 @@ public final class Generator implements AutoCloseable {
   /** What it is doing. */
   public EngineMode mode() {
     return mode;
+  }
+
+  /**
+   * To be called when the weights go on from those of another generator, before a restart or on
+   * another node: they need not be probed as those that a run begins with.
+   */
+  public void goesOn() {
+    probe.goesOn();
   }
 
   /**

@@ -6,29 +6,70 @@ import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.NativeLibrary;
 import dev.troupe.models.torch.Torch;
 import dev.troupe.protocol.data.Numerics;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.IntSupplier;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Whose operators a decoding step is made of, and products of bfloat16 while training and scoring:
  * those of {@link NativeLibrary} or torch's own.
  *
- * @param areNative whether they are the library's
- * @param widen whether products of bfloat16 are the library's as well, in float32
+ * @param areNative whether a decoding step's are the library's
+ * @param widen whether products of bfloat16 are the library's, in float32
  * @param reason what it uses, or why torch's were chosen
  */
 public record Operators(boolean areNative, boolean widen, String reason) {
+  private static final String WIDE = "; products of bf16 in float32, faster here";
+
+  private static final Logger LOG = LoggerFactory.getLogger(Operators.class);
+
+  /** What this JVM has said of itself already. */
+  private static final Set<String> TOLD = ConcurrentHashMap.newKeySet();
+
   /**
-   * Chooses for this JVM; loads the library where that matters.
+   * Chooses for this JVM; loads the library where that matters. To be called on a lane.
    *
    * @throws GenerationException when the library is asked for and cannot be used
    */
-  public static Operators choose(Numerics.Kernels asked) {
-    return choose(asked, Torch.device(), NativeLibrary::state);
+  public static Operators choose(Numerics.Kernels asked, WeightFormat format) {
+    Operators chosen = here(asked, format);
+    boolean wished = asked == Numerics.Kernels.AUTO && !Torch.device().isCuda();
+    if (wished && !chosen.areNative() && TOLD.add(chosen.reason())) {
+      LOG.info("decoding by {}", chosen.describe());
+    }
+    return chosen;
   }
 
-  /** As {@link #choose(Numerics.Kernels)}, on a device and with a library. */
+  private static Operators here(Numerics.Kernels asked, WeightFormat format) {
+    return choose(asked, format, Torch.device(), NativeLibrary::state, ByteProducts::largestWeight);
+  }
+
+  /**
+   * Those of training and scoring in a precision. To be called on a lane.
+   *
+   * @throws GenerationException when the library is asked for and cannot be used
+   */
+  public static Products products(Numerics.Kernels asked, Precision precision) {
+    // Nothing of the library is of use in float32.
+    return precision == Precision.BF16 && here(asked, WeightFormat.BF16).widen()
+        ? Products.WIDE
+        : Products.TORCH;
+  }
+
+  /**
+   * As {@link #choose(Numerics.Kernels, WeightFormat)}, on a device and with a library.
+   *
+   * @param torchsWeights how large int8 weights may be by torch's operators, in steps
+   */
   static Operators choose(
-      Numerics.Kernels asked, Device device, Supplier<NativeLibrary.State> library) {
+      Numerics.Kernels asked,
+      WeightFormat format,
+      Device device,
+      Supplier<NativeLibrary.State> library,
+      IntSupplier torchsWeights) {
     if (asked == Numerics.Kernels.TORCH) {
       return new Operators(false, false, "engine.kernels is torch");
     }
@@ -41,12 +82,26 @@ public record Operators(boolean areNative, boolean widen, String reason) {
       return torch(must, absent.reason());
     }
     NativeLibrary.Loaded loaded = (NativeLibrary.Loaded) state;
-    String instructions = loaded.instructions();
-    if (!must && instructions.equals("plain")) {
-      return torch(
-          false, "the library is faster with AVX2 or AVX-512 VNNI alone, and has neither here");
+    if (must) {
+      return new Operators(true, loaded.widens(), loaded.instructions());
     }
-    return new Operators(true, loaded.widens(), instructions);
+    if (loaded.instructions().equals("plain")) {
+      return torch(false, "the library has plain kernels here, without AVX2 or AVX-512 VNNI");
+    }
+    if (format != WeightFormat.INT8 && loaded.instructions().equals("avx2")) {
+      return new Operators(
+          false, loaded.widens(), "with AVX2 the library is slower at many rows, but in int8");
+    }
+    if (format == WeightFormat.INT8 && torchsWeights.getAsInt() > loaded.largestWeight()) {
+      return new Operators(
+          false,
+          loaded.widens(),
+          "they hold int8 weights in steps up to ±"
+              + torchsWeights.getAsInt()
+              + " on this processor, the library's in ±"
+              + loaded.largestWeight());
+    }
+    return new Operators(true, loaded.widens(), loaded.instructions());
   }
 
   private static Operators torch(boolean refuse, String reason) {
@@ -59,21 +114,18 @@ public record Operators(boolean areNative, boolean widen, String reason) {
     return new Operators(false, false, reason);
   }
 
-  /**
-   * Those of training and scoring in a precision.
-   *
-   * @throws GenerationException when the library is asked for and cannot be used
-   */
-  public static Products products(Numerics.Kernels asked, Precision precision) {
-    // Nothing of the library is of use in float32.
-    return precision == Precision.BF16 && choose(asked).widen() ? Products.WIDE : Products.TORCH;
-  }
-
   /** In a line. */
   public String describe() {
-    if (!areNative) {
-      return "torch's operators: " + reason;
+    return (areNative ? "native, " : "torch's operators: ") + reason + (widen ? WIDE : "");
+  }
+
+  /** In a line, what this JVM has to choose from; loads the library. */
+  public static String available() {
+    if (Torch.device().isCuda()) {
+      return "torch's operators, on " + Torch.device();
     }
-    return "native, " + reason + (widen ? "; products of bf16 in float32, faster here" : "");
+    return NativeLibrary.state() instanceof NativeLibrary.Loaded loaded
+        ? "native, " + loaded.instructions() + (loaded.widens() ? WIDE : "")
+        : "torch's operators: " + ((NativeLibrary.Absent) NativeLibrary.state()).reason();
   }
 }

@@ -28,8 +28,8 @@ final class Probe {
   private static final double ROUNDING = 0.01;
 
   /**
-   * How far numbers of few digits may drift while training goes on, in tolerances: a run begins
-   * where they suit the model, and is not ended by what is reported as its mismatch.
+   * How far int8 weights may drift while training goes on, in tolerances: a run begins where they
+   * suit the model, and is not ended by what is reported as its mismatch.
    */
   private static final double DRIFT = 2;
 
@@ -39,14 +39,18 @@ final class Probe {
   private final KernelModule generation;
   private final KernelModule training;
   private final BaseModel base;
+  private final WeightFormat format;
   private final double tolerance;
   private final int length;
   private final int split;
   private final long[] ids;
 
+  /** Whether the model was once within the tolerance itself. */
+  private boolean begun;
+
   Probe(KernelModule generation, KernelModule training, BaseModel base, Generator.Options options) {
-    tolerance =
-        Math.max(options.format().tolerance(), options.training() == Precision.BF16 ? ROUNDED : 0);
+    format = options.format();
+    tolerance = Math.max(format.tolerance(), options.training() == Precision.BF16 ? ROUNDED : 0);
     this.generation = generation;
     this.training = training;
     this.base = base;
@@ -82,7 +86,7 @@ final class Probe {
       shares += share;
     }
     double share = tolerance > ROUNDING ? shares / expected.length : worstShare;
-    double limit = limit(mode.version(), tolerance);
+    double limit = limit(begun, format);
     if (!(share <= limit)) {
       throw new GenerationException(
           String.format(
@@ -97,16 +101,22 @@ final class Probe {
               firstWrong(parameters, shadow),
               advice(tolerance)));
     }
+    begun = true;
     return worst;
+  }
+
+  /** Takes it that the model was within the tolerance, as another probe has found. */
+  void goesOn() {
+    begun = true;
   }
 
   /**
    * How many tolerances the differences may come to.
    *
-   * @param version of the adapter, 0 for the one that a run begins with
+   * @param begun whether the model was once within one
    */
-  static double limit(long version, double tolerance) {
-    return tolerance > ROUNDING && version > 0 ? DRIFT : 1;
+  static double limit(boolean begun, WeightFormat format) {
+    return begun && format == WeightFormat.INT8 ? DRIFT : 1;
   }
 
   /** What the reader may do. */

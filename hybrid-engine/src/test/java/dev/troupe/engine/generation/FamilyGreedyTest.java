@@ -17,6 +17,7 @@ import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.models.torch.NativeLibrary;
 import dev.troupe.protocol.data.Numerics.Kernels;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
@@ -84,7 +85,9 @@ final class FamilyGreedyTest {
     try (BaseModel base = BaseModel.load(directory);
         Tokenizer tokenizer = Tokenizer.load(directory);
         Lanes lanes = new Lanes(1)) {
-      for (Kernels kernels : List.of(Kernels.NATIVE, Kernels.TORCH)) {
+      boolean here = NativeLibrary.state() instanceof NativeLibrary.Loaded;
+      for (Kernels kernels :
+          here ? List.of(Kernels.NATIVE, Kernels.TORCH) : List.of(Kernels.TORCH)) {
         Case bare = new Case(family + " " + kernels, kernels, base, tokenizer, lanes);
         check(bare, ParameterLayout.bare(base.config(), false), golden);
         check(bare, ParameterLayout.full(base.config(), false), golden);

@@ -48,6 +48,12 @@ final class NativeFamilyTest {
   @ParameterizedTest
   @MethodSource("families")
   void decoding_byEitherSidesOperators_givesTheSameLogits(String family) {
+    LibraryHere.assumeLoaded();
+    check(family);
+  }
+
+  /** Both sides are compared where they hold weights in the same steps. */
+  static void check(String family) {
     try (Lanes lanes = new Lanes(1);
         BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
       lanes.run(
@@ -56,18 +62,9 @@ final class NativeFamilyTest {
                 Decoding torch = new Decoding(base, Kernels.TORCH)) {
               int[] all = IntStream.range(0, ROWS).toArray();
               float[][] found = own.logits(all);
-              float[][] expected = torch.logits(all);
-              double worst = 0;
-              double largest = 0;
-              for (int row = 0; row < ROWS; row++) {
-                for (int i = 0; i < found[row].length; i++) {
-                  worst = Math.max(worst, Math.abs(found[row][i] - (double) expected[row][i]));
-                  largest = Math.max(largest, Math.abs(expected[row][i]));
-                }
+              if (LibraryHere.sharesSteps()) {
+                compare(family, found, torch.logits(all));
               }
-              System.out.printf(
-                  Locale.ROOT, "%s: off by %.1e of %.1f at most%n", family, worst, largest);
-              assertThat(worst).isLessThan(TOLERANCE * largest);
               // Alone, and with others in other numbers and places.
               for (int row = 0; row < ROWS; row++) {
                 assertThat(own.logits(new int[] {row})[0]).isEqualTo(found[row]);
@@ -79,6 +76,19 @@ final class NativeFamilyTest {
             return 0;
           });
     }
+  }
+
+  private static void compare(String family, float[][] found, float[][] expected) {
+    double worst = 0;
+    double largest = 0;
+    for (int row = 0; row < ROWS; row++) {
+      for (int i = 0; i < found[row].length; i++) {
+        worst = Math.max(worst, Math.abs(found[row][i] - (double) expected[row][i]));
+        largest = Math.max(largest, Math.abs(expected[row][i]));
+      }
+    }
+    System.out.printf(Locale.ROOT, "%s: off by %.1e of %.1f at most%n", family, worst, largest);
+    assertThat(worst).isLessThan(TOLERANCE * largest);
   }
 
   /** A model's int8 shadow and what decodes by it. */
@@ -98,7 +108,7 @@ final class NativeFamilyTest {
               Generator.class,
               "/kernels/generate.py",
               attributes,
-              WeightFormat.INT8.placeholders(Operators.choose(whose)));
+              WeightFormat.INT8.placeholders(Operators.choose(whose, WeightFormat.INT8)));
       try (Handle flat = Handle.of(new float[0], 0);
           Handle nothing = kernels.infer("nothing");
           Handle part = Handle.of(0L);

@@ -13,53 +13,97 @@ import dev.troupe.protocol.data.Numerics.Kernels;
 import org.junit.jupiter.api.Test;
 
 class OperatorsTest {
-  private static final State FAST = new Loaded("avx2", false);
+  private static final State VNNI = new Loaded("avx512-vnni", 127, false);
+  private static final State AVX2 = new Loaded("avx2", 63, false);
+  private static final State PLAIN = new Loaded("plain", 127, false);
   private static final State ABSENT = new Absent("there is none for here");
 
+  private static Operators choose(Kernels asked, WeightFormat format, State library, int torchs) {
+    return Operators.choose(asked, format, Device.CPU, () -> library, () -> torchs);
+  }
+
   @Test
-  void choose_auto_isNativeWhereTheLibraryIsThereAndFast() {
-    assertThat(Operators.choose(Kernels.AUTO, Device.CPU, () -> FAST).describe())
-        .isEqualTo("native, avx2");
-    assertThat(Operators.choose(Kernels.AUTO, Device.CPU, () -> ABSENT).describe())
-        .isEqualTo("torch's operators: there is none for here");
-    assertThat(
-            Operators.choose(Kernels.AUTO, Device.CPU, () -> new Loaded("plain", false)).describe())
-        .startsWith("torch's operators: ")
-        .contains("AVX2");
-    assertThat(Operators.choose(Kernels.AUTO, Device.cuda(0), OperatorsTest::notAsked).describe())
-        .contains("computes on cuda:0");
+  void choose_auto_isNativeWhereTheLibraryIsThereAndHasFastKernels() {
+    for (WeightFormat format : WeightFormat.values()) {
+      assertThat(choose(Kernels.AUTO, format, VNNI, 127).describe())
+          .isEqualTo("native, avx512-vnni");
+      assertThat(choose(Kernels.AUTO, format, ABSENT, 63).describe())
+          .isEqualTo("torch's operators: there is none for here");
+      assertThat(choose(Kernels.AUTO, format, PLAIN, 63).describe())
+          .isEqualTo(
+              "torch's operators: the library has plain kernels here, without AVX2 or AVX-512"
+                  + " VNNI");
+      assertThat(onCuda(Kernels.AUTO, format).describe()).contains("computes on cuda:0");
+    }
+  }
+
+  /** On processors with AVX-VNNI torch's products are of whole bytes, the library's of halves. */
+  @Test
+  void choose_auto_isTorchWhereTheLibraryWouldHoldInt8WeightsInLargerSteps() {
+    assertThat(choose(Kernels.AUTO, WeightFormat.INT8, AVX2, 127).describe())
+        .isEqualTo(
+            "torch's operators: they hold int8 weights in steps up to ±127 on this processor, the"
+                + " library's in ±63");
+    assertThat(choose(Kernels.NATIVE, WeightFormat.INT8, AVX2, 127).areNative()).isTrue();
+    assertThat(choose(Kernels.AUTO, WeightFormat.INT8, VNNI, 127).areNative()).isTrue();
+    assertThat(choose(Kernels.AUTO, WeightFormat.INT8, VNNI, 63).areNative()).isTrue();
+  }
+
+  /** As measured: docs/performance.md. */
+  @Test
+  void choose_auto_isNativeForInt8AloneWithAvx2() {
+    for (WeightFormat format : WeightFormat.values()) {
+      assertThat(choose(Kernels.AUTO, format, AVX2, 63).areNative())
+          .isEqualTo(format == WeightFormat.INT8);
+      assertThat(choose(Kernels.NATIVE, format, AVX2, 63).describe()).isEqualTo("native, avx2");
+    }
+    assertThat(choose(Kernels.AUTO, WeightFormat.FP32, AVX2, 63).describe())
+        .isEqualTo("torch's operators: with AVX2 the library is slower at many rows, but in int8");
   }
 
   @Test
   void describe_saysWhereProductsOfBf16AreTheLibrarys() {
-    State widens = new Loaded("avx512-vnni", true);
-    assertThat(Operators.choose(Kernels.AUTO, Device.CPU, () -> widens).describe())
+    State widens = new Loaded("avx512-vnni", 127, true);
+    assertThat(choose(Kernels.AUTO, WeightFormat.BF16, widens, 127).describe())
         .isEqualTo("native, avx512-vnni; products of bf16 in float32, faster here");
-    assertThat(Operators.choose(Kernels.TORCH, Device.CPU, () -> widens).widen()).isFalse();
+    assertThat(choose(Kernels.TORCH, WeightFormat.BF16, widens, 127).widen()).isFalse();
+    // Where another side decodes.
+    State avx2 = new Loaded("avx2", 63, true);
+    assertThat(choose(Kernels.AUTO, WeightFormat.BF16, avx2, 63).describe())
+        .isEqualTo(
+            "torch's operators: with AVX2 the library is slower at many rows, but in int8; products"
+                + " of bf16 in float32, faster here");
     assertThat(Operators.products(Kernels.AUTO, Precision.FP32)).isEqualTo(Products.TORCH);
     assertThat(Operators.products(Kernels.TORCH, Precision.BF16)).isEqualTo(Products.TORCH);
   }
 
   @Test
   void choose_torch_doesNotLoadTheLibrary() {
-    assertThat(Operators.choose(Kernels.TORCH, Device.CPU, OperatorsTest::notAsked).areNative())
+    assertThat(
+            Operators.choose(
+                    Kernels.TORCH,
+                    WeightFormat.INT8,
+                    Device.CPU,
+                    OperatorsTest::notAsked,
+                    () -> 127)
+                .areNative())
         .isFalse();
   }
 
   @Test
   void choose_native_isAnErrorWhereItCannotBe() {
-    assertThat(
-            Operators.choose(Kernels.NATIVE, Device.CPU, () -> new Loaded("plain", false))
-                .areNative())
-        .isTrue();
-    assertThatThrownBy(() -> Operators.choose(Kernels.NATIVE, Device.CPU, () -> ABSENT))
+    assertThat(choose(Kernels.NATIVE, WeightFormat.FP32, PLAIN, 127).areNative()).isTrue();
+    assertThatThrownBy(() -> choose(Kernels.NATIVE, WeightFormat.FP32, ABSENT, 127))
         .isInstanceOf(GenerationException.class)
         .hasMessage(
             "engine.kernels (--kernels) is native, but Troupe's library of operators cannot be"
                 + " used: there is none for here. Let it be auto or torch.");
-    assertThatThrownBy(
-            () -> Operators.choose(Kernels.NATIVE, Device.cuda(1), OperatorsTest::notAsked))
-        .hasMessageContaining("cuda:1");
+    assertThatThrownBy(() -> onCuda(Kernels.NATIVE, WeightFormat.FP32))
+        .hasMessageContaining("cuda:0");
+  }
+
+  private static Operators onCuda(Kernels asked, WeightFormat format) {
+    return Operators.choose(asked, format, Device.cuda(0), OperatorsTest::notAsked, () -> 127);
   }
 
   private static State notAsked() {

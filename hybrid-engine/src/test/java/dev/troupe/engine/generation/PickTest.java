@@ -40,7 +40,7 @@ class PickTest {
             Generator.class,
             "/kernels/generate.py",
             attributes,
-            WeightFormat.FP32.placeholders(Operators.choose(Kernels.AUTO)));
+            WeightFormat.FP32.placeholders(Operators.choose(Kernels.TORCH, WeightFormat.FP32)));
   }
 
   @AfterAll

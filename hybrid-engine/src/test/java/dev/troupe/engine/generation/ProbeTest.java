@@ -22,11 +22,11 @@ class ProbeTest {
    * after a few updates.
    */
   @Test
-  void limit_isWiderOnceTrained_whereTheFormatIsCoarse() {
-    assertThat(Probe.limit(0, WeightFormat.INT8.tolerance())).isEqualTo(1);
-    assertThat(Probe.limit(4, WeightFormat.INT8.tolerance())).isEqualTo(2);
-    assertThat(Probe.limit(4, WeightFormat.BF16.tolerance())).isEqualTo(2);
-    assertThat(Probe.limit(4, WeightFormat.FP32.tolerance())).isEqualTo(1);
+  void limit_isWiderForInt8_onceWithinIt() {
+    assertThat(Probe.limit(false, WeightFormat.INT8)).isEqualTo(1);
+    assertThat(Probe.limit(true, WeightFormat.INT8)).isEqualTo(2);
+    assertThat(Probe.limit(true, WeightFormat.BF16)).isEqualTo(1);
+    assertThat(Probe.limit(true, WeightFormat.FP32)).isEqualTo(1);
   }
 
   @Test

@@ -32,8 +32,8 @@ public final class NativeLibrary {
       def source(self) -> str:
         return ops.troupe.source()
 
-      def built_for(self) -> str:
-        return ops.troupe.built_for()
+      def largest_weight(self) -> int:
+        return ops.troupe.largest_weight()
 
       def instructions(self) -> str:
         return ops.troupe.instructions()
@@ -49,9 +49,10 @@ public final class NativeLibrary {
    * It is there.
    *
    * @param instructions of the processor that its kernels use: avx512-vnni, avx2 or plain
+   * @param largestWeight in steps, of int8 weights whose products come out exact
    * @param widens whether this processor multiplies float32 faster than bfloat16, by its kind
    */
-  public record Loaded(String instructions, boolean widens) implements State {}
+  public record Loaded(String instructions, int largestWeight, boolean widens) implements State {}
 
   /**
    * It is not.
@@ -138,7 +139,7 @@ public final class NativeLibrary {
       unpacked = Files.createTempFile("libtroupe-", ".so");
       Files.write(unpacked, library);
       System.load(unpacked.toString());
-      return asked(properties.getProperty("source", ""), torch);
+      return asked(properties.getProperty("source", ""));
     } catch (IOException e) {
       return new Absent("it cannot be read or unpacked: " + e);
     } catch (UnsatisfiedLinkError e) {
@@ -148,8 +149,11 @@ public final class NativeLibrary {
     }
   }
 
-  /** What the library says of itself, once it is there. */
-  private static State asked(String source, String torch) {
+  /**
+   * What the library says of itself, once it is there. That it is of the source that its properties
+   * name says for which libtorch, too: the build script, which builds for one, is of that source.
+   */
+  private static State asked(String source) {
     try (KernelModule kernels = KernelModule.compile("native", ABOUT, Map.of())) {
       String own = ask(kernels, "source");
       if (!own.equals(source)) {
@@ -160,12 +164,8 @@ public final class NativeLibrary {
                 + source
                 + ")");
       }
-      String madeFor = ask(kernels, "built_for");
-      if (!madeFor.equals(torch)) {
-        return new Absent("it is made for libtorch " + madeFor + ", and this is " + torch);
-      }
       try (Handle widens = kernels.infer("widens")) {
-        return new Loaded(ask(kernels, "instructions"), widens.asBoolean());
+        return new Loaded(ask(kernels, "instructions"), largestWeight(kernels), widens.asBoolean());
       }
     } catch (KernelException e) {
       return new Absent("it does not answer: " + reason(e));
@@ -184,6 +184,12 @@ public final class NativeLibrary {
   private static String ask(KernelModule kernels, String method) {
     try (Handle answer = kernels.infer(method)) {
       return answer.asString();
+    }
+  }
+
+  private static int largestWeight(KernelModule kernels) {
+    try (Handle answer = kernels.infer("largest_weight")) {
+      return Math.toIntExact(answer.asLong());
     }
   }
 

@@ -9,7 +9,7 @@ package dev.troupe.protocol.data;
  * @param kernels whose operators sample, and multiply bfloat16
  */
 public record Numerics(Precision precision, RolloutWeights rollouts, Kernels kernels) {
-  /** By the fastest operators that are there. */
+  /** By the operators that the engine chooses. */
   public Numerics(Precision precision, RolloutWeights rollouts) {
     this(precision, rollouts, Kernels.AUTO);
   }
@@ -30,7 +30,7 @@ public record Numerics(Precision precision, RolloutWeights rollouts, Kernels ker
 
   /** Whose operators a decoding step is made of, and products of bfloat16. */
   public enum Kernels {
-    /** The library of Troupe's own where it is there and faster, else torch's. */
+    /** The library of Troupe's own where it is there and fits, else torch's. */
     AUTO,
     NATIVE,
     TORCH

@@ -1,0 +1,162 @@
+package dev.troupe.engine.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Lanes;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.Consumer;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+
+/** Fused operators of the library against the parts that they are made of. */
+class NativeOperatorsTest {
+  private static final String CALLS =
+      """
+      def fused_norm(self, x, gain, w, fine: bool):
+        b, s, t = ops.troupe.pack(w)
+        return ops.troupe.rms_linear(x, gain, 1e-5, b, s, t, fine)
+
+      def norm_then_product(self, x, gain, w, fine: bool):
+        b, s, t = ops.troupe.pack(w)
+        return ops.troupe.linear(ops.troupe.rms_norm(x, gain, 1e-5, None), b, s, t, fine)
+
+      def fused_activation(self, x, activation: int, gated: bool, w, fine: bool):
+        b, s, t = ops.troupe.pack(w)
+        return ops.troupe.activated_linear(x, activation, gated, b, s, t, fine)
+
+      def activation_then_product(self, x, activation: int, gated: bool, w, fine: bool):
+        n = x.size(1) // 2 if gated else x.size(1)
+        a = x[:, :n]
+        if activation == 0:
+          a = torch.silu(a)
+        elif activation == 2:
+          a = torch.gelu(a, approximate='tanh')
+        else:
+          a = torch.relu(a)
+        if gated:
+          a = a * x[:, n:]
+        b, s, t = ops.troupe.pack(w)
+        return ops.troupe.linear(a, b, s, t, fine)
+      """;
+
+  private static final long SILU = 0;
+  private static final long GELU_TANH = 2;
+  private static final long RELU = 3;
+
+  @Test
+  void rmsLinear_isTheProductOfTheNorm_bitForBit() {
+    LibraryHere.assumeLoaded();
+    checkNorm();
+  }
+
+  @Test
+  void activatedLinear_isTheProductOfTheActivation() {
+    LibraryHere.assumeLoaded();
+    checkActivation();
+  }
+
+  static void checkNorm() {
+    inKernels(
+        kernels -> {
+          Random random = new Random(5);
+          for (int round = 0; round < 30; round++) {
+            int rows = 1 + random.nextInt(18);
+            int in = 1 + random.nextInt(300);
+            int out = 1 + random.nextInt(100);
+            try (Handle x = normal(random, rows, in);
+                Handle gain = Handle.of(floats(random, in), in);
+                Handle w = normal(random, out, in);
+                Handle fine = Handle.of(random.nextBoolean());
+                Handle found = kernels.infer("fused_norm", x, gain, w, fine);
+                Handle expected = kernels.infer("norm_then_product", x, gain, w, fine)) {
+              assertThat(found.floats())
+                  .as("%s rows, %s to %s", rows, in, out)
+                  .isEqualTo(expected.floats());
+            }
+          }
+        });
+  }
+
+  /**
+   * A ReLU is exact, so the products are equal bit for bit. Of the others only one number of a row
+   * is not zero: the largest, which quantising keeps, so that no other rounding covers what the
+   * activation is off by.
+   */
+  static void checkActivation() {
+    inKernels(
+        kernels -> {
+          Random random = new Random(6);
+          for (int round = 0; round < 40; round++) {
+            boolean gated = random.nextBoolean();
+            int rows = 1 + random.nextInt(18);
+            int in = 1 + random.nextInt(300);
+            int out = 1 + random.nextInt(100);
+            int width = gated ? 2 * in : in;
+            try (Handle w = normal(random, out, in);
+                Handle x = normal(random, rows, width)) {
+              float[][] both = both(kernels, x, RELU, gated, w, random.nextBoolean());
+              assertThat(both[0]).as("ReLU, %s to %s", in, out).isEqualTo(both[1]);
+            }
+            float[] single = new float[rows * width];
+            for (int row = 0; row < rows; row++) {
+              int at = random.nextInt(in);
+              single[row * width + at] = 4 * (float) random.nextGaussian();
+              if (gated) {
+                single[row * width + in + at] = (float) random.nextGaussian();
+              }
+            }
+            for (long activation : new long[] {SILU, GELU_TANH}) {
+              try (Handle w = normal(random, out, in);
+                  Handle x = Handle.of(single, rows, width)) {
+                float[][] both = both(kernels, x, activation, gated, w, true);
+                for (int i = 0; i < both[0].length; i++) {
+                  assertThat((double) both[0][i])
+                      .as("activation %s, %s to %s, number %s", activation, in, out, i)
+                      .isCloseTo(both[1][i], within(1e-6 * Math.max(1, Math.abs(both[1][i]))));
+                }
+              }
+            }
+          }
+        });
+  }
+
+  private static float[][] both(
+      KernelModule kernels, Handle x, long activation, boolean gated, Handle w, boolean fine) {
+    try (Handle which = Handle.of(activation);
+        Handle withGate = Handle.of(gated);
+        Handle twoBytes = Handle.of(fine);
+        Handle found = kernels.infer("fused_activation", x, which, withGate, w, twoBytes);
+        Handle expected =
+            kernels.infer("activation_then_product", x, which, withGate, w, twoBytes)) {
+      return new float[][] {found.floats(), expected.floats()};
+    }
+  }
+
+  private static void inKernels(Consumer<KernelModule> check) {
+    try (Lanes lanes = new Lanes(1)) {
+      lanes.run(
+          () -> {
+            try (KernelModule kernels = KernelModule.compile("calls", CALLS, Map.of())) {
+              check.accept(kernels);
+            }
+            return 0;
+          });
+    }
+  }
+
+  private static Handle normal(RandomGenerator random, int rows, int columns) {
+    return Handle.of(floats(random, rows * columns), rows, columns);
+  }
+
+  private static float[] floats(RandomGenerator random, int count) {
+    float[] numbers = new float[count];
+    for (int i = 0; i < count; i++) {
+      numbers[i] = (float) random.nextGaussian();
+    }
+    return numbers;
+  }
+}
