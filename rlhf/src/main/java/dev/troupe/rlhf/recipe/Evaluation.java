@@ -85,7 +85,6 @@ public record Evaluation(List<Reply> replies, List<Double> scores, Map<String, D
     List<Score> found = judges.scorer().map(it -> Await.on(it.score(rollouts))).orElse(List.of());
     List<Double> scores = new ArrayList<>();
     for (Score score : found) {
-      averages.add("unscoredFraction", score instanceof Score.Unscored ? 1 : 0);
       // One without a number cannot be compared with another.
       scores.add(score instanceof Score.Value value ? value.value() : Double.NaN);
     }

@@ -36,16 +36,6 @@ record GroupRound(
     int constant,
     long next) {
 
-  /** Answers that were left out for want of a score, by the kind of failure; and one of each. */
-  Map<String, String> unscored() {
-    return ScoreParts.unscored(scores);
-  }
-
-  /** The same for a person. */
-  List<String> notices(long iteration) {
-    return ScoreParts.notices(iteration, scores);
-  }
-
   /** What its answers come to as metrics; those that failed count in no length. */
   Map<String, Double> metrics() {
     Averages averages = new Averages();
@@ -55,9 +45,6 @@ record GroupRound(
         averages.add("truncatedFraction", rollout.finish() == FinishReason.LENGTH ? 1 : 0);
         EpisodeFigures.add(averages, rollout);
       }
-    }
-    for (Score score : scores) {
-      averages.add("unscoredFraction", score instanceof Score.Unscored ? 1 : 0);
     }
     Map<String, Double> metrics = new TreeMap<>(averages.means());
     if (!scores.isEmpty()) {

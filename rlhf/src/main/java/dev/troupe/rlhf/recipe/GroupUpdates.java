@@ -5,6 +5,7 @@ import dev.troupe.protocol.data.UpdateResult;
 import dev.troupe.rlhf.port.Role;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -92,8 +93,8 @@ record GroupUpdates(GrpoConfig config, Role policy, Steps steps, long seed, Opti
 
   /** Whether every answer was found right: nothing is left to teach then, which is no fault. */
   private boolean solved(GroupRound round) {
-    Double right = ScoreParts.of(round.scores(), rule).get("ruleSatisfied");
-    return right != null && right == 1 && round.unscored().isEmpty();
+    Map<String, Double> found = ScoreParts.of(round.scores(), rule);
+    return found.getOrDefault("ruleSatisfied", 0.0) == 1 && found.get("unscoredFraction") == 0;
   }
 
   private String advice(GroupRound round) {

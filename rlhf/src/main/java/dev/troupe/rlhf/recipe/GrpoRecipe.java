@@ -218,7 +218,8 @@ public final class GrpoRecipe implements Recipe {
         // 1. Answer each prompt several times, and score the answers; ask for others in the place
         // of groups that teach nothing, if told to.
         GroupRound round = asking.round(iteration, state.next(), phases, ledger);
-        round.notices(iteration).forEach(text -> context.observer().notice(context.stage(), text));
+        ScoreParts.notices(iteration, round.scores())
+            .forEach(text -> context.observer().notice(context.stage(), text));
         // 2. What reference, teacher and training's own numbers say of them.
         List<List<GroupAnswer>> groups =
             phases.time(

@@ -64,8 +64,6 @@ record Guard(GuardConfig config, Optional<Scorer> scorer, Consumer<String> notic
               .notices()
               .forEach(
                   text -> notice.accept("the guard's rewards, on the held-out prompts: " + text));
-          double unscored = found.stream().filter(Score.Unscored.class::isInstance).count();
-          metrics.put("guardUnscoredFraction", unscored / found.size());
         });
     return metrics;
   }

@@ -182,8 +182,6 @@ public final class PpoRecipe implements Recipe {
         Map<String, Double> metrics = new TreeMap<>(averages.means());
         metrics.putAll(describe(rollouts, lessons));
         metrics.putAll(ScoreParts.of(round.scores(), config.rule()));
-        ScoreParts.unscoredFraction(round.scores())
-            .ifPresent(share -> metrics.put("unscoredFraction", share));
         if (!context.numerics().samplesAsItTrains()) {
           RolloutGap.of(scored, config.policy().importanceCap())
               .ifPresent(gap -> metrics.putAll(gap.metrics()));

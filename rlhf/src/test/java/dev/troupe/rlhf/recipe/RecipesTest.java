@@ -205,9 +205,7 @@ class RecipesTest {
     assertThat(notices.get(true))
         .isNotEmpty()
         .allMatch(
-            text ->
-                text.endsWith(
-                    "answers were left out for want of a score: not a finite number (NaN)"));
+            text -> text.endsWith(" answers not scored, left out: not a finite number (NaN)"));
     assertThat(notices.get(false)).hasSize(1);
   }
 
@@ -355,8 +353,7 @@ class RecipesTest {
         .hasSize(40)
         .allMatch(
             text ->
-                text.endsWith(
-                    "answers were left out for want of a score: three: no service (at all)"));
+                text.endsWith("1 of 16 answers not scored, left out: three: no service (at all)"));
   }
 
   @Test
