@@ -12,6 +12,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /** What {@code troupe plan} says, a section each. */
@@ -117,7 +119,7 @@ final class PlanReport {
   }
 
   /** Those of the stage that plays the most come first. */
-  private static String roles(PipelineConfig config) {
+  static String roles(PipelineConfig config) {
     String names =
         config.run().stream()
             .map(ConfiguredStage::roles)
@@ -126,7 +128,14 @@ final class PlanReport {
             .map(RoleUse::name)
             .distinct()
             .collect(Collectors.joining(", "));
-    return names + ": this JVM, one shared base (troupe launch: " + nodes(config) + ")";
+    Set<String> apart = new TreeSet<>();
+    config.run().forEach(stage -> apart.addAll(RunMemory.otherBases(config, stage).keySet()));
+    return names
+        + ": this JVM, one shared base"
+        + (apart.isEmpty() ? "" : ", another for " + String.join(", ", apart))
+        + " (troupe launch: "
+        + nodes(config)
+        + ")";
   }
 
   private static String nodes(PipelineConfig config) {

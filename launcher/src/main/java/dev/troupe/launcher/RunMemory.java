@@ -161,12 +161,13 @@ final class RunMemory {
   }
 
   /**
-   * A whole model that {@code start} names is loaded beside the run's own, once for all roles that
-   * stand on it; an adapter that changes more than linear layers has a copy of the model for
-   * itself.
+   * A whole model that {@code start} or the stage itself names is loaded beside the run's own, once
+   * for all roles that stand on it; an adapter that changes more than linear layers has a copy of
+   * the model for itself.
+   *
+   * @return by the first role that stands on it
    */
-  private static Map<String, ModelSize> otherBases(
-      PipelineConfig config, ConfiguredStage<?> stage) {
+  static Map<String, ModelSize> otherBases(PipelineConfig config, ConfiguredStage<?> stage) {
     Map<String, ModelSize> others = new TreeMap<>();
     Set<Path> counted = new HashSet<>();
     config.model().map(Path::of).ifPresent(counted::add);
@@ -182,6 +183,22 @@ final class RunMemory {
           .flatMap(path -> base(path, config.model()))
           .ifPresent(base -> others.put(role.name(), new ModelSize(base)));
     }
+    stage
+        .models()
+        .forEach(
+            (key, further) -> {
+              Path start = Path.of(further.model());
+              Optional<Path> adapter = further.adapter().map(Path::of);
+              Optional<ModelConfig> base =
+                  counted.add(start)
+                      ? Optional.of(ModelConfig.read(start))
+                      : adapter
+                          .filter(counted::add)
+                          .flatMap(path -> base(path, Optional.of(further.model())));
+              base.ifPresent(
+                  found ->
+                      others.put(key.substring(key.lastIndexOf('.') + 1), new ModelSize(found)));
+            });
     return others;
   }
 

@@ -112,6 +112,39 @@ class RunMemoryTest {
     assertThat(ofPpo(other, "start.policy=" + other)).isEqualTo(policy + base);
   }
 
+  /** So does a model that a stage names itself, as a teacher. */
+  @Test
+  void teacher_isCounted_andNamed() throws IOException {
+    Path model = ROOT.resolve("configs/quickstart-base");
+    Path other = Files.createDirectory(directory.resolve("teacher"));
+    Files.copy(model.resolve("config.json"), other.resolve("config.json"));
+    ModelConfig size = ModelConfig.read(model);
+    Path plain = adapter("plain", size, List.of());
+    Path modules = adapter("modules", size, List.of("norm"));
+    long own = RunMemory.of(distilled(model, plain), Device.CPU, INITIAL_HEAP).neededBytes();
+    long base = new ModelSize(size).baseBytes(Numerics.EXACT);
+    assertThat(RunMemory.of(distilled(other, plain), Device.CPU, INITIAL_HEAP).neededBytes())
+        .isEqualTo(own + base);
+    RunForecast changed = distilled(model, modules);
+    assertThat(RunMemory.of(changed, Device.CPU, INITIAL_HEAP).neededBytes()).isEqualTo(own + base);
+    assertThat(PlanReport.roles(changed.config()))
+        .contains("one shared base, another for teacher (");
+    assertThat(PlanReport.roles(distilled(model, plain).config())).contains("one shared base (");
+  }
+
+  private static RunForecast distilled(Path teacher, Path adapter) {
+    return forecast(
+        "stages = [grpo], engine.device = cpu",
+        List.of(
+            "model=" + ROOT.resolve("configs/quickstart-base"),
+            "grpo.answers-per-prompt=1",
+            "grpo.advantages.baseline=none",
+            "grpo.advantages.scale=none",
+            "grpo.learn.surrogate.type=importance-sampling",
+            "grpo.teacher.model=" + teacher,
+            "grpo.teacher.adapter=" + adapter));
+  }
+
   private Path adapter(String name, ModelConfig model, List<String> saved) {
     LoraOptions lora = LoraOptions.plain(4, 8, EnumSet.of(AdaptedLinear.Q_PROJ));
     AdapterConfig config = new AdapterConfig(lora, true, saved, false, "");
@@ -130,16 +163,19 @@ class RunMemoryTest {
     List<String> all = new ArrayList<>(List.of(settings));
     all.add("model=" + ROOT.resolve("configs/quickstart-base"));
     all.add("start.reward=" + reward);
-    PipelineConfig config =
-        PipelineConfigurations.loader().parse("stages = [ppo], engine.device = cpu", all).value();
-    RunForecast forecast =
-        new RunForecast(
-            config,
-            RunForecast.Purpose.PLAN,
-            List.of(planned(config.run().get(0), "prompts", 40)),
-            0,
-            false);
-    return RunMemory.of(forecast, Device.CPU, INITIAL_HEAP).neededBytes();
+    return RunMemory.of(
+            forecast("stages = [ppo], engine.device = cpu", all), Device.CPU, INITIAL_HEAP)
+        .neededBytes();
+  }
+
+  private static RunForecast forecast(String text, List<String> settings) {
+    PipelineConfig config = PipelineConfigurations.loader().parse(text, settings).value();
+    return new RunForecast(
+        config,
+        RunForecast.Purpose.PLAN,
+        List.of(planned(config.run().get(0), "prompts", 40)),
+        0,
+        false);
   }
 
   private static RunForecast.Planned planned(ConfiguredStage<?> stage, String what, int longest) {
