@@ -43,7 +43,11 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
+/** Side by side, as nodes that leave wait for one another. */
+@Execution(ExecutionMode.CONCURRENT)
 @Timeout(120)
 class EnsembleTest {
   private static final String LOOPBACK = "127.0.0.1";
