@@ -34,8 +34,11 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
-/** Real JVMs on loopback, started by the command itself. */
+/** Real JVMs on loopback, started by the command itself; two launches at a time. */
+@Execution(ExecutionMode.CONCURRENT)
 class LaunchTest {
   private static final Pattern NODE = Pattern.compile("node ([\\w-]+): process (\\d+)");
 
@@ -456,8 +459,6 @@ class LaunchTest {
     return List.of(
         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
         "-Xmx512m",
-        // They live for seconds, and most of their work is native.
-        "-XX:TieredStopAtLevel=1",
         // They live for seconds, and most of their work is native.
         "-XX:TieredStopAtLevel=1",
         "-cp",
