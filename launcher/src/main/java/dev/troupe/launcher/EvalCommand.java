@@ -22,8 +22,9 @@ import picocli.CommandLine.Spec;
             + " its win rate over another, classification by a template.",
     footer = {
       "",
-      "With --json, one object: what was measured by perplexity, answers, against, winRate and",
-      "classification; intervals (low, high) are of 95 %. Progress and notices go to standard error."
+      "With --json, one object: what was measured by perplexity, answers, against,",
+      "winRate and classification; intervals (low, high) are of 95 %%. Progress and",
+      "notices go to standard error."
     })
 final class EvalCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

@@ -1,6 +1,7 @@
 package dev.troupe.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 
 import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.protocol.data.ChatMessage;
@@ -17,11 +18,13 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 
 /** Usage, messages and exit codes, in this process and without weights. */
 class CommandLineTest {
@@ -44,6 +47,29 @@ class CommandLineTest {
       assertThat(run(command, "--help")).as(command).isZero();
     }
     assertThat(err.toString()).isEmpty();
+  }
+
+  /** Picocli takes help for format strings, and warns on standard error of one that is none. */
+  @Test
+  void everyHelp_isAFormat() {
+    List<CommandLine> commands =
+        new ArrayList<>(List.of(Troupe.commandLine(letters(8), writer(out), writer(err))));
+    for (int i = 0; i < commands.size(); i++) {
+      CommandLine.Model.CommandSpec spec = commands.get(i).getCommandSpec();
+      commands.addAll(commands.get(i).getSubcommands().values());
+      List<String> texts = new ArrayList<>(List.of(spec.usageMessage().description()));
+      texts.addAll(List.of(spec.usageMessage().header()));
+      texts.addAll(List.of(spec.usageMessage().footer()));
+      spec.args().forEach(argument -> texts.addAll(List.of(argument.description())));
+      for (String text : texts) {
+        // A variable of picocli's is put in before.
+        String plain = text.replaceAll("\\$\\{[^}]*}", "");
+        assertThatCode(() -> String.format(Locale.ROOT, plain))
+            .as("%s: %s", spec.qualifiedName(), text)
+            .doesNotThrowAnyException();
+      }
+    }
+    assertThat(commands).hasSizeGreaterThan(20);
   }
 
   @Test
