@@ -1,6 +1,8 @@
 package dev.troupe.launcher;
 
+import dev.troupe.launcher.bench.Measurement;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -10,6 +12,21 @@ import picocli.CommandLine.Option;
 /** The commands of {@code troupe bench} that do whole iterations of a recipe. */
 final class IterationBenches {
   private IterationBenches() {}
+
+  private interface Bench {
+    List<Measurement> run(Path model, Path scratch, int rounds, List<String> settings)
+        throws IOException;
+  }
+
+  private static int measure(
+      BenchOptions common, ModelOptions model, Iteration iteration, Bench bench)
+      throws IOException {
+    try (Scratch scratch = new Scratch()) {
+      common.print(
+          bench.run(model.existing(), scratch.path(), common.rounds(), iteration.settings));
+    }
+    return ExitCode.OK;
+  }
 
   /** What iterations of all recipes have. */
   private static final class Iteration {
@@ -79,13 +96,7 @@ final class IterationBenches {
 
     @Override
     public Integer call() throws IOException {
-      try (Scratch scratch = new Scratch()) {
-        common.print(
-            iteration
-                .bench()
-                .run(model.existing(), scratch.path(), common.rounds(), iteration.all.settings));
-      }
-      return ExitCode.OK;
+      return measure(common, model, iteration.all, iteration.bench()::run);
     }
   }
 
@@ -102,12 +113,7 @@ final class IterationBenches {
 
     @Override
     public Integer call() throws IOException {
-      try (Scratch scratch = new Scratch()) {
-        common.print(
-            new MemoryBench(iteration.bench())
-                .run(model.existing(), scratch.path(), common.rounds(), iteration.all.settings));
-      }
-      return ExitCode.OK;
+      return measure(common, model, iteration.all, new MemoryBench(iteration.bench())::run);
     }
   }
 
@@ -122,13 +128,7 @@ final class IterationBenches {
 
     @Override
     public Integer call() throws IOException {
-      try (Scratch scratch = new Scratch()) {
-        common.print(
-            iteration
-                .bench()
-                .run(model.existing(), scratch.path(), common.rounds(), iteration.all.settings));
-      }
-      return ExitCode.OK;
+      return measure(common, model, iteration.all, iteration.bench()::run);
     }
   }
 
@@ -145,12 +145,7 @@ final class IterationBenches {
 
     @Override
     public Integer call() throws IOException {
-      try (Scratch scratch = new Scratch()) {
-        common.print(
-            new RulesBench(iteration.bench())
-                .run(model.existing(), scratch.path(), common.rounds(), iteration.all.settings));
-      }
-      return ExitCode.OK;
+      return measure(common, model, iteration.all, new RulesBench(iteration.bench())::run);
     }
   }
 }
