@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.LongConsumer;
@@ -19,6 +20,7 @@ import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
 import org.apache.parquet.io.ColumnIOFactory;
 import org.apache.parquet.io.LocalInputFile;
 import org.apache.parquet.io.RecordReader;
+import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.schema.GroupType;
 import org.apache.parquet.schema.LogicalTypeAnnotation;
 import org.apache.parquet.schema.MessageType;
@@ -37,6 +39,11 @@ final class ParquetRows {
   private final RowSink sink;
   private final LongConsumer more;
 
+  /** Bytes of pages; what the rows' texts have beyond them is told too. */
+  private long pages;
+
+  private long texts;
+
   /**
    * @param more hears of bytes that will be read, and may refuse them
    */
@@ -49,7 +56,7 @@ final class ParquetRows {
   void read() throws IOException {
     ParquetReadOptions options =
         ParquetReadOptions.builder(new PlainParquetConfiguration())
-            .withCodecFactory(new ParquetCodecs(more))
+            .withCodecFactory(new ParquetCodecs(this::page))
             .usePageChecksumVerification()
             .build();
     try (ParquetFileReader reader = ParquetFileReader.open(new LocalInputFile(path), options)) {
@@ -83,6 +90,19 @@ final class ParquetRows {
     }
   }
 
+  private void page(long bytes) {
+    more.accept(bytes);
+    pages += bytes;
+  }
+
+  /** A dictionary has a text once, and each row that names it has it again. */
+  private void text(long bytes) {
+    texts += bytes;
+    if (texts > pages) {
+      page(texts - pages);
+    }
+  }
+
   /** What the footer says of a column is believed once it lies within the file. */
   private void checkChunks(BlockMetaData block) throws IOException {
     long length = Files.size(path);
@@ -104,7 +124,7 @@ final class ParquetRows {
     return new DataException(path + ": is no sound Parquet file: " + message, e);
   }
 
-  private static ObjectNode object(Group group, GroupType type, Origin origin) {
+  private ObjectNode object(Group group, GroupType type, Origin origin) {
     ObjectNode object = JSON.objectNode();
     for (int i = 0; i < type.getFieldCount(); i++) {
       Type field = type.getType(i);
@@ -113,7 +133,7 @@ final class ParquetRows {
     return object;
   }
 
-  private static JsonNode field(Group group, int index, Type field, Origin origin) {
+  private JsonNode field(Group group, int index, Type field, Origin origin) {
     int count = group.getFieldRepetitionCount(index);
     if (field.isRepetition(Type.Repetition.REPEATED)) {
       ArrayNode list = JSON.arrayNode();
@@ -125,7 +145,7 @@ final class ParquetRows {
     return count == 0 ? JSON.nullNode() : value(group, index, 0, field, origin);
   }
 
-  private static JsonNode value(Group group, int index, int item, Type field, Origin origin) {
+  private JsonNode value(Group group, int index, int item, Type field, Origin origin) {
     if (field.isPrimitive()) {
       return primitive(group, index, item, field.asPrimitiveType(), origin);
     }
@@ -145,7 +165,7 @@ final class ParquetRows {
   /**
    * A list is a group of a repeated group of one element; an old one repeats the element itself.
    */
-  private static ArrayNode list(Group group, GroupType type, Origin origin) {
+  private ArrayNode list(Group group, GroupType type, Origin origin) {
     ArrayNode list = JSON.arrayNode();
     Type repeated = type.getType(0);
     for (int i = 0; i < group.getFieldRepetitionCount(0); i++) {
@@ -162,7 +182,7 @@ final class ParquetRows {
     return list;
   }
 
-  private static ObjectNode map(Group group, GroupType type, Origin origin) {
+  private ObjectNode map(Group group, GroupType type, Origin origin) {
     ObjectNode map = JSON.objectNode();
     GroupType pair = type.getType(0).asGroupType();
     for (int i = 0; i < group.getFieldRepetitionCount(0); i++) {
@@ -175,8 +195,7 @@ final class ParquetRows {
     return map;
   }
 
-  private static JsonNode primitive(
-      Group group, int index, int item, PrimitiveType type, Origin origin) {
+  private JsonNode primitive(Group group, int index, int item, PrimitiveType type, Origin origin) {
     if (isNoPlainNumber(type)) {
       return JSON.textNode(stringified(group, index, item, type));
     }
@@ -186,7 +205,7 @@ final class ParquetRows {
       case INT64 -> JSON.numberNode(group.getLong(index, item));
       case FLOAT -> JSON.numberNode((double) group.getFloat(index, item));
       case DOUBLE -> JSON.numberNode(group.getDouble(index, item));
-      case BINARY -> binary(group.getBinary(index, item).getBytes(), type, origin);
+      case BINARY -> binary(sound(group.getBinary(index, item)).getBytes(), type, origin);
       case INT96, FIXED_LEN_BYTE_ARRAY ->
           JSON.textNode(stringified(group, index, item, type)); // no number without a meaning
     };
@@ -203,14 +222,26 @@ final class ParquetRows {
             && !whole.isSigned());
   }
 
+  /**
+   * A dictionary's entries are as long as they say until somebody looks; this looks, before room is
+   * made for one.
+   *
+   * @throws IllegalArgumentException when the dictionary is shorter
+   */
+  private Binary sound(Binary value) {
+    ByteBuffer bytes = value.toByteBuffer();
+    text(bytes.remaining());
+    return Binary.fromConstantByteBuffer(bytes);
+  }
+
   /** As a person writes it. */
-  private static String stringified(Group group, int index, int item, PrimitiveType type) {
+  private String stringified(Group group, int index, int item, PrimitiveType type) {
     PrimitiveStringifier as = type.stringifier();
     return switch (type.getPrimitiveTypeName()) {
       case INT32 -> as.stringify(group.getInteger(index, item));
       case INT64 -> as.stringify(group.getLong(index, item));
       case INT96 -> as.stringify(group.getInt96(index, item));
-      case BINARY, FIXED_LEN_BYTE_ARRAY -> as.stringify(group.getBinary(index, item));
+      case BINARY, FIXED_LEN_BYTE_ARRAY -> as.stringify(sound(group.getBinary(index, item)));
       case BOOLEAN, FLOAT, DOUBLE -> throw new IllegalStateException(type + " is a plain number");
     };
   }

@@ -191,6 +191,25 @@ class SourceFilesTest {
         .hasMessageStartingWith(none + ": is no sound Parquet file: ");
   }
 
+  /** 64 KiB in the file and 6.25 MiB in the rows. */
+  @Test
+  void parquet_aTextThatManyRowsName_countsAsOftenAsTheyDo() {
+    assertThatThrownBy(() -> read(table("repeated.parquet")))
+        .isInstanceOf(DataException.class)
+        .hasMessageContaining("repeated.parquet: has more than 1 MiB of text, not compressed");
+    assertThat(
+            RecordFile.read(SourceConfig.of(table("repeated.parquet").toString()), 100, 7, reading))
+        .hasSize(100);
+  }
+
+  @Test
+  void parquet_aTextThatClaimsToBeLongerThanItsDictionary_isTold() {
+    Path file = table("claim.parquet");
+    assertThatThrownBy(() -> read(file))
+        .isInstanceOf(DataException.class)
+        .hasMessageStartingWith(file + ": is no sound Parquet file: ");
+  }
+
   /** A cut or damaged file is told, and no claim in it fills the memory. */
   @ParameterizedTest
   @ValueSource(strings = {"rows-snappy", "rows-gzip", "rows-zstd", "rows-lz4", "dialogues"})

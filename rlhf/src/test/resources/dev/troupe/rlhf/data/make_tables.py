@@ -89,3 +89,14 @@ pq.write_table(
     column_encoding={"prompt": "DELTA_BYTE_ARRAY", "completion": "DELTA_LENGTH_BYTE_ARRAY"},
 )
 pq.write_table(rows.slice(0, 0), "empty.parquet")
+
+# A text that a dictionary has once and a hundred rows name.
+pq.write_table(pa.table({"text": ["x" * 65536] * 100}), "repeated.parquet")
+
+# A dictionary's text that claims to be longer than the file.
+text = b"the only one"
+pq.write_table(pa.table({"text": [text.decode()] * 3}), "claim.parquet", compression="none")
+file = open("claim.parquet", "rb").read()
+entry = len(text).to_bytes(4, "little") + text
+assert file.count(entry) == 1
+open("claim.parquet", "wb").write(file.replace(entry, (2**31 - 1).to_bytes(4, "little") + text))
