@@ -47,9 +47,6 @@ import org.jspecify.annotations.Nullable;
  * One role on a shared base: trains, evaluates and samples, and keeps account of memory and time.
  */
 public final class HybridEngine implements RoleEngine {
-  /** Tokens of a micro-batch where nothing else is asked for. */
-  public static final int MICRO_BATCH_TOKENS = MicroBatches.DEFAULT_TOKENS;
-
   private final RoleSpec spec;
   private final Path model;
   private final BaseModel base;

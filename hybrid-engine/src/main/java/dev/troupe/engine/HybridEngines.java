@@ -93,6 +93,11 @@ public final class HybridEngines implements RoleEngine.Factory {
     return tuning instanceof Tuning.Full ? ParameterLayout.full(model, false).size() : 0;
   }
 
+  /** Tokens of a micro-batch where nothing else is asked for. */
+  public static int microBatchTokens(ModelConfig model, Numerics numerics) {
+    return MicroBatches.tokens(model, precision(numerics));
+  }
+
   /**
    * Whether a role could be opened, by configurations and the headers of files alone.
    *

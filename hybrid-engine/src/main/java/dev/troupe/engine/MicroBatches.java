@@ -1,5 +1,7 @@
 package dev.troupe.engine;
 
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.decoder.Precision;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -13,13 +15,23 @@ import java.util.stream.IntStream;
  * their lengths.
  */
 final class MicroBatches {
-  /**
-   * Chosen when nothing else is asked for: the numbers of a layer stay near the caches, and
-   * products are still large enough (docs/performance.md).
-   */
-  static final int DEFAULT_TOKENS = 512;
+  /** Bytes of a number times tokens at once, where nothing else is asked for. */
+  private static final int TOKEN_BYTES = 1024;
+
+  /** Below it a micro-batch's cost is that of starting operators rather than of their numbers. */
+  private static final int SMALL_WIDTH = 512;
 
   private MicroBatches() {}
+
+  /**
+   * Tokens of a micro-batch where nothing else is asked for: 256 in float32 and 512 in bfloat16, so
+   * that what a layer keeps has the same bytes, and is near the caches, while products are still
+   * large enough; 512 too in a small model (docs/performance.md).
+   */
+  static int tokens(ModelConfig model, Precision precision) {
+    Precision kept = model.hiddenSize() < SMALL_WIDTH ? Precision.BF16 : precision;
+    return TOKEN_BYTES / kept.bytes();
+  }
 
   /**
    * What goes through the model at once.

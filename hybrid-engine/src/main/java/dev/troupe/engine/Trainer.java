@@ -48,6 +48,7 @@ final class Trainer implements AutoCloseable {
   private static final int OUTPUTS = 4;
 
   private final BaseModel base;
+  private final Precision precision;
   private final ParameterLayout layout;
   private final double temperature;
   private final long seed;
@@ -76,6 +77,7 @@ final class Trainer implements AutoCloseable {
       long seed,
       Lanes lanes) {
     this.base = base;
+    this.precision = precision;
     this.layout = layout;
     this.temperature = temperature;
     this.seed = seed;
@@ -139,7 +141,8 @@ final class Trainer implements AutoCloseable {
   /** Micro-batches of items that are one or more sequences each. */
   private List<MicroBatch> cut(List<List<Sequence>> items, int microBatchTokens) {
     List<int[]> lengths = items.stream().map(Trainer::lengths).toList();
-    int tokens = microBatchTokens > 0 ? microBatchTokens : MicroBatches.DEFAULT_TOKENS;
+    int tokens =
+        microBatchTokens > 0 ? microBatchTokens : MicroBatches.tokens(base.config(), precision);
     return packs()
         ? MicroBatches.packed(lengths, tokens, lanes.count())
         : MicroBatches.padded(lengths, tokens, lanes.count());

@@ -3,8 +3,11 @@ package dev.troupe.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.troupe.engine.MicroBatches.MicroBatch;
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.decoder.Precision;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
@@ -15,6 +18,8 @@ import net.jqwik.api.constraints.IntRange;
 import org.junit.jupiter.api.Test;
 
 final class MicroBatchesTest {
+  private static final OptionalInt NONE = OptionalInt.empty();
+
   @Provide
   Arbitrary<List<int[]>> items() {
     return Arbitraries.integers()
@@ -42,6 +47,16 @@ final class MicroBatchesTest {
             .isLessThanOrEqualTo(tokens);
       }
     }
+  }
+
+  @Test
+  void tokens_areAsManyBytesInEitherPrecision_andMoreInASmallModel() {
+    ModelConfig wide =
+        ModelConfig.llama(37, 512, 28, 2, 8, 2, 64, 1e-5, 10000, 64, true, List.of(), NONE, NONE);
+    assertThat(MicroBatches.tokens(wide, Precision.FP32)).isEqualTo(256);
+    assertThat(MicroBatches.tokens(wide, Precision.BF16)).isEqualTo(512);
+    assertThat(MicroBatches.tokens(TinyModel.CONFIG, Precision.FP32)).isEqualTo(512);
+    assertThat(MicroBatches.tokens(TinyModel.CONFIG, Precision.BF16)).isEqualTo(512);
   }
 
   @Property

@@ -1,6 +1,5 @@
 package dev.troupe.launcher;
 
-import dev.troupe.engine.HybridEngine;
 import dev.troupe.engine.generation.Generator;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
@@ -121,7 +120,7 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
           parameters * FLOAT * (COPIES_OF_TRAINED - 1 + Math.max(0, lanes - 1)));
       long micro =
           optimizer.microBatchTokens() == 0
-              ? HybridEngine.MICRO_BATCH_TOKENS
+              ? model.microBatchTokens(numerics)
               : optimizer.microBatchTokens();
       // A longer text goes by itself.
       long together = Math.min(sequences * longest, Math.max(micro, longest) * lanes);

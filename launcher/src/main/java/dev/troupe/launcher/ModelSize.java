@@ -46,6 +46,11 @@ record ModelSize(ModelConfig config) {
     return Generator.shadowBytes(config, HybridEngines.format(numerics));
   }
 
+  /** Tokens that go through at once where nothing else is asked for. */
+  long microBatchTokens(Numerics numerics) {
+    return HybridEngines.microBatchTokens(config, numerics);
+  }
+
   /** What a role trains, value head not counted. */
   long trainedParameters(TuningConfig tuning) {
     return HybridEngines.trainedParameters(tuning.tuning(), config);

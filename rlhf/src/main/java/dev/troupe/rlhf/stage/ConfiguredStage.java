@@ -40,6 +40,11 @@ public record ConfiguredStage<C extends Record>(Stage<C> stage, C config) {
     return roles().stream().anyMatch(role -> role.from() == part && role.training().isEmpty());
   }
 
+  /** Whether a role starts from a part, to stay as it is or to be trained. */
+  public boolean uses(Part part) {
+    return roles().stream().anyMatch(role -> role.from() == part);
+  }
+
   /** {@link Stage#forecast(Record, StageInputs)}. */
   public Forecast forecast(StageInputs inputs) {
     return stage.forecast(config, inputs);
