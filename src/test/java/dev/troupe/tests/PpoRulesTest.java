@@ -87,6 +87,20 @@ class PpoRulesTest {
     assertThat(err.toString()).contains("ppo with reward before it");
   }
 
+  @Test
+  void plan_tellsOfARewardModelThatNobodyUses() {
+    String told = "no stage after it uses the model that reward trains, as ppo scores without one";
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    assertThat(plan(out, err, overrides("stages=[sft,reward,ppo]"))).as(err.toString()).isZero();
+    assertThat(out.toString()).contains(told);
+    for (String stages : List.of("stages=[sft,ppo]", "stages=[sft,reward]")) {
+      StringWriter other = new StringWriter();
+      assertThat(plan(other, err, overrides(stages))).as(err.toString()).isZero();
+      assertThat(other.toString()).doesNotContain("no stage after it");
+    }
+  }
+
   /** Of a section with mistakes nothing else is said that its defaults would be wrong in. */
   @Test
   void mistakes_areTold_andNothingElse() {

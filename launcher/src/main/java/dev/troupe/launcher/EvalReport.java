@@ -59,7 +59,8 @@ final class EvalReport {
         String.format(
             Locale.ROOT, "%-14s %d to %d problems", key, measure.answers(), measure.problems()));
     lines.add("  score        " + text(measure.score()));
-    measure.parts().forEach((name, mean) -> lines.add(row(name, text(mean))));
+    // Beside the score's own and others' rows, whatever the rewards are called.
+    measure.parts().forEach((name, mean) -> lines.add(row("reward " + name, text(mean))));
     measure
         .right()
         .ifPresent(

@@ -63,6 +63,7 @@ final class PlanReport {
     if (forecast.stages().stream().anyMatch(it -> it.forecast().tokens().isEmpty())) {
       text.append("  (tokens are known when pre-training has made the tokenizer)\n");
     }
+    forecast.notices().values().forEach(notice -> text.append("  ").append(notice).append('\n'));
     return text.toString();
   }
 

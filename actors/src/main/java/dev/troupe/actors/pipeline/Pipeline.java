@@ -184,7 +184,7 @@ public final class Pipeline {
                             () -> Ensemble.local(HybridEngines.on(config.engine().device())))) {
                   finished =
                       new Pipeline(config, directory, cancelled, log, ensemble, request)
-                          .run(request.text(), state);
+                          .run(request.text(), state, forecast.notices());
                 }
               } catch (RuntimeException | Error | IOException e) {
                 failure = e;
@@ -227,7 +227,8 @@ public final class Pipeline {
         directory.readSummary().orElse(""));
   }
 
-  private RunResult run(String configuration, RunState before) throws IOException {
+  private RunResult run(String configuration, RunState before, Map<String, String> notices)
+      throws IOException {
     log.append(
         RunEvent.newBuilder()
             .setRunStarted(
@@ -237,6 +238,7 @@ public final class Pipeline {
                     .setConfiguration(configuration)
                     .setProtocolVersion(Node.PROTOCOL_VERSION)
                     .setResumed(before.holdsTraining())));
+    notices.forEach(recorder::notice);
     try {
       recorder.resume(
           stage -> checkpoints.isComplete(stage) ? Long.MAX_VALUE : checkpoints.step(stage));

@@ -6,9 +6,13 @@ import dev.troupe.rlhf.port.EnvironmentFactory;
 import dev.troupe.rlhf.port.RewardFunction;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import dev.troupe.rlhf.stage.Forecast;
+import dev.troupe.rlhf.stage.Part;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /**
  * What a configuration comes to, found by reading the model's configuration and tokenizer, its
@@ -44,6 +48,34 @@ public record RunForecast(
 
   public RunForecast {
     stages = List.copyOf(stages);
+  }
+
+  /** What can run and is hardly meant: by the stage that it is about, a line each. */
+  public Map<String, String> notices() {
+    Map<String, String> notices = new LinkedHashMap<>();
+    List<ConfiguredStage<?>> toDo =
+        stages.stream().<ConfiguredStage<?>>map(Planned::stage).toList();
+    for (int i = 0; i < toDo.size(); i++) {
+      ConfiguredStage<?> maker = toDo.get(i);
+      List<ConfiguredStage<?>> takers =
+          toDo.subList(i + 1, toDo.size()).stream()
+              .filter(later -> later.stage().takes().contains(Part.REWARD_MODEL))
+              .toList();
+      if (maker.gives() == Part.REWARD_MODEL
+          && !takers.isEmpty()
+          && takers.stream().noneMatch(later -> later.uses(Part.REWARD_MODEL))) {
+        notices.put(
+            maker.name(),
+            "no stage after it uses the model that "
+                + maker.name()
+                + " trains, as "
+                + takers.stream().map(ConfiguredStage::name).collect(Collectors.joining(", "))
+                + " scores without one; take "
+                + maker.name()
+                + " out of stages unless it is wanted for itself");
+      }
+    }
+    return notices;
   }
 
   /**

@@ -12,6 +12,9 @@ public final class StageDemands {
   /** How much a run may read: what it does read is the same with more room. */
   private static final Set<String> BOUNDS = Set.of("data.max-records", "data.max-megabytes");
 
+  /** Of sampling alone, and who samples reads prompts. */
+  private static final String ROLLOUT_WEIGHTS = "engine.rollout-weights";
+
   private StageDemands() {}
 
   /**
@@ -24,6 +27,9 @@ public final class StageDemands {
   static boolean dependsOn(Stage<?> stage, String key) {
     if (BOUNDS.contains(key)) {
       return false;
+    }
+    if (key.equals(ROLLOUT_WEIGHTS)) {
+      return stage.reads().contains(Source.PROMPTS);
     }
     String[] names = key.split("\\.", -1);
     if (Stages.named(names[0]).isPresent()) {

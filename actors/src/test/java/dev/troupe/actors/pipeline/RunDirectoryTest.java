@@ -33,6 +33,7 @@ class RunDirectoryTest {
           Map.entry("seed", Set.of(SFT, REWARD, PPO, DPO)),
           Map.entry("model", Set.of(SFT, REWARD, PPO, DPO)),
           Map.entry("engine.precision", Set.of(SFT, REWARD, PPO, DPO)),
+          Map.entry("engine.rollout-weights", Set.of(PPO, DPO)),
           Map.entry("some.key-of-tomorrow", Set.of(SFT, REWARD, PPO, DPO)),
           Map.entry("data.max-tokens", Set.of(SFT, REWARD, PPO, DPO)),
           Map.entry("data.max-records", Set.of()),
@@ -178,8 +179,8 @@ class RunDirectoryTest {
         }
       }
     }
-    assertThat(refused).isEqualTo(196);
-    assertThat(taken).isEqualTo(128);
+    assertThat(refused).isEqualTo(204);
+    assertThat(taken).isEqualTo(138);
   }
 
   @Test
