@@ -634,7 +634,12 @@ def adamw(self, pl: List[Tensor], gl: List[Tensor], ml: List[Tensor], vl: List[T
   return 1
 
 def norm(self, g) -> float:
-  return float(torch.linalg_vector_norm(g))
+  # over chunks of a fixed size, added up in their order as doubles: whoever holds some of the chunks comes to the same
+  total = 0.0
+  for i in range(0, g.size(0), 65536):
+    n = float(torch.linalg_vector_norm(torch.narrow(g, 0, i, min(65536, g.size(0) - i))))
+    total += n * n
+  return torch.sqrt(total)
 
 def add(self, a, b) -> int:
   a.add_(b)

@@ -3,7 +3,6 @@ package dev.troupe.engine;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** The gradient of the step to come, as far as it has been accumulated. */
@@ -20,31 +19,15 @@ final class Accumulation implements AutoCloseable {
     this.lanes = lanes;
   }
 
-  /** Adds these, which it owns from then on, in their order. */
-  void add(List<Handle> gradients, double part, int batches) {
-    Handle sum = gradients.get(0);
-    List<Handle> others = gradients.subList(1, gradients.size());
-    try {
-      lanes.run(
-          () -> {
-            for (Handle other : others) {
-              kernels.train("add", sum, other).close();
-            }
-            if (gradient != null) {
-              kernels.train("add", gradient, sum).close();
-            }
-            return sum;
-          });
-    } catch (RuntimeException | Error e) {
-      sum.close();
-      throw e;
-    } finally {
-      others.forEach(Handle::close);
-    }
-    if (gradient == null) {
-      gradient = sum;
+  /** Adds what it owns from then on. */
+  void add(Handle more, double part, int batches) {
+    Handle sum = gradient;
+    if (sum == null) {
+      gradient = more;
     } else {
-      sum.close();
+      try (more) {
+        lanes.run(() -> kernels.train("add", sum, more)).close();
+      }
     }
     loss += part;
     microBatches += batches;

@@ -203,7 +203,11 @@ public final class HybridEngine implements RoleEngine {
     if (!ready) {
       timed("flip", this::flip);
     }
-    return timed("generate", () -> generator().generate(version, prompts, answers, settings));
+    List<Rollout> sampled =
+        timed("generate", () -> generator().generate(version, prompts, answers, settings));
+    return spec.numerics().strict()
+        ? Rollout.scoredAgain(sampled, all -> evaluate(all, Set.of(Output.LOGPROBS)))
+        : sampled;
   }
 
   @Override

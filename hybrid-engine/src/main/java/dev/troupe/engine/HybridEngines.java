@@ -98,6 +98,11 @@ public final class HybridEngines implements RoleEngine.Factory {
     return MicroBatches.tokens(model, precision(numerics));
   }
 
+  /** About so many gradients a step has at once, of so many micro-batches on so many lanes. */
+  public static int gradients(int microBatches, int lanes) {
+    return Trainer.gradients(microBatches, lanes);
+  }
+
   /**
    * Whether a role could be opened, by configurations and the headers of files alone.
    *

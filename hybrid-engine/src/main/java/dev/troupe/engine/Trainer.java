@@ -1,6 +1,5 @@
 package dev.troupe.engine;
 
-import dev.troupe.engine.MicroBatches.MicroBatch;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
@@ -18,30 +17,26 @@ import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenOutputs;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Queue;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Function;
-import java.util.stream.IntStream;
 
 /**
- * The training path of one role: forward, the objective's gradient carried back, AdamW. Each
- * micro-batch has its lane, and gradients are added in the lanes' order, so that the same step
- * gives the same bits.
+ * The training path of one role: forward, the objective's gradient carried back, AdamW.
+ * Micro-batches follow from the examples, and their gradients are added along a tree that follows
+ * from their number, so that the same step gives the same bits on one lane or on many.
  */
 final class Trainer implements AutoCloseable {
   /** Of a forward pass: hidden states, log-probabilities, entropies, values. */
@@ -110,24 +105,18 @@ final class Trainer implements AutoCloseable {
   /** Outputs at the reads of each sequence, in order; no graph. */
   List<TokenOutputs> evaluate(List<Sequence> sequences, Set<Output> outputs) {
     check(sequences, outputs);
-    List<MicroBatch> batches = cut(sequences.stream().map(List::of).toList(), 0);
-    List<Map<Integer, TokenOutputs>> ofLanes =
-        lanes.map(
-            lanes.count(),
-            lane -> {
-              Map<Integer, TokenOutputs> found = new HashMap<>();
-              for (MicroBatch batch : batches) {
-                if (batch.lane() == lane) {
-                  List<Sequence> rows = batch.items().stream().map(sequences::get).toList();
-                  Iterator<TokenOutputs> each = evaluateTogether(rows, outputs).iterator();
-                  batch.items().forEach(item -> found.put(item, each.next()));
-                }
-              }
-              return found;
-            });
-    Map<Integer, TokenOutputs> all = new HashMap<>();
-    ofLanes.forEach(all::putAll);
-    return IntStream.range(0, sequences.size()).mapToObj(all::get).toList();
+    List<List<Integer>> batches = cut(sequences.stream().map(List::of).toList(), 0);
+    TokenOutputs[] all = new TokenOutputs[sequences.size()];
+    lanes.spread(
+        0,
+        batches.size(),
+        number -> {
+          List<Integer> batch = batches.get(number);
+          List<Sequence> rows = batch.stream().map(sequences::get).toList();
+          Iterator<TokenOutputs> each = evaluateTogether(rows, outputs).iterator();
+          batch.forEach(item -> all[item] = each.next());
+        });
+    return List.of(all);
   }
 
   private List<TokenOutputs> evaluateTogether(List<Sequence> rows, Set<Output> outputs) {
@@ -139,13 +128,11 @@ final class Trainer implements AutoCloseable {
   }
 
   /** Micro-batches of items that are one or more sequences each. */
-  private List<MicroBatch> cut(List<List<Sequence>> items, int microBatchTokens) {
+  private List<List<Integer>> cut(List<List<Sequence>> items, int microBatchTokens) {
     List<int[]> lengths = items.stream().map(Trainer::lengths).toList();
     int tokens =
         microBatchTokens > 0 ? microBatchTokens : MicroBatches.tokens(base.config(), precision);
-    return packs()
-        ? MicroBatches.packed(lengths, tokens, lanes.count())
-        : MicroBatches.padded(lengths, tokens, lanes.count());
+    return packs() ? MicroBatches.packed(lengths, tokens) : MicroBatches.padded(lengths, tokens);
   }
 
   private TokenBatch batch(List<Sequence> rows) {
@@ -165,27 +152,21 @@ final class Trainer implements AutoCloseable {
     return adam.map(state -> state.settings().recompute()).orElse(false);
   }
 
-  /** What one micro-batch, or all of one lane, adds up to. */
+  /** What one micro-batch comes to, or some of them together. */
   private record Share(double loss, Map<String, Double> metrics, Handle gradient) {}
 
-  /** Of all lanes that had work. */
-  private record Shares(List<Share> ofLanes, int microBatches) {}
+  /** What all of a call come to. */
+  private record Sum(Share share, int microBatches) {}
 
   /** Adds to the gradient of the next step; when that fails, all of it is given up. */
   <E extends Example> Accumulated accumulate(
       Objective<E> objective, List<E> examples, BatchTotals totals) {
     AdamState state = trained();
     try {
-      Shares shares = shares(objective, examples, totals, state.settings().microBatchTokens());
-      double loss = 0;
-      Map<String, Double> metrics = new TreeMap<>();
-      for (Share share : shares.ofLanes()) {
-        loss += share.loss();
-        share.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
-      }
-      accumulation.add(
-          shares.ofLanes().stream().map(Share::gradient).toList(), loss, shares.microBatches());
-      return new Accumulated(loss, metrics);
+      Sum sum = sum(objective, examples, totals, state.settings().microBatchTokens());
+      Share share = sum.share();
+      accumulation.add(share.gradient(), share.loss(), sum.microBatches());
+      return new Accumulated(share.loss(), new TreeMap<>(share.metrics()));
     } catch (RuntimeException | Error e) {
       accumulation.fail(e);
       throw e;
@@ -215,19 +196,13 @@ final class Trainer implements AutoCloseable {
 
   /** The gradient of a step over these examples alone, before clipping. */
   <E extends Example> float[] gradient(Objective<E> objective, List<E> examples) {
-    float[] sum = new float[layout.size()];
-    for (Share share : shares(objective, examples, BatchTotals.of(examples), 0).ofLanes()) {
-      try (Handle gradient = share.gradient()) {
-        float[] part = gradient.floats();
-        for (int i = 0; i < sum.length; i++) {
-          sum[i] += part[i];
-        }
-      }
+    try (Handle gradient =
+        sum(objective, examples, BatchTotals.of(examples), 0).share().gradient()) {
+      return gradient.floats();
     }
-    return sum;
   }
 
-  private <E extends Example> Shares shares(
+  private <E extends Example> Sum sum(
       Objective<E> objective, List<E> examples, BatchTotals totals, int microBatchTokens) {
     if (examples.isEmpty()) {
       throw new EngineException("an update needs at least one example");
@@ -247,56 +222,42 @@ final class Trainer implements AutoCloseable {
     List<Sequence> all =
         examples.stream().flatMap(example -> example.sequences().stream()).toList();
     check(all, objective.needs());
-    List<MicroBatch> batches =
+    List<List<Integer>> batches =
         cut(examples.stream().map(Example::sequences).toList(), microBatchTokens);
-    List<List<MicroBatch>> ofLanes =
-        IntStream.range(0, lanes.count())
-            .mapToObj(lane -> batches.stream().filter(batch -> batch.lane() == lane).toList())
-            .filter(ofLane -> !ofLane.isEmpty())
-            .toList();
-    Queue<Handle> made = new ConcurrentLinkedQueue<>();
+    Span whole = new Span(0, batches.size());
+    SumTree<Share> tree = new SumTree<>(whole, this::plus);
     try {
-      return new Shares(
-          lanes.map(
-              ofLanes.size(),
-              lane -> {
-                Share share = share(ofLanes.get(lane), objective, examples, totals);
-                made.add(share.gradient());
-                return share;
-              }),
-          batches.size());
-    } catch (RuntimeException e) {
-      made.forEach(Handle::close);
+      lanes.spread(
+          0,
+          batches.size(),
+          number -> {
+            List<E> together = batches.get(number).stream().map(examples::get).toList();
+            tree.add(number, microBatch(together, objective, totals, number));
+          });
+    } catch (RuntimeException | Error e) {
+      tree.take().values().forEach(share -> share.gradient().close());
       throw e;
     }
+    return new Sum(tree.take().get(whole), batches.size());
   }
 
-  private <E extends Example> Share share(
-      List<MicroBatch> batches, Objective<E> objective, List<E> examples, BatchTotals totals) {
-    double loss = 0;
-    Map<String, Double> metrics = new TreeMap<>();
-    Handle sum = null;
-    try {
-      for (MicroBatch batch : batches) {
-        List<E> together = batch.items().stream().map(examples::get).toList();
-        Share one = microBatch(together, objective, totals, batch.number());
-        loss += one.loss();
-        one.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
-        if (sum == null) {
-          sum = one.gradient();
-        } else {
-          try (Handle gradient = one.gradient()) {
-            kernels.train("add", sum, gradient).close();
-          }
-        }
-      }
-      return new Share(loss, metrics, Objects.requireNonNull(sum));
+  /** At most so many gradients are there at once, of so many micro-batches on so many lanes. */
+  static int gradients(int microBatches, int lanes) {
+    int depth = Integer.SIZE - Integer.numberOfLeadingZeros(microBatches - 1);
+    return Math.min(microBatches, depth + lanes);
+  }
+
+  /** On a lane; the first one's gradient becomes the sum. */
+  private Share plus(Share one, Share other) {
+    try (Handle gradient = other.gradient()) {
+      kernels.train("add", one.gradient(), gradient).close();
     } catch (RuntimeException | Error e) {
-      if (sum != null) {
-        sum.close();
-      }
+      one.gradient().close();
       throw e;
     }
+    Map<String, Double> metrics = new TreeMap<>(one.metrics());
+    other.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
+    return new Share(one.loss() + other.loss(), metrics, one.gradient());
   }
 
   private <E extends Example> Share microBatch(

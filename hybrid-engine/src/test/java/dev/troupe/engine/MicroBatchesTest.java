@@ -2,10 +2,9 @@ package dev.troupe.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.troupe.engine.MicroBatches.MicroBatch;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.Precision;
-import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
@@ -34,15 +33,12 @@ final class MicroBatchesTest {
 
   @Property
   void padded_hasEachItemOnce_withinTheLimit(
-      @ForAll("items") List<int[]> items,
-      @ForAll @IntRange(min = 1, max = 300) int tokens,
-      @ForAll @IntRange(min = 1, max = 5) int lanes) {
-    List<MicroBatch> batches = MicroBatches.padded(items, tokens, lanes);
+      @ForAll("items") List<int[]> items, @ForAll @IntRange(min = 1, max = 300) int tokens) {
+    List<List<Integer>> batches = MicroBatches.padded(items, tokens);
     assertEachOnce(items, batches);
-    assertThat(batches).extracting(MicroBatch::lane).allMatch(lane -> lane < lanes);
-    for (MicroBatch batch : batches) {
-      if (batch.items().size() > 1) {
-        int[] lengths = lengths(items, batch.items());
+    for (List<Integer> batch : batches) {
+      if (batch.size() > 1) {
+        int[] lengths = lengths(items, batch);
         assertThat(lengths.length * IntStream.of(lengths).max().orElseThrow())
             .isLessThanOrEqualTo(tokens);
       }
@@ -60,34 +56,43 @@ final class MicroBatchesTest {
   }
 
   @Property
-  void packed_hasEachItemOnce_withinTheLimit_andLanesHaveTheSameWork(
-      @ForAll("items") List<int[]> items,
-      @ForAll @IntRange(min = 1, max = 300) int tokens,
-      @ForAll @IntRange(min = 1, max = 5) int lanes) {
-    List<MicroBatch> batches = MicroBatches.packed(items, tokens, lanes);
+  void packed_hasEachItemOnce_withinTheLimit(
+      @ForAll("items") List<int[]> items, @ForAll @IntRange(min = 1, max = 300) int tokens) {
+    List<List<Integer>> batches = MicroBatches.packed(items, tokens);
     assertEachOnce(items, batches);
-    long[] work = new long[lanes];
-    int longest = 0;
-    for (MicroBatch batch : batches) {
-      int[] lengths = lengths(items, batch.items());
-      if (batch.items().size() > 1) {
-        assertThat(Section.tokens(Section.several(lengths))).isLessThanOrEqualTo(tokens);
+    for (List<Integer> batch : batches) {
+      if (batch.size() > 1) {
+        assertThat(Section.tokens(Section.several(lengths(items, batch))))
+            .isLessThanOrEqualTo(tokens);
       }
-      work[batch.lane()] += IntStream.of(lengths).sum();
     }
-    for (int[] item : items) {
-      longest = Math.max(longest, IntStream.of(item).sum());
-    }
-    Arrays.sort(work);
-    assertThat(work[lanes - 1] - work[0]).isLessThanOrEqualTo(longest);
-    assertThat(MicroBatches.packed(items, tokens, lanes)).isEqualTo(batches);
   }
 
-  private static void assertEachOnce(List<int[]> items, List<MicroBatch> batches) {
-    assertThat(batches.stream().flatMap(batch -> batch.items().stream()))
+  /** The second of two lanes has work, and as much as the first. */
+  @Test
+  void both_areEven_byHand() {
+    List<int[]> ten = Collections.nCopies(10, new int[] {40});
+    assertThat(sizes(MicroBatches.padded(ten, 512))).containsExactly(5, 5);
+    assertThat(sizes(MicroBatches.padded(ten, 200))).containsExactly(5, 5);
+    // Three would do: of four, two have two and two have three.
+    assertThat(sizes(MicroBatches.padded(ten, 160))).containsExactly(3, 3, 3, 1);
+    assertThat(sizes(MicroBatches.packed(ten, 512))).containsExactly(5, 5);
+    assertThat(sizes(MicroBatches.padded(ten.subList(0, 1), 512))).containsExactly(1);
+    assertThat(sizes(MicroBatches.padded(List.of(new int[] {600}, new int[] {9}), 512)))
+        .containsExactly(1, 1);
+    // 90 and 60 + 50 are 180 of padding at the most; 90 + 60 would be 180, 3 * 90 270.
+    assertThat(MicroBatches.padded(List.of(new int[] {50}, new int[] {90}, new int[] {60}), 512))
+        .containsExactly(List.of(1), List.of(2, 0));
+  }
+
+  private static List<Integer> sizes(List<List<Integer>> batches) {
+    return batches.stream().map(List::size).toList();
+  }
+
+  private static void assertEachOnce(List<int[]> items, List<List<Integer>> batches) {
+    assertThat(batches.stream().flatMap(List::stream))
         .containsExactlyInAnyOrderElementsOf(IntStream.range(0, items.size()).boxed().toList());
-    assertThat(batches.stream().map(MicroBatch::number))
-        .containsExactlyElementsOf(IntStream.range(0, batches.size()).boxed().toList());
+    assertThat(batches).noneMatch(List::isEmpty);
   }
 
   private static int[] lengths(List<int[]> items, List<Integer> of) {

@@ -37,7 +37,7 @@ final class DeviceOptions {
           spec.commandLine(), "--device is " + device + ", allowed: auto, cpu, cuda or cuda:N");
     }
     try {
-      return new PipelineConfig.Engine(device, precision, weights, kernels);
+      return new PipelineConfig.Engine(device, precision, weights, kernels, false);
     } catch (OutOfLimits e) {
       throw new ParameterException(
           spec.commandLine(),

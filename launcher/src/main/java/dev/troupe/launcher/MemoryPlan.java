@@ -1,5 +1,6 @@
 package dev.troupe.launcher;
 
+import dev.troupe.engine.HybridEngines;
 import dev.troupe.engine.generation.Generator;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
@@ -42,8 +43,8 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
   /** Of each of a tokenizer's tokens. */
   private static final long TOKENIZER_BYTES = 4700;
 
-  /** Parameters, gradient and the two moments of AdamW. */
-  private static final long COPIES_OF_TRAINED = 4;
+  /** Of AdamW, beside parameters and gradients. */
+  private static final long MOMENTS = 2;
 
   /**
    * One claim on memory.
@@ -111,17 +112,15 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
         OptimizerConfig optimizer,
         long sequences,
         long longest) {
-      long parameters = model.trainedParameters(tuning) + model.config().hiddenSize();
-      add(phase, role, purpose(tuning), parameters * FLOAT);
-      add(
-          phase,
-          role,
-          "optimizer",
-          parameters * FLOAT * (COPIES_OF_TRAINED - 1 + Math.max(0, lanes - 1)));
       long micro =
           optimizer.microBatchTokens() == 0
               ? model.microBatchTokens(numerics)
               : optimizer.microBatchTokens();
+      long batches = Math.min(sequences, Math.max(2, sequences * longest / micro + 1));
+      long gradients = HybridEngines.gradients(Math.toIntExact(batches), lanes);
+      long parameters = model.trainedParameters(tuning) + model.config().hiddenSize();
+      add(phase, role, purpose(tuning), parameters * FLOAT);
+      add(phase, role, "optimizer", parameters * FLOAT * (MOMENTS + gradients));
       // A longer text goes by itself.
       long together = Math.min(sequences * longest, Math.max(micro, longest) * lanes);
       long kept = optimizer.recompute() ? 0 : lanes * model.keptLogitNumbers(together / lanes);

@@ -80,9 +80,14 @@ public record PipelineConfig(
    * @param device a name that {@link Device#of} takes
    * @param rolloutWeights of the merged weights that sample
    * @param kernels whose operators sample, and multiply bfloat16
+   * @param strict whether log-probabilities of sampled answers are computed again as training does
    */
   public record Engine(
-      String device, Precision precision, RolloutWeights rolloutWeights, Kernels kernels) {
+      String device,
+      Precision precision,
+      RolloutWeights rolloutWeights,
+      Kernels kernels,
+      boolean strict) {
     public Engine {
       boolean cuda = Device.namesCuda(device);
       new Limits()
@@ -99,7 +104,20 @@ public record PipelineConfig(
               !cuda || rolloutWeights != RolloutWeights.INT8,
               "auto, bf16, fp16 or fp32 with a CUDA device, as int8 products are for the CPU",
               "device")
+          .condition(
+              "strict",
+              true,
+              !strict || isExact(precision, rolloutWeights),
+              "false where sampling and training compute in other numbers: the importance weights"
+                  + " need what was sampled by",
+              "precision",
+              "rollout-weights")
           .verify();
+    }
+
+    private static boolean isExact(Precision precision, RolloutWeights rolloutWeights) {
+      return precision != Precision.BF16
+          && (rolloutWeights == RolloutWeights.AUTO || rolloutWeights == RolloutWeights.FP32);
     }
 
     /**
@@ -128,6 +146,19 @@ public record PipelineConfig(
                   + " it be auto, bf16, fp16 or fp32, or engine.device (--device) be cpu.");
         }
       }
+      Numerics chosen = chosen(cuda);
+      if (strict && !chosen.samplesAsItTrains()) {
+        throw new PipelineException(
+            "engine.strict is true, and on this device engine.precision comes to "
+                + chosen.precision()
+                + " and engine.rollout-weights to "
+                + chosen.rollouts()
+                + ". Let both be fp32, or engine.strict be false.");
+      }
+      return chosen;
+    }
+
+    private Numerics chosen(boolean cuda) {
       return new Numerics(
           switch (precision) {
             case AUTO -> cuda ? Numerics.Precision.BF16 : Numerics.Precision.FP32;
@@ -145,7 +176,8 @@ public record PipelineConfig(
             case AUTO -> Numerics.Kernels.AUTO;
             case NATIVE -> Numerics.Kernels.NATIVE;
             case TORCH -> Numerics.Kernels.TORCH;
-          });
+          },
+          strict);
     }
   }
 

@@ -1,6 +1,10 @@
 package dev.troupe.actors.role;
 
+import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.message.Node;
 import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
@@ -165,7 +169,13 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
       }
       openWorkers();
       round =
-          new RolloutRound(generate, company.nodes().size(), learner, workers, this, ask.replyTo());
+          new RolloutRound(
+              generate,
+              company.nodes().size(),
+              learner,
+              workers,
+              this,
+              answer -> answered(answer, ask.replyTo()));
       round.begin();
       return;
     }
@@ -174,6 +184,35 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
       workers.forEach(Member::forgetVersion);
     }
     send(learner, ask.work(), ask.replyTo()::tell);
+  }
+
+  /** What a round came to; where that is wanted, with the log-probabilities that training sees. */
+  private void answered(RoleWorker.Reply answer, ActorRef<RoleWorker.Reply> replyTo) {
+    if (!spec.numerics().strict() || !(answer instanceof RoleWorker.Generated generated)) {
+      replyTo.tell(answer);
+      return;
+    }
+    List<Rollout> rollouts = generated.rollouts();
+    List<Sequence> sequences = Rollout.toScore(rollouts);
+    send(
+        learner,
+        new RoleWorker.Evaluate(sequences, List.of(Output.LOGPROBS)),
+        reply -> replyTo.tell(scoredAgain(rollouts, sequences, reply)));
+  }
+
+  private RoleWorker.Reply scoredAgain(
+      List<Rollout> rollouts, List<Sequence> sequences, RoleWorker.Reply reply) {
+    if (!(reply instanceof RoleWorker.Evaluated evaluated)) {
+      return reply;
+    }
+    try {
+      List<TokenOutputs> said =
+          new Asked("the " + learner.name + " on " + learner.node)
+              .saidOf(sequences, List.of(Output.LOGPROBS), evaluated.outputs());
+      return new RoleWorker.Generated(Rollout.scoredAgain(rollouts, all -> said));
+    } catch (RoleException e) {
+      return new RoleWorker.Failed(String.valueOf(e.getMessage()), false);
+    }
   }
 
   private void close(Close close) {

@@ -5,7 +5,6 @@ import dev.troupe.protocol.message.RoleWorker;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
-import org.apache.pekko.actor.typed.ActorRef;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,7 +31,7 @@ final class RolloutRound {
   private final Member learner;
   private final List<Member> workers;
   private final Desk desk;
-  private final ActorRef<RoleWorker.Reply> replyTo;
+  private final Consumer<RoleWorker.Reply> then;
   private final Lending<Member> lending = new Lending<>(Member::node);
   private RoleWorker.@Nullable Lent lent;
   private boolean over;
@@ -40,6 +39,7 @@ final class RolloutRound {
   /**
    * @param begun how many workers the run began with
    * @param workers those that are there now; lost ones leave it
+   * @param then is told all answers, or why there are none
    */
   RolloutRound(
       RoleWorker.Generate work,
@@ -47,12 +47,12 @@ final class RolloutRound {
       Member learner,
       List<Member> workers,
       Desk desk,
-      ActorRef<RoleWorker.Reply> replyTo) {
+      Consumer<RoleWorker.Reply> then) {
     portions = new Portions(work, begun);
     this.learner = learner;
     this.workers = workers;
     this.desk = desk;
-    this.replyTo = replyTo;
+    this.then = then;
   }
 
   void begin() {
@@ -240,6 +240,6 @@ final class RolloutRound {
   private void end(RoleWorker.Reply answer) {
     over = true;
     desk.ended(this);
-    replyTo.tell(answer);
+    then.accept(answer);
   }
 }

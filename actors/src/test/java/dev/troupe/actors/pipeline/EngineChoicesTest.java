@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 /** What is for the CPU alone is refused with a CUDA device, before anything starts. */
 class EngineChoicesTest {
   private static Engine engine(String device, RolloutWeights weights, Kernels kernels) {
-    return new Engine(device, Precision.AUTO, weights, kernels);
+    return new Engine(device, Precision.AUTO, weights, kernels, false);
   }
 
   @Test

@@ -9,6 +9,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
 
 /**
@@ -109,6 +111,31 @@ public final class Lanes implements AutoCloseable {
       throw failure;
     }
     return results;
+  }
+
+  /**
+   * Runs pieces of work, each on the lane that is free next, in the order of their numbers, and
+   * waits for all. After one that fails no other is begun. For work whose result does not depend on
+   * the lane, nor on what ran there before.
+   *
+   * @param from number of the first
+   * @param to behind the last
+   */
+  public void spread(int from, int to, IntConsumer work) {
+    AtomicInteger next = new AtomicInteger(from);
+    map(
+        Math.min(count(), to - from),
+        lane -> {
+          for (int i = next.getAndIncrement(); i < to; i = next.getAndIncrement()) {
+            try {
+              work.accept(i);
+            } catch (RuntimeException | Error e) {
+              next.set(to);
+              throw e;
+            }
+          }
+          return lane;
+        });
   }
 
   private static <T> T await(Future<T> future) {

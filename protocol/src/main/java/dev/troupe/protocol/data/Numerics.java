@@ -7,8 +7,16 @@ package dev.troupe.protocol.data;
  * @param precision of the matrices while training and scoring
  * @param rollouts of the merged weights that sample
  * @param kernels whose operators sample, and multiply bfloat16
+ * @param strict whether log-probabilities of sampled answers are computed again as training does,
+ *     so that they do not depend on how many rows were sampled at once
  */
-public record Numerics(Precision precision, RolloutWeights rollouts, Kernels kernels) {
+public record Numerics(
+    Precision precision, RolloutWeights rollouts, Kernels kernels, boolean strict) {
+  /** Log-probabilities as they were sampled. */
+  public Numerics(Precision precision, RolloutWeights rollouts, Kernels kernels) {
+    this(precision, rollouts, kernels, false);
+  }
+
   /** By the operators that the engine chooses. */
   public Numerics(Precision precision, RolloutWeights rollouts) {
     this(precision, rollouts, Kernels.AUTO);
@@ -34,6 +42,11 @@ public record Numerics(Precision precision, RolloutWeights rollouts, Kernels ker
     AUTO,
     NATIVE,
     TORCH
+  }
+
+  /** The same, with or without computing again. */
+  public Numerics strict(boolean whether) {
+    return new Numerics(precision, rollouts, kernels, whether);
   }
 
   /** float32 throughout. */

@@ -41,7 +41,10 @@ public record RoleSpec(
         name, model, adapter, tuning, head, optimizer, temperature, emaDecay, seed, Numerics.EXACT);
   }
 
-  /** A role of the same parameters that takes them from this one and trains none. */
+  /**
+   * A role of the same parameters that takes them from this one and trains none. What it samples is
+   * for this one to compute again, if so: all of it at once.
+   */
   public RoleSpec follower(String other) {
     return new RoleSpec(
         other,
@@ -53,7 +56,7 @@ public record RoleSpec(
         temperature,
         Optional.empty(),
         seed,
-        numerics);
+        numerics.strict(false));
   }
 
   /** The same role, trained otherwise. */

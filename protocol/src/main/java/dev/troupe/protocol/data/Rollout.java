@@ -1,7 +1,10 @@
 package dev.troupe.protocol.data;
 
 import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * One sampled answer. In an environment the response has what the policy read between its turns as
@@ -51,6 +54,24 @@ public record Rollout(
       FinishReason finish,
       long adapterVersion) {
     this(prompt, response, text, logprobs, finish, adapterVersion, Optional.empty());
+  }
+
+  /** Asks what a model says of answers that have tokens of its own; the others stay as they are. */
+  public static List<Rollout> scoredAgain(
+      List<Rollout> rollouts, Function<List<Sequence>, List<TokenOutputs>> logprobs) {
+    Iterator<TokenOutputs> each = logprobs.apply(toScore(rollouts)).iterator();
+    return rollouts.stream()
+        .map(one -> one.length() == 0 ? one : one.with(each.next().logprobs()))
+        .toList();
+  }
+
+  /** Of answers that have tokens of the model's own, in their order. */
+  public static List<Sequence> toScore(List<Rollout> rollouts) {
+    return rollouts.stream().filter(one -> one.length() > 0).map(Rollout::sequence).toList();
+  }
+
+  private Rollout with(Floats others) {
+    return new Rollout(prompt, response, text, others, finish, adapterVersion, episode);
   }
 
   /** The same answer to the prompt as its asker has it. */
