@@ -6,7 +6,6 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.LongConsumer;
 import org.apache.parquet.ParquetReadOptions;
@@ -33,6 +32,9 @@ import org.apache.parquet.schema.Type;
  * of their kind. A row's number takes the place of a line.
  */
 final class ParquetRows {
+  /** Letters of what Parquet's reader says. */
+  private static final int LONGEST = 300;
+
   private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
 
   private final Path path;
@@ -59,15 +61,25 @@ final class ParquetRows {
             .withCodecFactory(new ParquetCodecs(this::page))
             .usePageChecksumVerification()
             .build();
-    try (ParquetFileReader reader = ParquetFileReader.open(new LocalInputFile(path), options)) {
-      for (BlockMetaData block : reader.getRowGroups()) {
-        checkChunks(block);
-      }
-      readAll(reader);
+    try {
+      ParquetClaims.checkFooter(path);
+      read(options);
     } catch (DataException | Reading.Cancelled e) {
       throw e;
+    } catch (IOException e) {
+      throw new IOException(firstOf(e), e);
     } catch (RuntimeException e) { // Parquet's reader meets a broken file with any of them
-      throw broken(e);
+      throw new DataException(path + ": is no sound Parquet file: " + firstOf(e), e);
+    }
+  }
+
+  private void read(ParquetReadOptions options) throws IOException {
+    try (ParquetFileReader reader = ParquetFileReader.open(new LocalInputFile(path), options)) {
+      for (BlockMetaData block : reader.getRowGroups()) {
+        checkCodecs(block);
+        ParquetClaims.checkColumns(path, block);
+      }
+      readAll(reader);
     }
   }
 
@@ -103,25 +115,18 @@ final class ParquetRows {
     }
   }
 
-  /** What the footer says of a column is believed once it lies within the file. */
-  private void checkChunks(BlockMetaData block) throws IOException {
-    long length = Files.size(path);
+  private void checkCodecs(BlockMetaData block) {
     for (ColumnChunkMetaData chunk : block.getColumns()) {
       if (!ParquetCodecs.KNOWN.contains(chunk.getCodec())) {
         throw new DataException(path + ": " + ParquetCodecs.unknown(chunk.getCodec()));
       }
-      long begin = chunk.getStartingPos();
-      long size = chunk.getTotalSize();
-      if (begin < 0 || size < 0 || begin + size < begin || begin + size > length) {
-        throw new IOException(
-            "the column " + chunk.getPath().toDotString() + " lies outside of it");
-      }
     }
   }
 
-  private DataException broken(RuntimeException e) {
-    String message = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
-    return new DataException(path + ": is no sound Parquet file: " + message, e);
+  /** Parquet quotes the whole footer. */
+  private static String firstOf(Exception e) {
+    String line = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+    return line.length() > LONGEST ? line.substring(0, LONGEST) + "…" : line;
   }
 
   private ObjectNode object(Group group, GroupType type, Origin origin) {

@@ -210,6 +210,29 @@ class SourceFilesTest {
         .hasMessageStartingWith(file + ": is no sound Parquet file: ");
   }
 
+  /** dialogues.parquet with other bytes, found by fuzzing; Parquet quotes 4,000 letters of it. */
+  @Test
+  void parquet_aBrokenFooter_isToldInAFewWords() {
+    Path file = table("footer.parquet");
+    assertThatThrownBy(() -> read(file))
+        .isInstanceOf(DataException.class)
+        .hasMessageStartingWith(file + ": can't be read, it may be cut off: ")
+        .message()
+        .hasSizeLessThan(400 + file.toString().length());
+  }
+
+  /** dialogues.parquet with other bytes, found by fuzzing: the reader made room for a gigabyte. */
+  @Test
+  void parquet_aPageThatClaimsMoreThanItsColumnHas_isTold() {
+    Path file = table("page.parquet");
+    assertThatThrownBy(() -> read(file))
+        .isInstanceOf(DataException.class)
+        .hasMessage(
+            file
+                + ": can't be read, it may be cut off: the column score's page is damaged: Required"
+                + " field 'uncompressed_page_size' was not found in serialized data!");
+  }
+
   /** A cut or damaged file is told, and no claim in it fills the memory. */
   @ParameterizedTest
   @ValueSource(strings = {"rows-snappy", "rows-gzip", "rows-zstd", "rows-lz4", "dialogues"})
