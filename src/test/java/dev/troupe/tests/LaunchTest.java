@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -258,6 +259,35 @@ class LaunchTest {
     assertSameBytesAsAlone(run);
   }
 
+  /** Scripts stand for srun and scontrol; two tasks are two addresses of this machine. */
+  @Test
+  void slurm_overAStandInForSrun_givesTheBytesOfOneJvm() throws Exception {
+    Path commands = Files.createDirectories(directory.resolve("slurm's commands"));
+    script(commands.resolve("scontrol"), "printf '127.0.0.1\\n127.0.0.2\\n'");
+    script(
+        commands.resolve("srun"),
+        "while [ \"${1#--}\" != \"$1\" ]; do echo \"$1\" >> '"
+            + directory.resolve("srun-options")
+            + "'; shift; done; exec \"$@\"");
+    Path run = directory.resolve("slurm-run");
+    List<String> arguments = new ArrayList<>(List.of("launch", "--slurm", "--host", "127.0.0.1"));
+    Process launch =
+        start(
+            directory,
+            withConfiguration(arguments, run),
+            Map.of(
+                "PATH", commands + ":" + System.getenv("PATH"),
+                "SLURM_JOB_NODELIST", "n[1-2]",
+                "SLURM_TASKS_PER_NODE", "1(x2)"));
+    String output = read(launch, new ArrayList<>(), "never");
+    assertThat(launch.waitFor()).as(output).isZero();
+    assertThat(directory.resolve("srun-options"))
+        .content()
+        .contains("--nodelist=127.0.0.1\n", "--nodelist=127.0.0.2\n", "--overlap\n");
+    assertThat(run.resolve("nodes/127.0.0.2.log")).content().contains("joined ");
+    assertSameBytesAsAlone(run);
+  }
+
   @Test
   void hosts_oneCannotBeReached_namesItAndItsLog() throws Exception {
     Path ssh =
@@ -448,10 +478,16 @@ class LaunchTest {
   }
 
   private static Process start(Path home, List<String> arguments) throws IOException {
+    return start(home, arguments, Map.of());
+  }
+
+  private static Process start(Path home, List<String> arguments, Map<String, String> environment)
+      throws IOException {
     List<String> command = new ArrayList<>(java());
     command.addAll(arguments);
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().put("TROUPE_HOME", home.toString());
+    builder.environment().putAll(environment);
     return builder.start();
   }
 

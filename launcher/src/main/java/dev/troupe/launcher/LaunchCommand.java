@@ -13,13 +13,10 @@ import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -82,7 +79,7 @@ final class LaunchCommand implements Callable<Integer> {
       description = "with --hosts: the command that runs a line on a host (default: ssh)")
   private String ssh;
 
-  /** One of the two. */
+  /** One of these. */
   private static final class Where {
     @Option(
         names = "--local",
@@ -99,34 +96,36 @@ final class LaunchCommand implements Callable<Integer> {
             "over ssh; a line each: HOST ROLE[,ROLE] [DEVICE]. Every host has Troupe, the model and the"
                 + " output directory under the same paths")
     private @Nullable Path hosts;
+
+    @Option(
+        names = "--slurm",
+        description =
+            "inside a SLURM job, from its batch script: each task of the job becomes a node, by"
+                + " srun. Tasks beyond the configuration's node roles answer the policy's prompts")
+    private boolean slurm;
+
+    @Option(
+        names = "--sbatch",
+        paramLabel = "FILE",
+        description =
+            "starts nothing and writes a batch script for this run, to be given to sbatch")
+    private @Nullable Path sbatch;
   }
 
   @Override
   public Integer call() throws InterruptedException, IOException {
     ConfigurationLoader.Loaded<PipelineConfig> loaded = options.load();
     PipelineConfig config = loaded.value();
+    Path script = where.sbatch;
+    if (script != null) {
+      checkRollouts("");
+      SlurmScript.of(config, options, rollouts).write(script);
+      spec.commandLine().getOut().println(SlurmScript.next(script));
+      return ExitCode.OK;
+    }
+    NodePlan plan = plan();
     RunSession session = new RunSession(spec, json);
     Path logs = Path.of(config.output()).resolve("nodes");
-    Path hosts = where.hosts;
-    HostsFile file = hosts == null ? null : HostsFile.read(hosts);
-    if (file == null && where.local < (certificates == null ? 1 : 0)) {
-      throw new UserException(
-          "--local is "
-              + where.local
-              + ", allowed: at least 1, or 0 with --certificates, where all nodes are started by"
-              + " hand");
-    }
-    if (rollouts < 0) {
-      throw new UserException("--rollouts is " + rollouts + ", allowed: at least 0");
-    }
-    if (file != null && rollouts > 0) {
-      throw new UserException(
-          "--rollouts is for --local; in "
-              + hosts
-              + " give hosts the role "
-              + Ensemble.ROLLOUT
-              + " instead");
-    }
     Authority authority = authority(Path.of(config.output()));
     Credentials own = authority.issue("driver", VALIDITY).checked(Instant.now());
     if (own.endsSoon(Instant.now())) {
@@ -137,13 +136,10 @@ final class LaunchCommand implements Callable<Integer> {
       return session.follow(
           loaded,
           options.resume(),
-          here(config, file == null),
+          here(config, plan.here()),
           false,
           request -> {
-            Ensemble seed =
-                file == null
-                    ? Ensemble.seed(localHost(), 0, rollouts, own)
-                    : Ensemble.seed(ownHost(), 0, file.count(Ensemble.ROLLOUT), own);
+            Ensemble seed = Ensemble.seed(plan.driver(), 0, plan.rollouts(config), own);
             if (certificates != null) {
               session.out().println(byHand(seed, config));
               session.out().flush();
@@ -152,13 +148,43 @@ final class LaunchCommand implements Callable<Integer> {
                 options.resume()
                     ? Pipeline.resume(request.on(seed))
                     : Pipeline.start(request.on(seed));
-            if (file == null) {
-              startLocal(children, seed, authority, config, session.out());
-            } else {
-              startRemote(children, seed, authority, config, file, session.out());
-            }
+            start(children, plan, seed, authority, config, session.out());
             return handle;
           });
+    }
+  }
+
+  private NodePlan plan() throws IOException {
+    if (where.slurm) {
+      checkRollouts("give the job tasks beyond the configuration's node roles");
+      return new SlurmNodes(SlurmAllocation.here(), host(LaunchCommand::ownHost));
+    }
+    Path hosts = where.hosts;
+    if (hosts != null) {
+      HostsFile file = HostsFile.read(hosts);
+      checkRollouts("in " + hosts + " give hosts the role " + Ensemble.ROLLOUT);
+      return new HostNodes(file, ssh, host(LaunchCommand::ownHost));
+    }
+    if (where.local < (certificates == null ? 1 : 0)) {
+      throw new UserException(
+          "--local is "
+              + where.local
+              + ", allowed: at least 1, or 0 with --certificates, where all nodes are started by"
+              + " hand");
+    }
+    checkRollouts("");
+    return new LocalNodes(where.local, rollouts, host(() -> LOOPBACK));
+  }
+
+  /**
+   * @param instead what to do where the option is of no use; empty where it is of use
+   */
+  private void checkRollouts(String instead) {
+    if (rollouts < 0) {
+      throw new UserException("--rollouts is " + rollouts + ", allowed: at least 0");
+    }
+    if (rollouts > 0 && !instead.isEmpty()) {
+      throw new UserException("--rollouts is for --local; " + instead + " instead");
     }
   }
 
@@ -175,124 +201,21 @@ final class LaunchCommand implements Callable<Integer> {
     return local || !Device.namesCuda(named) ? Optional.of(Device.of(named)) : Optional.empty();
   }
 
-  private void startLocal(
+  private static void start(
       Children children,
+      NodePlan plan,
       Ensemble seed,
       Authority authority,
       PipelineConfig config,
       PrintWriter out) {
-    List<String> roles = new ArrayList<>(new TreeSet<>(config.cluster().placement().values()));
-    int count = Math.min(where.local, roles.size());
-    String named = config.engine().device();
-    Device chosen = Device.of(named);
-    if (where.local > roles.size()) {
-      out.println(
-          "the configuration places roles on "
-              + roles.size()
-              + " nodes ("
-              + String.join(", ", roles)
-              + "); starting "
-              + count);
-    }
-    for (int i = 0; i < count; i++) {
-      List<String> own = new ArrayList<>();
-      for (int r = i; r < roles.size(); r += count) {
-        own.add(roles.get(r));
+    plan.note(config).ifPresent(out::println);
+    for (NodePlan.Start node : plan.starts(config, seed.address())) {
+      HandOver said = new HandOver(config.output(), authority.issue(node.name(), VALIDITY));
+      children.start(node.name(), node.command(), said, end -> ended(seed, said, end, out));
+      if (plan.here()) {
+        List<Long> pids = children.pids();
+        out.println("node " + node.name() + ": process " + pids.get(pids.size() - 1));
       }
-      startLocal(
-          children,
-          seed,
-          String.join("-", own),
-          String.join(",", own),
-          device(named, chosen, i, Device.cudaDevices()),
-          config,
-          handOver(authority, String.join("-", own), config),
-          out);
-    }
-    for (int i = 1; i <= rollouts; i++) {
-      startLocal(
-          children,
-          seed,
-          Ensemble.ROLLOUT + "-" + i,
-          Ensemble.ROLLOUT,
-          device(named, chosen, count + i - 1, Device.cudaDevices()),
-          config,
-          handOver(authority, Ensemble.ROLLOUT + "-" + i, config),
-          out);
-    }
-    out.flush();
-  }
-
-  /** Nodes of one machine take its CUDA devices in turn, unless the configuration names one. */
-  static String device(String named, Device chosen, int node, int devices) {
-    boolean any = named.equals("auto") || named.equals("cuda");
-    return any && chosen.isCuda() ? Device.cuda(node % devices).toString() : named;
-  }
-
-  private void startLocal(
-      Children children,
-      Ensemble seed,
-      String name,
-      String own,
-      String device,
-      PipelineConfig config,
-      HandOver said,
-      PrintWriter out) {
-    List<String> command = new ArrayList<>(JavaCommand.ofThisProgram());
-    command.addAll(
-        List.of(
-            "node",
-            "--join",
-            seed.address(),
-            "--roles",
-            own,
-            "--device",
-            device,
-            "--host",
-            localHost(),
-            "--join-timeout",
-            String.valueOf(config.cluster().joinTimeoutSeconds()),
-            "--managed"));
-    children.start(name, command, said, end -> ended(seed, said, end, out));
-    out.println("node " + name + ": process " + children.pids().get(children.pids().size() - 1));
-  }
-
-  private static HandOver handOver(Authority authority, String node, PipelineConfig config) {
-    return new HandOver(config.output(), authority.issue(node, VALIDITY));
-  }
-
-  private void startRemote(
-      Children children,
-      Ensemble seed,
-      Authority authority,
-      PipelineConfig config,
-      HostsFile file,
-      PrintWriter out) {
-    String device = config.engine().device();
-    String home = System.getenv().getOrDefault("TROUPE_HOME", System.getProperty("user.dir"));
-    Map<String, Integer> nodesOf = new HashMap<>();
-    for (HostsFile.Host node : file.hosts()) {
-      String line =
-          "cd '"
-              + home.replace("'", "'\\''")
-              + "' && ./troupe node --join "
-              + seed.address()
-              + " --roles "
-              + String.join(",", node.roles())
-              + " --host "
-              + node.name().replaceFirst(".*@", "")
-              + " --device "
-              + node.device().orElse(device)
-              + " --join-timeout "
-              + config.cluster().joinTimeoutSeconds()
-              + " --managed";
-      List<String> command = new ArrayList<>(List.of(ssh.split(" ", -1)));
-      command.add(node.name());
-      command.add(line);
-      int before = nodesOf.merge(node.name(), 1, Integer::sum) - 1;
-      String name = before == 0 ? node.name() : node.name() + "-" + (before + 1);
-      HandOver said = handOver(authority, name, config);
-      children.start(name, command, said, end -> ended(seed, said, end, out));
     }
     out.flush();
   }
@@ -314,23 +237,19 @@ final class LaunchCommand implements Callable<Integer> {
             "--join",
             seed.address(),
             "--roles",
-            String.join(",", new TreeSet<>(config.cluster().placement().values())),
+            String.join(",", NodePlan.roles(config)),
             "--certificates",
             "DIR/NODE",
             "--output",
             config.output());
   }
 
-  private String localHost() {
+  private String host(Supplier<String> otherwise) {
     String named = host;
-    return named == null ? LOOPBACK : named;
+    return named == null ? otherwise.get() : named;
   }
 
-  private String ownHost() {
-    String named = host;
-    if (named != null) {
-      return named;
-    }
+  private static String ownHost() {
     try {
       return InetAddress.getLocalHost().getHostName();
     } catch (IOException e) {

@@ -4,6 +4,7 @@ import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.configuration.PipelineConfigurations;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -25,6 +26,13 @@ final class RunOptions {
           "goes on with the stopped run in the output directory, from its last checkpoint, to the"
               + " result that it would have had")
   private boolean resume;
+
+  /** As arguments again, the file by its whole path. */
+  List<String> arguments() {
+    List<String> arguments = new ArrayList<>(List.of(file.toAbsolutePath().normalize().toString()));
+    overrides.forEach(override -> arguments.addAll(List.of("--set", override)));
+    return arguments;
+  }
 
   boolean resume() {
     return resume;

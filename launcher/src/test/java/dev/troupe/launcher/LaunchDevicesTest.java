@@ -18,12 +18,12 @@ final class LaunchDevicesTest {
   @Test
   void nodesOfOneMachine_takeItsCudaDevicesInTurn() {
     Device first = Device.cuda(0);
-    assertThat(LaunchCommand.device("auto", first, 0, 2)).isEqualTo("cuda:0");
-    assertThat(LaunchCommand.device("cuda", first, 1, 2)).isEqualTo("cuda:1");
-    assertThat(LaunchCommand.device("auto", first, 2, 2)).isEqualTo("cuda:0");
-    assertThat(LaunchCommand.device("cuda:0", first, 1, 2)).isEqualTo("cuda:0");
-    assertThat(LaunchCommand.device("auto", Device.CPU, 1, 0)).isEqualTo("auto");
-    assertThat(LaunchCommand.device("cpu", Device.CPU, 1, 2)).isEqualTo("cpu");
+    assertThat(LocalNodes.device("auto", first, 0, 2)).isEqualTo("cuda:0");
+    assertThat(LocalNodes.device("cuda", first, 1, 2)).isEqualTo("cuda:1");
+    assertThat(LocalNodes.device("auto", first, 2, 2)).isEqualTo("cuda:0");
+    assertThat(LocalNodes.device("cuda:0", first, 1, 2)).isEqualTo("cuda:0");
+    assertThat(LocalNodes.device("auto", Device.CPU, 1, 0)).isEqualTo("auto");
+    assertThat(LocalNodes.device("cpu", Device.CPU, 1, 2)).isEqualTo("cpu");
   }
 
   @Test
