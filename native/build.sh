@@ -41,18 +41,23 @@ source=$(cat build.sh src/main/cpp/* | sha256sum | cut -d' ' -f1)
 objects=()
 for set in "${SETS[@]}"; do
   name=${set%% *}
-  # shellcheck disable=SC2086
-  $CXX $KERNELS ${set#* } ${SANITIZE:-} -DSET="$name" -c src/main/cpp/kernels.cpp -o "$OUT/$name.o"
-  objects+=("$OUT/$name.o")
+  for part in kernels passes; do
+    # shellcheck disable=SC2086
+    $CXX $KERNELS ${set#* } ${SANITIZE:-} -DSET="$name" -c "src/main/cpp/$part.cpp" -o "$OUT/$part-$name.o"
+    objects+=("$OUT/$part-$name.o")
+  done
 done
 # shellcheck disable=SC2086
 $CXX $KERNELS ${SANITIZE:-} -c src/main/cpp/processors.cpp -o "$OUT/processors.o"
 objects+=("$OUT/processors.o")
 
 if [ "${1:-}" = --check ]; then
-  # shellcheck disable=SC2086
-  $CXX $KERNELS ${SANITIZE:-} src/test/cpp/check.cpp "${objects[@]}" -o "$OUT/check"
-  exec "$OUT/check" "${@:2}"
+  for part in passes kernels; do
+    # shellcheck disable=SC2086
+    $CXX $KERNELS ${SANITIZE:-} "src/test/cpp/check_$part.cpp" "${objects[@]}" -o "$OUT/check-$part"
+    "$OUT/check-$part" "${@:2}"
+  done
+  exit
 fi
 
 TORCH_HOME=${TORCH_HOME:-$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))' || true)}
@@ -61,7 +66,7 @@ found=$(sed -n 's/^ *"\([0-9.]*\)"$/\1/p' "$TORCH_HOME/include/torch/csrc/api/in
   echo "libtorch $TORCH_VERSION is needed, '$TORCH_HOME' has '${found:-none}': set TORCH_HOME to the directory of an installed torch==$TORCH_VERSION" >&2
   exit 2
 }
-for file in operators training; do
+for file in operators training between attention; do
   # shellcheck disable=SC2086
   $CXX $OPERATORS -DTROUPE_SOURCE="\"$source\"" -isystem "$TORCH_HOME/include" -isystem "$TORCH_HOME/include/torch/csrc/api/include" \
     -c "src/main/cpp/$file.cpp" -o "$OUT/$file.o"

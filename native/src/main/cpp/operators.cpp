@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "kernels.h"
+#include "training.h"
 
 // The standard library's headers read this of glibc 2.32, which libtorch runs without. 0: count references as several threads must.
 extern "C" {
@@ -226,6 +227,11 @@ Tensor attend(const Tensor& qkv, const Maybe& gains, double floor, const Maybe& 
 }
 
 }  // namespace
+
+const troupe::Passes& troupe::passes() {
+  static const Passes* const beside = passes_named(kernels().name);
+  return *beside;
+}
 
 TORCH_LIBRARY(troupe, m) {
   m.def("instructions() -> str", instructions);

@@ -2,13 +2,14 @@
 #include <cstring>
 
 #include "kernels.h"
+#include "passes.h"
 
 namespace troupe {
 #if defined(__x86_64__)
-namespace avx512 { extern const Kernels kernels; }
-namespace avx2 { extern const Kernels kernels; }
+namespace avx512 { extern const Kernels kernels; extern const Passes passes; }
+namespace avx2 { extern const Kernels kernels; extern const Passes passes; }
 #endif
-namespace plain { extern const Kernels kernels; }
+namespace plain { extern const Kernels kernels; extern const Passes passes; }
 
 static bool runs(const Kernels& k) {
 #if defined(__x86_64__)
@@ -38,6 +39,15 @@ const Kernels* kernels_of_processor() {
   for (const Kernels* k : ALL)
     if (runs(*k)) return k;
   return nullptr;
+}
+
+const Passes* passes_named(const char* name) {
+  const Kernels* beside = kernels_named(name);
+#if defined(__x86_64__)
+  if (beside == &avx512::kernels) return &avx512::passes;
+  if (beside == &avx2::kernels) return &avx2::passes;
+#endif
+  return beside ? &plain::passes : nullptr;
 }
 
 }  // namespace troupe

@@ -1,5 +1,5 @@
 # The decoder on the training path: LoRA beside the frozen weights, a graph from the flat parameter buffer to the hidden states. What
-# distinguishes a family is an attribute: a choice that is off costs nothing. $LINEAR, $LOGITS and $STATES: products with weights (Products.java).
+# distinguishes a family is an attribute: a choice that is off costs nothing. $FUSED, $WIDE, $LINEAR, $LOGITS and $STATES: whose operators (Products.java).
 #
 # w = [embed, norm, head, rope, local rope, positions, embed_norm, embed_norm bias, norm bias] + 16 per layer, 0 … 15:
 #     [attn_norm, qkv, o, mlp_norm, gate_up, down, attn_norm bias, qkv bias, q_norm, k_norm, o bias, post_attn_norm, mlp_norm bias,
@@ -71,10 +71,23 @@ def rms(self, x, g):
     g = g + 1
   return (x * torch.rsqrt(n * n / x.size(-1) + self.eps)) * g
 
+def scaled(self, x, g, narrow: bool):
+  # RMS norm of rows; in bfloat16 where narrow, else in float32
+  if $FUSED:
+    return ops.troupe.norm(x, g, self.eps, self.plus_one, narrow)
+  y = self.rms(self.exact(x), g)
+  return y.to(15) if narrow else y
+
 def normed(self, x, g, b):
   if self.layer_norm:
     return torch.layer_norm(x, [x.size(-1)], g, b, self.eps)
-  return self.rms(x, g)
+  return self.scaled(x, g, False)
+
+def prepared(self, x, g, b):
+  # normed, in the numbers of products
+  if self.layer_norm:
+    return self.rounded(self.normed(x, g, b))
+  return self.scaled(x, g, self.bf16)
 
 def activated(self, x):
   if self.activation == 0:
@@ -84,6 +97,22 @@ def activated(self, x):
   if self.activation == 2:
     return torch.gelu(x, approximate='tanh')
   return torch.relu(x)
+
+def gated_by(self, gate, up):
+  if $FUSED:
+    if self.activation != 1:
+      return ops.troupe.activated(gate, up, self.activation, False)
+  return self.activated(gate) * up
+
+def of_whole(self, x):
+  # activations of rows that are gates and factors side by side, or the activations alone
+  if $FUSED:
+    if self.activation != 1:
+      return ops.troupe.activated(x, None, self.activation, self.gated)
+  if self.gated:
+    gate, up = x.chunk(2, -1)
+    return self.activated(gate) * up
+  return self.activated(x)
 
 def capped(self, z):
   # final logits; z is overwritten
@@ -121,6 +150,30 @@ def low_rank(self, x, y, p: List[Tensor], l: int, g: int, seed: int):
   # in place: y is fresh from a product, whose gradient does not need it
   return y.addmm_(self.narrowed(x, a.view(-1, x.size(1)).type_as(y), b, l, g, seed), torch.block_diag(b).type_as(y), beta=1, alpha=self.scale)
 
+def adapts(self, seed: int) -> bool:
+  # whether a frozen weight's product and its LoRA, if it has any, are one operator
+  return $WIDE and not self.full and not self.dora and (seed == 0 or self.drop_below == 0)
+
+def adapted(self, x, w, residual: Optional[Tensor], p: List[Tensor], l: int, g: int):
+  # that product of a whole group; with a residual, that and it in float32
+  a, b = torch.zeros([0, w.size(1)], device=w.device), [torch.zeros([0, w.size(0)], device=w.device)]
+  if self.lora:
+    of_group = p[11 * l + self.group_piece[g]]
+    if of_group.numel() > 0:
+      a, b = of_group.view(-1, w.size(1)), self.group_outs(p, l, g)
+  return self.one_product(x, w, a, b, residual)
+
+def one_product(self, x, w, a, b: List[Tensor], residual: Optional[Tensor]):
+  if $WIDE:
+    second: Optional[Tensor] = None
+    third: Optional[Tensor] = None
+    if len(b) > 1:
+      second = b[1]
+    if len(b) > 2:
+      third = b[2]
+    return ops.troupe.wide_adapted(x, w, a, b[0], second, third, self.scale, residual)
+  return x
+
 def narrowed(self, x, a, b: List[Tensor], l: int, g: int, seed: int):
   # x Aᵀ of a group
   if seed == 0 or self.drop_below == 0:
@@ -137,6 +190,11 @@ def narrowed(self, x, a, b: List[Tensor], l: int, g: int, seed: int):
 
 def gate_up(self, x, w, p: List[Tensor], l: int, seed: int) -> List[Tensor]:
   # both halves with LoRA, each a product of its own: the gradient of one cut in two would be put together by a copy
+  if self.adapts(seed):
+    rows = p[11 * l + self.group_piece[2]].view(-1, x.size(1))
+    outs = self.group_outs(p, l, 2)
+    first = outs[0].size(0)
+    return [self.one_product(x, w[:self.ffn], rows[:first], outs[:1], None), self.one_product(x, w[self.ffn:], rows[first:], outs[1:], None)]
   out = [self.linear(x, w[:self.ffn]), self.linear(x, w[self.ffn:])]
   a = p[11 * l + self.group_piece[2]]
   if a.numel() > 0:
@@ -204,7 +262,7 @@ def slopes(self, x):
 
 def mask(self, t: int, local: bool, x) -> Optional[Tensor]:
   # [T, T] or [1, heads, T, T] to add to the scores; None where causality is all
-  if self.attention_cap == 0.0 and not self.alibi and not (local and t > self.window):
+  if self.in_one() or (self.attention_cap == 0.0 and not self.alibi and not (local and t > self.window)):
     return None
   back = self.back(t, x)
   m = self.hidden_from(back, local)
@@ -227,7 +285,7 @@ def hidden_from(self, back, local: bool):
 def block(self, t: int) -> int:
   # Rows of queries that attend together: not to what is behind the last of them. 0 for all rows at once by torch's own attention, which keeps no
   # probabilities for the gradient: for long texts, and where scores are more than a product and a mask
-  if t > self.blocked_tokens or self.attention_cap > 0.0 or self.alibi:
+  if self.in_one() or t > self.blocked_tokens or self.attention_cap > 0.0 or self.alibi:
     return 0
   return max(self.block_rows, (t + 3) // 4)
 
@@ -280,20 +338,45 @@ def of_section(self, q, k, v, mask: Optional[Tensor], blocks: List[Tensor]):
   a = self.attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask)
   return a.transpose(1, 2).reshape(rows * t, hq * hd)
 
+def in_one(self) -> bool:
+  # whether attention is one operator from the product before it to the one behind it
+  return $FUSED and self.attention_cap == 0.0 and not self.alibi
+
+def at_once(self, qkv, q_gain, k_gain, rope, local: bool, ids: List[Tensor]):
+  if $FUSED:
+    sections: List[int] = []
+    for s in ids:
+      sections += [s.size(0), s.size(1)]
+    of_q: Optional[Tensor] = None
+    of_k: Optional[Tensor] = None
+    turns: Optional[Tensor] = None
+    if self.qk_norm:
+      of_q, of_k = q_gain, k_gain
+    if self.rotary:
+      turns = torch.view_as_real(rope)
+    window = self.window if local else 0
+    return ops.troupe.attended(qkv, of_q, of_k, self.eps, self.plus_one, turns, sections, self.heads, self.kv, window, self.attention_scale)
+  return qkv
+
 def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor], masks: List[Optional[Tensor]], blocks: List[List[Tensor]], ids: List[Tensor], seed: int):
   # [N, heads * head_dim], before the output projection
   hq, hk, hd = self.heads, self.kv, self.hd
   n = x.size(0)
   o = 9 + 16 * l
-  h = self.rounded(self.normed(x, w[o], w[o + 6]))
+  h = self.prepared(x, w[o], w[o + 6])
   fused = self.qkv_bias and not self.dora and not self.bf16
-  qkv = torch.linear(h, w[o + 1], w[o + 7]) if fused else self.linear(h, w[o + 1])
-  if self.dora:
-    qkv = self.stretched(h, qkv, w[o + 1], p, l, 0, seed)
-  elif self.lora:
-    qkv = self.low_rank(h, qkv, p, l, 0, seed)
+  if self.adapts(seed):
+    qkv = self.adapted(h, w[o + 1], None, p, l, 0)
+  else:
+    qkv = torch.linear(h, w[o + 1], w[o + 7]) if fused else self.linear(h, w[o + 1])
+    if self.dora:
+      qkv = self.stretched(h, qkv, w[o + 1], p, l, 0, seed)
+    elif self.lora:
+      qkv = self.low_rank(h, qkv, p, l, 0, seed)
   if self.qkv_bias and not fused:
     qkv = qkv + w[o + 7]
+  if self.in_one():
+    return self.at_once(qkv, w[o + 8], w[o + 9], rope[self.local[l]], self.local[l] > 0, ids)
   qk, v = qkv.split_with_sizes([(hq + hk) * hd, hk * hd], -1)
   qk, v = self.exact(qk), self.attending(v)
   if self.qk_norm:
@@ -316,53 +399,53 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
   # what a layer does after attention, each position by itself: output projection and MLP
   o = 9 + 16 * l
   before = x
-  a = self.rounded(a)
-  apart = self.post_norms or self.dora or self.bf16
-  x = self.linear(a, w[o + 2]) if apart else torch.addmm(x, a, w[o + 2].t())
-  if self.dora:
-    x = self.stretched(a, x, w[o + 2], p, l, 1, seed)
-  elif self.lora:
-    x = self.low_rank(a, x, p, l, 1, seed)
-  if apart and not self.post_norms:
-    x = before + x
+  x = self.output(x, a, w[o + 2], p, l, 1, seed)
   if self.out_bias:
     x = x + w[o + 10]
   if self.post_norms:
-    x = before + self.rms(self.exact(x), w[o + 11])
-  h = self.rounded(self.normed(before if self.parallel else x, w[o + 3], w[o + 12]))
+    x = before + self.scaled(x, w[o + 11], False)
+  h = self.prepared(before if self.parallel else x, w[o + 3], w[o + 12])
   if self.gated and self.lora and not self.dora and self.widths[self.group_linear[2] + 1] > 0:
     halves = self.gate_up(h, w[o + 4], p, l, seed)
     if self.mlp_bias:
       halves = [halves[0] + w[o + 13][:self.ffn], halves[1] + w[o + 13][self.ffn:]]
-    a = self.activated(halves[0]) * halves[1]
+    a = self.gated_by(halves[0], halves[1])
   else:
     fused = self.mlp_bias and not self.dora and not self.bf16
-    gu = torch.linear(h, w[o + 4], w[o + 13]) if fused else self.linear(h, w[o + 4])
-    if self.dora:
-      gu = self.stretched(h, gu, w[o + 4], p, l, 2, seed)
-    elif self.lora:
-      gu = self.low_rank(h, gu, p, l, 2, seed)
+    if self.adapts(seed):
+      gu = self.adapted(h, w[o + 4], None, p, l, 2)
+    else:
+      gu = torch.linear(h, w[o + 4], w[o + 13]) if fused else self.linear(h, w[o + 4])
+      if self.dora:
+        gu = self.stretched(h, gu, w[o + 4], p, l, 2, seed)
+      elif self.lora:
+        gu = self.low_rank(h, gu, p, l, 2, seed)
     if self.mlp_bias and not fused:
       gu = gu + w[o + 13]
-    if self.gated:
-      gate, up = gu.chunk(2, -1)
-      a = self.activated(gate) * up
-    else:
-      a = self.activated(gu)
-  a = self.rounded(a)
+    a = self.of_whole(gu)
   before = x
-  x = self.linear(a, w[o + 5]) if apart else torch.addmm(x, a, w[o + 5].t())
-  if self.dora:
-    x = self.stretched(a, x, w[o + 5], p, l, 3, seed)
-  elif self.lora:
-    x = self.low_rank(a, x, p, l, 3, seed)
-  if apart and not self.post_norms:
-    x = before + x
+  x = self.output(x, a, w[o + 5], p, l, 3, seed)
   if self.mlp_bias:
     x = x + w[o + 14]
   if self.post_norms:
-    x = before + self.rms(self.exact(x), w[o + 15])
+    x = before + self.scaled(x, w[o + 15], False)
   return x
+
+def output(self, x, a, w, p: List[Tensor], l: int, g: int, seed: int):
+  # x and the product of a with a group's weight; that product alone where a norm comes behind it
+  a = self.rounded(a)
+  if self.adapts(seed):
+    residual: Optional[Tensor] = None
+    if not self.post_norms:
+      residual = x
+    return self.adapted(a, w, residual, p, l, g)
+  apart = self.post_norms or self.dora or self.bf16
+  y = self.linear(a, w) if apart else torch.addmm(x, a, w.t())
+  if self.dora:
+    y = self.stretched(a, y, w, p, l, g, seed)
+  elif self.lora:
+    y = self.low_rank(a, y, p, l, g, seed)
+  return x + y if apart and not self.post_norms else y
 
 def joined(self, parts: List[Tensor]):
   # end to end

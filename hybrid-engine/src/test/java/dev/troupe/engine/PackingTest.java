@@ -43,11 +43,11 @@ import org.junit.jupiter.params.provider.MethodSource;
  * sequence's outputs, the gradient, and what training with it comes to.
  */
 final class PackingTest {
-  /**
-   * Of a log-probability, entropy or value, as a share of it or of 1: a few last digits. Found:
-   * 2.4e-6 of gpt-neox, below 1e-6 of the others.
-   */
-  private static final double TOLERANCE = 4e-6;
+  /** Of a log-probability, entropy or value, as a share of it or of 1: a few last digits. */
+  private static final double TOLERANCE = 2e-6;
+
+  /** The same of gpt-neox, where one last digit of every parameter comes to 1.1e-5. */
+  private static final double SENSITIVE = 2e-5;
 
   /** Of a gradient, as a share of the largest number in it: float32 sums in another order. */
   private static final double GRADIENT = 1e-6;
@@ -184,7 +184,9 @@ final class PackingTest {
           what,
           outputs,
           gradients);
-      assertThat(outputs).as(what).isLessThanOrEqualTo(TOLERANCE);
+      assertThat(outputs)
+          .as(what)
+          .isLessThanOrEqualTo(what.startsWith("gpt-neox,") ? SENSITIVE : TOLERANCE);
       assertThat(gradients).as(what).isLessThanOrEqualTo(GRADIENT);
     }
   }

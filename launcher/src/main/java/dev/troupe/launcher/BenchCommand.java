@@ -261,10 +261,18 @@ final class BenchCommand implements Runnable {
               description = "of the matrices: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
           Numerics.Precision precision,
       @Option(names = "--recompute", description = "compute activations again in the backward pass")
-          boolean recompute) {
+          boolean recompute,
+      @Option(
+              names = "--pairs",
+              description =
+                  "how many times as fast Troupe's own operators are as torch's, in turn in one"
+                      + " process")
+          boolean pairs) {
+    TrainBench bench = new TrainBench(batch, tokens, precision, recompute);
     common.print(
-        new TrainBench(batch, tokens, precision, recompute)
-            .run(model.existing(), Lanes.shared(), common.limits(), common.rounds()));
+        pairs
+            ? bench.nativeOverTorch(model.existing(), Lanes.shared(), common.rounds())
+            : bench.run(model.existing(), Lanes.shared(), common.limits(), common.rounds()));
     return ExitCode.OK;
   }
 

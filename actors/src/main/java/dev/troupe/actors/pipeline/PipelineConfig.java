@@ -79,7 +79,7 @@ public record PipelineConfig(
    *
    * @param device a name that {@link Device#of} takes
    * @param rolloutWeights of the merged weights that sample
-   * @param kernels whose operators sample, and multiply bfloat16
+   * @param kernels whose operators sample, and train and score where the library has any for that
    * @param strict whether log-probabilities of sampled answers are computed again as training does
    */
   public record Engine(

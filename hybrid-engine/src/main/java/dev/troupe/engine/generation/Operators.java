@@ -14,14 +14,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Whose operators a decoding step is made of, and products of bfloat16 while training and scoring:
- * those of {@link NativeLibrary} or torch's own.
+ * Whose operators a decoding step is made of, and training and scoring: those of {@link
+ * NativeLibrary} or torch's own.
  *
  * @param areNative whether a decoding step's are the library's
- * @param widen whether products of bfloat16 are the library's, in float32
+ * @param fuse whether norms, gates and attention of training and scoring are the library's
+ * @param widen whether products of bfloat16 are the library's there, in float32
  * @param reason what it uses, or why torch's were chosen
  */
-public record Operators(boolean areNative, boolean widen, String reason) {
+public record Operators(boolean areNative, boolean fuse, boolean widen, String reason) {
+  private static final String FUSED = "; training's norms, gates and attention native";
   private static final String WIDE = "; products of bf16 in float32, faster here";
 
   private static final Logger LOG = LoggerFactory.getLogger(Operators.class);
@@ -53,10 +55,11 @@ public record Operators(boolean areNative, boolean widen, String reason) {
    * @throws GenerationException when the library is asked for and cannot be used
    */
   public static Products products(Numerics.Kernels asked, Precision precision) {
-    // Nothing of the library is of use in float32.
-    return precision == Precision.BF16 && here(asked, WeightFormat.BF16).widen()
-        ? Products.WIDE
-        : Products.TORCH;
+    Operators here = here(asked, WeightFormat.BF16);
+    if (precision == Precision.BF16 && here.widen()) {
+      return Products.WIDE;
+    }
+    return here.fuse() ? Products.FUSED : Products.TORCH;
   }
 
   /**
@@ -71,7 +74,7 @@ public record Operators(boolean areNative, boolean widen, String reason) {
       Supplier<NativeLibrary.State> library,
       IntSupplier torchsWeights) {
     if (asked == Numerics.Kernels.TORCH) {
-      return new Operators(false, false, "engine.kernels is torch");
+      return new Operators(false, false, false, "engine.kernels is torch");
     }
     boolean must = asked == Numerics.Kernels.NATIVE;
     if (device.isCuda()) {
@@ -83,25 +86,29 @@ public record Operators(boolean areNative, boolean widen, String reason) {
     }
     NativeLibrary.Loaded loaded = (NativeLibrary.Loaded) state;
     if (must) {
-      return new Operators(true, loaded.widens(), loaded.instructions());
+      return new Operators(true, true, loaded.widens(), loaded.instructions());
     }
     if (loaded.instructions().equals("plain")) {
       return torch(false, "the library has plain kernels here, without AVX2 or AVX-512 VNNI");
     }
     if (format != WeightFormat.INT8 && loaded.instructions().equals("avx2")) {
       return new Operators(
-          false, loaded.widens(), "with AVX2 the library is slower at many rows, but in int8");
+          false,
+          true,
+          loaded.widens(),
+          "with AVX2 the library is slower at many rows, but in int8");
     }
     if (format == WeightFormat.INT8 && torchsWeights.getAsInt() > loaded.largestWeight()) {
       return new Operators(
           false,
+          true,
           loaded.widens(),
           "they hold int8 weights in steps up to ±"
               + torchsWeights.getAsInt()
               + " on this processor, the library's in ±"
               + loaded.largestWeight());
     }
-    return new Operators(true, loaded.widens(), loaded.instructions());
+    return new Operators(true, true, loaded.widens(), loaded.instructions());
   }
 
   private static Operators torch(boolean refuse, String reason) {
@@ -111,12 +118,15 @@ public record Operators(boolean areNative, boolean widen, String reason) {
               + reason
               + ". Let it be auto or torch.");
     }
-    return new Operators(false, false, reason);
+    return new Operators(false, false, false, reason);
   }
 
   /** In a line. */
   public String describe() {
-    return (areNative ? "native, " : "torch's operators: ") + reason + (widen ? WIDE : "");
+    return (areNative ? "native, " : "torch's operators: ")
+        + reason
+        + (fuse ? FUSED : "")
+        + (widen ? WIDE : "");
   }
 
   /** In a line, what this JVM has to choose from; loads the library. */
@@ -125,7 +135,7 @@ public record Operators(boolean areNative, boolean widen, String reason) {
       return "torch's operators, on " + Torch.device();
     }
     return NativeLibrary.state() instanceof NativeLibrary.Loaded loaded
-        ? "native, " + loaded.instructions() + (loaded.widens() ? WIDE : "")
+        ? "native, " + loaded.instructions() + FUSED + (loaded.widens() ? WIDE : "")
         : "torch's operators: " + ((NativeLibrary.Absent) NativeLibrary.state()).reason();
   }
 }

@@ -18,6 +18,8 @@ class OperatorsTest {
   private static final State PLAIN = new Loaded("plain", 127, false);
   private static final State ABSENT = new Absent("there is none for here");
 
+  private static final String FUSED = "; training's norms, gates and attention native";
+
   private static Operators choose(Kernels asked, WeightFormat format, State library, int torchs) {
     return Operators.choose(asked, format, Device.CPU, () -> library, () -> torchs);
   }
@@ -26,7 +28,7 @@ class OperatorsTest {
   void choose_auto_isNativeWhereTheLibraryIsThereAndHasFastKernels() {
     for (WeightFormat format : WeightFormat.values()) {
       assertThat(choose(Kernels.AUTO, format, VNNI, 127).describe())
-          .isEqualTo("native, avx512-vnni");
+          .isEqualTo("native, avx512-vnni" + FUSED);
       assertThat(choose(Kernels.AUTO, format, ABSENT, 63).describe())
           .isEqualTo("torch's operators: there is none for here");
       assertThat(choose(Kernels.AUTO, format, PLAIN, 63).describe())
@@ -43,7 +45,8 @@ class OperatorsTest {
     assertThat(choose(Kernels.AUTO, WeightFormat.INT8, AVX2, 127).describe())
         .isEqualTo(
             "torch's operators: they hold int8 weights in steps up to ±127 on this processor, the"
-                + " library's in ±63");
+                + " library's in ±63"
+                + FUSED);
     assertThat(choose(Kernels.NATIVE, WeightFormat.INT8, AVX2, 127).areNative()).isTrue();
     assertThat(choose(Kernels.AUTO, WeightFormat.INT8, VNNI, 127).areNative()).isTrue();
     assertThat(choose(Kernels.AUTO, WeightFormat.INT8, VNNI, 63).areNative()).isTrue();
@@ -55,26 +58,54 @@ class OperatorsTest {
     for (WeightFormat format : WeightFormat.values()) {
       assertThat(choose(Kernels.AUTO, format, AVX2, 63).areNative())
           .isEqualTo(format == WeightFormat.INT8);
-      assertThat(choose(Kernels.NATIVE, format, AVX2, 63).describe()).isEqualTo("native, avx2");
+      assertThat(choose(Kernels.NATIVE, format, AVX2, 63).describe())
+          .isEqualTo("native, avx2" + FUSED);
     }
     assertThat(choose(Kernels.AUTO, WeightFormat.FP32, AVX2, 63).describe())
-        .isEqualTo("torch's operators: with AVX2 the library is slower at many rows, but in int8");
+        .isEqualTo(
+            "torch's operators: with AVX2 the library is slower at many rows, but in int8" + FUSED);
   }
 
   @Test
   void describe_saysWhereProductsOfBf16AreTheLibrarys() {
     State widens = new Loaded("avx512-vnni", 127, true);
     assertThat(choose(Kernels.AUTO, WeightFormat.BF16, widens, 127).describe())
-        .isEqualTo("native, avx512-vnni; products of bf16 in float32, faster here");
+        .isEqualTo("native, avx512-vnni" + FUSED + "; products of bf16 in float32, faster here");
     assertThat(choose(Kernels.TORCH, WeightFormat.BF16, widens, 127).widen()).isFalse();
     // Where another side decodes.
     State avx2 = new Loaded("avx2", 63, true);
     assertThat(choose(Kernels.AUTO, WeightFormat.BF16, avx2, 63).describe())
         .isEqualTo(
-            "torch's operators: with AVX2 the library is slower at many rows, but in int8; products"
-                + " of bf16 in float32, faster here");
-    assertThat(Operators.products(Kernels.AUTO, Precision.FP32)).isEqualTo(Products.TORCH);
-    assertThat(Operators.products(Kernels.TORCH, Precision.BF16)).isEqualTo(Products.TORCH);
+            "torch's operators: with AVX2 the library is slower at many rows, but in int8"
+                + FUSED
+                + "; products of bf16 in float32, faster here");
+  }
+
+  /** Of training and scoring; not where the library is not there or has plain kernels. */
+  @Test
+  void choose_fusesWhereTheLibraryHasFastKernels() {
+    for (WeightFormat format : WeightFormat.values()) {
+      assertThat(choose(Kernels.AUTO, format, VNNI, 127).fuse()).isTrue();
+      assertThat(choose(Kernels.AUTO, format, AVX2, 127).fuse()).isTrue();
+      assertThat(choose(Kernels.AUTO, format, AVX2, 63).fuse()).isTrue();
+      assertThat(choose(Kernels.NATIVE, format, PLAIN, 127).fuse()).isTrue();
+      assertThat(choose(Kernels.AUTO, format, PLAIN, 127).fuse()).isFalse();
+      assertThat(choose(Kernels.AUTO, format, ABSENT, 127).fuse()).isFalse();
+      assertThat(choose(Kernels.TORCH, format, VNNI, 127).fuse()).isFalse();
+      assertThat(onCuda(Kernels.AUTO, format).fuse()).isFalse();
+    }
+  }
+
+  @Test
+  void products_areTorchsWhereItIsAskedFor_andTheLibrarysByPrecisionWhereItIsThere() {
+    for (Precision precision : Precision.values()) {
+      assertThat(Operators.products(Kernels.TORCH, precision)).isEqualTo(Products.TORCH);
+    }
+    LibraryHere.assumeLoaded();
+    boolean widens = LibraryHere.loaded().widens();
+    assertThat(Operators.products(Kernels.NATIVE, Precision.FP32)).isEqualTo(Products.FUSED);
+    assertThat(Operators.products(Kernels.NATIVE, Precision.BF16))
+        .isEqualTo(widens ? Products.WIDE : Products.FUSED);
   }
 
   @Test

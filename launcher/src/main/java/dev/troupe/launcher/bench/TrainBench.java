@@ -34,6 +34,31 @@ public record TrainBench(int batch, int tokens, Numerics.Precision precision, bo
     return run(model, lanes, rounds, TrainSteps.USUAL);
   }
 
+  /**
+   * How many times as fast the same is by the library's operators as by torch's, round by round in
+   * turn after one to warm up: by the clock, and by processor time.
+   */
+  public List<Measurement> nativeOverTorch(Path model, Lanes lanes, int rounds) {
+    try (HybridEngines engines = new HybridEngines(lanes);
+        TrainSteps own = steps(engines, model, Numerics.Kernels.NATIVE);
+        TrainSteps torch = steps(engines, model, Numerics.Kernels.TORCH)) {
+      Turns.Ratios step = Turns.ratios(rounds, Turns.once(torch::step), Turns.once(own::step));
+      Turns.Ratios score = Turns.ratios(rounds, Turns.once(torch::score), Turns.once(own::score));
+      Map<String, Object> setting = setting(model);
+      return List.of(
+          Measurement.of(
+              "train, native over torch, processor time", setting, "times", step.processor()),
+          Measurement.of("train, native over torch", setting, "times", step.wall()),
+          Measurement.of(
+              "score, native over torch, processor time", setting, "times", score.processor()),
+          Measurement.of("score, native over torch", setting, "times", score.wall()));
+    }
+  }
+
+  private TrainSteps steps(HybridEngines engines, Path model, Numerics.Kernels kernels) {
+    return new TrainSteps(engines, model, this, TrainSteps.EVERYWHERE, TrainSteps.USUAL, kernels);
+  }
+
   private List<Measurement> run(Path model, Lanes lanes, int rounds, int microBatchTokens) {
     List<Double> steps = new ArrayList<>();
     List<Double> scores = new ArrayList<>();

@@ -46,7 +46,21 @@ final class TrainSteps implements AutoCloseable {
       TrainBench bench,
       List<String> targets,
       int microBatchTokens) {
-    engine = engines.open(role(model, bench, targets, microBatchTokens));
+    this(engines, model, bench, targets, microBatchTokens, Numerics.Kernels.AUTO);
+  }
+
+  /** By the operators of one side. */
+  TrainSteps(
+      HybridEngines engines,
+      Path model,
+      TrainBench bench,
+      List<String> targets,
+      int microBatchTokens,
+      Numerics.Kernels kernels) {
+    RoleSpec role = role(model, bench, targets, microBatchTokens);
+    engine =
+        engines.open(
+            role.with(new Numerics(bench.precision(), Numerics.RolloutWeights.FP32, kernels)));
     examples = examples(bench, ModelConfig.read(model).vocabSize());
     sequences = examples.stream().map(SftExample::sequence).toList();
   }

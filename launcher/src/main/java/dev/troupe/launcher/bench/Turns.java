@@ -50,7 +50,8 @@ final class Turns {
     return new Ratios(wall, processor);
   }
 
-  private static Work once(Runnable work) {
+  /** Of the same amount in every round. */
+  static Work once(Runnable work) {
     return round -> {
       work.run();
       return 1;

@@ -4,39 +4,54 @@ import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.NativeLibrary;
 import java.util.Map;
 
-/** Whose products with weights the kernels of training and scoring call. */
+/** Whose operators the kernels of training and scoring call. */
 public enum Products {
   /** Torch's, in the numbers that the weights are held in. */
-  TORCH(
-      "torch.linear(self.rounded(x), self.rounded(w))",
-      "self.exact(self.linear(x, head))",
-      "self.linear(dz, head.t())"),
+  TORCH(false, false),
   /**
-   * Of {@link NativeLibrary}, for {@link Precision#BF16}: factors are widened, and multiplied and
-   * added up in float32. Logits and their gradient are not rounded on the way.
+   * Norms, gates and attention of {@link NativeLibrary}, where it has a model's; products are
+   * torch's.
    */
-  WIDE(
-      "ops.troupe.wide_linear(self.rounded(x), self.rounded(w))",
-      "ops.troupe.wide_linear(x, self.rounded(head))",
-      "ops.troupe.wide_product(dz, self.rounded(head))");
+  FUSED(true, false),
+  /**
+   * Products, too, for {@link Precision#BF16}: factors are widened, and multiplied and added up in
+   * float32, LoRA's with them. Logits and their gradient are not rounded on the way.
+   */
+  WIDE(true, true);
 
-  private final String linear;
-  private final String logits;
-  private final String states;
+  private final boolean fused;
+  private final boolean wide;
 
-  Products(String linear, String logits, String states) {
-    this.linear = linear;
-    this.logits = logits;
-    this.states = states;
+  Products(boolean fused, boolean wide) {
+    this.fused = fused;
+    this.wide = wide;
+  }
+
+  /** Whether the library is called at all. */
+  public boolean areNative() {
+    return fused;
   }
 
   /** What stands for the kernels' placeholders. */
   public Map<String, String> placeholders() {
-    return Map.of("LINEAR", linear, "LOGITS", logits, "STATES", states);
+    return Map.of(
+        "FUSED",
+        fused ? "True" : "False",
+        "WIDE",
+        wide ? "True" : "False",
+        "LINEAR",
+        wide
+            ? "ops.troupe.wide_linear(self.rounded(x), self.rounded(w))"
+            : "torch.linear(self.rounded(x), self.rounded(w))",
+        "LOGITS",
+        wide ? "ops.troupe.wide_linear(x, self.rounded(head))" : "self.exact(self.linear(x, head))",
+        "STATES",
+        wide ? "ops.troupe.wide_product(dz, self.rounded(head))" : "self.linear(dz, head.t())");
   }
 
   /**
-   * The decoder's kernels for training and scoring. {@link #WIDE} wants the library to be loaded.
+   * The decoder's kernels for training and scoring. All but {@link #TORCH} want the library to be
+   * loaded.
    *
    * @param attributes of {@link ParameterLayout#kernelAttributes}
    */

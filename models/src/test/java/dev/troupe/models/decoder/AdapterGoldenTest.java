@@ -152,8 +152,20 @@ final class AdapterGoldenTest {
 
   private static void compare(
       String name, BaseModel base, ParameterLayout layout, float[] parameters, JsonNode golden) {
+    for (Products products : Float32Products.all()) {
+      compare(products, name + " " + products, base, layout, parameters, golden);
+    }
+  }
+
+  private static void compare(
+      Products products,
+      String name,
+      BaseModel base,
+      ParameterLayout layout,
+      float[] parameters,
+      JsonNode golden) {
     try (Batch batch = new Batch(golden);
-        KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
+        KernelModule kernels = products.kernels(layout.kernelAttributes());
         Handle data = Handle.of(parameters, parameters.length);
         Handle flat = kernels.train("leaf", data);
         Handle one = Handle.of(1.0);

@@ -48,7 +48,10 @@ final class DecoderGoldenTest {
                 if (!adapter.isEmpty()) {
                   layout.take(parameters, Adapter.read(Golden.path(adapter), base.config()));
                 }
-                compare(name + " " + adapter + " " + kind, base, layout, parameters, golden);
+                for (Products products : Float32Products.all()) {
+                  String what = name + " " + adapter + " " + kind + " " + products;
+                  compare(products, what, base, layout, parameters, golden);
+                }
               }
               return 0;
             });
@@ -66,7 +69,12 @@ final class DecoderGoldenTest {
   }
 
   private static void compare(
-      String what, BaseModel base, ParameterLayout layout, float[] parameters, JsonNode golden) {
+      Products products,
+      String what,
+      BaseModel base,
+      ParameterLayout layout,
+      float[] parameters,
+      JsonNode golden) {
     List<int[]> batch = new ArrayList<>();
     golden.get("batch").forEach(tokens -> batch.add(Golden.ints(tokens)));
     int width = batch.stream().mapToInt(tokens -> tokens.length).max().orElseThrow();
@@ -83,7 +91,7 @@ final class DecoderGoldenTest {
         }
       }
     }
-    try (KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
+    try (KernelModule kernels = products.kernels(layout.kernelAttributes());
         Handle idsHandle = Handle.of(ids, batch.size(), width);
         Handle readsHandle = Handle.of(longs(reads), reads.size());
         Handle targetsHandle = Handle.of(longs(targets), targets.size());

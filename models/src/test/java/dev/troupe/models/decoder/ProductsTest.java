@@ -48,6 +48,40 @@ class ProductsTest {
         a, b, y = a.double(), b.double(), y.double()
         return [torch.linear(a, b).float(), torch.mm(y, b).float(), torch.mm(y.t(), a).float()]
 
+      def adapted(self, x, w, g, a, b, cut: int, residual: bool) -> List[Tensor]:
+        # x of bfloat16 and w, with LoRA for the outputs before the cut and those behind it; the gradients of x, a and b
+        torch.set_grad_enabled(True)
+        rows, frozen, y = self.given(x, w, g)
+        rows = rows.detach().requires_grad_(True)
+        a = a.detach().requires_grad_(True)
+        r = a.size(0) // 2
+        parts = [b[:r, :cut].contiguous().detach().requires_grad_(True), b[r:, cut:].contiguous().detach().requires_grad_(True)]
+        z = ops.troupe.wide_adapted(rows, frozen, a, parts[0], parts[1], None, 0.5, g if residual else None)
+        given: List[Optional[Tensor]] = [y.float() if residual else y]
+        got = torch.grad([z], [rows, a] + parts, given)
+        out = [z.detach().float()]
+        for one in got:
+          assert one is not None
+          out.append(one.float())
+        torch.set_grad_enabled(False)
+        return out
+
+      def exact_adapted(self, x, w, g, a, b, cut: int, residual: bool) -> List[Tensor]:
+        rows, frozen, y = self.given(x, w, g)
+        rows, frozen, y, a, b = rows.double(), frozen.double(), y.double(), a.double(), b.double()
+        r = a.size(0) // 2
+        b = torch.block_diag([b[:r, :cut], b[r:, cut:]])
+        low = torch.linear(rows, a)
+        back = torch.mm(y, b.t()) * 0.5
+        of_b = torch.mm(low.t(), y) * 0.5
+        z = torch.linear(rows, frozen) + 0.5 * torch.mm(low, b)
+        if residual:
+          z = z + g.double()
+        return [z.float(), (torch.mm(y, frozen) + torch.mm(back, a)).float(), torch.mm(back.t(), rows).float(), of_b[:r, :cut].float(), of_b[r:, cut:].float()]
+
+      def adapted_otherwise(self, x, w, a, b) -> Tensor:
+        return ops.troupe.wide_adapted(x.to(15), w.to(15), a, b, None, None, 1.0, None)
+
       def unrounded(self, x, w, g) -> List[Tensor]:
         b = w.to(15)
         return [ops.troupe.wide_linear(x, b), ops.troupe.wide_product(g, b)]
@@ -98,6 +132,60 @@ class ProductsTest {
     }
   }
 
+  /** As products; a rank of 0 is a layer that is not adapted. */
+  @ParameterizedTest
+  @CsvSource({
+    "1, 1, 2, 2, 1",
+    "33, 130, 70, 6, 40",
+    "40, 600, 2000, 16, 1500",
+    "1030, 48, 31, 9, 7",
+    "9, 20, 30, 0, 10",
+    "12, 30, 40, 1, 0"
+  })
+  void productWithLora_andItsGradients_areThoseOfDoublePrecision(
+      int rows, int inputs, int outputs, int ranks, int cut) {
+    Random adapter = new Random(ranks);
+    float[] a = normal(adapter, ranks * inputs);
+    float[] b = normal(adapter, ranks * outputs);
+    for (boolean residual : new boolean[] {false, true}) {
+      float[][] exact = adapted("exact_adapted", rows, inputs, outputs, a, b, cut, residual);
+      float[][] found = adapted("adapted", rows, inputs, outputs, a, b, cut, residual);
+      // Products of two: what is added up is as large as the root of the product of their sizes.
+      int added = inputs + outputs + rows + 40 * ranks * (int) Math.sqrt(inputs + outputs + rows);
+      // With a residual nothing is rounded but the gradient of x.
+      assertClose(found[0], exact[0], residual ? 1e-6 : ROUNDED, added);
+      assertClose(found[1], exact[1], ROUNDED, added);
+      for (int i = 2; i < 5; i++) {
+        assertClose(found[i], exact[i], 1e-5, 10 * added);
+      }
+    }
+  }
+
+  private static float[][] adapted(
+      String method,
+      int rows,
+      int inputs,
+      int outputs,
+      float[] a,
+      float[] b,
+      long cut,
+      boolean residual) {
+    return call(
+        new Random(rows),
+        rows,
+        inputs,
+        outputs,
+        k -> {
+          int ranks = a.length / inputs;
+          try (Handle ha = Handle.of(a, ranks, inputs);
+              Handle hb = Handle.of(b, ranks, outputs);
+              Handle at = Handle.of(cut);
+              Handle and = Handle.of(residual)) {
+            return GradMode.with(() -> k.kernels.train(method, k.x, k.w, k.g, ha, hb, at, and));
+          }
+        });
+  }
+
   @Test
   void gradientOfRows_isTheSame_whetherTheWeightIsTrainedOrFrozen() {
     float[][] trained = call(new Random(5), 19, 70, 40, k -> products(k, true, true));
@@ -132,6 +220,11 @@ class ProductsTest {
     assertThatThrownBy(() -> call(new Random(1), 2, 6, 4, k -> one(k, "mixed_back", k.x, k.w)))
         .hasMessageContaining("troupe::wide_product")
         .hasMessageContaining("with 4 numbers each for a weight [4, 6], are Float [2, 6]");
+    assertThatThrownBy(
+            () ->
+                call(new Random(1), 2, 6, 4, k -> one(k, "adapted_otherwise", k.x, k.w, k.x, k.x)))
+        .hasMessageContaining("troupe::wide_adapted: the adapter of a weight [4, 6] must be")
+        .hasMessageContaining("is Float [2, 6] and 2 ranks for 6 outputs");
   }
 
   // ---- on a lane

@@ -6,7 +6,7 @@ package dev.troupe.protocol.data;
  *
  * @param precision of the matrices while training and scoring
  * @param rollouts of the merged weights that sample
- * @param kernels whose operators sample, and multiply bfloat16
+ * @param kernels whose operators sample, and train and score where the library has any for that
  * @param strict whether log-probabilities of sampled answers are computed again as training does,
  *     so that they do not depend on how many rows were sampled at once
  */
@@ -36,7 +36,7 @@ public record Numerics(
     INT8
   }
 
-  /** Whose operators a decoding step is made of, and products of bfloat16. */
+  /** Whose operators a decoding step is made of, and training and scoring. */
   public enum Kernels {
     /** The library of Troupe's own where it is there and fits, else torch's. */
     AUTO,

@@ -1,46 +1,12 @@
 // Every kernel of every instruction set that this processor has, on shapes, values and lengths drawn at random, against the same in double; and that a row's
 // bits do not depend on the rows beside it. Buffers are as long as they must be and no longer, so that a sanitizer sees a step beyond.
 //   check [seconds [seed]]
-#include <chrono>
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <random>
-#include <string>
-#include <vector>
 
 #include "../../main/cpp/kernels.h"
+#include "check.h"
 
 using namespace troupe;
-typedef std::vector<float> Row;
-
-static std::mt19937_64 random_numbers;
-static std::string shape;  // of the case under way, for messages
-static const char* set_name;
-static long cases;
-
-static int between(int low, int high) { return low + (int)(random_numbers() % (uint64_t)(high - low + 1)); }
-static float normal() {
-  static std::normal_distribution<float> distribution;
-  return distribution(random_numbers);
-}
-static Row normals(size_t n, float scale = 1) {
-  Row out(n);
-  for (float& x : out) x = scale * normal();
-  return out;
-}
-static void fail(const char* what, double found, double expected) {
-  std::printf("FAILED %s, %s, %s: found %.9g, expected %.9g\n", set_name, what, shape.c_str(), found, expected);
-  std::exit(1);
-}
-static void near(const char* what, double found, double expected, double tolerance) {
-  if (!(std::fabs(found - expected) <= tolerance)) fail(what, found, expected);
-}
-static void same(const char* what, const Row& found, const Row& expected) {
-  for (size_t i = 0; i < found.size(); i++)
-    if (std::memcmp(&found[i], &expected[i], sizeof(float)) != 0) fail(what, found[i], expected[i]);
-}
 
 // ---- products of bytes
 
@@ -276,27 +242,12 @@ static void one_case(const Kernels& k) {
   activations(k, between(1, 300));
   attention(k, between(1, between(0, 9) == 0 ? 600 : 70), HEADS[between(0, 10)], between(1, 9), between(0, 3) == 0, between(0, 3) == 0);
   not_numbers(k);
-  cases++;
 }
 
 int main(int argc, char** argv) {
-  double seconds = argc > 1 ? std::atof(argv[1]) : 5;
-  unsigned long seed = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : std::random_device()();
-  std::printf("seed %lu\n", seed);
-  random_numbers.seed(seed);
-  for (const char* name : {"avx512-vnni", "avx2", "plain"}) {
-    const Kernels* k = kernels_named(name);
-    if (!k) {
-      std::printf("%s: this processor has none of it\n", name);
-      continue;
-    }
-    set_name = name;
-    cases = 0;
-    extremes(*k);
-    for (int rows = 1; rows <= 17; rows++) products(*k, rows, 96, 64, rows % 2 == 0);
-    auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds / 3);
-    while (std::chrono::steady_clock::now() < end) one_case(*k);
-    std::printf("%s: %ld rounds of cases, no finding\n", name, cases);
-  }
-  return 0;
+  auto once = [](const Kernels& k) {
+    extremes(k);
+    for (int rows = 1; rows <= 17; rows++) products(k, rows, 96, 64, rows % 2 == 0);
+  };
+  return check_all(argc, argv, kernels_named, once, one_case);
 }
