@@ -48,8 +48,10 @@ for set in "${SETS[@]}"; do
   done
 done
 # shellcheck disable=SC2086
-$CXX $KERNELS ${SANITIZE:-} -c src/main/cpp/processors.cpp -o "$OUT/processors.o"
-objects+=("$OUT/processors.o")
+for file in processors team; do
+  $CXX $KERNELS ${SANITIZE:-} -c "src/main/cpp/$file.cpp" -o "$OUT/$file.o"
+  objects+=("$OUT/$file.o")
+done
 
 if [ "${1:-}" = --check ]; then
   for part in passes kernels; do
@@ -66,7 +68,7 @@ found=$(sed -n 's/^ *"\([0-9.]*\)"$/\1/p' "$TORCH_HOME/include/torch/csrc/api/in
   echo "libtorch $TORCH_VERSION is needed, '$TORCH_HOME' has '${found:-none}': set TORCH_HOME to the directory of an installed torch==$TORCH_VERSION" >&2
   exit 2
 }
-for file in operators training between attention; do
+for file in operators teams training between attention; do
   # shellcheck disable=SC2086
   $CXX $OPERATORS -DTROUPE_SOURCE="\"$source\"" -isystem "$TORCH_HOME/include" -isystem "$TORCH_HOME/include/torch/csrc/api/include" \
     -c "src/main/cpp/$file.cpp" -o "$OUT/$file.o"

@@ -1,6 +1,7 @@
 // What each instruction set has of its own. Four products of bytes, added up: activations are unsigned, weights signed. `Sums` holds 16 sums, of as many
 // outputs; add() takes 4 activations, the same for all outputs, and 64 weights. Exact: integers of 32 bits. nearest() rounds to whole numbers, halves to even;
-// fused() is a b + c, rounded once where the processor can. GROUP query heads and WIDTH times 16 numbers of values are as many as the registers hold.
+// fused() is a b + c, rounded once where the processor can.
+// Total holds 16 sums of products of numbers; add() takes one that is the same for all. GROUP query heads and WIDTH times 16 numbers of values are as many as the registers hold.
 // To be included inside a namespace of its own per instruction set.
 #if defined(__AVX512VNNI__)
 typedef __m512i Sums;
@@ -16,6 +17,16 @@ INLINE Sums add(Sums sums, int32_t activations, const int8_t* w) {
   return sums;
 }
 INLINE Ints integers(Sums sums) { return (Ints)sums; }
+typedef __m512 Total;
+INLINE Total nothing() { return _mm512_setzero_ps(); }
+INLINE Total number(float x) { return _mm512_set1_ps(x); }
+INLINE Total numbers(const float* p) { return _mm512_loadu_ps(p); }
+INLINE Total numbers(const uint16_t* p) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16)); }
+INLINE Total add(Total total, Total x, Total w) {
+  asm("vfmadd231ps %2, %1, %0" : "+v"(total) : "v"(x), "v"(w));
+  return total;
+}
+INLINE Floats floats(Total total) { return (Floats)total; }
 #elif defined(__AVX2__)
 struct Sums { __m256i low, high; };
 constexpr const char* NAME = "avx2";
@@ -51,6 +62,18 @@ INLINE Ints integers(Sums sums) {
   memcpy(&out, &sums, sizeof out);
   return out;
 }
+struct Total { __m256 low, high; };
+INLINE Total nothing() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+INLINE Total number(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+INLINE Total numbers(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+INLINE __m256 widened(const uint16_t* p) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16)); }
+INLINE Total numbers(const uint16_t* p) { return {widened(p), widened(p + 8)}; }
+INLINE Total add(Total total, Total x, Total w) { return {_mm256_fmadd_ps(x.low, w.low, total.low), _mm256_fmadd_ps(x.high, w.high, total.high)}; }
+INLINE Floats floats(Total total) {
+  Floats out;
+  memcpy(&out, &total, sizeof out);
+  return out;
+}
 #else
 struct Sums { int32_t of[16]; };
 constexpr const char* NAME = "plain";
@@ -70,4 +93,11 @@ INLINE Ints integers(Sums sums) {
   memcpy(&out, &sums, sizeof out);
   return out;
 }
+typedef Floats Total;
+INLINE Total nothing() { return Floats{}; }
+INLINE Total number(float x) { return all(x); }
+INLINE Total numbers(const float* p) { return load(p); }
+INLINE Total numbers(const uint16_t* p) { return load(p); }
+INLINE Total add(Total total, Total x, Total w) { return total + x * w; }
+INLINE Floats floats(Total total) { return total; }
 #endif

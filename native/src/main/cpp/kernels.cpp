@@ -88,11 +88,21 @@ void quantise(const float* x, int n, int padded, uint8_t* q, uint8_t* low, float
   }
 }
 
-// The processor's own prefetching ends with a page of memory, of which a panel is several. What is asked for far ahead is there when it is needed: the panels of a
-// matrix lie behind one another. Behind the last it asks for nothing that hurts.
-constexpr int AHEAD = 8192;
-INLINE void prefetch_panel(const int8_t* w) {
-  for (int line = 0; line < 3; line++) __builtin_prefetch(w + AHEAD + 64 * line, 0, 2);
+// The processor's own prefetching ends with a page of memory, of which a panel is several. So while a panel is multiplied, the next one is asked for: the panels
+// of a matrix lie behind one another. Several rows go through a panel in several passes, of which each asks for a part, so that memory is never idle. Behind the
+// last panel this asks for nothing that hurts.
+struct Ahead {
+  const char* next;
+  int step;  // bytes asked for with each `unit` of this panel
+};
+INLINE Ahead part_of_next(const void* panel, int64_t bytes, int unit, int pass, int passes) {
+  return {(const char*)panel + bytes + bytes * pass / passes, (unit + passes - 1) / passes};
+}
+template <int LINES>
+INLINE void ask(Ahead& ahead) {
+#pragma GCC unroll 3
+  for (int line = 0; line < LINES; line++) __builtin_prefetch(ahead.next + 64 * line, 0, 2);
+  ahead.next += ahead.step;
 }
 
 // Sums of ROWS rows of activations with one panel. STEPS groups of inputs are added up apart, so that few rows do not wait for one another's sums. The sums
@@ -104,7 +114,7 @@ INLINE void prefetch_panel(const int8_t* w) {
     int32_t x;                                                               \
     memcpy(&x, q + (int64_t)(s % ROWS) * inputs + k + s / ROWS * 4, 4);      \
     const int8_t* w = panel + (int64_t)(k + s / ROWS * 4) * PANEL;           \
-    if constexpr (s % ROWS == 0) prefetch_panel(w);                          \
+    if constexpr (s % ROWS == 0) ask<LINES>(ahead);                          \
     a##s = add(a##s, x, w);                                                  \
     b##s = add(b##s, x, w + 64);                                             \
     c##s = add(c##s, x, w + 128);                                            \
@@ -119,8 +129,8 @@ INLINE void prefetch_panel(const int8_t* w) {
     out[s % ROWS][1] += integers(b##s);                                      \
     out[s % ROWS][2] += integers(c##s);                                      \
   }
-template <int ROWS, int STEPS>
-static void wide_tile(const uint8_t* q, const int8_t* panel, int inputs, Ints (*out)[3]) {
+template <int ROWS, int STEPS, int LINES>
+static void wide_tile(const uint8_t* q, const int8_t* panel, int inputs, Ahead ahead, Ints (*out)[3]) {
   EACH(BEGIN)
   for (int k = 0; k < inputs; k += 4 * STEPS) {
     EACH(STEP)
@@ -138,37 +148,44 @@ static void wide_tile(const uint8_t* q, const int8_t* panel, int inputs, Ints (*
   }
 #define NARROW_END(s) if constexpr (s < ROWS) out[s][third] = integers(a##s);
 #define EACH_OF_4(X) X(0) X(1) X(2) X(3)
-template <int ROWS>
-static void narrow_tile(const uint8_t* q, const int8_t* panel, int inputs, Ints (*out)[3]) {
+template <int ROWS, int LINES>
+static void narrow_tile(const uint8_t* q, const int8_t* panel, int inputs, Ahead ahead, Ints (*out)[3]) {
   for (int third = 0; third < 3; third++) {
     EACH_OF_4(NARROW_BEGIN)
     for (int k = 0; k < inputs; k += 4) {
       const int8_t* w = panel + (int64_t)k * PANEL + 64 * third;
-      if (third == 0) prefetch_panel(w);
+      if (third == 0) ask<LINES>(ahead);
       EACH_OF_4(NARROW_STEP)
     }
     EACH_OF_4(NARROW_END)
   }
 }
 
-typedef void (*Tile)(const uint8_t*, const int8_t*, int, Ints (*)[3]);
+// Tiles of 1, 2, … rows, by how many lines they ask for at a time: 3 in one pass, 2 in two, else 1.
+typedef void (*Tile)(const uint8_t*, const int8_t*, int, Ahead, Ints (*)[3]);
 #if defined(__AVX512VNNI__)
 constexpr int TILE_ROWS = 8;
-constexpr Tile TILES[] = {nullptr, wide_tile<1, 8>, wide_tile<2, 4>, wide_tile<3, 2>, wide_tile<4, 2>, wide_tile<5, 1>, wide_tile<6, 1>, wide_tile<7, 1>, wide_tile<8, 1>};
+#define TILES_OF(n)                                                                                                                            \
+  {nullptr,            wide_tile<1, 8, n>, wide_tile<2, 4, n>, wide_tile<3, 2, n>, wide_tile<4, 2, n>, wide_tile<5, 1, n>, wide_tile<6, 1, n>, \
+   wide_tile<7, 1, n>, wide_tile<8, 1, n>}
 #else
 constexpr int TILE_ROWS = 4;
-constexpr Tile TILES[] = {nullptr, wide_tile<1, 2>, wide_tile<2, 1>, narrow_tile<3>, narrow_tile<4>};
+#define TILES_OF(n) {nullptr, wide_tile<1, 2, n>, wide_tile<2, 1, n>, narrow_tile<3, n>, narrow_tile<4, n>}
 #endif
+constexpr Tile TILES[][TILE_ROWS + 1] = {TILES_OF(3), TILES_OF(2), TILES_OF(1)};
 
 void product(const uint8_t* q, const uint8_t* low, const float* scale, int rows, const Bytes& w, int from, int to, float* y, int64_t stride) {
   Ints first[TILE_ROWS][3], second[TILE_ROWS][3];
-  int inputs = w.inputs;
+  int inputs = w.inputs, passes = (rows + TILE_ROWS - 1) / TILE_ROWS * (low ? 2 : 1);
+  int64_t size = (int64_t)inputs * PANEL;
+  const Tile* tiles = TILES[passes < 3 ? passes - 1 : 2];
   for (int p = from; p < to; p++) {
-    const int8_t* panel = w.panels + (int64_t)p * inputs * PANEL;
+    const int8_t* panel = w.panels + p * size;
+    int pass = 0;
     for (int row = 0; row < rows; row += TILE_ROWS) {
       int count = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
-      TILES[count](q + (int64_t)row * inputs, panel, inputs, first);
-      if (low) TILES[count](low + (int64_t)row * inputs, panel, inputs, second);
+      tiles[count](q + (int64_t)row * inputs, panel, inputs, part_of_next(panel, size, 4 * PANEL, pass++, passes), first);
+      if (low) tiles[count](low + (int64_t)row * inputs, panel, inputs, part_of_next(panel, size, 4 * PANEL, pass++, passes), second);
       for (int third = 0; third < 3; third++) {
         int at = p * PANEL + third * 16;
         int some = w.outputs - at < 16 ? w.outputs - at : 16;
@@ -187,6 +204,128 @@ void product(const uint8_t* q, const uint8_t* low, const float* scale, int rows,
       }
     }
   }
+}
+
+// ---- products of numbers
+
+INLINE void put(float* to, float x) { *to = x; }
+INLINE void put(uint16_t* to, float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  *to = (uint16_t)(bits >> 16);
+}
+
+template <typename T>
+static void pack_as(const float* w, int rows, int n, T* panel) {
+  memset(panel, 0, sizeof(T) * n * PANEL);
+  // 16 inputs of all outputs, and then the next, so that what is written stays at hand.
+  for (int k = 0; k < n; k += 16) {
+    int some = n - k < 16 ? n - k : 16;
+    for (int row = 0; row < rows; row++) {
+      const float* from = w + (int64_t)row * n + k;
+      Floats x = some == 16 ? load(from) : load_some(from, some);
+      if constexpr (sizeof(T) == 2) x = rounded(x);
+      float numbers[16];
+      store(numbers, x);
+      for (int i = 0; i < some; i++) put(panel + (int64_t)(k + i) * PANEL + row, numbers[i]);
+    }
+  }
+}
+
+void pack_numbers(const float* w, int rows, int n, bool half, void* panel) {
+  if (half) pack_as(w, rows, n, (uint16_t*)panel);
+  else pack_as(w, rows, n, (float*)panel);
+}
+
+void round(const float* x, int n, float* y) {
+  int whole = n / 16 * 16;
+  for (int k = 0; k < whole; k += 16) store(y + k, rounded(load(x + k)));
+  if (whole < n) store_some(y + whole, rounded(load_some(x + whole, n - whole)), n - whole);
+}
+
+#define NUMBERS_BEGIN(s) Total a##s = nothing(), b##s = nothing(), c##s = nothing();
+#define NUMBERS_STEP(s)                        \
+  if constexpr (s < ROWS) {                    \
+    Total v = number(x[s * from_stride + k]);  \
+    a##s = add(a##s, v, w0);                   \
+    b##s = add(b##s, v, w1);                   \
+    c##s = add(c##s, v, w2);                   \
+  }
+#define NUMBERS_END(s)         \
+  if constexpr (s < ROWS) {    \
+    out[s][0] = floats(a##s);  \
+    out[s][1] = floats(b##s);  \
+    out[s][2] = floats(c##s);  \
+  }
+template <typename T, int ROWS, int LINES>
+static void numbers_tile(const float* x, int64_t from_stride, const T* panel, int inputs, Ahead ahead, Floats (*out)[3]) {
+  EACH(NUMBERS_BEGIN)
+  for (int k = 0; k < inputs; k++) {
+    const T* w = panel + (int64_t)k * PANEL;
+    ask<LINES>(ahead);
+    Total w0 = numbers(w), w1 = numbers(w + 16), w2 = numbers(w + 32);
+    EACH(NUMBERS_STEP)
+  }
+  EACH(NUMBERS_END)
+}
+
+// A third of a panel at a time, for processors with few registers.
+#define THIRD_BEGIN(s) Total a##s = nothing();
+#define THIRD_STEP(s) if constexpr (s < ROWS) a##s = add(a##s, number(x[s * from_stride + k]), v);
+#define THIRD_END(s) if constexpr (s < ROWS) out[s][third] = floats(a##s);
+template <typename T, int ROWS, int LINES>
+static void numbers_third(const float* x, int64_t from_stride, const T* panel, int inputs, Ahead ahead, Floats (*out)[3]) {
+  for (int third = 0; third < 3; third++) {
+    EACH_OF_4(THIRD_BEGIN)
+    for (int k = 0; k < inputs; k++) {
+      const T* w = panel + (int64_t)k * PANEL;
+      if (third == 0) ask<LINES>(ahead);
+      Total v = numbers(w + 16 * third);
+      EACH_OF_4(THIRD_STEP)
+    }
+    EACH_OF_4(THIRD_END)
+  }
+}
+
+template <typename T, int ROWS, int LINES>
+static void numbers_rows(const float* x, int64_t from_stride, const T* panel, int inputs, Ahead ahead, Floats (*out)[3]) {
+  if constexpr (TILE_ROWS == 8) numbers_tile<T, ROWS, LINES>(x, from_stride, panel, inputs, ahead, out);
+  else if constexpr (ROWS <= TILE_ROWS) numbers_third<T, ROWS, LINES>(x, from_stride, panel, inputs, ahead, out);
+}
+
+#define NUMBERS_OF(n)                                                                                                                           \
+  {nullptr, numbers_rows<T, 1, n>, numbers_rows<T, 2, n>, numbers_rows<T, 3, n>, numbers_rows<T, 4, n>, numbers_rows<T, 5, n>, numbers_rows<T, 6, n>, \
+   numbers_rows<T, 7, n>, numbers_rows<T, 8, n>}
+
+template <typename T>
+static void multiply_as(const float* x, int64_t from_stride, int rows, const T* panels, const Numbers& w, int from, int to, float* y, int64_t stride) {
+  typedef void (*NumbersTile)(const float*, int64_t, const T*, int, Ahead, Floats(*)[3]);
+  static constexpr NumbersTile OF[][9] = {NUMBERS_OF(3), NUMBERS_OF(2), NUMBERS_OF(1)};
+  constexpr int UNIT = sizeof(T) * PANEL;
+  int passes = (rows + TILE_ROWS - 1) / TILE_ROWS, lines = (UNIT / passes + 63) / 64;
+  int64_t size = (int64_t)w.inputs * UNIT;
+  Floats out[TILE_ROWS][3];
+  for (int p = from; p < to; p++) {
+    const T* panel = panels + (int64_t)p * w.inputs * PANEL;
+    for (int row = 0; row < rows; row += TILE_ROWS) {
+      int count = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
+      Ahead ahead = part_of_next(panel, size, UNIT, row / TILE_ROWS, passes);
+      OF[lines > 1 ? 3 - lines : 2][count](x + row * from_stride, from_stride, panel, w.inputs, ahead, out);
+      for (int i = 0; i < count; i++)
+        for (int third = 0; third < 3; third++) {
+          int at = p * PANEL + third * 16, some = w.outputs - at < 16 ? w.outputs - at : 16;
+          if (some <= 0) break;
+          float* to_y = y + (row + i) * stride + at;
+          if (some == 16) store(to_y, out[i][third]);
+          else store_some(to_y, out[i][third], some);
+        }
+    }
+  }
+}
+
+void multiply(const float* x, int64_t from_stride, int rows, const Numbers& w, int from, int to, float* y, int64_t stride) {
+  if (w.half) multiply_as(x, from_stride, rows, (const uint16_t*)w.panels, w, from, to, y, stride);
+  else multiply_as(x, from_stride, rows, (const float*)w.panels, w, from, to, y, stride);
 }
 
 // ---- what stands between products
@@ -211,6 +350,23 @@ void rms_norm(const float* x, const float* gain, const float* residual, float fl
   }
 }
 
+void layer_norm(const float* x, const float* gain, const float* bias, float floor, int n, float* y) {
+  int whole = n / 16 * 16;
+  Floats total = {}, squares = {};
+  for (int k = 0; k < whole; k += 16) total += load(x + k);
+  if (whole < n) total += load_some(x + whole, n - whole);
+  float mean = sum(total) / (float)n;
+  for (int k = 0; k < whole; k += 16) squares += (load(x + k) - mean) * (load(x + k) - mean);
+  float rest = 0;
+  for (int k = whole; k < n; k++) rest += (x[k] - mean) * (x[k] - mean);
+  float r = 1.0f / std::sqrt((sum(squares) + rest) / (float)n + floor);
+  for (int k = 0; k < whole; k += 16) store(y + k, (load(x + k) - mean) * r * load(gain + k) + load(bias + k));
+  if (whole < n) {
+    int some = n - whole;
+    store_some(y + whole, (load_some(x + whole, some) - mean) * r * load_some(gain + whole, some) + load_some(bias + whole, some), some);
+  }
+}
+
 void rotate(float* x, const float* turns, int n) {
   for (int i = 0; i < n; i += 2) {
     float a = x[i], b = x[i + 1];
@@ -221,6 +377,7 @@ void rotate(float* x, const float* turns, int n) {
 
 INLINE Floats activated(Floats x, int activation) {
   if (activation == SILU) return x * sigmoid(x);
+  if (activation == GELU) return x * below(x);
   // x (1 + tanh u) / 2 = x sigmoid(2 u)
   if (activation == GELU_TANH) return x * sigmoid((x + 0.044715f * x * x * x) * 1.5957691216057308f);
   return x < 0.0f ? all(0.0f) : x;
@@ -242,6 +399,7 @@ static void activate_as(const float* gate, const float* up, int n, float* y) {
 
 void activate(const float* gate, const float* up, int activation, int n, float* y) {
   if (activation == SILU) activate_as<SILU>(gate, up, n, y);
+  else if (activation == GELU) activate_as<GELU>(gate, up, n, y);
   else if (activation == GELU_TANH) activate_as<GELU_TANH>(gate, up, n, y);
   else activate_as<RELU>(gate, up, n, y);
 }
@@ -274,6 +432,10 @@ INLINE void prefetch(const float* p, int n) {
   for (int i = 0; i < n; i += 16) __builtin_prefetch(p + i, 0, 2);
 }
 
+// Keys or values that stay in a core's cache until they are used; of more, some are asked for shortly before.
+constexpr int64_t KEPT = 1 << 17;
+constexpr int SOON = 32;
+
 // Products of q with the 16 keys from `slot` on, those behind the last left out; BLOCKS of 16 numbers make a head, 0: any number and a rest.
 template <int BLOCKS>
 static inline Floats scores_of_16(const float* q, const float* keys, int slot, const Attention& a) {
@@ -301,10 +463,11 @@ static inline Floats scores_of_16(const float* q, const float* keys, int slot, c
 
 // Probabilities times values, of 16 * WIDTH numbers of a head from `at` on, for GROUP query heads.
 template <int HEADS, int BLOCKS>
-static inline void weighted(const float* values, const float* room, int pitch, const float* totals, const Attention& a, int at, float* out) {
+static inline void weighted(const float* values, const float* room, int pitch, const float* totals, const Attention& a, const float* next, int at, float* out) {
   int d = a.head_dim;
   Floats o[HEADS][BLOCKS] = {};
   for (int i = 0; i < a.slots; i++) {
+    if (next) prefetch(next + (int64_t)i * d + at, 16 * BLOCKS);
     const float* v = values + (int64_t)i * d + at;
     Floats part[BLOCKS];
 #pragma GCC unroll 4
@@ -323,13 +486,19 @@ static inline void weighted(const float* values, const float* room, int pitch, c
 template <int HEADS, int BLOCKS>
 static void attend_group(const float* q, const float* keys, const float* values, const Attention& a, const float* slopes, float* room, float* out) {
   int n = a.slots, d = a.head_dim, pitch = n + 16;
+  bool kept = (int64_t)n * d <= KEPT;
+  const float* next = kept ? a.next : values + (int64_t)SOON * d;
   float totals[HEADS];
   Floats most[HEADS];
   for (int g = 0; g < HEADS; g++) most[g] = all(-INFINITY);
   for (int slot = 0; slot < n; slot += 16) {
-    // Values come while keys are multiplied.
     int here = n - slot < 16 ? n - slot : 16;
-    prefetch(values + (int64_t)slot * d, here * d);
+    if (kept) {
+      // Values come while keys are multiplied, the next head's keys while values are.
+      prefetch(values + (int64_t)slot * d, here * d);
+    } else if (slot + SOON + 16 <= n) {
+      prefetch(keys + (int64_t)(slot + SOON) * d, 16 * d);
+    }
     for (int g = 0; g < HEADS; g++) {
       Floats s = scores_of_16<BLOCKS>(q + g * d, keys, slot, a) * a.scale;
       if (a.cap > 0.0f) s = tangent(s / a.cap) * a.cap;
@@ -360,8 +529,8 @@ static void attend_group(const float* q, const float* keys, const float* values,
     totals[g] = 1.0f / sum(total);
   }
   int at = 0;
-  for (; at + 16 * WIDTH <= d; at += 16 * WIDTH) weighted<HEADS, WIDTH>(values, room, pitch, totals, a, at, out);
-  for (; at + 16 <= d; at += 16) weighted<HEADS, 1>(values, room, pitch, totals, a, at, out);
+  for (; at + 16 * WIDTH <= d; at += 16 * WIDTH) weighted<HEADS, WIDTH>(values, room, pitch, totals, a, next, at, out);
+  for (; at + 16 <= d; at += 16) weighted<HEADS, 1>(values, room, pitch, totals, a, next, at, out);
   for (; at < d; at++)
     for (int g = 0; g < HEADS; g++) {
       float o = 0.0f;
@@ -393,8 +562,80 @@ void attend(const float* q, const float* keys, const float* values, int group, c
   else attend_blocks<0>(q, keys, values, group, a, room, out);
 }
 
+// ---- the choice of a token
+
+// Numbers whose sum is looked at before they are one by one.
+constexpr int BLOCK = 256;
+
+INLINE Floats some_of(const float* x, int n) { return n >= 16 ? load(x) : load_some(x, n); }
+
+// e^(x - most) in place of x [n], and their sum.
+static float shares_of(float* x, int n, float most) {
+  Floats total = {};
+  for (int i = 0; i < n; i += 16) {
+    Floats s = some_of(x + i, n - i) - most;
+    // What exponential() cuts off is nothing, beside 1.
+    Floats e = s < -87.0f ? all(0.0f) : exponential(s);
+    store_some(x + i, e, n - i < 16 ? n - i : 16);
+    total += some_of(x + i, n - i);
+  }
+  return sum(total);
+}
+
+static float sum_of(const float* x, int n) {
+  Floats total = {};
+  for (int i = 0; i < n; i += 16) total += some_of(x + i, n - i);
+  return sum(total);
+}
+
+INLINE int block_at(int from, int n) { return n - from < BLOCK ? n - from : BLOCK; }
+
+int choose(float* x, int n, float temperature, float u, float* logprob) {
+  float most = -INFINITY;
+  bool scaled = temperature != 0.0f && temperature != 1.0f;
+  for (int from = 0; from < n; from += BLOCK) {
+    Floats m = all(-INFINITY);
+    int some = block_at(from, n), i = 0;
+    for (; i + 16 <= some; i += 16) {
+      Floats v = load(x + from + i);
+      if (scaled) store(x + from + i, v = v / temperature);
+      m = larger(m, v);
+    }
+    float here = largest(m);
+    for (; i < some; i++) {
+      if (scaled) x[from + i] /= temperature;
+      here = here > x[from + i] ? here : x[from + i];
+    }
+    most = most > here ? most : here;
+  }
+  int chosen = 0;
+  if (temperature == 0.0f)
+    while (chosen < n - 1 && x[chosen] != most) chosen++;
+  // Sums of blocks are added up in double: there is no share below 1 that they do not reach.
+  double total = 0, before = 0;
+  for (int from = 0; from < n; from += BLOCK) total += shares_of(x + from, block_at(from, n), most);
+  if (temperature != 0.0f) {
+    double wanted = u * total;
+    for (int from = 0; from < n; from += BLOCK) {
+      int some = block_at(from, n);
+      double block = sum_of(x + from, some);
+      if (before + block > wanted) {
+        // One by one the sum is another by a rounding: at the end the last that has a share.
+        for (int i = from; i < from + some && before <= wanted; i++) {
+          before += x[i];
+          if (x[i] > 0.0f) chosen = i;
+        }
+        break;
+      }
+      before += block;
+    }
+  }
+  *logprob = (float)(std::log((double)x[chosen]) - std::log(total));
+  return chosen;
+}
+
 extern const Kernels kernels;
-const Kernels kernels = {NAME, LARGEST, pack, quantise, product, rms_norm, rotate, activate, attend};
+const Kernels kernels = {NAME, LARGEST, pack, quantise, product, pack_numbers, round, multiply, rms_norm, layer_norm, rotate, activate, attend, choose};
 
 }  // namespace SET
 }  // namespace troupe

@@ -26,6 +26,14 @@ struct Bytes {
   int inputs;            // filled up
 };
 
+// A matrix of float32 or bfloat16, in panels [panels][inputs][48]; a sum goes through the inputs in their order.
+struct Numbers {
+  const void* panels;
+  bool half;             // bfloat16
+  int outputs;
+  int inputs;
+};
+
 // How one token of one row looks at the cache. Slots are counted from the first that it sees; the last of them holds its own key and value.
 struct Attention {
   int slots;
@@ -33,9 +41,10 @@ struct Attention {
   float scale;           // of the scores
   float cap;             // scores are bent to cap * tanh(score / cap); 0 for not
   const float* slopes;   // of ALiBi, one per query head; null for none
+  const float* next = nullptr;  // as many keys that will be looked at after these, to be asked for; null for none
 };
 
-enum Activation { SILU = 0, GELU_TANH = 2, RELU = 3 };
+enum Activation { SILU = 0, GELU = 1, GELU_TANH = 2, RELU = 3 };
 
 struct Kernels {
   const char* name;
@@ -47,8 +56,16 @@ struct Kernels {
   void (*quantise)(const float* x, int n, int padded, uint8_t* q, uint8_t* low, float* scale);
   // y[rows, panels from ... to) = bytes [rows, inputs] and their scales, with w. `low` adds second bytes, unless null. stride: from one row of y to the next.
   void (*product)(const uint8_t* q, const uint8_t* low, const float* scale, int rows, const Bytes& w, int from, int to, float* y, int64_t stride);
+  // One panel of a matrix of numbers: `rows` outputs of w [rows, n], at most PANEL; to bfloat16 rounded, halves to even.
+  void (*pack_numbers)(const float* w, int rows, int n, bool half, void* panel);
+  // y = x [n], rounded to bfloat16.
+  void (*round)(const float* x, int n, float* y);
+  // y[rows, panels from ... to) = x [rows, inputs] times w; strides: from one row to the next.
+  void (*multiply)(const float* x, int64_t from_stride, int rows, const Numbers& w, int from, int to, float* y, int64_t stride);
   // y = x / sqrt(|x|² + floor) * gain, and + residual unless null; y may be x.
   void (*rms_norm)(const float* x, const float* gain, const float* residual, float floor, int n, float* y);
+  // y = (x - mean) / sqrt(variance + floor) * gain + bias.
+  void (*layer_norm)(const float* x, const float* gain, const float* bias, float floor, int n, float* y);
   // Pairs of neighbours of x [n], as complex numbers, times turns [n].
   void (*rotate)(float* x, const float* turns, int n);
   // y = activation(gate) * up; up may be null.
@@ -56,6 +73,10 @@ struct Kernels {
   // `group` query heads q [group, head_dim] on keys and values [slots, head_dim] of the one head that they share; out as q.
   // room: for group * (slots + 16) numbers.
   void (*attend)(const float* q, const float* keys, const float* values, int group, const Attention& a, float* room, float* out);
+  // One of n tokens by its logits over the temperature, which are overwritten: the first up to which the probabilities add up to more than a share u, or at
+  // temperature 0 the first of the largest logit, which has no number of probability 0. Its log-probability among all in *logprob, at temperature 0 that at 1; no
+  // number there if any logit is none.
+  int (*choose)(float* logits, int n, float temperature, float u, float* logprob);
 };
 
 // By the processor: the fastest that it has, or the one of this name; null where it is not known or the processor lacks it.

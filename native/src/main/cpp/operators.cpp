@@ -1,9 +1,7 @@
 // The operators of the library "troupe" as torch knows them: shapes are checked and memory is made here, by torch; the arithmetic is in kernels.cpp.
 //
-// Work is spread by at::parallel_for over the threads that the calling lane may use (one, or all cores for a single row), in parts that do not change what is
-// added up. Errors are torch's own, in words; DJL hands them on as exceptions.
+// Work is spread over the lanes of a team or the threads that the calling lane may use (spread.h), in parts that do not change what is added up. Errors are torch's own, in words; DJL hands them on as exceptions.
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #include <cstdlib>
@@ -11,6 +9,7 @@
 #include <tuple>
 
 #include "kernels.h"
+#include "spread.h"
 #include "training.h"
 
 // The standard library's headers read this of glibc 2.32, which libtorch runs without. 0: count references as several threads must.
@@ -82,7 +81,7 @@ std::tuple<Tensor, Tensor, Tensor> pack(const Tensor& w) {
   Tensor bytes = at::empty({panels(outputs), width / 4, troupe::PANEL, 4}, w.options().dtype(at::kChar));
   Tensor scale = at::empty({outputs}, w.options()), sums = at::empty({outputs}, w.options().dtype(at::kInt));
   const Kernels& k = kernels();
-  at::parallel_for(0, panels(outputs), 1, [&](int64_t begin, int64_t end) {
+  troupe::spread(panels(outputs), 1, [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; p++) {
       int64_t row = p * troupe::PANEL;
       int rows = (int)std::min<int64_t>(troupe::PANEL, outputs - row);
@@ -104,23 +103,22 @@ Tensor product(const char* where, const Tensor& x, int64_t inputs, const Tensor&
   TORCH_CHECK(rows < INT32_MAX, where, ": ", rows, " rows");
   Tensor quantised = at::empty({(fine ? 2 : 1) * rows, width}, x.options().dtype(at::kByte)), steps = at::empty({rows}, x.options());
   constexpr bool as_they_are = std::is_same_v<Prepare, std::nullptr_t>;
-  Tensor room = at::empty({as_they_are ? 0 : at::get_num_threads(), inputs}, x.options());
+  Tensor room = at::empty({as_they_are ? 0 : troupe::lanes(), inputs}, x.options());
   const float* from = x.data_ptr<float>();
   uint8_t* q = quantised.data_ptr<uint8_t>();
   uint8_t* low = fine ? q + rows * width : nullptr;
-  at::parallel_for(0, rows, 16, [&](int64_t begin, int64_t end) {
+  troupe::spread(rows, 4, [&](int64_t lane, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const float* row = from + i * stride;
       if constexpr (!as_they_are) {
-        float* own = room.data_ptr<float>() + at::get_thread_num() * inputs;
+        float* own = room.data_ptr<float>() + lane * inputs;
         prepare(row, own);
         row = own;
       }
       k.quantise(row, (int)inputs, (int)width, q + i * width, low ? low + i * width : nullptr, steps.data_ptr<float>() + i);
     }
   });
-  // A region of several threads costs some microseconds: parts of fewer panels are not worth one.
-  at::parallel_for(0, panels(w.outputs), 4, [&](int64_t begin, int64_t end) {
+  troupe::spread(panels(w.outputs), 1, [&](int64_t, int64_t begin, int64_t end) {
     k.product(q, low, steps.data_ptr<float>(), (int)rows, w, (int)begin, (int)end, y.data_ptr<float>(), w.outputs);
   });
   return y;
@@ -139,14 +137,67 @@ Tensor rms_linear(const Tensor& x, const Tensor& gain, double floor, const Tenso
                  [&](const float* row, float* to) { kernels().rms_norm(row, gain.data_ptr<float>(), nullptr, (float)floor, (int)width, to); });
 }
 
+// The numbers that remain of a row of x.
+int64_t activated_width(const char* where, const Tensor& x, int64_t activation, bool gated) {
+  check_floats(where, "x", x, 2);
+  TORCH_CHECK(activation >= troupe::SILU && activation <= troupe::RELU, where, ": no activation of number ", activation);
+  TORCH_CHECK(!gated || x.size(1) % 2 == 0, where, ": rows of gates and as many factors cannot have ", x.size(1), " numbers");
+  return gated ? x.size(1) / 2 : x.size(1);
+}
+
 Tensor activated_linear(const Tensor& x, int64_t activation, bool gated, const Tensor& bytes, const Tensor& scale, const Tensor& sums, bool fine) {
   const char* where = "troupe::activated_linear";
-  check_floats(where, "x", x, 2);
-  TORCH_CHECK(activation == troupe::SILU || activation == troupe::GELU_TANH || activation == troupe::RELU, where, ": no activation of number ", activation);
-  TORCH_CHECK(!gated || x.size(1) % 2 == 0, where, ": rows of gates and as many factors cannot have ", x.size(1), " numbers");
-  int64_t width = gated ? x.size(1) / 2 : x.size(1);
+  int64_t width = activated_width(where, x, activation, gated);
   return product(where, x.contiguous(), width, bytes, scale, sums, fine,
                  [&](const float* row, float* to) { kernels().activate(row, gated ? row + width : nullptr, (int)activation, (int)width, to); });
+}
+
+// ---- products of numbers
+
+// Weights w [outputs, inputs] in panels [panels, inputs, 48], in bfloat16 or float32.
+Tensor pack_numbers(const Tensor& w, bool half) {
+  check_floats("troupe::pack_numbers", "w", w, 2);
+  TORCH_CHECK(w.size(0) > 0 && w.size(1) > 0 && w.size(0) < INT32_MAX - troupe::PANEL && w.size(1) < INT32_MAX, "troupe::pack_numbers: w is ", w.sizes());
+  Tensor from = w.contiguous();
+  int64_t outputs = w.size(0), inputs = w.size(1);
+  Tensor packed = at::empty({panels(outputs), inputs, troupe::PANEL}, w.options().dtype(half ? at::kBFloat16 : at::kFloat));
+  char* to = (char*)packed.data_ptr();
+  int64_t panel = inputs * troupe::PANEL * (half ? 2 : 4);
+  const Kernels& k = kernels();
+  troupe::spread(panels(outputs), 1, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; p++) {
+      int64_t row = p * troupe::PANEL;
+      k.pack_numbers(from.data_ptr<float>() + row * inputs, (int)std::min<int64_t>(troupe::PANEL, outputs - row), (int)inputs, half, to + p * panel);
+    }
+  });
+  return packed;
+}
+
+// x [rows, inputs] times packed weights of so many outputs; x is rounded to bfloat16 where they are.
+Tensor numbers_linear(const Tensor& x, const Tensor& packed, int64_t outputs) {
+  const char* where = "troupe::numbers_linear";
+  check_floats(where, "x", x, 2);
+  int64_t rows = x.size(0), inputs = x.size(1);
+  bool half = packed.scalar_type() == at::kBFloat16;
+  TORCH_CHECK((half || packed.scalar_type() == at::kFloat) && packed.is_contiguous() && packed.dim() == 3 && outputs > 0 && packed.size(0) == panels(outputs) &&
+                  packed.size(1) == inputs && packed.size(2) == troupe::PANEL,
+              where, ": the weights are not as pack_numbers() makes them for ", outputs, " outputs and rows of ", inputs, ": ", packed.scalar_type(), " ", packed.sizes());
+  Tensor from = x.contiguous(), y = at::empty({rows, outputs}, x.options());
+  if (rows == 0) return y;
+  TORCH_CHECK(rows < INT32_MAX, where, ": ", rows, " rows");
+  const Kernels& k = kernels();
+  if (half) {
+    Tensor exact = from;
+    from = at::empty(x.sizes(), x.options());
+    troupe::spread(rows, 4, [&](int64_t, int64_t begin, int64_t end) {
+      k.round(exact.data_ptr<float>() + begin * inputs, (int)((end - begin) * inputs), from.data_ptr<float>() + begin * inputs);
+    });
+  }
+  troupe::Numbers w = {packed.data_ptr(), half, (int)outputs, (int)inputs};
+  troupe::spread(panels(outputs), 1, [&](int64_t, int64_t begin, int64_t end) {
+    k.multiply(from.data_ptr<float>(), inputs, (int)rows, w, (int)begin, (int)end, y.data_ptr<float>(), outputs);
+  });
+  return y;
 }
 
 // ---- what stands between products
@@ -160,10 +211,38 @@ Tensor rms_norm(const Tensor& x, const Tensor& gain, double floor, const Maybe& 
   Tensor from = x.contiguous(), y = at::empty(x.sizes(), x.options());
   int64_t n = x.size(1);
   const Kernels& k = kernels();
-  at::parallel_for(0, x.size(0), 64, [&](int64_t begin, int64_t end) {
+  troupe::spread(x.size(0), 64, [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++)
       k.rms_norm(from.data_ptr<float>() + i * n, gain.data_ptr<float>(), residual ? residual->data_ptr<float>() + i * n : nullptr, (float)floor, (int)n,
                  y.data_ptr<float>() + i * n);
+  });
+  return y;
+}
+
+Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, double floor) {
+  const char* where = "troupe::layer_norm";
+  check_floats(where, "x", x, 2);
+  check_gain(where, gain, x.size(1));
+  check_gain(where, bias, x.size(1));
+  Tensor from = x.contiguous(), y = at::empty(x.sizes(), x.options());
+  int64_t n = x.size(1);
+  const Kernels& k = kernels();
+  troupe::spread(x.size(0), 64, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++)
+      k.layer_norm(from.data_ptr<float>() + i * n, gain.data_ptr<float>(), bias.data_ptr<float>(), (float)floor, (int)n, y.data_ptr<float>() + i * n);
+  });
+  return y;
+}
+
+Tensor activated(const Tensor& x, int64_t activation, bool gated) {
+  int64_t width = activated_width("troupe::activated", x, activation, gated), all = x.size(1);
+  Tensor from = x.contiguous(), y = at::empty({x.size(0), width}, x.options());
+  const Kernels& k = kernels();
+  troupe::spread(x.size(0), 4, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const float* row = from.data_ptr<float>() + i * all;
+      k.activate(row, gated ? row + width : nullptr, (int)activation, (int)width, y.data_ptr<float>() + i * width);
+    }
   });
   return y;
 }
@@ -197,11 +276,11 @@ Tensor attend(const Tensor& qkv, const Maybe& gains, double floor, const Maybe& 
   int group = (int)(heads / shared);
   int64_t width = qkv.size(1), half = kv.size(1) * shared * slots * d;
   Tensor out = at::empty({rows, heads * d}, qkv.options());
-  Tensor room = at::empty({at::get_num_threads(), group * (slot + 1 + 16)}, qkv.options());
+  Tensor room = at::empty({troupe::lanes(), group * (slot + 1 + 16)}, qkv.options());
   float* x = qkv.data_ptr<float>();
   float* cache = kv.data_ptr<float>();
-  at::parallel_for(0, rows * shared, 1, [&](int64_t begin, int64_t end) {
-    float* own = room.data_ptr<float>() + at::get_thread_num() * room.size(1);
+  troupe::spread(rows * shared, 1, [&](int64_t lane, int64_t begin, int64_t end) {
+    float* own = room.data_ptr<float>() + lane * room.size(1);
     for (int64_t item = begin; item < end; item++) {
       int64_t row = item / shared, j = item % shared;
       float* q = x + row * width + j * group * d;
@@ -220,10 +299,29 @@ Tensor attend(const Tensor& qkv, const Maybe& gains, double floor, const Maybe& 
       memcpy(values + slot * d, value, sizeof(float) * d);
       int64_t first = window > 0 ? std::max(starts[row], slot + 1 - window) : starts[row];
       troupe::Attention a = {(int)(slot + 1 - first), (int)d, (float)scale, (float)cap, slopes ? slopes->data_ptr<float>() + j * group : nullptr};
+      if (item + 1 < end) a.next = keys + (slots + first) * d;
       k.attend(q, keys + first * d, values + first * d, group, a, own, out.data_ptr<float>() + row * heads * d + j * group * d);
     }
   });
   return out;
+}
+
+// A token for each row of logits [rows, vocabulary], which are overwritten, and its log-probability: see Kernels::choose. u [rows]
+std::tuple<Tensor, Tensor> choose_token(const Tensor& logits, const Tensor& u, double temperature) {
+  const char* where = "troupe::choose";
+  check_floats(where, "logits", logits, 2);
+  check_floats(where, "u", u, 1);
+  int64_t rows = logits.size(0), n = logits.size(1);
+  TORCH_CHECK(logits.is_contiguous() && n > 0 && n < INT32_MAX - 16 && u.is_contiguous() && u.size(0) == rows && temperature >= 0, where, ": logits ", logits.sizes(),
+              " must be contiguous, u ", u.sizes(), " be one number per row, the temperature ", temperature, " not be negative");
+  Tensor tokens = at::empty({rows}, logits.options().dtype(at::kLong)), logprobs = at::empty({rows}, logits.options());
+  const Kernels& k = kernels();
+  troupe::spread(rows, 1, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++)
+      tokens.data_ptr<int64_t>()[i] =
+          k.choose(logits.data_ptr<float>() + i * n, (int)n, (float)temperature, u.data_ptr<float>()[i], logprobs.data_ptr<float>() + i);
+  });
+  return {tokens, logprobs};
 }
 
 }  // namespace
@@ -241,10 +339,15 @@ TORCH_LIBRARY(troupe, m) {
   m.def("linear(Tensor x, Tensor bytes, Tensor scale, Tensor sums, bool fine) -> Tensor");
   m.def("rms_linear(Tensor x, Tensor gain, float floor, Tensor bytes, Tensor scale, Tensor sums, bool fine) -> Tensor");
   m.def("activated_linear(Tensor x, int activation, bool gated, Tensor bytes, Tensor scale, Tensor sums, bool fine) -> Tensor");
+  m.def("pack_numbers(Tensor w, bool half) -> Tensor");
+  m.def("numbers_linear(Tensor x, Tensor packed, int outputs) -> Tensor");
   m.def("rms_norm(Tensor x, Tensor gain, float floor, Tensor? residual) -> Tensor");
+  m.def("layer_norm(Tensor x, Tensor gain, Tensor bias, float floor) -> Tensor");
+  m.def("activated(Tensor x, int activation, bool gated) -> Tensor");
   m.def(
       "attend(Tensor(a!) qkv, Tensor? gains, float floor, Tensor? turns, Tensor(b!) kv, Tensor start, int slot, int window, float scale, float cap, Tensor? slopes)"
       " -> Tensor");
+  m.def("choose(Tensor(a!) logits, Tensor u, float temperature) -> (Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(troupe, CPU, m) {
@@ -252,6 +355,11 @@ TORCH_LIBRARY_IMPL(troupe, CPU, m) {
   m.impl("linear", linear);
   m.impl("rms_linear", rms_linear);
   m.impl("activated_linear", activated_linear);
+  m.impl("pack_numbers", pack_numbers);
+  m.impl("numbers_linear", numbers_linear);
   m.impl("rms_norm", rms_norm);
+  m.impl("layer_norm", layer_norm);
+  m.impl("activated", activated);
   m.impl("attend", attend);
+  m.impl("choose", choose_token);
 }

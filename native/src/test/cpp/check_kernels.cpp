@@ -1,9 +1,13 @@
 // Every kernel of every instruction set that this processor has, on shapes, values and lengths drawn at random, against the same in double; and that a row's
 // bits do not depend on the rows beside it. Buffers are as long as they must be and no longer, so that a sanitizer sees a step beyond.
 //   check [seconds [seed]]
+#include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <thread>
 
 #include "../../main/cpp/kernels.h"
+#include "../../main/cpp/team.h"
 #include "check.h"
 
 using namespace troupe;
@@ -105,6 +109,44 @@ static void products(const Kernels& k, int rows, int outputs, int inputs, bool f
   }
 }
 
+static float cut(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+  std::memcpy(&x, &bits, sizeof bits);
+  return x;
+}
+
+static void numbers(const Kernels& k, int rows, int outputs, int inputs, bool half) {
+  shape = "rows " + std::to_string(rows) + ", outputs " + std::to_string(outputs) + ", inputs " + std::to_string(inputs) + (half ? ", bfloat16" : ", float32");
+  int panels = (outputs + PANEL - 1) / PANEL, size = half ? 2 : 4;
+  Row w = normals((size_t)outputs * inputs), x = normals((size_t)rows * inputs), rounded(x.size()), y((size_t)rows * outputs, NAN);
+  std::vector<char> packed((size_t)panels * inputs * PANEL * size, 77);
+  for (int p = 0; p < panels; p++)
+    k.pack_numbers(w.data() + (size_t)p * PANEL * inputs, std::min(PANEL, outputs - p * PANEL), inputs, half, packed.data() + (size_t)p * inputs * PANEL * size);
+  Numbers m = {packed.data(), half, outputs, inputs};
+  k.round(x.data(), (int)x.size(), rounded.data());
+  for (size_t i = 0; i < x.size(); i++) near("rounded", rounded[i], cut(x[i]), 0);
+  int done = between(0, panels);
+  k.multiply(x.data(), inputs, rows, m, 0, done, y.data(), outputs);
+  k.multiply(x.data(), inputs, rows, m, done, panels, y.data(), outputs);
+  for (int i = 0; i < rows; i++) {
+    for (int n = 0; n < outputs; n++) {
+      double exact = 0, magnitude = 0;
+      for (int j = 0; j < inputs; j++) {
+        float weight = w[(size_t)n * inputs + j];
+        double term = (double)x[(size_t)i * inputs + j] * (half ? cut(weight) : weight);
+        exact += term;
+        magnitude += std::fabs(term);
+      }
+      near("product of numbers", y[(size_t)i * outputs + n], exact, 1e-6 * magnitude);
+    }
+    Row alone(outputs);
+    k.multiply(x.data() + (size_t)i * inputs, inputs, 1, m, 0, panels, alone.data(), outputs);
+    same("a row of numbers by itself", alone, Row(y.begin() + (size_t)i * outputs, y.begin() + (size_t)(i + 1) * outputs));
+  }
+}
+
 // The largest numbers on both sides, which 16 bits cannot add.
 static void extremes(const Kernels& k) {
   for (int sign : {-1, 1}) {
@@ -137,6 +179,17 @@ static void norms(const Kernels& k, int n) {
     near("norm", y[i], exact, 1e-6 * std::fabs(exact));
     near("norm and residual", z[i], exact + residual[i], 1e-6 * (std::fabs(exact) + std::fabs(residual[i])));
   }
+  float shift = 3 * normal();
+  Row shifted = x, w(n);
+  for (float& v : shifted) v += shift;
+  k.layer_norm(shifted.data(), gain.data(), residual.data(), 1e-5f, n, w.data());
+  double mean = 0, variance = 0;
+  for (float v : shifted) mean += v / (double)n;
+  for (float v : shifted) variance += (v - mean) * (v - mean) / n;
+  for (int i = 0; i < n; i++) {
+    double r = gain[i] / std::sqrt(variance + 1e-5), exact = (shifted[i] - mean) * r + residual[i];
+    near("layer norm", w[i], exact, 1e-6 * (std::fabs(exact) + std::fabs(residual[i]) + (std::fabs(shifted[i]) + std::fabs(shift) + 1) * std::fabs(r)));
+  }
   k.rms_norm(x.data(), gain.data(), nullptr, floor, n, x.data());
   same("norm in place", x, y);
 }
@@ -159,13 +212,14 @@ static void rotations(const Kernels& k, int pairs) {
 
 static double exactly(double x, int activation) {
   if (activation == SILU) return x / (1 + std::exp(-x));
+  if (activation == GELU) return 0.5 * x * std::erfc(-x * 0.7071067811865476);
   if (activation == GELU_TANH) return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
   return x < 0 ? 0 : x;
 }
 
 static void activations(const Kernels& k, int n) {
   shape = "numbers " + std::to_string(n);
-  for (int activation : {SILU, GELU_TANH, RELU}) {
+  for (int activation : {SILU, GELU, GELU_TANH, RELU}) {
     Row x = normals(n, between(0, 5) == 0 ? 100 : 2), up = normals(n), y(n), z(n);
     k.activate(x.data(), up.data(), activation, n, y.data());
     k.activate(x.data(), nullptr, activation, n, z.data());
@@ -185,6 +239,7 @@ static void attention(const Kernels& k, int slots, int head_dim, int group, bool
   Row q = normals((size_t)group * head_dim), keys = normals((size_t)slots * head_dim), values = normals((size_t)slots * head_dim);
   Row slopes = normals(group, 0.1f), room((size_t)group * (slots + 16)), out(q.size(), NAN);
   Attention a = {slots, head_dim, (float)(1 / std::sqrt((double)head_dim)), cap ? 2.0f : 0.0f, alibi ? slopes.data() : nullptr};
+  if (between(0, 1)) a.next = keys.data();
   k.attend(q.data(), keys.data(), values.data(), group, a, room.data(), out.data());
   for (int g = 0; g < group; g++) {
     std::vector<double> p(slots);
@@ -215,6 +270,73 @@ static void attention(const Kernels& k, int slots, int head_dim, int group, bool
   }
 }
 
+// ---- the choice of a token
+
+static void choices(const Kernels& k, int n) {
+  float temperature = between(0, 2) ? (between(0, 1) ? 1.0f : 0.3f + std::fabs(normal())) : 0.0f;
+  shape = "tokens " + std::to_string(n) + ", temperature " + std::to_string(temperature);
+  Row z = normals(n, 4);
+  for (int i = 1; i < n; i++)
+    if (between(0, 2) == 0) z[i] = -INFINITY;
+  if (n > 1 && between(0, 3) == 0) z[between(0, n - 1)] = z[0];
+  float uniform[] = {0, 1 - 5.9604645e-8f, 0.5f, (float)between(0, 1 << 24) / (1 << 25), 1e-7f}, u = uniform[between(0, 4)];
+  std::vector<double> p(n);
+  double most = -INFINITY, total = 0;
+  for (int i = 0; i < n; i++) most = std::fmax(most, p[i] = temperature > 0 ? z[i] / temperature : z[i]);
+  for (double& x : p) total += x = std::exp(x - most);
+  Row given = z;
+  float logprob = NAN;
+  int token = k.choose(z.data(), n, temperature, u, &logprob);
+  if (token < 0 || token >= n || !(p[token] > 0)) fail("token", token, n);
+  near("log-probability", logprob, std::log(p[token] / total), 1e-5);
+  if (temperature == 0) {
+    for (int i = 0; i < n; i++)
+      if (given[i] > given[token] || (i < token && given[i] == given[token])) fail("likeliest", token, i);
+    return;
+  }
+  double before = 0;
+  for (int i = 0; i < token; i++) before += p[i];
+  // within what float32 rounds in the sum of a block
+  near("share before the token", std::fmax(before / total, u), u, 1e-6);
+  near("share with the token", std::fmin((before + p[token]) / total, u), u, 1e-6);
+}
+
+// ---- lanes that work together
+
+static void teams() {
+  int lanes = between(2, 4);
+  shape = "lanes " + std::to_string(lanes);
+  Team team(lanes);
+  std::atomic<bool> ended{false};
+  std::vector<std::thread> others;
+  for (int lane = 1; lane < lanes; lane++)
+    others.emplace_back([&team, &ended, lane] {
+      while (!ended) team.assist(lane);
+    });
+  for (int work = 0; work < 200; work++) {
+    int count = between(0, work % 50 == 0 ? 200000 : 70);
+    struct Counted {
+      std::vector<unsigned char> parts;
+      int lanes;
+    } counted = {std::vector<unsigned char>(count), lanes};
+    team.spread(
+        count, between(1, 5),
+        [](const void* of, int lane, int64_t from, int64_t to) {
+          auto* c = (Counted*)of;
+          for (int64_t i = from; i < to; i++) c->parts[i] += lane >= 0 && lane < c->lanes ? 1 : 100;
+        },
+        &counted);
+    for (int i = 0; i < count; i++) near("times that a part was done", counted.parts[i], 1, 0);
+    if (work == 100) {
+      team.call_away(true);
+      team.call_away(false);
+    }
+  }
+  ended = true;
+  team.call_away(true);
+  for (std::thread& other : others) other.join();
+}
+
 // What is no number must not look like one.
 static void not_numbers(const Kernels& k) {
   for (float bad : {NAN, INFINITY, -INFINITY}) {
@@ -230,6 +352,12 @@ static void not_numbers(const Kernels& k) {
     k.attend(query.data(), keys.data(), values.data(), 1, {20, 64, 0.125f, 0, nullptr}, room.data(), out.data());
     for (float f : out)
       if (!std::isnan(f)) fail("attention to what is no number", f, NAN);
+    Row z = normals(600);
+    z[between(0, 599)] = bad == -INFINITY ? NAN : bad;
+    float logprob = 0;
+    int token = k.choose(z.data(), 600, (float)between(0, 1), 0.7f, &logprob);
+    if (token < 0 || token >= 600) fail("token of what is no number", token, 0);
+    if (!std::isnan(logprob)) fail("log-probability of what is no number", logprob, NAN);
   }
 }
 
@@ -237,16 +365,20 @@ static void one_case(const Kernels& k) {
   static const int HEADS[] = {64, 128, 256, 16, 32, 48, 80, 96, 6, 7, 30};
   packs(k, between(1, PANEL), between(1, 200));
   products(k, between(1, 20), between(1, 200), between(1, 300), between(0, 1) == 1);
+  numbers(k, between(1, 20), between(1, 200), between(1, 300), between(0, 1) == 1);
   norms(k, between(1, 700));
   rotations(k, between(1, 70));
   activations(k, between(1, 300));
   attention(k, between(1, between(0, 9) == 0 ? 600 : 70), HEADS[between(0, 10)], between(1, 9), between(0, 3) == 0, between(0, 3) == 0);
+  choices(k, between(1, between(0, 9) == 0 ? 5000 : 600));
   not_numbers(k);
 }
 
 int main(int argc, char** argv) {
   auto once = [](const Kernels& k) {
+    for (int i = 0; i < 7; i++) teams();
     extremes(k);
+    for (int rows = 1; rows <= 17; rows++) numbers(k, rows, 96, 64, rows % 2 == 0);
     for (int rows = 1; rows <= 17; rows++) products(k, rows, 96, 64, rows % 2 == 0);
   };
   return check_all(argc, argv, kernels_named, once, one_case);

@@ -7,8 +7,7 @@
 # kv = per layer keys and values, [2, B, kv heads, S slots, head_dim]. Rows end in the same slot, so that one write serves all, and begin where they
 #     may: token t of row b lies in slot start[b] + t, what is before start[b] is masked. So a row may begin while others are at work.
 
-# $NATIVE: True, where the library of operators of our own (module native, ops.troupe) does what stands between products; $BYTES: where it does the products, too.
-# What it lacks for a family is done by torch's operators: a layer norm, a GELU by the error function.
+# $NATIVE: True, where the library of operators of our own (module native, ops.troupe) does what stands between products; $BYTES: where it does those of int8, too.
 
 def linear(self, x, w: $WEIGHT):
   $LINEAR
@@ -146,6 +145,8 @@ def nothing(self) -> List[$WEIGHT]:
 def normed(self, x, w: List[Tensor], gain: int, bias: int):
   # RMS: x / sqrt(mean(x²) + eps) g = x / sqrt(|x|² + d eps) (sqrt(d) g), in four operations, a third of what torch.rms_norm takes
   if self.layer_norm:
+    if $NATIVE:
+      return ops.troupe.layer_norm(x, w[gain], w[bias], self.eps)
     return torch.layer_norm(x, [x.size(-1)], w[gain], w[bias], self.eps)
   if $NATIVE:
     return ops.troupe.rms_norm(x, w[gain], self.eps * self.hidden, None)
@@ -171,8 +172,9 @@ def normed_linear(self, x, w: List[Tensor], gain: int, bias: int, m: $WEIGHT, fi
 def activated_linear(self, gu, m: $WEIGHT):
   # of gates and as many factors, or of what is activated by itself
   if $BYTES:
-    if self.activation != 1:
-      return ops.troupe.activated_linear(gu, self.activation, self.gated, m[0], m[1], m[2], True)
+    return ops.troupe.activated_linear(gu, self.activation, self.gated, m[0], m[1], m[2], True)
+  if $NATIVE:
+    return self.fine_linear(ops.troupe.activated(gu, self.activation, self.gated), m)
   h = self.activated(gu[:, :self.ffn]).mul_(gu[:, self.ffn:]) if self.gated else self.activated(gu)
   return self.fine_linear(h, m)
 
@@ -453,6 +455,9 @@ def drawn(self, p, u):
 def pick(self, logits, u, temperature: float, topk: int, topp: float) -> Tuple[Tensor, Tensor]:
   # u [B], one uniform number per row, decides; logits may be overwritten. Returns the tokens [B] and their log-probabilities over the whole vocabulary: top-k and top-p
   # restrict the choice alone
+  if $NATIVE:
+    if topk <= 0 and topp >= 1.0:
+      return ops.troupe.choose(logits, u, temperature)
   vocabulary = logits.size(1)
   z = logits if temperature == 0.0 or temperature == 1.0 else logits.div_(temperature)
   p = torch.softmax(z, -1)

@@ -2,9 +2,11 @@ package dev.troupe.engine.generation;
 
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Team;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.TokenIds;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Deque;
@@ -16,10 +18,10 @@ import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Prompts that are answered together, on one lane: a prefill, then one kernel call per token. Where
- * there are more prompts than rows, those that wait take the rows that have ended (continuous
- * batching: Yu et al., Orca, OSDI 2022); when none waits, rows that have ended leave. Equal prompts
- * that enter together go through the prefill once.
+ * Prompts that are answered together, by one team of lanes: a prefill, then one kernel call per
+ * token. Where there are more prompts than rows, those that wait take the rows that have ended
+ * (continuous batching: Yu et al., Orca, OSDI 2022); when none waits, rows that have ended leave.
+ * Equal prompts that enter together go through the prefill once.
  */
 final class DecodeBatch implements AutoCloseable {
   /** Tokens that go through the prefill at once; keeps every tensor small enough to be reused. */
@@ -28,6 +30,7 @@ final class DecodeBatch implements AutoCloseable {
   /** Prompts that wait enter when this share of the rows is free: a prefill of few is dear. */
   private static final int ENTER_SHARE = 8;
 
+  private final Team team;
   private final KernelModule kernels;
   private final Shadow shadow;
   private final SamplingSettings settings;
@@ -55,16 +58,19 @@ final class DecodeBatch implements AutoCloseable {
   private int shifts;
 
   /**
+   * @param team led by this thread
    * @param capacity rows at a time, at most as many as there are replies
    * @param readAgainAt tokens beyond which a text that began within them is read again; 0 for none
    */
   DecodeBatch(
+      Team team,
       KernelModule kernels,
       Shadow shadow,
       SamplingSettings settings,
       List<Reply> replies,
       int capacity,
       int readAgainAt) {
+    this.team = team;
     this.kernels = kernels;
     this.shadow = shadow;
     this.settings = settings;
@@ -88,6 +94,10 @@ final class DecodeBatch implements AutoCloseable {
 
   private static int longestPrompt(Collection<Reply> replies) {
     return replies.stream().mapToInt(row -> row.prompt().tokens().size()).max().orElse(0);
+  }
+
+  private static int longestText(List<TokenIds> texts) {
+    return texts.stream().mapToInt(TokenIds::size).max().orElse(0);
   }
 
   /**
@@ -147,23 +157,50 @@ final class DecodeBatch implements AutoCloseable {
       Arrays.fill(starts, slot);
     }
     int count = Math.min(free.length, waiting.size());
-    Map<TokenIds, Integer> prompts = new LinkedHashMap<>();
-    long[] into = new long[count];
-    long[] of = new long[count];
+    Map<TokenIds, List<Integer>> entering = new LinkedHashMap<>();
     for (int i = 0; i < count; i++) {
       Reply next = waiting.remove();
       TokenIds prompt = next.prompt().tokens();
       rows[free[i]] = next;
       starts[free[i]] = (long) slot - prompt.size();
-      into[i] = free[i];
-      of[i] = prompts.computeIfAbsent(prompt, key -> prompts.size());
+      entering.computeIfAbsent(prompt, key -> new ArrayList<>()).add(free[i]);
     }
-    prefilled += prompts.size();
+    prefilled += entering.size();
     moved();
-    try (Handle logits = prefill(List.copyOf(prompts.keySet()), of, into, slot);
-        Handle uniform = uniform(Arrays.copyOf(free, count));
+    List<TokenIds> prompts = List.copyOf(entering.keySet());
+    int pieces = pieces(prompts);
+    team.map(
+        pieces,
+        piece -> {
+          List<TokenIds> some =
+              prompts.subList(
+                  prompts.size() * piece / pieces, prompts.size() * (piece + 1) / pieces);
+          begin(some, some.stream().map(entering::get).toList());
+          return piece;
+        });
+  }
+
+  /** In how many pieces prompts go through the prefill: one for a lane, or as many for each. */
+  private int pieces(List<TokenIds> prompts) {
+    int lanes = team.lanes();
+    long tokens = (long) prompts.size() * longestText(prompts);
+    long each = (tokens + lanes * PREFILL_TOKENS - 1) / (lanes * PREFILL_TOKENS);
+    return (int) Math.min(prompts.size(), lanes == 1 ? 1 : lanes * each);
+  }
+
+  /** Prompts go through the prefill; their rows get their first tokens. */
+  private void begin(List<TokenIds> prompts, List<List<Integer>> rowsOfEach) {
+    int[] into = rowsOfEach.stream().flatMap(List::stream).mapToInt(row -> row).toArray();
+    long[] of =
+        IntStream.range(0, prompts.size())
+            .flatMap(i -> rowsOfEach.get(i).stream().mapToInt(row -> i))
+            .asLongStream()
+            .toArray();
+    long[] places = IntStream.of(into).asLongStream().toArray();
+    try (Handle logits = prefill(prompts, of, places, slot);
+        Handle uniform = uniform(into);
         Handle picked = kernels.infer("pick", logits, uniform, temperature, topK, topP)) {
-      take(picked, Arrays.copyOf(free, count));
+      take(picked, into);
     }
   }
 
@@ -194,7 +231,7 @@ final class DecodeBatch implements AutoCloseable {
    */
   private Handle prefill(List<TokenIds> prompts, long[] of, long[] into, int before) {
     long[] lengths = prompts.stream().mapToLong(TokenIds::size).toArray();
-    int longest = (int) Arrays.stream(lengths).max().orElseThrow();
+    int longest = longestText(prompts);
     long[] ids = new long[prompts.size() * longest];
     for (int i = 0; i < prompts.size(); i++) {
       int[] prompt = prompts.get(i).values();

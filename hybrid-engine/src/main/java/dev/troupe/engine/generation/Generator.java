@@ -8,6 +8,7 @@ import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.models.torch.Team;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -41,6 +43,12 @@ public final class Generator implements AutoCloseable {
    * without work anyway; beyond that it is for the user to choose.
    */
   private static final int WIDE_ROWS = Integer.getInteger("troupe.wide", 1);
+
+  /**
+   * Rows for which a team of lanes reads the weights, where lanes can share a batch: with fewer a
+   * product waits for them, with more it is bound by arithmetic.
+   */
+  private static final int TEAM_ROWS = Integer.getInteger("troupe.team", 16);
 
   /**
    * How to generate.
@@ -84,6 +92,10 @@ public final class Generator implements AutoCloseable {
   private final Options options;
   private final Lanes lanes;
   private final KernelModule training;
+
+  /** Whether lanes can work on one batch: all that takes long is the library's. */
+  private final boolean shares;
+
   private final KernelModule kernels;
   private final Probe probe;
   private final Set<Integer> endTokens;
@@ -113,16 +125,14 @@ public final class Generator implements AutoCloseable {
             .kernels(layout.kernelAttributes(options.training()));
     // Where qkv, o, gate_up and down stand in a layer's weights.
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
+    Operators operators = lanes.run(() -> Operators.choose(options.kernels(), options.format()));
+    shares = operators.areNative() && options.format().hasNativeProducts();
     kernels =
         KernelModule.load(
             Generator.class,
             "/kernels/generate.py",
             attributes,
-            lanes.run(
-                () ->
-                    options
-                        .format()
-                        .placeholders(Operators.choose(options.kernels(), options.format()))));
+            lanes.run(() -> options.format().placeholders(operators)));
     probe = new Probe(kernels, training, base, options);
     untouched = lanes.run(() -> kernels.infer("nothing"));
     endTokens = new HashSet<>(base.config().eosTokenIds());
@@ -287,23 +297,32 @@ public final class Generator implements AutoCloseable {
     if (replies.isEmpty()) {
       return List.of();
     }
-    if (replies.size() <= WIDE_ROWS && rows(replies, replies.size(), 1) == replies.size()) {
-      lanes.wide(() -> answer(settings, replies, replies.size()));
+    if (!shares
+        && replies.size() <= WIDE_ROWS
+        && rows(replies, replies.size(), 1) == replies.size()) {
+      lanes.wide(() -> answer(Team.alone(), settings, replies, replies.size()));
     } else {
-      List<List<Reply>> shares = shares(replies, lanes.count());
-      int largest = shares.get(shares.size() - 1).size();
-      int rows = rows(replies, largest, shares.size());
-      lanes.map(
-          shares.size(),
-          i -> answer(settings, shares.get(i), Math.min(rows, shares.get(i).size())));
+      int most = Math.min(lanes.count(), replies.size());
+      int teams = shares ? Math.min(most, Math.max(1, replies.size() / TEAM_ROWS)) : most;
+      List<List<Reply>> portions = shares(replies, teams);
+      int largest = portions.get(portions.size() - 1).size();
+      int rows = rows(replies, largest, portions.size());
+      BiFunction<Team, Integer, Integer> work =
+          (team, i) ->
+              answer(team, settings, portions.get(i), Math.min(rows, portions.get(i).size()));
+      if (shares) {
+        lanes.inTeams(teams, work);
+      } else {
+        lanes.map(teams, i -> work.apply(Team.alone(), i));
+      }
     }
     return replies.stream().map(reply -> reply.rollout(version)).toList();
   }
 
-  private int answer(SamplingSettings settings, List<Reply> share, int rows) {
+  private int answer(Team team, SamplingSettings settings, List<Reply> share, int rows) {
     long bytes = DecodeBatch.slots(share, rows < share.size()) * slotBytes() * rows;
     cachePeak.accumulateAndGet(cacheInUse.addAndGet(bytes), Math::max);
-    try (DecodeBatch batch = batch(settings, share, rows)) {
+    try (DecodeBatch batch = batch(team, settings, share, rows)) {
       batch.run();
       return rows;
     } finally {
@@ -313,11 +332,16 @@ public final class Generator implements AutoCloseable {
 
   /** So many of the replies at a time, to be run on a lane. */
   DecodeBatch batch(SamplingSettings settings, List<Reply> replies, int rows) {
+    return batch(Team.alone(), settings, replies, rows);
+  }
+
+  /** As above, to be run on the lane that leads a team. */
+  DecodeBatch batch(Team team, SamplingSettings settings, List<Reply> replies, int rows) {
     Shadow weights = shadow;
     if (weights == null) {
       throw new IllegalStateException("no shadow while " + mode.describe());
     }
-    return new DecodeBatch(kernels, weights, settings, replies, rows, readAgainAt);
+    return new DecodeBatch(team, kernels, weights, settings, replies, rows, readAgainAt);
   }
 
   /**

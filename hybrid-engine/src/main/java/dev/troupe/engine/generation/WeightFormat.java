@@ -96,9 +96,39 @@ public enum WeightFormat {
     if (Torch.device().isCuda()) {
       return plainPlaceholders();
     }
-    return operators.areNative() && this == INT8
-        ? nativeBytes()
-        : packedPlaceholders(operators.areNative());
+    if (!operators.areNative()) {
+      return packedPlaceholders(false);
+    }
+    return switch (this) {
+      case INT8 -> nativeBytes();
+      case FP32, BF16 -> nativeNumbers();
+      case FP16 -> packedPlaceholders(true);
+    };
+  }
+
+  /** Whether the library makes the products, too, where its operators are used. */
+  boolean hasNativeProducts() {
+    return this != FP16;
+  }
+
+  /** Weights and inputs in the same numbers as by torch's operators; sums in one order. */
+  private Map<String, String> nativeNumbers() {
+    String product = "return ops.troupe.numbers_linear(x, w[0], w[1])";
+    return Map.of(
+        "WEIGHT",
+        "Tuple[Tensor, int]",
+        "LINEAR",
+        product,
+        "FINE",
+        product,
+        "PACK",
+        "return (ops.troupe.pack_numbers(w, " + (this == BF16 ? "True" : "False") + "), w.size(0))",
+        "FORMAT",
+        name(),
+        "NATIVE",
+        "True",
+        "BYTES",
+        "False");
   }
 
   /** The same scheme, bit for bit, by operators of our own: packed otherwise, and not copied. */

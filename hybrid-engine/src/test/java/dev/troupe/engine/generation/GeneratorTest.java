@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.troupe.engine.generation.TinyModel.Tuned;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.protocol.data.FinishReason;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -378,8 +379,15 @@ final class GeneratorTest {
 
   @Test
   void flip_corruptedShadow_failsAndNamesTheLayer() {
+    // By torch's operators, whose matrices are a tensor each.
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator =
+            new Generator(
+                model.base,
+                model.tokenizer,
+                model.layout,
+                model.lanes,
+                Generator.Options.defaults().by(Numerics.Kernels.TORCH))) {
       assertThatThrownBy(() -> generator.flip(model.parameters, 1, GeneratorTest::spoil))
           .isInstanceOf(GenerationException.class)
           .hasMessageContaining("model.layers.1,")

@@ -1,6 +1,7 @@
 package dev.troupe.engine.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
@@ -23,18 +24,24 @@ import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Every golden family in int8, by the library's operators and by torch's: the same prompts, of
- * unequal length, and the same tokens after them give the same logits; and a row's bits do not
- * depend on the rows that it is decoded with.
+ * Every golden family in int8, float32 and bfloat16, by the library's operators and by torch's: the
+ * same prompts, of unequal length, and the same tokens after them give the same logits; and a row's
+ * bits do not depend on the rows that it is decoded with.
  */
 final class NativeFamilyTest {
   private static final Path GOLDEN =
       Path.of(System.getProperty("troupe.root"), "models/src/test/resources/golden/families");
 
-  /** A row's first byte may round otherwise where sums come in another order. */
-  private static final double TOLERANCE = 0.03;
+  /**
+   * How far the largest difference may be, in the largest logit. A row's first byte may round
+   * otherwise where sums come in another order; torch rounds its products' results to bfloat16, and
+   * the library does not.
+   */
+  private static final Map<WeightFormat, Double> TOLERANCES =
+      Map.of(WeightFormat.INT8, 0.03, WeightFormat.FP32, 2e-5, WeightFormat.BF16, 0.03);
 
   private static final int ROWS = 5;
   private static final int STEPS = 6;
@@ -46,39 +53,59 @@ final class NativeFamilyTest {
   }
 
   @ParameterizedTest
+  @ValueSource(strings = {"gemma3", "gpt2"})
+  void decoding_inBfloat16_givesTheSameLogits(String family) {
+    LibraryHere.assumeLoaded();
+    assumeTrue(LibraryHere.loaded().instructions().equals("avx512-vnni"));
+    try (Lanes lanes = new Lanes(1);
+        BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
+      lanes.run(
+          () -> {
+            check(family, base, WeightFormat.BF16);
+            return 0;
+          });
+    }
+  }
+
+  @ParameterizedTest
   @MethodSource("families")
   void decoding_byEitherSidesOperators_givesTheSameLogits(String family) {
     LibraryHere.assumeLoaded();
     check(family);
   }
 
-  /** Both sides are compared where they hold weights in the same steps. */
   static void check(String family) {
     try (Lanes lanes = new Lanes(1);
         BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
       lanes.run(
           () -> {
-            try (Decoding own = new Decoding(base, Kernels.NATIVE);
-                Decoding torch = new Decoding(base, Kernels.TORCH)) {
-              int[] all = IntStream.range(0, ROWS).toArray();
-              float[][] found = own.logits(all);
-              if (LibraryHere.sharesSteps()) {
-                compare(family, found, torch.logits(all));
-              }
-              // Alone, and with others in other numbers and places.
-              for (int row = 0; row < ROWS; row++) {
-                assertThat(own.logits(new int[] {row})[0]).isEqualTo(found[row]);
-              }
-              float[][] turned = own.logits(new int[] {3, 0, 3});
-              assertThat(turned[0]).isEqualTo(found[3]);
-              assertThat(turned[1]).isEqualTo(found[0]);
-            }
+            check(family, base, WeightFormat.INT8);
+            check(family, base, WeightFormat.FP32);
             return 0;
           });
     }
   }
 
-  private static void compare(String family, float[][] found, float[][] expected) {
+  /** Both sides are compared where they hold weights in the same numbers. */
+  private static void check(String family, BaseModel base, WeightFormat format) {
+    try (Decoding own = new Decoding(base, format, Kernels.NATIVE);
+        Decoding torch = new Decoding(base, format, Kernels.TORCH)) {
+      int[] all = IntStream.range(0, ROWS).toArray();
+      float[][] found = own.logits(all);
+      if (format != WeightFormat.INT8 || LibraryHere.sharesSteps()) {
+        compare(family + ", " + format, found, torch.logits(all), TOLERANCES.get(format));
+      }
+      // Alone, and with others in other numbers and places.
+      for (int row = 0; row < ROWS; row++) {
+        assertThat(own.logits(new int[] {row})[0]).isEqualTo(found[row]);
+      }
+      float[][] turned = own.logits(new int[] {3, 0, 3});
+      assertThat(turned[0]).isEqualTo(found[3]);
+      assertThat(turned[1]).isEqualTo(found[0]);
+    }
+  }
+
+  private static void compare(String what, float[][] found, float[][] expected, double tolerance) {
     double worst = 0;
     double largest = 0;
     for (int row = 0; row < ROWS; row++) {
@@ -87,18 +114,18 @@ final class NativeFamilyTest {
         largest = Math.max(largest, Math.abs(expected[row][i]));
       }
     }
-    System.out.printf(Locale.ROOT, "%s: off by %.1e of %.1f at most%n", family, worst, largest);
-    assertThat(worst).isLessThan(TOLERANCE * largest);
+    System.out.printf(Locale.ROOT, "%s: off by %.1e of %.1f at most%n", what, worst, largest);
+    assertThat(worst).as(what).isLessThan(tolerance * largest);
   }
 
-  /** A model's int8 shadow and what decodes by it. */
+  /** A model's shadow and what decodes by it. */
   private static final class Decoding implements AutoCloseable {
     private final ModelConfig config;
     private final KernelModule kernels;
     private final Handle frame;
     private final Handle packed;
 
-    Decoding(BaseModel base, Kernels whose) {
+    Decoding(BaseModel base, WeightFormat format, Kernels whose) {
       config = base.config();
       ParameterLayout layout = ParameterLayout.bare(config, false);
       Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
@@ -108,7 +135,7 @@ final class NativeFamilyTest {
               Generator.class,
               "/kernels/generate.py",
               attributes,
-              WeightFormat.INT8.placeholders(Operators.choose(whose, WeightFormat.INT8)));
+              format.placeholders(Operators.choose(whose, format)));
       try (Handle flat = Handle.of(new float[0], 0);
           Handle nothing = kernels.infer("nothing");
           Handle part = Handle.of(0L);

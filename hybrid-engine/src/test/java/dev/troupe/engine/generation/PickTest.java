@@ -7,9 +7,12 @@ import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.models.torch.NativeLibrary;
 import dev.troupe.protocol.data.Numerics.Kernels;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
@@ -24,7 +27,9 @@ class PickTest {
   private static final float LAST = 1 - 0x1p-24f;
 
   private static Lanes lanes;
-  private static KernelModule kernels;
+
+  /** By each side's operators that are here. */
+  private static final List<KernelModule> KERNELS = new ArrayList<>();
 
   private record Picked(long[] tokens, float[] logprobs) {}
 
@@ -35,21 +40,30 @@ class PickTest {
         ParameterLayout.bare(TinyModel.config(300, 32, 48, 1, 4, 2, 8, 16, true), false);
     Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
-    kernels =
-        KernelModule.load(
-            Generator.class,
-            "/kernels/generate.py",
-            attributes,
-            WeightFormat.FP32.placeholders(Operators.choose(Kernels.TORCH, WeightFormat.FP32)));
+    for (Kernels whose : List.of(Kernels.TORCH, Kernels.NATIVE)) {
+      if (whose == Kernels.TORCH || NativeLibrary.state() instanceof NativeLibrary.Loaded) {
+        KERNELS.add(
+            KernelModule.load(
+                Generator.class,
+                "/kernels/generate.py",
+                attributes,
+                WeightFormat.FP32.placeholders(Operators.choose(whose, WeightFormat.FP32))));
+      }
+    }
   }
 
   @AfterAll
   static void close() {
-    kernels.close();
+    KERNELS.forEach(KernelModule::close);
     lanes.close();
   }
 
-  private static Picked pick(float[] logits, float[] uniform, double temperature) {
+  private static List<Picked> pick(float[] logits, float[] uniform, double temperature) {
+    return KERNELS.stream().map(kernels -> pick(kernels, logits, uniform, temperature)).toList();
+  }
+
+  private static Picked pick(
+      KernelModule kernels, float[] logits, float[] uniform, double temperature) {
     return lanes.run(
         () -> {
           try (Handle z = Handle.of(logits, ROWS, logits.length / ROWS);
@@ -82,21 +96,22 @@ class PickTest {
                 : (float) (4 * random.nextGaussian());
       }
       float[] uniform = {0, LAST, 0.5f, random.nextFloat(), random.nextFloat(), 1e-7f};
-      Picked picked = pick(logits, uniform, 1);
-      for (int row = 0; row < ROWS; row++) {
-        int token = (int) picked.tokens()[row];
-        double[] p = probabilities(logits, row, vocabulary);
-        assertThat(token).isBetween(0, vocabulary - 1);
-        assertThat(p[token]).isPositive();
-        double before = 0;
-        for (int i = 0; i < token; i++) {
-          before += p[i];
+      for (Picked picked : pick(logits, uniform, 1)) {
+        for (int row = 0; row < ROWS; row++) {
+          int token = (int) picked.tokens()[row];
+          double[] p = probabilities(logits, row, vocabulary);
+          assertThat(token).isBetween(0, vocabulary - 1);
+          assertThat(p[token]).isPositive();
+          double before = 0;
+          for (int i = 0; i < token; i++) {
+            before += p[i];
+          }
+          // What float32 sums of thousands of numbers may be off by.
+          double rounding = 2e-6;
+          assertThat((double) uniform[row])
+              .isBetween(before - rounding, before + p[token] + rounding);
+          assertThat((double) picked.logprobs()[row]).isCloseTo(Math.log(p[token]), within(1e-5));
         }
-        // What float32 sums of thousands of numbers may be off by.
-        double rounding = 2e-6;
-        assertThat((double) uniform[row])
-            .isBetween(before - rounding, before + p[token] + rounding);
-        assertThat((double) picked.logprobs()[row]).isCloseTo(Math.log(p[token]), within(1e-5));
       }
     }
   }
@@ -110,17 +125,18 @@ class PickTest {
       // Few different numbers, so that many are largest.
       logits[i] = random.nextInt(4) - 8;
     }
-    Picked picked = pick(logits, new float[ROWS], 0);
-    for (int row = 0; row < ROWS; row++) {
-      int first = 0;
-      for (int i = 1; i < vocabulary; i++) {
-        if (logits[row * vocabulary + i] > logits[row * vocabulary + first]) {
-          first = i;
+    for (Picked picked : pick(logits, new float[ROWS], 0)) {
+      for (int row = 0; row < ROWS; row++) {
+        int first = 0;
+        for (int i = 1; i < vocabulary; i++) {
+          if (logits[row * vocabulary + i] > logits[row * vocabulary + first]) {
+            first = i;
+          }
         }
+        assertThat(picked.tokens()[row]).isEqualTo(first);
+        double[] p = probabilities(logits, row, vocabulary);
+        assertThat((double) picked.logprobs()[row]).isCloseTo(Math.log(p[first]), within(1e-5));
       }
-      assertThat(picked.tokens()[row]).isEqualTo(first);
-      double[] p = probabilities(logits, row, vocabulary);
-      assertThat((double) picked.logprobs()[row]).isCloseTo(Math.log(p[first]), within(1e-5));
     }
   }
 
@@ -133,8 +149,9 @@ class PickTest {
       // Larger by the least that float32 knows: as probabilities the two are one number.
       logits[row * vocabulary + 700 + row] = Math.nextUp(-0.5f);
     }
-    assertThat(pick(logits, new float[ROWS], 0).tokens())
-        .containsExactly(700, 701, 702, 703, 704, 705);
+    assertThat(pick(logits, new float[ROWS], 0))
+        .allSatisfy(
+            picked -> assertThat(picked.tokens()).containsExactly(700, 701, 702, 703, 704, 705));
   }
 
   private static double[] probabilities(float[] logits, int row, int vocabulary) {

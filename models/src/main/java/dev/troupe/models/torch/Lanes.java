@@ -10,6 +10,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiFunction;
 import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
 
@@ -97,6 +98,44 @@ public final class Lanes implements AutoCloseable {
       int item = i;
       futures.add(threads.get(i % threads.size()).submit(() -> work.apply(item)));
     }
+    return all(futures);
+  }
+
+  /**
+   * Splits the lanes into teams, and runs one piece of work on each.
+   *
+   * @param teams from 1 to the number of lanes; fewer want {@link NativeLibrary} to be loaded
+   * @param work of the team with this number
+   * @return the results in order
+   */
+  public <T> List<T> inTeams(int teams, BiFunction<Team, Integer, T> work) {
+    List<Future<T>> futures = new ArrayList<>();
+    for (int i = 0; i < teams; i++) {
+      int number = i;
+      int first = first(i, teams);
+      int size = first(i + 1, teams) - first;
+      futures.add(
+          threads
+              .get(first)
+              .submit(
+                  () -> {
+                    Team team = Team.of(size);
+                    for (int lane = 1; lane < size; lane++) {
+                      int other = lane;
+                      threads.get(first + lane).execute(() -> team.assist(other));
+                    }
+                    return team.lead(() -> work.apply(team, number));
+                  }));
+    }
+    return all(futures);
+  }
+
+  private int first(int team, int teams) {
+    return (int) ((long) threads.size() * team / teams);
+  }
+
+  /** Waits for all of them, and then throws what one of them threw. */
+  static <T> List<T> all(List<? extends Future<T>> futures) {
     List<T> results = new ArrayList<>();
     RuntimeException failure = null;
     for (Future<T> future : futures) {

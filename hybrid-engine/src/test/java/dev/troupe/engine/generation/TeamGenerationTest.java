@@ -1,0 +1,72 @@
+package dev.troupe.engine.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.troupe.engine.generation.TinyModel.Tuned;
+import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics.Kernels;
+import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.TokenIds;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** How many lanes work on a batch, and how many batches there are, changes no bits. */
+final class TeamGenerationTest {
+  @TempDir private Path directory;
+
+  @ParameterizedTest
+  @EnumSource(
+      value = WeightFormat.class,
+      names = {"FP32", "BF16", "INT8"})
+  void generate_onAnyNumberOfLanes_isTheSameBitForBit(WeightFormat format) {
+    LibraryHere.assumeLoaded();
+    try (TinyModel model = new TinyModel(directory, Tuned.LORA)) {
+      for (long seed = 1; seed <= 2; seed++) {
+        Random random = new Random(seed);
+        // Of one length, as torch's own operators of the prefill may sum otherwise by shape.
+        int length = 1 + random.nextInt(30);
+        List<Prompt> prompts = new ArrayList<>();
+        for (int i = 0; i < 1 + random.nextInt(40); i++) {
+          TokenIds tokens =
+              new TokenIds(random.ints(length, 3, model.config.vocabSize()).toArray());
+          prompts.add(new Prompt("p" + i, "", tokens));
+        }
+        SamplingSettings settings =
+            new SamplingSettings(
+                12, random.nextBoolean() ? 1 : 0.7, random.nextInt(2) * 9, 1, List.of(), seed);
+        List<Rollout> expected = answers(model, format, 1, prompts, settings);
+        for (int lanes : new int[] {2, 3}) {
+          assertThat(answers(model, format, lanes, prompts, settings))
+              .as("seed %s, %s prompts on %s lanes", seed, prompts.size(), lanes)
+              .isEqualTo(expected);
+        }
+      }
+    }
+  }
+
+  private static List<Rollout> answers(
+      TinyModel model,
+      WeightFormat format,
+      int count,
+      List<Prompt> prompts,
+      SamplingSettings settings) {
+    try (Lanes lanes = new Lanes(count);
+        Generator generator =
+            new Generator(
+                model.base,
+                model.tokenizer,
+                model.layout,
+                lanes,
+                new Generator.Options(format, 64L << 20, true).by(Kernels.NATIVE))) {
+      generator.flip(model.parameters, 1);
+      return generator.generate(1, prompts, settings);
+    }
+  }
+}
