@@ -234,8 +234,8 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, doubl
   return y;
 }
 
-Tensor activated(const Tensor& x, int64_t activation, bool gated) {
-  int64_t width = activated_width("troupe::activated", x, activation, gated), all = x.size(1);
+Tensor activate(const Tensor& x, int64_t activation, bool gated) {
+  int64_t width = activated_width("troupe::activate", x, activation, gated), all = x.size(1);
   Tensor from = x.contiguous(), y = at::empty({x.size(0), width}, x.options());
   const Kernels& k = kernels();
   troupe::spread(x.size(0), 4, [&](int64_t, int64_t begin, int64_t end) {
@@ -343,7 +343,7 @@ TORCH_LIBRARY(troupe, m) {
   m.def("numbers_linear(Tensor x, Tensor packed, int outputs) -> Tensor");
   m.def("rms_norm(Tensor x, Tensor gain, float floor, Tensor? residual) -> Tensor");
   m.def("layer_norm(Tensor x, Tensor gain, Tensor bias, float floor) -> Tensor");
-  m.def("activated(Tensor x, int activation, bool gated) -> Tensor");
+  m.def("activate(Tensor x, int activation, bool gated) -> Tensor");
   m.def(
       "attend(Tensor(a!) qkv, Tensor? gains, float floor, Tensor? turns, Tensor(b!) kv, Tensor start, int slot, int window, float scale, float cap, Tensor? slopes)"
       " -> Tensor");
@@ -359,7 +359,7 @@ TORCH_LIBRARY_IMPL(troupe, CPU, m) {
   m.impl("numbers_linear", numbers_linear);
   m.impl("rms_norm", rms_norm);
   m.impl("layer_norm", layer_norm);
-  m.impl("activated", activated);
+  m.impl("activate", activate);
   m.impl("attend", attend);
   m.impl("choose", choose_token);
 }

@@ -174,7 +174,7 @@ def activated_linear(self, gu, m: $WEIGHT):
   if $BYTES:
     return ops.troupe.activated_linear(gu, self.activation, self.gated, m[0], m[1], m[2], True)
   if $NATIVE:
-    return self.fine_linear(ops.troupe.activated(gu, self.activation, self.gated), m)
+    return self.fine_linear(ops.troupe.activate(gu, self.activation, self.gated), m)
   h = self.activated(gu[:, :self.ffn]).mul_(gu[:, self.ffn:]) if self.gated else self.activated(gu)
   return self.fine_linear(h, m)
 
