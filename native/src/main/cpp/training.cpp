@@ -43,12 +43,27 @@ void check(const char* where, const Tensor& x, int64_t width, const Tensor& w) {
 
 Tensor room(const Tensor& like, int64_t rows, int64_t columns) { return at::empty({rows, columns}, like.options().dtype(at::kFloat)); }
 
+// rows of `columns` numbers
+void copy(const Rows& from, int64_t from_row, int64_t from_column, const Rows& to, int64_t to_row, int64_t to_column, int64_t rows, int64_t columns) {
+  const troupe::Passes& passes = troupe::passes();
+  at::parallel_for(0, rows, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) passes.copy(from.from(from_row + i, from_column), (int)columns, to.to(to_row + i, to_column));
+  });
+}
+
+// The same of matrices, to, too.
+Tensor copied(const Tensor& from, const Tensor& to) {
+  copy(Rows(from), 0, 0, Rows(to), 0, 0, from.size(0), from.size(1));
+  return to;
+}
+
 // x in float32: itself, or in `room`
-Tensor widened(const Tensor& x, const Tensor& room) { return x.scalar_type() == at::kFloat ? x : room.narrow(0, 0, x.size(0)).copy_(x); }
+Tensor widened(const Tensor& x, const Tensor& room) { return x.scalar_type() == at::kFloat ? x : copied(x, room.narrow(0, 0, x.size(0))); }
 
 // x wᵀ in the numbers of x
-Tensor times_transposed(const Tensor& x, const Tensor& w) {
-  check("troupe::wide_linear", x, w.size(1), w);
+Tensor times_transposed(const Tensor& given, const Tensor& weight) {
+  check("troupe::wide_linear", given, weight.size(1), weight);
+  Tensor x = troupe::by_row(given), w = troupe::by_row(weight);
   bool narrow = x.scalar_type() == at::kBFloat16;
   int64_t rows = x.size(0), block = std::min(rows, ROWS), step = panel(w);
   Tensor y = at::empty({rows, w.size(0)}, x.options());
@@ -62,7 +77,7 @@ Tensor times_transposed(const Tensor& x, const Tensor& w) {
       if (narrow) {
         Tensor exact = to.narrow(0, 0, n * m).view({n, m});
         at::mm_out(exact, own, some.t());
-        out.copy_(exact);
+        copied(exact, out);
       } else {
         at::mm_out(out, own, some.t());
       }
@@ -72,8 +87,9 @@ Tensor times_transposed(const Tensor& x, const Tensor& w) {
 }
 
 // y w in the numbers of y: the gradient of x
-Tensor times(const Tensor& y, const Tensor& w) {
-  check("troupe::wide_product", y, w.size(0), w);
+Tensor times(const Tensor& given, const Tensor& weight) {
+  check("troupe::wide_product", given, weight.size(0), weight);
+  Tensor y = troupe::by_row(given), w = troupe::by_row(weight);
   bool narrow = y.scalar_type() == at::kBFloat16;
   int64_t rows = y.size(0), block = std::min(rows, ROWS), step = panel(w);
   Tensor x = at::empty({rows, w.size(1)}, y.options());
@@ -84,19 +100,20 @@ Tensor times(const Tensor& y, const Tensor& w) {
     for (int64_t p = 0; p < w.size(0); p += step) {
       int64_t m = std::min(step, w.size(0) - p);
       Tensor some = widened(w.narrow(0, p, m), wide), own = y.narrow(0, i, n).narrow(1, p, m);
-      if (narrow) own = from.narrow(0, 0, n * m).view({n, m}).copy_(own);
+      if (narrow) own = copied(own, from.narrow(0, 0, n * m).view({n, m}));
       if (p == 0)
         at::mm_out(exact, own, some);
       else
         at::addmm_out(exact, exact, own, some);
     }
-    if (narrow) out.copy_(exact);
+    if (narrow) copied(exact, out);
   }
   return x;
 }
 
 // yᵀ x in the numbers of w: the gradient of w
-Tensor of_weight(const Tensor& y, const Tensor& x, const Tensor& w) {
+Tensor of_weight(const Tensor& y, const Tensor& inputs, const Tensor& w) {
+  Tensor x = troupe::by_row(inputs);
   int64_t rows = x.size(0), block = std::min(rows, ROWS), step = panel(w);
   Tensor grad = at::zeros(w.sizes(), w.options());
   Tensor own = room(w, block, w.size(1)), from = at::empty({block * step}, own.options()), sum = room(w, step, w.size(1));
@@ -105,10 +122,10 @@ Tensor of_weight(const Tensor& y, const Tensor& x, const Tensor& w) {
     Tensor exact = sum.narrow(0, 0, m).zero_();
     for (int64_t i = 0; i < rows; i += block) {
       int64_t n = std::min(block, rows - i);
-      Tensor given = from.narrow(0, 0, n * m).view({n, m}).copy_(y.narrow(0, i, n).narrow(1, p, m));
+      Tensor given = copied(y.narrow(0, i, n).narrow(1, p, m), from.narrow(0, 0, n * m).view({n, m}));
       at::addmm_out(exact, exact, given.t(), widened(x.narrow(0, i, n), own));
     }
-    grad.narrow(0, p, m).copy_(exact);
+    copied(exact, grad.narrow(0, p, m));
   }
   return grad;
 }
@@ -145,14 +162,6 @@ void check_adapted(const Tensor& x, const Tensor& w, const Adapter& adapter, con
   TORCH_CHECK(!residual || (residual->device().is_cpu() && residual->scalar_type() == at::kFloat && residual->dim() == 2 && residual->size(0) == x.size(0) &&
                             residual->size(1) == w.size(0)),
               where, ": the residual must be float32 [", x.size(0), ", ", w.size(0), "] on the CPU");
-}
-
-// rows of `columns` numbers
-void copy(const Rows& from, int64_t from_row, int64_t from_column, const Rows& to, int64_t to_row, int64_t to_column, int64_t rows, int64_t columns) {
-  const troupe::Passes& passes = troupe::passes();
-  at::parallel_for(0, rows, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) passes.copy(from.from(from_row + i, from_column), (int)columns, to.to(to_row + i, to_column));
-  });
 }
 
 // Calls work(number of the b, its first output, first rank, ranks, first output counted from p, outputs) for what each b has of outputs p ... p + m - 1.
