@@ -298,7 +298,7 @@ static void numbers_rows(const float* x, int64_t from_stride, const T* panel, in
    numbers_rows<T, 7, n>, numbers_rows<T, 8, n>}
 
 template <typename T>
-static void multiply_as(const float* x, int64_t from_stride, int rows, const T* panels, const Numbers& w, int from, int to, float* y, int64_t stride) {
+static void multiply_as(const float* x, int64_t from_stride, int rows, const T* panels, const Panels& w, int from, int to, float* y, int64_t stride) {
   typedef void (*NumbersTile)(const float*, int64_t, const T*, int, Ahead, Floats(*)[3]);
   static constexpr NumbersTile OF[][9] = {NUMBERS_OF(3), NUMBERS_OF(2), NUMBERS_OF(1)};
   constexpr int UNIT = sizeof(T) * PANEL;
@@ -323,7 +323,7 @@ static void multiply_as(const float* x, int64_t from_stride, int rows, const T* 
   }
 }
 
-void multiply(const float* x, int64_t from_stride, int rows, const Numbers& w, int from, int to, float* y, int64_t stride) {
+void multiply(const float* x, int64_t from_stride, int rows, const Panels& w, int from, int to, float* y, int64_t stride) {
   if (w.half) multiply_as(x, from_stride, rows, (const uint16_t*)w.panels, w, from, to, y, stride);
   else multiply_as(x, from_stride, rows, (const float*)w.panels, w, from, to, y, stride);
 }
@@ -569,15 +569,24 @@ constexpr int BLOCK = 256;
 
 INLINE Floats some_of(const float* x, int n) { return n >= 16 ? load(x) : load_some(x, n); }
 
+// What exponential() cuts off is nothing, beside 1.
+INLINE Floats share(Floats x, float most) {
+  Floats s = x - most;
+  return s < -87.0f ? all(0.0f) : exponential(s);
+}
+
 // e^(x - most) in place of x [n], and their sum.
 static float shares_of(float* x, int n, float most) {
   Floats total = {};
-  for (int i = 0; i < n; i += 16) {
-    Floats s = some_of(x + i, n - i) - most;
-    // What exponential() cuts off is nothing, beside 1.
-    Floats e = s < -87.0f ? all(0.0f) : exponential(s);
-    store_some(x + i, e, n - i < 16 ? n - i : 16);
-    total += some_of(x + i, n - i);
+  int whole = n / 16 * 16;
+  for (int i = 0; i < whole; i += 16) {
+    Floats e = share(load(x + i), most);
+    store(x + i, e);
+    total += e;
+  }
+  if (whole < n) {
+    store_some(x + whole, share(load_some(x + whole, n - whole), most), n - whole);
+    total += load_some(x + whole, n - whole);
   }
   return sum(total);
 }

@@ -27,7 +27,7 @@ struct Bytes {
 };
 
 // A matrix of float32 or bfloat16, in panels [panels][inputs][48]; a sum goes through the inputs in their order.
-struct Numbers {
+struct Panels {
   const void* panels;
   bool half;             // bfloat16
   int outputs;
@@ -61,7 +61,7 @@ struct Kernels {
   // y = x [n], rounded to bfloat16.
   void (*round)(const float* x, int n, float* y);
   // y[rows, panels from ... to) = x [rows, inputs] times w; strides: from one row to the next.
-  void (*multiply)(const float* x, int64_t from_stride, int rows, const Numbers& w, int from, int to, float* y, int64_t stride);
+  void (*multiply)(const float* x, int64_t from_stride, int rows, const Panels& w, int from, int to, float* y, int64_t stride);
   // y = x / sqrt(|x|² + floor) * gain, and + residual unless null; y may be x.
   void (*rms_norm)(const float* x, const float* gain, const float* residual, float floor, int n, float* y);
   // y = (x - mean) / sqrt(variance + floor) * gain + bias.

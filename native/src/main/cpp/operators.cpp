@@ -193,7 +193,7 @@ Tensor numbers_linear(const Tensor& x, const Tensor& packed, int64_t outputs) {
       k.round(exact.data_ptr<float>() + begin * inputs, (int)((end - begin) * inputs), from.data_ptr<float>() + begin * inputs);
     });
   }
-  troupe::Numbers w = {packed.data_ptr(), half, (int)outputs, (int)inputs};
+  troupe::Panels w = {packed.data_ptr(), half, (int)outputs, (int)inputs};
   troupe::spread(panels(outputs), 1, [&](int64_t, int64_t begin, int64_t end) {
     k.multiply(from.data_ptr<float>(), inputs, (int)rows, w, (int)begin, (int)end, y.data_ptr<float>(), outputs);
   });

@@ -124,7 +124,7 @@ static void numbers(const Kernels& k, int rows, int outputs, int inputs, bool ha
   std::vector<char> packed((size_t)panels * inputs * PANEL * size, 77);
   for (int p = 0; p < panels; p++)
     k.pack_numbers(w.data() + (size_t)p * PANEL * inputs, std::min(PANEL, outputs - p * PANEL), inputs, half, packed.data() + (size_t)p * inputs * PANEL * size);
-  Numbers m = {packed.data(), half, outputs, inputs};
+  Panels m = {packed.data(), half, outputs, inputs};
   k.round(x.data(), (int)x.size(), rounded.data());
   for (size_t i = 0; i < x.size(); i++) near("rounded", rounded[i], cut(x[i]), 0);
   int done = between(0, panels);

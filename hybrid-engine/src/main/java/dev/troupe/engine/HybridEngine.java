@@ -388,6 +388,13 @@ public final class HybridEngine implements RoleEngine {
   }
 
   @Override
+  public String kernels() {
+    return spec.head() == Head.LANGUAGE_MODEL
+        ? HybridEngines.operators(spec.numerics(), lanes).describe()
+        : "";
+  }
+
+  @Override
   public Map<String, Long> memoryBytes() {
     Map<String, Long> bytes = new LinkedHashMap<>();
     bytes.put("base", base.bytes());

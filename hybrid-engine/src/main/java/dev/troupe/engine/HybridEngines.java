@@ -156,7 +156,7 @@ public final class HybridEngines implements RoleEngine.Factory {
     return operators(numerics, Lanes.shared());
   }
 
-  private static Operators operators(Numerics numerics, Lanes lanes) {
+  static Operators operators(Numerics numerics, Lanes lanes) {
     return lanes.run(() -> Operators.choose(numerics.kernels(), format(numerics)));
   }
 

@@ -112,6 +112,11 @@ public interface RoleEngine extends AutoCloseable {
   /** Takes up what {@link #checkpoint} wrote; what was accumulated is given up. */
   void restore(Path directory);
 
+  /** Whose operators sample, in a line; empty where there is no choice. */
+  default String kernels() {
+    return "";
+  }
+
   /** Native bytes by purpose: base, adapter, optimizer, shadow, kv-cache. */
   Map<String, Long> memoryBytes();
 

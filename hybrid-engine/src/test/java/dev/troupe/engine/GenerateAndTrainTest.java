@@ -11,9 +11,11 @@ import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.LossGradient;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
@@ -36,6 +38,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Rounds of generating and training, as PPO takes them. */
 final class GenerateAndTrainTest {
@@ -155,13 +159,29 @@ final class GenerateAndTrainTest {
     }
   }
 
-  @Test
+  @ParameterizedTest
+  @EnumSource(
+      value = Numerics.RolloutWeights.class,
+      names = {"FP32", "INT8"})
   @EnabledOnOs(OS.LINUX)
-  void rounds_threeHundred_leaveResidentMemoryAndHandlesFlat() throws IOException {
+  void rounds_threeHundred_leaveResidentMemoryAndHandlesFlat(Numerics.RolloutWeights weights)
+      throws IOException {
+    RoleSpec role =
+        TinyModel.role(model, new Tuning.Lora(3, 6, TinyModel.ALL), Head.LANGUAGE_MODEL);
+    RoleSpec sampling =
+        new RoleSpec(
+            role.name(),
+            role.model(),
+            role.adapter(),
+            role.tuning(),
+            role.head(),
+            role.optimizer(),
+            role.temperature(),
+            role.emaDecay(),
+            role.seed(),
+            new Numerics(Numerics.Precision.FP32, weights, Numerics.Kernels.AUTO));
     try (HybridEngines engines = new HybridEngines();
-        RoleEngine engine =
-            engines.open(
-                TinyModel.role(model, new Tuning.Lora(3, 6, TinyModel.ALL), Head.LANGUAGE_MODEL))) {
+        RoleEngine engine = engines.open(sampling)) {
       // The heap has grown and the code is compiled after some rounds.
       for (int i = 0; i < 120; i++) {
         round(engine, i);

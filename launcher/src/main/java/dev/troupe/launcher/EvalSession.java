@@ -55,7 +55,7 @@ final class EvalSession {
   EvalSession(EvalConfig config, PrintWriter err) {
     this.config = config;
     this.err = err;
-    this.progress = Progress.onStandardOutput(err);
+    this.progress = Progress.onStandardOutput(err, false);
   }
 
   /** All measures that the configuration names. Data and rewards are read before any model. */

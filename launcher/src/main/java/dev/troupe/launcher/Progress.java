@@ -1,14 +1,17 @@
 package dev.troupe.launcher;
 
 import dev.troupe.protocol.event.Notice;
+import dev.troupe.protocol.event.RoleChanged;
 import dev.troupe.protocol.event.RunEvent;
 import dev.troupe.protocol.event.StageCompleted;
 import dev.troupe.protocol.event.StepCompleted;
 import java.io.PrintWriter;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -28,6 +31,7 @@ final class Progress {
   private final PrintWriter out;
   private final boolean terminal;
   private final int columns;
+  private final boolean tellsKernels;
 
   private String stage = "";
   private long stageStartMillis;
@@ -36,17 +40,29 @@ final class Progress {
   private long lastShownMillis = Long.MIN_VALUE;
   private String lastLine = "";
   private boolean barOpen;
+  private String kernels = "";
+
+  /** What nodes have others, as told. */
+  private final Set<String> others = new HashSet<>();
 
   Progress(PrintWriter out, boolean terminal, int columns) {
+    this(out, terminal, columns, true);
+  }
+
+  /**
+   * @param tellsKernels whether to say whose operators compute, where no one has yet
+   */
+  private Progress(PrintWriter out, boolean terminal, int columns, boolean tellsKernels) {
+    this.tellsKernels = tellsKernels;
     this.out = out;
     this.terminal = terminal;
     this.columns = columns;
   }
 
   /** The user's terminal, as wide as the script that started us measured it, or none. */
-  static Progress onStandardOutput(PrintWriter out) {
+  static Progress onStandardOutput(PrintWriter out, boolean tellsKernels) {
     int columns = Integer.getInteger("troupe.columns", 0);
-    return new Progress(out, columns > 0, columns);
+    return new Progress(out, columns > 0, columns, tellsKernels);
   }
 
   synchronized void accept(RunEvent event) {
@@ -62,8 +78,26 @@ final class Progress {
       case STAGE_COMPLETED -> completed(event.getStageCompleted());
       case NOTICE -> notice(event.getNotice());
       case RUN_COMPLETED -> closeBar();
-      case RUN_STARTED, ROLLOUT_RECORDED, ROLE_CHANGED, MEMBERS_CHANGED, EVENT_NOT_SET -> {}
+      case ROLE_CHANGED -> kernels(event.getRoleChanged());
+      case RUN_STARTED, ROLLOUT_RECORDED, MEMBERS_CHANGED, EVENT_NOT_SET -> {}
     }
+  }
+
+  /** Whose operators the nodes sample by: once, and of each node that has others. */
+  private void kernels(RoleChanged changed) {
+    String found = changed.getKernels();
+    if (!tellsKernels || found.isEmpty() || found.equals(kernels)) {
+      return;
+    }
+    boolean first = kernels.isEmpty();
+    if (first) {
+      kernels = found;
+    } else if (!others.add(changed.getNode() + found)) {
+      return;
+    }
+    closeBar();
+    out.println((first ? "kernels: " : "kernels on " + changed.getNode() + ": ") + found);
+    out.flush();
   }
 
   private void step(long now, StepCompleted step) {

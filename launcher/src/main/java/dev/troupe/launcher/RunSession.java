@@ -98,7 +98,7 @@ final class RunSession {
     }
     Path directory = Path.of(config.output());
     RunHandle handle = starter.start(request);
-    Progress progress = Progress.onStandardOutput(out);
+    Progress progress = Progress.onStandardOutput(out, !alone);
     Interrupts interrupts =
         new Interrupts(
             () -> {

@@ -3,6 +3,7 @@ package dev.troupe.launcher;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.troupe.protocol.event.Notice;
+import dev.troupe.protocol.event.RoleChanged;
 import dev.troupe.protocol.event.RunEvent;
 import dev.troupe.protocol.event.StageCompleted;
 import dev.troupe.protocol.event.StageStarted;
@@ -94,6 +95,26 @@ class ProgressTest {
     progress.accept(notice("warning", "3 prompts were cut"));
     assertThat(out.toString())
         .isEqualTo("note (sft): all well\nwarning (sft): 3 prompts were cut\n");
+  }
+
+  @Test
+  void kernelsAreTold_once_andOfEachNodeThatHasOthers() {
+    Progress progress = new Progress(new PrintWriter(out), false, 0);
+    progress.accept(role("a:1", ""));
+    progress.accept(role("a:1", "native, avx512-vnni"));
+    progress.accept(role("b:2", "native, avx512-vnni"));
+    for (int again = 0; again < 2; again++) {
+      progress.accept(role("c:3", "native, avx2"));
+    }
+    assertThat(out.toString())
+        .isEqualTo("kernels: native, avx512-vnni\nkernels on c:3: native, avx2\n");
+  }
+
+  private static RunEvent role(String node, String kernels) {
+    return RunEvent.newBuilder()
+        .setRoleChanged(
+            RoleChanged.newBuilder().setRole("policy").setNode(node).setKernels(kernels))
+        .build();
   }
 
   private static RunEvent started(long time, String stage, long steps) {

@@ -99,7 +99,8 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
                     .setActivity(status.activity())
                     .setAdapterVersion(status.adapterVersion())
                     .putAllMemoryBytes(status.memoryBytes())
-                    .putAllPhaseSeconds(status.phaseSeconds())));
+                    .putAllPhaseSeconds(status.phaseSeconds())
+                    .setKernels(status.kernels())));
     return this;
   }
 

@@ -44,18 +44,25 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
 
   /** What the engine said of itself after its last work; an engine is asked on its thread alone. */
   private record Readings(
-      long adapterVersion, Map<String, Long> memoryBytes, Map<String, Double> phaseSeconds) {
-    static final Readings NONE = new Readings(0, Map.of(), Map.of());
+      long adapterVersion,
+      Map<String, Long> memoryBytes,
+      Map<String, Double> phaseSeconds,
+      String kernels) {
+    static final Readings NONE = new Readings(0, Map.of(), Map.of(), "");
 
     static Readings of(@Nullable RoleEngine engine) {
       return engine == null
           ? NONE
-          : new Readings(engine.adapterVersion(), engine.memoryBytes(), engine.phaseSeconds());
+          : new Readings(
+              engine.adapterVersion(),
+              engine.memoryBytes(),
+              engine.phaseSeconds(),
+              engine.kernels());
     }
 
     /** What is still true of an engine that is gone. */
     Readings freed() {
-      return new Readings(adapterVersion, Map.of(), phaseSeconds);
+      return new Readings(adapterVersion, Map.of(), phaseSeconds, kernels);
     }
   }
 
@@ -297,7 +304,8 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
             activity,
             readings.adapterVersion(),
             readings.memoryBytes(),
-            readings.phaseSeconds()));
+            readings.phaseSeconds(),
+            readings.kernels()));
   }
 
   private Behavior<RoleWorker.Command> onPostStop(PostStop signal) {

@@ -11,6 +11,8 @@ import java.util.Map;
  * @param activity what it is busy with, or why it failed
  * @param memoryBytes native bytes by purpose
  * @param phaseSeconds seconds so far by phase: generate, score, train, flip
+ * @param kernels whose operators compute there, in a line; empty until its engine is there, and
+ *     where it has no choice
  */
 public record RoleStatus(
     String role,
@@ -19,10 +21,23 @@ public record RoleStatus(
     String activity,
     long adapterVersion,
     Map<String, Long> memoryBytes,
-    Map<String, Double> phaseSeconds)
+    Map<String, Double> phaseSeconds,
+    String kernels)
     implements Wire {
   public RoleStatus {
     memoryBytes = Map.copyOf(memoryBytes);
     phaseSeconds = Map.copyOf(phaseSeconds);
+  }
+
+  /** Of a role without an engine. */
+  public RoleStatus(
+      String role,
+      String node,
+      String state,
+      String activity,
+      long adapterVersion,
+      Map<String, Long> memoryBytes,
+      Map<String, Double> phaseSeconds) {
+    this(role, node, state, activity, adapterVersion, memoryBytes, phaseSeconds, "");
   }
 }
