@@ -23,12 +23,12 @@ static float wide(uint16_t x) {
 }
 
 // Numbers in the type of a case; values[i] are what they are exactly.
-struct Numbers {
+struct Values {
   bool narrow;
   Row values;
   std::vector<uint16_t> briefs;
 
-  Numbers(const Row& x, bool narrow) : narrow(narrow), values(x) {
+  Values(const Row& x, bool narrow) : narrow(narrow), values(x) {
     if (narrow)
       for (float& v : values) {
         briefs.push_back(brief(v));
@@ -42,13 +42,13 @@ struct Numbers {
   double tolerance(double exact, double own) const { return own + (narrow ? ROUNDED * std::fabs(exact) + own * ROUNDED : 0); }
 };
 
-static Numbers numbers(int n, bool narrow, float scale = 1) { return Numbers(normals(n, scale), narrow); }
+static Values numbers(int n, bool narrow, float scale = 1) { return Values(normals(n, scale), narrow); }
 static bool coin() { return between(0, 1) == 1; }
 
 static void norms(const Passes& k, int n) {
   bool x_narrow = coin(), y_narrow = coin(), plus = coin();
   shape = "width " + std::to_string(n) + (x_narrow ? ", x bfloat16" : "") + (y_narrow ? ", y bfloat16" : "") + (plus ? ", plus one" : "");
-  Numbers x = numbers(n, x_narrow, between(0, 5) == 0 ? 1e-3f : 2.0f), y = numbers(n, y_narrow), of_y = numbers(n, y_narrow), of_x = numbers(n, x_narrow);
+  Values x = numbers(n, x_narrow, between(0, 5) == 0 ? 1e-3f : 2.0f), y = numbers(n, y_narrow), of_y = numbers(n, y_narrow), of_x = numbers(n, x_narrow);
   Row gain = normals(n), of_gain = normals(n), before = of_gain;
   float eps = 1e-5f;
   float r = k.norm(x.from(), gain.data(), plus, eps, n, y.to());
@@ -72,7 +72,7 @@ static void norms(const Passes& k, int n) {
     double of_g = of_y.values[i] * x.values[i] * root;
     near("gradient of a gain", of_gain[i], before[i] + of_g, 1e-6 * (std::fabs(before[i]) + std::fabs(of_g)));
   }
-  Numbers again = numbers(n, x_narrow);
+  Values again = numbers(n, x_narrow);
   k.norm_back(x.from(), r, gain.data(), plus, of_y.from(), n, again.to(), nullptr);
   for (int i = 0; i < n; i++) near("gradient without a gain's", again.at(i), of_x.at(i), 0);
 }
@@ -92,8 +92,8 @@ static void gates(const Passes& k, int n) {
   bool narrow = coin();
   shape = "numbers " + std::to_string(n) + (narrow ? ", bfloat16" : "");
   for (int activation : {SILU, GELU_TANH, RELU}) {
-    Numbers g = numbers(n, narrow, between(0, 5) == 0 ? 30 : 2), u = numbers(n, narrow), d = numbers(n, narrow);
-    Numbers y = numbers(n, narrow), alone = numbers(n, narrow), of_g = numbers(n, narrow), of_u = numbers(n, narrow), of_alone = numbers(n, narrow);
+    Values g = numbers(n, narrow, between(0, 5) == 0 ? 30 : 2), u = numbers(n, narrow), d = numbers(n, narrow);
+    Values y = numbers(n, narrow), alone = numbers(n, narrow), of_g = numbers(n, narrow), of_u = numbers(n, narrow), of_alone = numbers(n, narrow);
     k.gate(g.from(), u.from(), activation, n, y.to());
     k.gate(g.from(), {nullptr, narrow}, activation, n, alone.to());
     k.gate_back(g.from(), u.from(), d.from(), activation, n, of_g.to(), of_u.to());
@@ -114,7 +114,7 @@ static void heads(const Passes& k, int pairs) {
   int n = 2 * pairs;
   bool narrow = coin(), normed = coin(), turns = coin();
   shape = "head of " + std::to_string(n) + (narrow ? ", bfloat16" : "") + (normed ? ", normed" : "") + (turns ? ", turned" : "");
-  Numbers x = numbers(n, narrow), of_x = numbers(n, narrow);
+  Values x = numbers(n, narrow), of_x = numbers(n, narrow);
   Row gain = normals(n), turn(n), y(n), of_y = normals(n), room(n), of_gain(n, 0.0f);
   for (int i = 0; i < pairs; i++) {
     float angle = 3 * normal();
@@ -147,7 +147,14 @@ static void heads(const Passes& k, int pairs) {
 
 static void copies(const Passes& k, int n) {
   shape = "numbers " + std::to_string(n);
-  Numbers x = numbers(n, false), narrow = numbers(n, true), back = numbers(n, false);
+  Values x = numbers(n, false), narrow = numbers(n, true), back = numbers(n, false);
+  for (float& v : x.values) {
+    // some just between two
+    uint32_t u;
+    std::memcpy(&u, &v, 4);
+    if (coin()) u = (u & 0xffff0000u) | 0x8000u;
+    std::memcpy(&v, &u, 4);
+  }
   if (coin()) x.values[between(0, n - 1)] = coin() ? NAN : INFINITY;
   k.copy(x.from(), n, narrow.to());
   k.copy(narrow.from(), n, back.to());
@@ -182,7 +189,7 @@ static void not_numbers(const Passes& k) {
   k.softmax(s.data(), 2, 37, 40);
   for (int i = 2; i < 37; i++)
     if (!std::isnan(s[i])) fail("probability among what is no number", s[i], NAN);
-  Numbers x = numbers(40, coin()), y = numbers(40, coin());
+  Values x = numbers(40, coin()), y = numbers(40, coin());
   if (x.narrow) x.briefs[between(0, 39)] = 0x7fc0;
   else x.values[between(0, 39)] = NAN;
   Row gain = normals(40);
