@@ -29,6 +29,7 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
@@ -39,6 +40,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -57,6 +59,7 @@ public final class HybridEngine implements RoleEngine {
   private final Lanes lanes;
   private @Nullable Generator generator;
   private @Nullable Tokenizer tokenizer;
+  private @Nullable String modelFingerprint;
   private long version;
 
   /** Whether the weights go on from those of an engine that could sample from them. */
@@ -266,6 +269,42 @@ public final class HybridEngine implements RoleEngine {
           returnToTraining();
           return trainer.accumulate(objective, examples, totals);
         });
+  }
+
+  @Override
+  public <E extends Example> Accumulated accumulate(
+      Objective<E> objective,
+      List<E> examples,
+      BatchTotals totals,
+      Share share,
+      Together together) {
+    return timed(
+        "train",
+        () -> {
+          returnToTraining();
+          return trainer.accumulate(objective, examples, totals, share, together);
+        });
+  }
+
+  @Override
+  public SortedMap<Integer, TokenOutputs> evaluate(
+      List<Sequence> sequences, Set<Output> outputs, Share share) {
+    return timed("score", () -> trainer.evaluate(sequences, outputs, share));
+  }
+
+  @Override
+  public String modelFingerprint() {
+    String known = modelFingerprint;
+    if (known == null) {
+      known = Fingerprints.ofModel(model);
+      modelFingerprint = known;
+    }
+    return known;
+  }
+
+  @Override
+  public String parametersFingerprint() {
+    return Fingerprints.of(trainer.parameters().floats());
   }
 
   @Override

@@ -6,11 +6,13 @@ import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.PartialSums;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
@@ -20,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.function.Consumer;
 
 /** The model of one role, on this machine. Calls block and come from one thread at a time. */
@@ -67,6 +70,44 @@ public interface RoleEngine extends AutoCloseable {
    */
   <E extends Example> Accumulated accumulate(
       Objective<E> objective, List<E> examples, BatchTotals totals);
+
+  /** What all replicas of a role come to, given what this one does. */
+  interface Together {
+    PartialSums.Part whole(PartialSums own);
+  }
+
+  /**
+   * As {@link #accumulate(Objective, List, BatchTotals)}, of one of several replicas: it computes
+   * its share of the micro-batches alone, and adds what all of them come to. On the calling thread,
+   * what {@code together} does is a part of it: where that fails, so does this.
+   */
+  default <E extends Example> Accumulated accumulate(
+      Objective<E> objective,
+      List<E> examples,
+      BatchTotals totals,
+      Share share,
+      Together together) {
+    throw new UnsupportedOperationException("this engine has no replicas");
+  }
+
+  /**
+   * As {@link #evaluate(List, Set)}, of one of several replicas: outputs of its share of the
+   * sequences, by their places.
+   */
+  default SortedMap<Integer, TokenOutputs> evaluate(
+      List<Sequence> sequences, Set<Output> outputs, Share share) {
+    throw new UnsupportedOperationException("this engine has no replicas");
+  }
+
+  /** Of the files of the model that it stands on: of other weights it is another. */
+  default String modelFingerprint() {
+    throw new UnsupportedOperationException("this engine has no replicas");
+  }
+
+  /** Of the trained parameters as they are now: of others it is another, as good as surely. */
+  default String parametersFingerprint() {
+    throw new UnsupportedOperationException("this engine has no replicas");
+  }
 
   /**
    * One optimiser step along what was accumulated. A gradient that is not finite is skipped and

@@ -16,22 +16,28 @@ import dev.troupe.protocol.data.LossGradient;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.PartialSums;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenOutputs;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /**
  * The training path of one role: forward, the objective's gradient carried back, AdamW.
@@ -104,19 +110,25 @@ final class Trainer implements AutoCloseable {
 
   /** Outputs at the reads of each sequence, in order; no graph. */
   List<TokenOutputs> evaluate(List<Sequence> sequences, Set<Output> outputs) {
+    return List.copyOf(evaluate(sequences, outputs, Share.WHOLE).values());
+  }
+
+  /** The same of a share of the sequences, by their places. */
+  SortedMap<Integer, TokenOutputs> evaluate(
+      List<Sequence> sequences, Set<Output> outputs, Share share) {
     check(sequences, outputs);
     List<List<Integer>> batches = cut(sequences.stream().map(List::of).toList(), 0);
-    TokenOutputs[] all = new TokenOutputs[sequences.size()];
+    SortedMap<Integer, TokenOutputs> found = new ConcurrentSkipListMap<>();
     lanes.spread(
-        0,
-        batches.size(),
+        share.from(batches.size()),
+        share.to(batches.size()),
         number -> {
           List<Integer> batch = batches.get(number);
           List<Sequence> rows = batch.stream().map(sequences::get).toList();
           Iterator<TokenOutputs> each = evaluateTogether(rows, outputs).iterator();
-          batch.forEach(item -> all[item] = each.next());
+          batch.forEach(item -> found.put(item, each.next()));
         });
-    return List.of(all);
+    return found;
   }
 
   private List<TokenOutputs> evaluateTogether(List<Sequence> rows, Set<Output> outputs) {
@@ -153,24 +165,61 @@ final class Trainer implements AutoCloseable {
   }
 
   /** What one micro-batch comes to, or some of them together. */
-  private record Share(double loss, Map<String, Double> metrics, Handle gradient) {}
+  private record Part(Accumulated figures, Handle gradient) {}
 
-  /** What all of a call come to. */
-  private record Sum(Share share, int microBatches) {}
+  /** What a call comes to: the whole of it, or the parts that a replica has. */
+  private record Sums(Span whole, Map<Span, Part> parts) {}
 
   /** Adds to the gradient of the next step; when that fails, all of it is given up. */
   <E extends Example> Accumulated accumulate(
       Objective<E> objective, List<E> examples, BatchTotals totals) {
-    AdamState state = trained();
+    int tokens = trained().settings().microBatchTokens();
+    return added(() -> sums(objective, examples, totals, tokens, Share.WHOLE));
+  }
+
+  /** The same of a replica, which has from {@code together} what the others have. */
+  <E extends Example> Accumulated accumulate(
+      Objective<E> objective,
+      List<E> examples,
+      BatchTotals totals,
+      Share share,
+      RoleEngine.Together together) {
+    int tokens = trained().settings().microBatchTokens();
+    return added(
+        () -> {
+          Sums own = sums(objective, examples, totals, tokens, share);
+          PartialSums.Part all = together.whole(copied(own, layout.size()));
+          try (Handle values = Handle.of(all.gradient().values(), all.gradient().size())) {
+            Handle gradient = lanes.run(() -> kernels.train("plain", values));
+            return new Sums(own.whole(), Map.of(own.whole(), new Part(all.figures(), gradient)));
+          }
+        });
+  }
+
+  private Accumulated added(Supplier<Sums> work) {
     try {
-      Sum sum = sum(objective, examples, totals, state.settings().microBatchTokens());
-      Share share = sum.share();
-      accumulation.add(share.gradient(), share.loss(), sum.microBatches());
-      return new Accumulated(share.loss(), new TreeMap<>(share.metrics()));
+      Sums sums = work.get();
+      Part sum = sums.parts().get(sums.whole());
+      accumulation.add(sum.gradient(), sum.figures().loss(), sums.whole().size());
+      return new Accumulated(sum.figures().loss(), new TreeMap<>(sum.figures().metrics()));
     } catch (RuntimeException | Error e) {
       accumulation.fail(e);
       throw e;
     }
+  }
+
+  /** On the heap; frees what it is a copy of. */
+  private static PartialSums copied(Sums sums, int size) {
+    Map<Span, PartialSums.Part> parts = new HashMap<>();
+    sums.parts()
+        .forEach(
+            (span, part) -> {
+              try (Handle gradient = part.gradient()) {
+                parts.put(
+                    span, new PartialSums.Part(part.figures(), new Floats(gradient.floats())));
+              }
+            });
+    return new PartialSums(sums.whole(), size, parts);
   }
 
   /** One optimiser step along what was accumulated. */
@@ -196,14 +245,18 @@ final class Trainer implements AutoCloseable {
 
   /** The gradient of a step over these examples alone, before clipping. */
   <E extends Example> float[] gradient(Objective<E> objective, List<E> examples) {
-    try (Handle gradient =
-        sum(objective, examples, BatchTotals.of(examples), 0).share().gradient()) {
+    Sums sums = sums(objective, examples, BatchTotals.of(examples), 0, Share.WHOLE);
+    try (Handle gradient = sums.parts().get(sums.whole()).gradient()) {
       return gradient.floats();
     }
   }
 
-  private <E extends Example> Sum sum(
-      Objective<E> objective, List<E> examples, BatchTotals totals, int microBatchTokens) {
+  private <E extends Example> Sums sums(
+      Objective<E> objective,
+      List<E> examples,
+      BatchTotals totals,
+      int microBatchTokens,
+      Share share) {
     if (examples.isEmpty()) {
       throw new EngineException("an update needs at least one example");
     }
@@ -225,20 +278,20 @@ final class Trainer implements AutoCloseable {
     List<List<Integer>> batches =
         cut(examples.stream().map(Example::sequences).toList(), microBatchTokens);
     Span whole = new Span(0, batches.size());
-    SumTree<Share> tree = new SumTree<>(whole, this::plus);
+    SumTree<Part> tree = new SumTree<>(whole, this::plus);
     try {
       lanes.spread(
-          0,
-          batches.size(),
+          share.from(batches.size()),
+          share.to(batches.size()),
           number -> {
             List<E> together = batches.get(number).stream().map(examples::get).toList();
             tree.add(number, microBatch(together, objective, totals, number));
           });
     } catch (RuntimeException | Error e) {
-      tree.take().values().forEach(share -> share.gradient().close());
+      tree.take().values().forEach(part -> part.gradient().close());
       throw e;
     }
-    return new Sum(tree.take().get(whole), batches.size());
+    return new Sums(whole, tree.take());
   }
 
   /** At most so many gradients are there at once, of so many micro-batches on so many lanes. */
@@ -248,19 +301,17 @@ final class Trainer implements AutoCloseable {
   }
 
   /** On a lane; the first one's gradient becomes the sum. */
-  private Share plus(Share one, Share other) {
+  private Part plus(Part one, Part other) {
     try (Handle gradient = other.gradient()) {
       kernels.train("add", one.gradient(), gradient).close();
     } catch (RuntimeException | Error e) {
       one.gradient().close();
       throw e;
     }
-    Map<String, Double> metrics = new TreeMap<>(one.metrics());
-    other.metrics().forEach((name, value) -> metrics.merge(name, value, Double::sum));
-    return new Share(one.loss() + other.loss(), metrics, one.gradient());
+    return new Part(one.figures().plus(other.figures()), one.gradient());
   }
 
-  private <E extends Example> Share microBatch(
+  private <E extends Example> Part microBatch(
       List<E> examples, Objective<E> objective, BatchTotals totals, int number) {
     List<Sequence> rows =
         examples.stream().flatMap(example -> example.sequences().stream()).toList();
@@ -285,7 +336,7 @@ final class Trainer implements AutoCloseable {
         LossGradient outcome = objective.evaluate(examples, perExample, totals);
         Handle gradient =
             GradMode.with(() -> backward(states, batch, rows, outcome, kept.owned(), dropout));
-        return new Share(outcome.loss(), outcome.metrics(), gradient);
+        return new Part(new Accumulated(outcome.loss(), outcome.metrics()), gradient);
       }
     }
   }

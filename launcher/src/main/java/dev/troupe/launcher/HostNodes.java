@@ -23,6 +23,16 @@ record HostNodes(HostsFile file, String ssh, String driver) implements NodePlan 
   }
 
   @Override
+  public int nodes(String role) {
+    return file.count(role);
+  }
+
+  @Override
+  public String told(String role) {
+    return "--hosts names " + file.count(role);
+  }
+
+  @Override
   public List<Start> starts(PipelineConfig config, String join) {
     String device = config.engine().device();
     String home = System.getenv().getOrDefault("TROUPE_HOME", System.getProperty("user.dir"));

@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -124,6 +125,10 @@ final class LaunchCommand implements Callable<Integer> {
       return ExitCode.OK;
     }
     NodePlan plan = plan();
+    if (certificates == null) {
+      // Else more may be started by hand.
+      plan.check(config);
+    }
     RunSession session = new RunSession(spec, json);
     Path logs = Path.of(config.output()).resolve("nodes");
     Authority authority = authority(Path.of(config.output()));
@@ -237,7 +242,7 @@ final class LaunchCommand implements Callable<Integer> {
             "--join",
             seed.address(),
             "--roles",
-            String.join(",", NodePlan.roles(config)),
+            String.join(",", new TreeSet<>(NodePlan.roles(config))),
             "--certificates",
             "DIR/NODE",
             "--output",

@@ -26,8 +26,18 @@ record LocalNodes(int processes, int workers, String driver) implements NodePlan
   }
 
   @Override
+  public int nodes(String role) {
+    return processes;
+  }
+
+  @Override
+  public String told(String role) {
+    return "--local is " + processes;
+  }
+
+  @Override
   public Optional<String> note(PipelineConfig config) {
-    List<String> roles = NodePlan.roles(config);
+    List<String> roles = NodePlan.names(config);
     return processes > roles.size()
         ? Optional.of(
             "the configuration places roles on "
@@ -44,8 +54,10 @@ record LocalNodes(int processes, int workers, String driver) implements NodePlan
     String named = config.engine().device();
     Device chosen = Device.of(named);
     List<Start> starts = new ArrayList<>();
+    List<List<String>> names = NodePlan.dealt(NodePlan.names(config), processes);
     for (List<String> own : NodePlan.dealt(NodePlan.roles(config), processes)) {
-      starts.add(start(config, join, String.join("-", own), own, named, chosen, starts.size()));
+      String name = String.join("-", names.get(starts.size()));
+      starts.add(start(config, join, name, own, named, chosen, starts.size()));
     }
     for (int i = 1; i <= workers; i++) {
       String name = Ensemble.ROLLOUT + "-" + i;

@@ -1,12 +1,14 @@
 package dev.troupe.launcher;
 
+import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /** Where the nodes of a launch are, what each plays, and how it is started. */
 sealed interface NodePlan permits LocalNodes, HostNodes, SlurmNodes {
@@ -43,12 +45,73 @@ sealed interface NodePlan permits LocalNodes, HostNodes, SlurmNodes {
     return Optional.empty();
   }
 
-  /** The node roles that the configuration names. */
+  /** How many nodes of a role this starts, at most. */
+  int nodes(String role);
+
+  /** As how many the user said: how a sentence goes on. */
+  String told(String role);
+
+  /** The node roles that the configuration names, each as often as it needs nodes. */
   static List<String> roles(PipelineConfig config) {
-    return List.copyOf(new TreeSet<>(config.cluster().placement().values()));
+    List<String> roles = new ArrayList<>();
+    needed(config).forEach((role, count) -> roles.addAll(Collections.nCopies(count, role)));
+    return List.copyOf(roles);
   }
 
-  /** Roles in turn to so many processes, of which none is without. */
+  private static Map<String, Integer> needed(PipelineConfig config) {
+    return Ensemble.nodes(config.cluster().placement(), config.cluster().replicas());
+  }
+
+  /** The same with a number behind those that several nodes have. */
+  static List<String> names(PipelineConfig config) {
+    List<String> names = new ArrayList<>();
+    needed(config)
+        .forEach(
+            (role, count) -> {
+              for (int i = 1; i <= count; i++) {
+                names.add(count == 1 ? role : role + "-" + i);
+              }
+            });
+    return List.copyOf(names);
+  }
+
+  /**
+   * Checks that each replica of a role gets a node of its own.
+   *
+   * @throws UserException when there are too few
+   */
+  default void check(PipelineConfig config) {
+    needed(config)
+        .forEach(
+            (role, count) -> {
+              if (count > 1 && nodes(role) < count) {
+                throw new UserException(
+                    replicated(config, role, count)
+                        + ", each on a node of its own with the role "
+                        + role
+                        + ", and "
+                        + told(role)
+                        + ", allowed: at least "
+                        + count);
+              }
+            });
+  }
+
+  /** The roles on nodes of a node role that have the most replicas. */
+  private static String replicated(PipelineConfig config, String nodeRole, int count) {
+    return config.cluster().placement().entrySet().stream()
+        .filter(entry -> entry.getValue().equals(nodeRole))
+        .map(Map.Entry::getKey)
+        .filter(role -> config.cluster().replicas().getOrDefault(role, 1) == count)
+        .sorted()
+        .map(role -> "cluster." + role + ".replicas is " + count)
+        .collect(Collectors.joining(" and "));
+  }
+
+  /**
+   * Roles in turn to so many processes, of which none is without. Of a role that several need none
+   * has two, where there are as many processes.
+   */
   static List<List<String>> dealt(List<String> roles, int processes) {
     List<List<String>> dealt = new ArrayList<>();
     int count = Math.min(processes, roles.size());

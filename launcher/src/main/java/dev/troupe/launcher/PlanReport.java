@@ -1,5 +1,6 @@
 package dev.troupe.launcher;
 
+import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunForecast;
 import dev.troupe.actors.pipeline.StageDemands;
@@ -11,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
@@ -140,9 +142,18 @@ final class PlanReport {
   }
 
   private static String nodes(PipelineConfig config) {
-    return config.placement().values().stream()
-        .distinct()
-        .sorted()
-        .collect(Collectors.joining(", ", "nodes ", ""));
+    return Ensemble.nodes(config.placement(), config.cluster().replicas()).entrySet().stream()
+        .map(node -> node.getKey() + (node.getValue() == 1 ? "" : " × " + node.getValue()))
+        .collect(Collectors.joining(", ", "nodes ", replicas(config)));
+  }
+
+  private static String replicas(PipelineConfig config) {
+    String several =
+        config.cluster().replicas().entrySet().stream()
+            .filter(role -> role.getValue() > 1)
+            .sorted(Map.Entry.comparingByKey())
+            .map(role -> role.getValue() + " of the " + role.getKey())
+            .collect(Collectors.joining(" and "));
+    return several.isEmpty() ? "" : "; replicas: " + several + ", of which this JVM needs one each";
   }
 }

@@ -25,6 +25,16 @@ record SlurmNodes(SlurmAllocation allocation, String driver) implements NodePlan
   }
 
   @Override
+  public int nodes(String role) {
+    return allocation.hosts().size();
+  }
+
+  @Override
+  public String told(String role) {
+    return "the job has " + allocation.hosts().size() + " tasks";
+  }
+
+  @Override
   public List<Start> starts(PipelineConfig config, String join) {
     List<String> hosts = allocation.hosts();
     List<List<String>> roles =

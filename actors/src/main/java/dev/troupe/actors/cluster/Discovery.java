@@ -5,7 +5,6 @@ import dev.troupe.protocol.kryo.WireTypes;
 import dev.troupe.protocol.message.Node;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
@@ -38,10 +37,12 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   /**
    * The nodes of a run.
    *
+   * @param byRole as many of each node role as were needed
    * @param rolloutWorkers a node as often as it has such workers
    */
   record Found(
-      Map<String, ActorRef<Node.Command>> byRole, List<ActorRef<Node.Command>> rolloutWorkers) {}
+      Map<String, List<ActorRef<Node.Command>>> byRole,
+      List<ActorRef<Node.Command>> rolloutWorkers) {}
 
   /**
    * A node that came when all were found, or that has more room than was waited for.
@@ -68,7 +69,9 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
 
   private record TimedOut() implements Command {}
 
-  private final Set<String> needed;
+  /** How many nodes of each role. */
+  private final Map<String, Integer> needed;
+
   private final int neededWorkers;
   private final Duration timeout;
   private final CompletableFuture<Found> found;
@@ -77,17 +80,17 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   private @Nullable Follow follower;
   private final ActorRef<Node.Reply> replies;
   private final Set<ActorRef<Node.Command>> asked = new HashSet<>();
-  private final Map<String, ActorRef<Node.Command>> byRole = new TreeMap<>();
+  private final Map<String, List<ActorRef<Node.Command>>> byRole = new TreeMap<>();
   private final Map<String, Node.Introduced> byName = new TreeMap<>();
 
   private Discovery(
       ActorContext<Command> context,
-      Collection<String> needed,
+      Map<String, Integer> needed,
       int neededWorkers,
       Duration timeout,
       CompletableFuture<Found> found) {
     super(context);
-    this.needed = new TreeSet<>(needed);
+    this.needed = new TreeMap<>(needed);
     this.neededWorkers = neededWorkers;
     this.timeout = timeout;
     this.found = found;
@@ -101,7 +104,7 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
   }
 
   static Behavior<Command> create(
-      Collection<String> needed,
+      Map<String, Integer> needed,
       int neededWorkers,
       Duration timeout,
       CompletableFuture<Found> found) {
@@ -146,13 +149,40 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
           new ClusterException("the node " + node.name() + " " + strange.get()));
       return Behaviors.stopped();
     }
-    node.roles().forEach(role -> byRole.putIfAbsent(role, node.node()));
+    node.roles().forEach(role -> present(role).add(node.node()));
     byName.put(node.name(), node);
-    if (byRole.keySet().containsAll(needed) && workers().size() >= neededWorkers) {
-      found.complete(new Found(Map.copyOf(byRole), workers().subList(0, neededWorkers)));
+    if (missing().isEmpty() && workers().size() >= neededWorkers) {
+      found.complete(new Found(enough(), workers().subList(0, neededWorkers)));
       spareWorkers().forEach(spare -> late.add(new Newcomer(spare, 1)));
     }
     return this;
+  }
+
+  private List<ActorRef<Node.Command>> present(String role) {
+    return byRole.computeIfAbsent(role, key -> new ArrayList<>());
+  }
+
+  /** Node roles that too few nodes have. */
+  private Set<String> missing() {
+    Set<String> missing = new TreeSet<>();
+    needed.forEach(
+        (role, count) -> {
+          if (byRole.getOrDefault(role, List.of()).size() < count) {
+            missing.add(role);
+          }
+        });
+    return missing;
+  }
+
+  private Map<String, List<ActorRef<Node.Command>>> enough() {
+    Map<String, List<ActorRef<Node.Command>>> chosen = new TreeMap<>();
+    byRole.forEach(
+        (role, nodes) ->
+            chosen.put(
+                role,
+                List.copyOf(
+                    nodes.subList(0, Math.min(nodes.size(), needed.getOrDefault(role, 1))))));
+    return chosen;
   }
 
   /** More than were waited for work as those that come later do; where none may, it is said. */
@@ -234,8 +264,7 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
     if (found.isDone()) {
       return this;
     }
-    Set<String> missing = new TreeSet<>(needed);
-    missing.removeAll(byRole.keySet());
+    Set<String> missing = missing();
     if (missing.isEmpty()) {
       found.completeExceptionally(
           new ClusterException(
@@ -247,6 +276,23 @@ final class Discovery extends AbstractBehavior<Discovery.Command> {
                   + neededWorkers
                   + " rollout workers have joined. Start more with: "
                   + command(Ensemble.ROLLOUT)));
+      return Behaviors.stopped();
+    }
+    Optional<String> few = missing.stream().filter(byRole::containsKey).findFirst();
+    if (few.isPresent()) {
+      found.completeExceptionally(
+          new ClusterException(
+              "after "
+                  + timeout.toSeconds()
+                  + " s "
+                  + present(few.get()).size()
+                  + " of "
+                  + needed.get(few.get())
+                  + " nodes with the role "
+                  + few.get()
+                  + " have joined, on which replicas of a role are to be (cluster.ROLE.replicas)."
+                  + " Start more with: "
+                  + command(few.get())));
       return Behaviors.stopped();
     }
     found.completeExceptionally(

@@ -20,6 +20,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -383,6 +384,21 @@ public final class Ensemble implements AutoCloseable {
       Duration joinTimeout,
       Duration deadline,
       Consumer<RunEvent.Builder> events) {
+    return cast(placement, Map.of(), joinTimeout, deadline, events);
+  }
+
+  /**
+   * As above, with roles on several nodes at once.
+   *
+   * @param replicas by role name, of its node role a node for each; 1 where it is not named.
+   *     Ignored when alone, as what is learned does not depend on it
+   */
+  public Cast cast(
+      Map<String, String> placement,
+      Map<String, Integer> replicas,
+      Duration joinTimeout,
+      Duration deadline,
+      Consumer<RunEvent.Builder> events) {
     ActorRef<RunCoordinator.Command> coordinator =
         system.systemActorOf(
             RunCoordinator.create(clustered, events), "run-coordinator", Props.empty());
@@ -397,24 +413,26 @@ public final class Ensemble implements AutoCloseable {
     if (!clustered) {
       return new ActorCast(
           system,
-          new Found(role -> system, Collections.nCopies(rolloutWorkers, system)),
+          new Found(role -> List.of(system), Collections.nCopies(rolloutWorkers, system)),
           List.of(),
           ears.roles(),
           deadline);
     }
     ActorRef<Discovery.Command> searcher =
         system.systemActorOf(
-            Discovery.create(placement.values(), rolloutWorkers, joinTimeout, found),
+            Discovery.create(nodes(placement, replicas), rolloutWorkers, joinTimeout, found),
             "discovery",
             Props.empty());
     Discovery.Found nodes = await(found);
-    nodes.byRole().values().forEach(node -> joins(node, ears));
+    nodes.byRole().values().forEach(some -> some.forEach(node -> joins(node, ears)));
     nodes.rolloutWorkers().forEach(node -> joins(node, ears));
     ActorCast cast =
         new ActorCast(
             system,
             new Found(
-                role -> node(role, placement.getOrDefault(role, role), nodes.byRole()),
+                role ->
+                    nodes(role, placement.getOrDefault(role, role), nodes.byRole())
+                        .subList(0, replicas.getOrDefault(role, 1)),
                 nodes.rolloutWorkers()),
             joined,
             ears.roles(),
@@ -450,10 +468,11 @@ public final class Ensemble implements AutoCloseable {
 
   /** Every role that is asked to answer prompts has the rollout workers do it. */
   private record Found(
-      Function<String, ActorRef<Node.Command>> homes, List<ActorRef<Node.Command>> rolloutWorkers)
+      Function<String, List<ActorRef<Node.Command>>> homes,
+      List<ActorRef<Node.Command>> rolloutWorkers)
       implements Placement {
     @Override
-    public ActorRef<Node.Command> home(String role) {
+    public List<ActorRef<Node.Command>> homes(String role) {
       return homes.apply(role);
     }
 
@@ -463,10 +482,18 @@ public final class Ensemble implements AutoCloseable {
     }
   }
 
-  private static ActorRef<Node.Command> node(
-      String role, String nodeRole, Map<String, ActorRef<Node.Command>> byRole) {
-    ActorRef<Node.Command> node = byRole.get(nodeRole);
-    if (node == null) {
+  /** How many nodes of each node role there must be: as many as a role on it has replicas. */
+  public static Map<String, Integer> nodes(
+      Map<String, String> placement, Map<String, Integer> replicas) {
+    Map<String, Integer> nodes = new TreeMap<>();
+    placement.forEach((role, node) -> nodes.merge(node, replicas.getOrDefault(role, 1), Math::max));
+    return nodes;
+  }
+
+  private static List<ActorRef<Node.Command>> nodes(
+      String role, String nodeRole, Map<String, List<ActorRef<Node.Command>>> byRole) {
+    List<ActorRef<Node.Command>> nodes = byRole.get(nodeRole);
+    if (nodes == null) {
       throw new ClusterException(
           "the "
               + role
@@ -477,7 +504,7 @@ public final class Ensemble implements AutoCloseable {
               + ". Mend placement."
               + role);
     }
-    return node;
+    return nodes;
   }
 
   /**

@@ -246,6 +246,7 @@ public final class Pipeline {
           stages(
               ensemble.cast(
                   config.placement(),
+                  config.cluster().replicas(),
                   Duration.ofSeconds(config.cluster().joinTimeoutSeconds()),
                   Duration.ofSeconds(config.cluster().requestTimeoutSeconds()),
                   this::happened));

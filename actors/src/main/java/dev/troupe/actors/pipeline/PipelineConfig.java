@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
@@ -228,9 +229,24 @@ public record PipelineConfig(
   }
 
   /**
+   * Where one role lives.
+   *
+   * @param node role of nodes that it is placed on
+   * @param replicas of the role, each on a node of its own, that share its work
+   */
+  public record Home(String node, int replicas) {
+    public Home {
+      new Limits()
+          .condition("node", "empty", !node.isBlank(), "a node role")
+          .atLeast("replicas", replicas, 1)
+          .verify();
+    }
+  }
+
+  /**
    * Where roles live when several JVMs play; alone, one JVM plays all.
    *
-   * @param policy node role that the policy is placed on
+   * @param policy where the policy is placed
    * @param critic the same for the critic
    * @param reward the same for the reward model
    * @param reference the same for the reference
@@ -239,10 +255,10 @@ public record PipelineConfig(
    *     names it
    */
   public record Cluster(
-      String policy,
-      String critic,
-      String reward,
-      String reference,
+      Home policy,
+      Home critic,
+      Home reward,
+      Home reference,
       int joinTimeoutSeconds,
       int requestTimeoutSeconds) {
     public Cluster {
@@ -254,7 +270,24 @@ public record PipelineConfig(
 
     /** Node role by role. */
     public Map<String, String> placement() {
-      return Map.of("policy", policy, "critic", critic, "reward", reward, "reference", reference);
+      return of(Home::node);
+    }
+
+    /** How many replicas by role. */
+    public Map<String, Integer> replicas() {
+      return of(Home::replicas);
+    }
+
+    private <T> Map<String, T> of(Function<Home, T> part) {
+      return Map.of(
+          "policy",
+          part.apply(policy),
+          "critic",
+          part.apply(critic),
+          "reward",
+          part.apply(reward),
+          "reference",
+          part.apply(reference));
     }
   }
 
@@ -366,7 +399,7 @@ public record PipelineConfig(
     Map<String, String> placement = new TreeMap<>(cluster.placement());
     run().stream()
         .flatMap(stage -> stage.roles().stream())
-        .forEach(role -> placement.putIfAbsent(role.name(), cluster.policy()));
+        .forEach(role -> placement.putIfAbsent(role.name(), cluster.policy().node()));
     return placement;
   }
 }

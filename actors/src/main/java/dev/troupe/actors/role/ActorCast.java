@@ -63,7 +63,8 @@ public final class ActorCast implements Cast {
 
   @Override
   public CompletionStage<Role> open(RoleSpec spec) {
-    ActorRef<Node.Command> home = placement.home(spec.name());
+    List<ActorRef<Node.Command>> homes = placement.homes(spec.name());
+    ActorRef<Node.Command> home = homes.size() == 1 ? homes.get(0) : several(spec, homes);
     ActorRef<RolloutDispatcher.Command> dispatcher =
         system.systemActorOf(
             RolloutDispatcher.create(
@@ -73,7 +74,15 @@ public final class ActorCast implements Cast {
             "role-" + spec.name() + "-" + opened.incrementAndGet(),
             Props.empty());
     tellWhatHappened(dispatcher);
-    return new ActorRole(spec, Member.name(home), dispatcher, system).loaded();
+    return new ActorRole(spec, Several.names(homes), dispatcher, system).loaded();
+  }
+
+  /** What opens a role on all of them, as though it were a node. */
+  private ActorRef<Node.Command> several(RoleSpec spec, List<ActorRef<Node.Command>> homes) {
+    return system.systemActorOf(
+        Several.create(homes, deadline),
+        "replicas-" + spec.name() + "-" + opened.incrementAndGet(),
+        Props.empty());
   }
 
   /** A role hears of every node that came or went, once, whether before or after it was opened. */

@@ -6,8 +6,8 @@ import org.apache.pekko.actor.typed.ActorRef;
 
 /** Where roles live. */
 public interface Placement {
-  /** The node where a role learns, by the role's name. */
-  ActorRef<Node.Command> home(String role);
+  /** The nodes where a role learns, by the role's name: a replica of it on each. */
+  List<ActorRef<Node.Command>> homes(String role);
 
   /**
    * Where workers of a role may be opened that answer its prompts, a node as often as it has room;

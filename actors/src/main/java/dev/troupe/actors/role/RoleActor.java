@@ -9,13 +9,16 @@ import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -81,6 +84,11 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   /** What others may fetch; written on the role's thread, read by the actor. */
   private volatile Weights lent = Weights.NONE;
 
+  /** What the role's other replicas may fetch, where it has some. */
+  private final Exchange exchange = new Exchange();
+
+  private final ActorRef<RoleWorker.Command> exchanger;
+
   private boolean busy;
   private boolean started;
   private Readings readings = Readings.NONE;
@@ -103,6 +111,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     this.listener = listener;
     this.system = context.getSystem();
     this.watcher = context.spawn(Watcher.create(), "watcher");
+    this.exchanger = ExchangeActor.spawn(context, exchange);
     this.thread =
         Executors.newSingleThreadExecutor(
             task -> {
@@ -225,7 +234,18 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       return new RoleWorker.Evaluated(open.evaluate(evaluate.sequences(), outputs));
     } else if (work instanceof RoleWorker.Accumulate<?> accumulate) {
       return new RoleWorker.Gradient(accumulated(open, accumulate));
+    } else if (work instanceof RoleWorker.EvaluateShare evaluate) {
+      EnumSet<Output> outputs = EnumSet.noneOf(Output.class);
+      outputs.addAll(evaluate.outputs());
+      SortedMap<Integer, TokenOutputs> said =
+          open.evaluate(evaluate.sequences(), outputs, evaluate.share());
+      return new RoleWorker.EvaluatedShare(List.copyOf(said.keySet()), List.copyOf(said.values()));
+    } else if (work instanceof RoleWorker.AccumulateShare<?> accumulate) {
+      return exchanged(open, accumulate);
+    } else if (work instanceof RoleWorker.Fingerprint) {
+      return new RoleWorker.Fingerprinted(open.modelFingerprint(), open.parametersFingerprint());
     } else if (work instanceof RoleWorker.Step step) {
+      exchange.clear();
       return new RoleWorker.Stepped(open.step(step.settings()));
     } else if (work instanceof RoleWorker.Save save) {
       files.write(save.directory(), open::save);
@@ -253,6 +273,27 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private static <E extends Example> Accumulated accumulated(
       RoleEngine engine, RoleWorker.Accumulate<E> work) {
     return engine.accumulate(work.objective(), work.examples(), work.totals());
+  }
+
+  /** What another replica failed by is told as that one's. */
+  private <E extends Example> RoleWorker.Reply exchanged(
+      RoleEngine engine, RoleWorker.AccumulateShare<E> work) {
+    RoleWorker.Together together = work.together();
+    exchange.begin(together.exchange());
+    try (Company company = new Company(together, watcher)) {
+      MessageCarrier carrier =
+          new MessageCarrier(together, exchange, exchanger, system, company.lost());
+      return new RoleWorker.Gradient(
+          engine.accumulate(
+              work.objective(), work.examples(), work.totals(), together.share(), carrier::whole));
+    } catch (RuntimeException | Error e) {
+      RoleWorker.Reply failed =
+          e instanceof RoleException other
+              ? new RoleWorker.Failed(String.valueOf(other.getMessage()), other.isUsers())
+              : failed(e);
+      exchange.fail((RoleWorker.Failed) failed);
+      return failed;
+    }
   }
 
   private RoleWorker.Reply closed() {

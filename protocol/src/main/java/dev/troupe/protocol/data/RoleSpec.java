@@ -59,6 +59,12 @@ public record RoleSpec(
         numerics.strict(false));
   }
 
+  /** The same under another name. */
+  public RoleSpec named(String other) {
+    return new RoleSpec(
+        other, model, adapter, tuning, head, optimizer, temperature, emaDecay, seed, numerics);
+  }
+
   /** The same role, trained otherwise. */
   public RoleSpec with(OptimizerSettings other) {
     return new RoleSpec(

@@ -15,6 +15,8 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Share;
+import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenIds;
@@ -92,6 +94,18 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Episode.End.class,
         Episode.Failure.class,
         Node.Dismiss.class,
-        Numerics.Kernels.class);
+        Numerics.Kernels.class,
+        Span.class,
+        Share.class,
+        RoleWorker.Together.class,
+        RoleWorker.EvaluateShare.class,
+        RoleWorker.EvaluatedShare.class,
+        RoleWorker.AccumulateShare.class,
+        RoleWorker.FetchSum.class,
+        RoleWorker.FetchFigures.class,
+        RoleWorker.FiguresOf.class,
+        RoleWorker.Figures.class,
+        RoleWorker.Fingerprint.class,
+        RoleWorker.Fingerprinted.class);
   }
 }

@@ -10,6 +10,8 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Share;
+import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
@@ -85,6 +87,55 @@ public final class RoleWorker {
   }
 
   /**
+   * As {@link Evaluate}, of a replica: those that are its share; answered by {@link
+   * EvaluatedShare}.
+   */
+  public record EvaluateShare(List<Sequence> sequences, List<Output> outputs, Share share)
+      implements Work {
+    @Override
+    public String activity() {
+      return "evaluate a share of " + sequences.size();
+    }
+  }
+
+  /**
+   * The replicas of a role, of which one is told this.
+   *
+   * @param share which it is
+   * @param replicas all, by rank
+   * @param exchange number of what they now exchange, larger each time
+   */
+  public record Together(Share share, List<ActorRef<Command>> replicas, long exchange)
+      implements Wire {
+    public Together {
+      replicas = List.copyOf(replicas);
+    }
+  }
+
+  /**
+   * As {@link Accumulate}, of a replica, which computes its share and has the rest from the others:
+   * all come to the same; answered by {@link Gradient}.
+   *
+   * @param examples of all replicas
+   */
+  public record AccumulateShare<E extends Example>(
+      Objective<E> objective, List<E> examples, BatchTotals totals, Together together)
+      implements Work {
+    @Override
+    public String activity() {
+      return "train on a share of " + examples.size();
+    }
+  }
+
+  /** Asks what the model and its parameters are; answered by {@link Fingerprinted}. */
+  public record Fingerprint() implements Work {
+    @Override
+    public String activity() {
+      return "compare parameters";
+    }
+  }
+
+  /**
    * Steps along the accumulated gradient; answered by {@link Stepped}.
    *
    * @param settings absent for those of the role
@@ -148,6 +199,20 @@ public final class RoleWorker {
   public record Fetch(long adapterVersion, int part, ActorRef<Reply> replyTo)
       implements Command, Wire {}
 
+  /**
+   * Asks one replica, past all work, for some numbers of a sum of an exchange, as soon as it has
+   * it; answered by {@link Fetched}.
+   *
+   * @param of the micro-batches that the sum is of; where it is all of the step's, only those
+   *     numbers are there that this replica adds up
+   * @param from place in the role's flat buffer
+   */
+  public record FetchSum(long exchange, Span of, int from, int size, ActorRef<Reply> replyTo)
+      implements Command, Wire {}
+
+  /** The same of loss and metrics; answered by {@link Figures}. */
+  public record FetchFigures(long exchange, ActorRef<Reply> replyTo) implements Command, Wire {}
+
   /** Answers. */
   public sealed interface Reply extends Wire {}
 
@@ -156,7 +221,30 @@ public final class RoleWorker {
 
   public record Evaluated(List<TokenOutputs> outputs) implements Reply {}
 
+  /**
+   * @param items places of those in the share, in the order of the outputs
+   */
+  public record EvaluatedShare(List<Integer> items, List<TokenOutputs> outputs) implements Reply {}
+
   public record Gradient(Accumulated accumulated) implements Reply {}
+
+  /**
+   * Loss and metrics of some micro-batches.
+   *
+   * @param of which they are
+   */
+  public record FiguresOf(Span of, Accumulated figures) implements Wire {}
+
+  /** Of all parts that a replica has. */
+  public record Figures(List<FiguresOf> parts) implements Reply {}
+
+  /**
+   * What a replica must have in common with the others.
+   *
+   * @param model of the files of its model
+   * @param parameters of what is trained
+   */
+  public record Fingerprinted(String model, String parameters) implements Reply {}
 
   public record Stepped(StepResult result) implements Reply {}
 

@@ -24,6 +24,8 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Share;
+import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenIds;
@@ -132,6 +134,11 @@ class WireSerializerTest {
     ActorRef<RoleWorker.Reply> asker = reference("asker");
     ActorRef<Node.Reply> nodeAsker = reference("node-asker");
     Prompt prompt = new Prompt("p-1", "Wie geht's? ☺", TokenIds.of(0, 1, 127, 128, 65_535));
+    RoleWorker.Together together =
+        new RoleWorker.Together(
+            new Share(1, 2), List.of(reference("first"), reference("second")), 1L << 40);
+    RoleWorker.FiguresOf figures =
+        new RoleWorker.FiguresOf(new Span(0, 1), new Accumulated(0.5, Map.of("loss", 0.5)));
     List<RoleWorker.Work> works = new ArrayList<>();
     works.add(new RoleWorker.Load());
     works.add(
@@ -145,6 +152,16 @@ class WireSerializerTest {
             new Half(0.5),
             new ArrayList<>(List.of(new One(SEQUENCE))),
             new BatchTotals(3, 1L << 40)));
+    works.add(
+        new RoleWorker.EvaluateShare(
+            List.of(SEQUENCE), List.of(Output.values()), new Share(2, 300)));
+    works.add(
+        new RoleWorker.AccumulateShare<>(
+            new Half(0.5),
+            new ArrayList<>(List.of(new One(SEQUENCE))),
+            new BatchTotals(3, 1L << 40),
+            together));
+    works.add(new RoleWorker.Fingerprint());
     works.add(new RoleWorker.Step(Optional.empty()));
     works.add(new RoleWorker.Step(Optional.of(new StepSettings(1e-4, 0.9, 0.95, 1e-8, 0.1, 1))));
     works.add(new RoleWorker.Save("runs/a/policy"));
@@ -159,6 +176,13 @@ class WireSerializerTest {
     all.add(new RoleWorker.Fetch(3, 9, asker));
     all.add(new RoleWorker.Lent(3, 10));
     all.add(new RoleWorker.Fetched(Floats.of(0.5f, -1)));
+    all.add(new RoleWorker.FetchSum(1L << 40, new Span(2, 700), 70_000, 1 << 20, asker));
+    all.add(new RoleWorker.FetchFigures(7, asker));
+    all.add(together);
+    all.add(figures);
+    all.add(new RoleWorker.Figures(List.of(figures)));
+    all.add(new RoleWorker.EvaluatedShare(List.of(0, 300), List.of()));
+    all.add(new RoleWorker.Fingerprinted("9 bytes, 00c0ffee", "0123456789abcdef"));
     for (FinishReason reason : FinishReason.values()) {
       all.add(
           new RoleWorker.Generated(

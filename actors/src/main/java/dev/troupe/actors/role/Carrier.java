@@ -1,0 +1,19 @@
+package dev.troupe.actors.role;
+
+import dev.troupe.protocol.data.Floats;
+import dev.troupe.protocol.data.PartialSums;
+
+/**
+ * Carries gradients between the replicas of a role. Every replica calls it for the same step, on
+ * its role's thread, and comes to the same bytes: those that one replica alone would have, as the
+ * parts are added in the order of their tree.
+ */
+interface Carrier {
+  /**
+   * The whole gradient.
+   *
+   * @param own what this replica has
+   * @throws RoleException when a replica is lost or has failed
+   */
+  Floats sum(PartialSums own);
+}
