@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
@@ -30,7 +31,9 @@ record SlurmScript(String text) {
     List<String> roles = NodePlan.roles(config);
     boolean gpu = config.engine().device().startsWith("cuda");
     return new SlurmScript(
-        """
+        String.format(
+            Locale.ROOT,
+            """
         #!/bin/bash
         # %s: %s.
         # Troupe, Java, the model and the output directory are under the same paths on all hosts.
@@ -65,20 +68,19 @@ record SlurmScript(String text) {
         while kill -0 "$run" 2>/dev/null; do code=0; wait "$run" || code=$?; done
         if [ -n "$again" ] && [ "$code" -eq %d ]; then scontrol requeue "$SLURM_JOB_ID"; fi
         exit "$code"
-        """
-            .formatted(
-                options.arguments().get(0),
-                "node roles "
-                    + String.join(", ", roles)
-                    + (rollouts > 0 ? ", and " + rollouts + " of rollout workers" : ""),
-                Path.of(config.output()).getFileName().toString().replaceAll("[^\\w.-]", "-"),
-                roles.size() + rollouts,
-                gpu ? "#SBATCH --gpus-per-node=1" : "##SBATCH --gpus-per-node=1",
-                NOTICE,
-                Invocation.quoted(absolute(Path.of(""))),
-                output,
-                command,
-                ExitCode.TERMINATED));
+        """,
+            options.arguments().get(0),
+            "node roles "
+                + String.join(", ", roles)
+                + (rollouts > 0 ? ", and " + rollouts + " of rollout workers" : ""),
+            Path.of(config.output()).getFileName().toString().replaceAll("[^\\w.-]", "-"),
+            roles.size() + rollouts,
+            gpu ? "#SBATCH --gpus-per-node=1" : "##SBATCH --gpus-per-node=1",
+            NOTICE,
+            Invocation.quoted(absolute(Path.of(""))),
+            output,
+            command,
+            ExitCode.TERMINATED));
   }
 
   private static String absolute(Path path) {
