@@ -440,7 +440,26 @@ final class RecordBinder {
   private Object wrongType(ConfigValue value, Type type, String path) {
     return problem(
         value.origin(),
-        "'" + path + "' is " + shown(value) + ", expected " + RecordKeys.describe(type));
+        "'"
+            + path
+            + "' is "
+            + shown(value)
+            + ", expected "
+            + RecordKeys.describe(type)
+            + inItsPlace(value, type, path));
+  }
+
+  /** Of a text where a section stands whose first key is a text. */
+  private static String inItsPlace(ConfigValue value, Type type, String path) {
+    if (value.valueType() != ConfigValueType.STRING
+        || !(type instanceof Class<?> raw)
+        || !raw.isRecord()) {
+      return "";
+    }
+    RecordComponent first = raw.getRecordComponents()[0];
+    return first.getType() == String.class
+        ? "; did you mean '" + path + "." + Names.kebab(first.getName()) + "'?"
+        : "";
   }
 
   /** A value as its author wrote it, with its kind. */

@@ -254,7 +254,12 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
             + ", samples = 0, generation { max-new-tokens = 1 } }",
         "}",
         "checkpoints { every-steps = 0 }",
-        "cluster { policy = others, critic = others, reward = others, reference = others }",
+        "cluster {",
+        "  policy.node = others",
+        "  critic.node = others",
+        "  reward.node = others",
+        "  reference.node = others",
+        "}",
         "");
   }
 }

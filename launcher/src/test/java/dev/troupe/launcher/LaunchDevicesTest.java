@@ -3,10 +3,12 @@ package dev.troupe.launcher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.models.torch.Device;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,6 +26,17 @@ final class LaunchDevicesTest {
     assertThat(LocalNodes.device("cuda:0", first, 1, 2)).isEqualTo("cuda:0");
     assertThat(LocalNodes.device("auto", Device.CPU, 1, 0)).isEqualTo("auto");
     assertThat(LocalNodes.device("cpu", Device.CPU, 1, 2)).isEqualTo("cpu");
+  }
+
+  /** Until there were replicas, the role was a text. */
+  @Test
+  void nodeRole_whereASectionIs_isToldItsPlace() {
+    Path quickstart = Path.of(System.getProperty("troupe.root"), "configs/quickstart.conf");
+    assertThatThrownBy(
+            () -> PipelineConfigurations.loader().load(quickstart, List.of("cluster.policy=gpu1")))
+        .hasMessageContaining(
+            "'cluster.policy' is the text \"gpu1\", expected a section { … }; did you mean"
+                + " 'cluster.policy.node'?");
   }
 
   @Test
