@@ -2,6 +2,7 @@ package dev.troupe.actors.role;
 
 import dev.troupe.protocol.message.Node;
 import dev.troupe.protocol.message.RoleWorker;
+import java.util.concurrent.TimeoutException;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.jspecify.annotations.Nullable;
 
@@ -81,5 +82,11 @@ final class Member {
   /** Host and port of a node on another JVM. */
   static String name(ActorRef<Node.Command> node) {
     return node.path().address().hostPort().replaceFirst(".*@", "");
+  }
+
+  /** Asked of an actor of this JVM that is no more, which Pekko tells at once. */
+  static boolean hasEnded(@Nullable Throwable failure) {
+    return failure instanceof TimeoutException
+        && String.valueOf(failure.getMessage()).contains("terminated");
   }
 }

@@ -350,6 +350,10 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
       return this;
     }
     RoleWorker.Reply reply = answered.reply();
+    if (reply == null && Member.hasEnded(answered.failure())) {
+      lost(members.get(answered.rank()), "ended");
+      return next();
+    }
     if (reply == null) {
       broken = overdue(members.get(answered.rank()), open.activity, answered.failure());
       answer(broken);

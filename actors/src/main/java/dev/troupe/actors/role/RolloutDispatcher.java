@@ -439,19 +439,13 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
     if (reply != null) {
       inFlight.remove(answered.request());
       request.then().accept(reply);
-    } else if (hasEnded(answered.failure())) {
+    } else if (Member.hasEnded(answered.failure())) {
       lost(request.member());
     } else {
       inFlight.remove(answered.request());
       request.then().accept(overdue(request, answered.failure()));
     }
     return proceed();
-  }
-
-  /** Asked of an actor of this JVM that is no more, which Pekko tells at once. */
-  private static boolean hasEnded(@Nullable Throwable failure) {
-    return failure instanceof TimeoutException
-        && String.valueOf(failure.getMessage()).contains("terminated");
   }
 
   private RoleWorker.Reply overdue(InFlight request, @Nullable Throwable failure) {

@@ -33,6 +33,7 @@ import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -245,7 +246,8 @@ class ReplicasTest {
     replies.expectMessage(new RoleWorker.Finished());
   }
 
-  @Test
+  /** Whether it is asked before its end is told, or after: that order is nobody's. */
+  @RepeatedTest(20)
   void aReplicaThatEnds_failsWhatIsUnderWay_andAllThatComesAfter() {
     open(3);
     ask(accumulate());
