@@ -170,7 +170,7 @@ class MemoryPlanTest {
               phase                   base   optimizer    kv-cache    together
               sft train            100 MiB      20 MiB                 120 MiB
               ppo generate         100 MiB                 2.0 GiB     2.1 GiB
-              with the JVM's heap (512 MiB) and libtorch the run needs 2.8 GiB; 8.0 GiB are available""");
+              with the JVM's heap (512 MiB) and libtorch the run needs 2.7 GiB; 8.0 GiB are available""");
   }
 
   @Test
