@@ -89,7 +89,8 @@ class PpoRulesTest {
 
   @Test
   void plan_tellsOfARewardModelThatNobodyUses() {
-    String told = "no stage after it uses the model that reward trains, as ppo scores without one";
+    String told =
+        "no stage after it (ppo) uses the model that reward trains; take reward out of stages";
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
     assertThat(plan(out, err, overrides("stages=[sft,reward,ppo]"))).as(err.toString()).isZero();

@@ -413,12 +413,7 @@ final class RecordBinder {
     }
     return problem(
         value.origin(),
-        "'"
-            + path
-            + "' is "
-            + shown(value)
-            + ", expected "
-            + RecordKeys.describe(type)
+        expected(value, type, path)
             + Names.nearest(text, known.keySet())
                 .map(near -> "; did you mean '" + near + "'?")
                 .orElse(""));
@@ -438,15 +433,11 @@ final class RecordBinder {
   }
 
   private Object wrongType(ConfigValue value, Type type, String path) {
-    return problem(
-        value.origin(),
-        "'"
-            + path
-            + "' is "
-            + shown(value)
-            + ", expected "
-            + RecordKeys.describe(type)
-            + inItsPlace(value, type, path));
+    return problem(value.origin(), expected(value, type, path) + inItsPlace(value, type, path));
+  }
+
+  private static String expected(ConfigValue value, Type type, String path) {
+    return "'" + path + "' is " + shown(value) + ", expected " + RecordKeys.describe(type);
   }
 
   /** Of a text where a section stands whose first key is a text. */

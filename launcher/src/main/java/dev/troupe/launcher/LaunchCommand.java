@@ -50,9 +50,9 @@ final class LaunchCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "0",
       description =
-          "with --local: N further processes that answer the policy's prompts, each with the"
-              + " policy's newest weights (default: the policy answers them itself). With --hosts,"
-              + " the hosts with the role rollout do so")
+          "with --local and --sbatch: N further processes that answer the policy's prompts, each"
+              + " with the policy's newest weights (default: the policy answers them itself). With"
+              + " --hosts, the hosts with the role rollout do so")
   private int rollouts;
 
   @Option(names = "--json", description = "nothing but summary.json on standard output")
@@ -189,7 +189,7 @@ final class LaunchCommand implements Callable<Integer> {
       throw new UserException("--rollouts is " + rollouts + ", allowed: at least 0");
     }
     if (rollouts > 0 && !instead.isEmpty()) {
-      throw new UserException("--rollouts is for --local; " + instead + " instead");
+      throw new UserException("--rollouts is for --local and --sbatch; " + instead + " instead");
     }
   }
 

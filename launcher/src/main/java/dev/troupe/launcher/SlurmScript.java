@@ -72,7 +72,7 @@ record SlurmScript(String text) {
             options.arguments().get(0),
             "node roles "
                 + String.join(", ", roles)
-                + (rollouts > 0 ? ", and " + rollouts + " of rollout workers" : ""),
+                + (rollouts > 0 ? ", and " + rollouts + " rollout workers" : ""),
             Path.of(config.output()).getFileName().toString().replaceAll("[^\\w.-]", "-"),
             roles.size() + rollouts,
             gpu ? "#SBATCH --gpus-per-node=1" : "##SBATCH --gpus-per-node=1",

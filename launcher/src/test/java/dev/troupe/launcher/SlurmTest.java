@@ -131,7 +131,7 @@ final class SlurmTest {
         .content()
         .startsWith("#!/bin/bash\n")
         .contains(
-            "node roles critic, judge, policy, and 2 of rollout workers.\n",
+            "node roles critic, judge, policy, and 2 rollout workers.\n",
             "#SBATCH --job-name=troupe-my-run\n",
             "#SBATCH --nodes=5\n",
             " launch --slurm $resume " + CONFIGURATION + " --set 'output=/runs/my run' &\n",
@@ -152,7 +152,7 @@ final class SlurmTest {
         .isEqualTo(2);
     assertThat(out.toString())
         .contains(
-            "--rollouts is for --local; give the job tasks beyond the configuration's node roles"
+            "--rollouts is for --local and --sbatch; give the job tasks beyond the configuration's node roles"
                 + " instead");
   }
 

@@ -66,11 +66,11 @@ public record RunForecast(
           && takers.stream().noneMatch(later -> later.uses(Part.REWARD_MODEL))) {
         notices.put(
             maker.name(),
-            "no stage after it uses the model that "
-                + maker.name()
-                + " trains, as "
+            "no stage after it ("
                 + takers.stream().map(ConfiguredStage::name).collect(Collectors.joining(", "))
-                + " scores without one; take "
+                + ") uses the model that "
+                + maker.name()
+                + " trains; take "
                 + maker.name()
                 + " out of stages unless it is wanted for itself");
       }

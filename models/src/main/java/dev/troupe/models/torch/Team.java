@@ -80,12 +80,15 @@ public final class Team {
     if (lanes == 1) {
       return work.call();
     }
-    call("lead", true);
     try {
-      return work.call();
+      call("lead", true);
+      try {
+        return work.call();
+      } finally {
+        call("lead", false);
+      }
     } finally {
-      call("lead", false);
-      end();
+      end(); // whatever failed: those that assist wait for it
     }
   }
 
