@@ -1,6 +1,7 @@
 package dev.troupe.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.pipeline.Pipeline;
@@ -8,6 +9,7 @@ import dev.troupe.actors.pipeline.RunRequest;
 import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,22 +18,31 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole runs leave the same bytes on one lane and on several, whoever answers the prompts. */
 class LanesRunTest {
   @TempDir Path directory;
 
-  @Test
-  void sftRewardModelDpoAndPpo_onOneLane_onTwo_andOnThreeWithRolloutWorkers() throws Exception {
+  /**
+   * By whichever operators this machine has; and by torch's, whose log-probabilities are computed
+   * again by themselves.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"auto", "torch"})
+  void sftRewardModelDpoAndPpo_onOneLane_onTwo_andOnThreeWithRolloutWorkers(String kernels)
+      throws Exception {
     List<String> small =
         List.of(
             "stages=[sft,reward,dpo,ppo]",
-            "engine.strict=true",
+            "engine.kernels=" + kernels,
             "quickstart.answered=96",
             "quickstart.preferences=96",
             "quickstart.prompts=96",
@@ -49,14 +60,18 @@ class LanesRunTest {
     assertThat(weights(Quickstarts.CONFIGURATION, small, 3, 2)).isEqualTo(one);
   }
 
-  /** Every weight is trained. */
-  @Test
-  void grpo_onOneLane_andTwo() throws Exception {
+  /** Every weight is trained, and what samples is exact or, by the library, in bytes. */
+  @ParameterizedTest
+  @EnumSource(names = {"FP32", "INT8"})
+  void grpo_onOneLane_andTwo(Numerics.RolloutWeights weights) throws Exception {
+    Numerics numerics = new Numerics(Numerics.Precision.FP32, weights);
+    assumeTrue(
+        weights == Numerics.RolloutWeights.FP32 || HybridEngines.operators(numerics).areNative());
     Path configuration = Quickstarts.ROOT.resolve("configs/quickstart-grpo.conf");
     Path data = configuration.resolveSibling("quickstart-grpo");
     List<String> small =
         List.of(
-            "engine.strict=true",
+            "engine.rollout-weights=" + weights.name().toLowerCase(Locale.ROOT),
             "data.sft=[{path=\"" + data.resolve("worked.jsonl") + "\"}]",
             "data.prompts=[{path=\"" + data.resolve("problems.jsonl") + "\"}]",
             "sft.epochs=1",

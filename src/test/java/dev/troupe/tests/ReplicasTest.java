@@ -40,7 +40,6 @@ class ReplicasTest {
       Quickstarts.ROOT.resolve("configs/cluster-replicas.conf");
   private static final List<String> SMALL =
       List.of(
-          "engine.strict=true",
           "quickstart.answered=64",
           "quickstart.preferences=64",
           "quickstart.prompts=64",

@@ -208,9 +208,14 @@ public final class HybridEngine implements RoleEngine {
     }
     List<Rollout> sampled =
         timed("generate", () -> generator().generate(version, prompts, answers, settings));
-    return spec.numerics().strict()
+    return spec.numerics().scoresAgain(samplesByRow())
         ? Rollout.scoredAgain(sampled, all -> evaluate(all, Set.of(Output.LOGPROBS)))
         : sampled;
+  }
+
+  @Override
+  public boolean samplesByRow() {
+    return generator().samplesByRow();
   }
 
   @Override

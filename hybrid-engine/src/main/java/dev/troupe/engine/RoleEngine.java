@@ -48,6 +48,14 @@ public interface RoleEngine extends AutoCloseable {
    */
   List<Rollout> generate(List<Prompt> prompts, int answers, SamplingSettings settings);
 
+  /**
+   * Whether log-probabilities that it samples are the same to the bit whatever is sampled beside
+   * them, on any number of lanes.
+   */
+  default boolean samplesByRow() {
+    return false;
+  }
+
   /** One rollout per prompt, in order. */
   default List<Rollout> generate(List<Prompt> prompts, SamplingSettings settings) {
     return generate(prompts, 1, settings);

@@ -37,7 +37,8 @@ final class DeviceOptions {
           spec.commandLine(), "--device is " + device + ", allowed: auto, cpu, cuda or cuda:N");
     }
     try {
-      return new PipelineConfig.Engine(device, precision, weights, kernels, false);
+      return new PipelineConfig.Engine(
+          device, precision, weights, kernels, PipelineConfig.Strict.NEVER);
     } catch (OutOfLimits e) {
       throw new ParameterException(
           spec.commandLine(),

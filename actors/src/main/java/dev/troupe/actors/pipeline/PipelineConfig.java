@@ -81,14 +81,14 @@ public record PipelineConfig(
    * @param device a name that {@link Device#of} takes
    * @param rolloutWeights of the merged weights that sample
    * @param kernels whose operators sample, and train and score where the library has any for that
-   * @param strict whether log-probabilities of sampled answers are computed again as training does
+   * @param strict when log-probabilities of sampled answers are computed again as training does
    */
   public record Engine(
       String device,
       Precision precision,
       RolloutWeights rolloutWeights,
       Kernels kernels,
-      boolean strict) {
+      Strict strict) {
     public Engine {
       boolean cuda = Device.namesCuda(device);
       new Limits()
@@ -107,9 +107,9 @@ public record PipelineConfig(
               "device")
           .condition(
               "strict",
-              true,
-              !strict || isExact(precision, rolloutWeights),
-              "false where sampling and training compute in other numbers: the importance weights"
+              "always",
+              strict != Strict.ALWAYS || isExact(precision, rolloutWeights),
+              "auto or never where sampling and training compute in other numbers: the importance weights"
                   + " need what was sampled by",
               "precision",
               "rollout-weights")
@@ -148,13 +148,13 @@ public record PipelineConfig(
         }
       }
       Numerics chosen = chosen(cuda);
-      if (strict && !chosen.samplesAsItTrains()) {
+      if (strict == Strict.ALWAYS && !chosen.samplesAsItTrains()) {
         throw new PipelineException(
-            "engine.strict is true, and on this device engine.precision comes to "
+            "engine.strict is always, and on this device engine.precision comes to "
                 + chosen.precision()
                 + " and engine.rollout-weights to "
                 + chosen.rollouts()
-                + ". Let both be fp32, or engine.strict be false.");
+                + ". Let both be fp32, or engine.strict be auto.");
       }
       return chosen;
     }
@@ -178,7 +178,11 @@ public record PipelineConfig(
             case NATIVE -> Numerics.Kernels.NATIVE;
             case TORCH -> Numerics.Kernels.TORCH;
           },
-          strict);
+          switch (strict) {
+            case AUTO -> Numerics.Strict.AUTO;
+            case ALWAYS -> Numerics.Strict.ALWAYS;
+            case NEVER -> Numerics.Strict.NEVER;
+          });
     }
   }
 
@@ -190,6 +194,13 @@ public record PipelineConfig(
   }
 
   /** Of matrices while sampling; AUTO is FP32 on the CPU, BF16 on CUDA. */
+  /** When what is learned is kept from depending on how many answers are sampled at once. */
+  public enum Strict {
+    AUTO,
+    ALWAYS,
+    NEVER
+  }
+
   public enum RolloutWeights {
     AUTO,
     FP32,

@@ -227,7 +227,8 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     RoleEngine open = opened();
     if (work instanceof RoleWorker.Generate generate) {
       return new RoleWorker.Generated(
-          open.generate(generate.prompts(), generate.answers(), generate.settings()));
+          open.generate(generate.prompts(), generate.answers(), generate.settings()),
+          open.samplesByRow());
     } else if (work instanceof RoleWorker.Evaluate evaluate) {
       EnumSet<Output> outputs = EnumSet.noneOf(Output.class);
       outputs.addAll(evaluate.outputs());

@@ -160,7 +160,7 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
   private void begin(Ask ask) {
     if (ask.work() instanceof RoleWorker.Generate generate && !company.nodes().isEmpty()) {
       if (generate.prompts().isEmpty()) {
-        ask.replyTo().tell(new RoleWorker.Generated(List.of()));
+        ask.replyTo().tell(new RoleWorker.Generated(List.of(), true));
         return;
       }
       if (broken != null) {
@@ -188,7 +188,8 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
 
   /** What a round came to; where that is wanted, with the log-probabilities that training sees. */
   private void answered(RoleWorker.Reply answer, ActorRef<RoleWorker.Reply> replyTo) {
-    if (!spec.numerics().strict() || !(answer instanceof RoleWorker.Generated generated)) {
+    if (!(answer instanceof RoleWorker.Generated generated)
+        || !spec.numerics().scoresAgain(generated.byRow())) {
       replyTo.tell(answer);
       return;
     }
@@ -209,7 +210,7 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
       List<TokenOutputs> said =
           new Asked("the " + learner.name + " on " + learner.node)
               .saidOf(sequences, List.of(Output.LOGPROBS), evaluated.outputs());
-      return new RoleWorker.Generated(Rollout.scoredAgain(rollouts, all -> said));
+      return new RoleWorker.Generated(Rollout.scoredAgain(rollouts, all -> said), true);
     } catch (RoleException e) {
       return new RoleWorker.Failed(String.valueOf(e.getMessage()), false);
     }

@@ -34,6 +34,7 @@ final class RolloutRound {
   private final Consumer<RoleWorker.Reply> then;
   private final Lending<Member> lending = new Lending<>(Member::node);
   private RoleWorker.@Nullable Lent lent;
+  private boolean byRow = true;
   private boolean over;
 
   /**
@@ -208,8 +209,9 @@ final class RolloutRound {
       return;
     }
     portions.answered(portion, generated.rollouts());
+    byRow &= generated.byRow();
     if (portions.unanswered() == 0) {
-      end(new RoleWorker.Generated(portions.answers()));
+      end(new RoleWorker.Generated(portions.answers(), byRow));
     } else {
       handOut();
     }

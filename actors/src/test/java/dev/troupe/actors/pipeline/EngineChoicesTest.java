@@ -7,6 +7,7 @@ import dev.troupe.actors.pipeline.PipelineConfig.Engine;
 import dev.troupe.actors.pipeline.PipelineConfig.Kernels;
 import dev.troupe.actors.pipeline.PipelineConfig.Precision;
 import dev.troupe.actors.pipeline.PipelineConfig.RolloutWeights;
+import dev.troupe.actors.pipeline.PipelineConfig.Strict;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.limits.OutOfLimits;
 import org.junit.jupiter.api.Test;
@@ -14,7 +15,7 @@ import org.junit.jupiter.api.Test;
 /** What is for the CPU alone is refused with a CUDA device, before anything starts. */
 class EngineChoicesTest {
   private static Engine engine(String device, RolloutWeights weights, Kernels kernels) {
-    return new Engine(device, Precision.AUTO, weights, kernels, false);
+    return new Engine(device, Precision.AUTO, weights, kernels, Strict.AUTO);
   }
 
   @Test
@@ -43,10 +44,16 @@ class EngineChoicesTest {
     assertThat(engine("cpu", RolloutWeights.INT8, Kernels.NATIVE).numerics())
         .isEqualTo(
             new Numerics(
-                Numerics.Precision.FP32, Numerics.RolloutWeights.INT8, Numerics.Kernels.NATIVE));
+                Numerics.Precision.FP32,
+                Numerics.RolloutWeights.INT8,
+                Numerics.Kernels.NATIVE,
+                Numerics.Strict.AUTO));
     assertThat(engine("auto", RolloutWeights.AUTO, Kernels.TORCH).numerics(true))
         .isEqualTo(
             new Numerics(
-                Numerics.Precision.BF16, Numerics.RolloutWeights.BF16, Numerics.Kernels.TORCH));
+                Numerics.Precision.BF16,
+                Numerics.RolloutWeights.BF16,
+                Numerics.Kernels.TORCH,
+                Numerics.Strict.AUTO));
   }
 }

@@ -233,8 +233,8 @@ class ReplicasTest {
             List.of(new Prompt("p", "?", TokenIds.of(1))),
             1,
             new SamplingSettings(4, 1, 0, 1, List.of(), 9)));
-    asked(0, RoleWorker.Generate.class).replyTo().tell(new RoleWorker.Generated(List.of()));
-    replies.expectMessage(new RoleWorker.Generated(List.of()));
+    asked(0, RoleWorker.Generate.class).replyTo().tell(new RoleWorker.Generated(List.of(), true));
+    replies.expectMessage(new RoleWorker.Generated(List.of(), true));
     role.tell(new RoleWorker.Fetch(1, 0, replies.getRef()));
     workers.get(0).expectMessage(new RoleWorker.Fetch(1, 0, replies.getRef()));
     ask(new RoleWorker.Save("there"));

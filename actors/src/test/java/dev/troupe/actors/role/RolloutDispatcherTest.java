@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.TokenIds;
+import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.message.Node;
 import dev.troupe.protocol.message.RoleStatus;
@@ -34,6 +36,8 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 @Timeout(120)
 class RolloutDispatcherTest {
@@ -119,20 +123,25 @@ class RolloutDispatcherTest {
   }
 
   private ActorRef<RolloutDispatcher.Command> dispatcher(int workers, Duration deadline) {
+    return dispatcher(SPEC, workers, deadline);
+  }
+
+  private ActorRef<RolloutDispatcher.Command> dispatcher(
+      RoleSpec spec, int workers, Duration deadline) {
     for (int i = 1; i <= workers; i++) {
       places.add(new Place("node-" + i));
     }
     ActorRef<RolloutDispatcher.Command> dispatcher =
         KIT.spawn(
             RolloutDispatcher.create(
-                SPEC,
+                spec,
                 home.getRef(),
                 new RolloutDispatcher.Company(
                     places.stream().map(place -> place.node.getRef()).toList(),
                     statuses.getRef(),
                     deadline)));
     Node.Open open = home.expectMessageClass(Node.Open.class);
-    assertThat(open.spec()).isEqualTo(SPEC);
+    assertThat(open.spec()).isEqualTo(spec);
     open.replyTo().tell(new Node.Opened(learner.getRef(), "home"));
     return dispatcher;
   }
@@ -163,7 +172,9 @@ class RolloutDispatcherTest {
   private static void answer(RoleWorker.Request request, long version) {
     request
         .replyTo()
-        .tell(new RoleWorker.Generated(rollouts((RoleWorker.Generate) request.work(), version)));
+        .tell(
+            new RoleWorker.Generated(
+                rollouts((RoleWorker.Generate) request.work(), version), true));
   }
 
   private RoleWorker.Generate ask(
@@ -200,6 +211,48 @@ class RolloutDispatcherTest {
     assertThat(asked.work()).isEqualTo(work);
     answer(asked, 5);
     expectAnswers(work, 5);
+  }
+
+  /** Where one worker's log-probabilities depend on what it samples at once, all are scored. */
+  @ParameterizedTest
+  @CsvSource({
+    "AUTO, true, true, false",
+    "AUTO, true, false, true",
+    "ALWAYS, true, true, true",
+    "NEVER, false, false, false"
+  })
+  void answers_areScoredAgain_whereTheyDependOnWhatWasSampledBesideThem(
+      Numerics.Strict strict, boolean firstByRow, boolean secondByRow, boolean scored) {
+    ActorRef<RolloutDispatcher.Command> dispatcher =
+        dispatcher(SPEC.with(SPEC.numerics().strict(strict)), 2, Duration.ofSeconds(60));
+    RoleWorker.Generate work = ask(dispatcher, 32, 1);
+    learnerLends(3);
+    List<RoleWorker.Request> requests = new ArrayList<>();
+    for (Place place : places) {
+      place.loads().takes(3);
+      requests.add(place.isAsked(RoleWorker.Generate.class));
+    }
+    for (int i = 0; i < 2; i++) {
+      RoleWorker.Request request = requests.get(i);
+      request
+          .replyTo()
+          .tell(
+              new RoleWorker.Generated(
+                  rollouts((RoleWorker.Generate) request.work(), 3),
+                  i == 0 ? firstByRow : secondByRow));
+    }
+    if (!scored) {
+      expectAnswers(work, 3);
+      return;
+    }
+    RoleWorker.Request request = learnerIsAsked(RoleWorker.Evaluate.class);
+    RoleWorker.Evaluate evaluate = (RoleWorker.Evaluate) request.work();
+    assertThat(evaluate.sequences()).hasSize(32);
+    TokenOutputs said = new TokenOutputs(Floats.of(-7), Floats.EMPTY, Floats.EMPTY);
+    request.replyTo().tell(new RoleWorker.Evaluated(Collections.nCopies(32, said)));
+    assertThat(replies.expectMessageClass(RoleWorker.Generated.class).rollouts())
+        .hasSize(32)
+        .allSatisfy(rollout -> assertThat(rollout.logprobs()).isEqualTo(Floats.of(-7)));
   }
 
   /** 40 prompts for two are portions of 16, 16 and 8. */
@@ -410,7 +463,7 @@ class RolloutDispatcherTest {
     ask(dispatcher, 1, 2);
     learnerLends(4);
     RoleWorker.Request request = one.isAsked(RoleWorker.Generate.class);
-    request.replyTo().tell(new RoleWorker.Generated(List.of()));
+    request.replyTo().tell(new RoleWorker.Generated(List.of(), true));
     assertThat(failure()).isEqualTo("rollout-1 on node-1 was asked for 2 answers, gave 0");
   }
 
@@ -424,7 +477,7 @@ class RolloutDispatcherTest {
     RoleWorker.Request request = one.isAsked(RoleWorker.Generate.class);
     List<Rollout> turned = new ArrayList<>(rollouts((RoleWorker.Generate) request.work(), 4));
     Collections.reverse(turned);
-    request.replyTo().tell(new RoleWorker.Generated(turned));
+    request.replyTo().tell(new RoleWorker.Generated(turned, true));
     assertThat(failure())
         .isEqualTo("rollout-1 on node-1 answered the prompt p1 where p0 was asked: answer 1 of 2");
   }
@@ -683,7 +736,7 @@ class RolloutDispatcherTest {
       }
       assertThat(answered)
           .as("seed %d, trial %d, %d workers", seed, trial, workers)
-          .isEqualTo(new RoleWorker.Generated(rollouts(work, 6)));
+          .isEqualTo(new RoleWorker.Generated(rollouts(work, 6), true));
       KIT.stop(dispatcher);
     }
   }

@@ -152,6 +152,11 @@ public final class Generator implements AutoCloseable {
     return Matrices.elements(config) * format.bytes();
   }
 
+  /** Whether a row's bits are the same in any batch, on any number of lanes. */
+  public boolean samplesByRow() {
+    return shares;
+  }
+
   /** What it is doing. */
   public EngineMode mode() {
     return mode;

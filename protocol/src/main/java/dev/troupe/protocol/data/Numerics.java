@@ -7,14 +7,14 @@ package dev.troupe.protocol.data;
  * @param precision of the matrices while training and scoring
  * @param rollouts of the merged weights that sample
  * @param kernels whose operators sample, and train and score where the library has any for that
- * @param strict whether log-probabilities of sampled answers are computed again as training does,
- *     so that they do not depend on how many rows were sampled at once
+ * @param strict when log-probabilities of sampled answers are computed again as training does, so
+ *     that they do not depend on how many rows were sampled at once
  */
 public record Numerics(
-    Precision precision, RolloutWeights rollouts, Kernels kernels, boolean strict) {
+    Precision precision, RolloutWeights rollouts, Kernels kernels, Strict strict) {
   /** Log-probabilities as they were sampled. */
   public Numerics(Precision precision, RolloutWeights rollouts, Kernels kernels) {
-    this(precision, rollouts, kernels, false);
+    this(precision, rollouts, kernels, Strict.NEVER);
   }
 
   /** By the operators that the engine chooses. */
@@ -44,9 +44,30 @@ public record Numerics(
     TORCH
   }
 
-  /** The same, with or without computing again. */
-  public Numerics strict(boolean whether) {
-    return new Numerics(precision, rollouts, kernels, whether);
+  /** When log-probabilities of sampled answers are computed again. */
+  public enum Strict {
+    /** Where they depend on what was sampled beside them, and are those of training otherwise. */
+    AUTO,
+    ALWAYS,
+    NEVER
+  }
+
+  /** The same, computing again at other times. */
+  public Numerics strict(Strict when) {
+    return new Numerics(precision, rollouts, kernels, when);
+  }
+
+  /**
+   * Whether log-probabilities of what was sampled are to be computed again.
+   *
+   * @param byRow whether they are the same to the bit whatever was sampled beside them
+   */
+  public boolean scoresAgain(boolean byRow) {
+    return switch (strict) {
+      case ALWAYS -> true;
+      case NEVER -> false;
+      case AUTO -> !byRow && samplesAsItTrains();
+    };
   }
 
   /** float32 throughout. */

@@ -56,7 +56,7 @@ public record RoleSpec(
         temperature,
         Optional.empty(),
         seed,
-        numerics.strict(false));
+        numerics.strict(Numerics.Strict.NEVER));
   }
 
   /** The same under another name. */

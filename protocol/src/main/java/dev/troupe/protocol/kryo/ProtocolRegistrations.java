@@ -106,6 +106,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.FiguresOf.class,
         RoleWorker.Figures.class,
         RoleWorker.Fingerprint.class,
-        RoleWorker.Fingerprinted.class);
+        RoleWorker.Fingerprinted.class,
+        Numerics.Strict.class);
   }
 }

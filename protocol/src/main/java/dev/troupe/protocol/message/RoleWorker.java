@@ -216,8 +216,13 @@ public final class RoleWorker {
   /** Answers. */
   public sealed interface Reply extends Wire {}
 
-  /** The answers to one prompt stand side by side, in their order. */
-  public record Generated(List<Rollout> rollouts) implements Reply {}
+  /**
+   * The answers to one prompt stand side by side, in their order.
+   *
+   * @param byRow whether their log-probabilities are the same to the bit whatever was sampled
+   *     beside them
+   */
+  public record Generated(List<Rollout> rollouts, boolean byRow) implements Reply {}
 
   public record Evaluated(List<TokenOutputs> outputs) implements Reply {}
 

@@ -193,7 +193,8 @@ class WireSerializerTest {
                       "gut",
                       Floats.of(-0.5f, Float.MIN_VALUE, Float.NEGATIVE_INFINITY, Float.NaN),
                       reason,
-                      7))));
+                      7)),
+              reason == FinishReason.EOS));
     }
     for (Episode.End end : Episode.End.values()) {
       Episode episode =
@@ -219,7 +220,8 @@ class WireSerializerTest {
                       Floats.of(-0.5f, -1),
                       FinishReason.EOS,
                       7,
-                      Optional.of(episode)))));
+                      Optional.of(episode))),
+              false));
     }
     all.add(
         new RoleWorker.Evaluated(
@@ -282,7 +284,8 @@ class WireSerializerTest {
                     new Numerics(
                         Numerics.Precision.BF16,
                         Numerics.RolloutWeights.INT8,
-                        Numerics.Kernels.NATIVE)),
+                        Numerics.Kernels.NATIVE,
+                        Numerics.Strict.AUTO)),
                 reference("listener-" + all.size()),
                 nodeAsker));
       }
