@@ -428,24 +428,30 @@ INLINE Floats sums_of(const Floats* d) {
   return SHUFFLE(h, h, 0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15);
 }
 
-INLINE void prefetch(const float* p, int n) {
-  for (int i = 0; i < n; i += 16) __builtin_prefetch(p + i, 0, 2);
+template <typename T>
+INLINE void prefetch(const T* p, int n) {
+  for (int i = 0; i < n; i += 64 / (int)sizeof(T)) __builtin_prefetch(p + i, 0, 2);
 }
 
-// Keys or values that stay in a core's cache until they are used; of more, some are asked for shortly before.
-constexpr int64_t KEPT = 1 << 17;
+INLINE float one(const float* p) { return *p; }
+INLINE float one(const uint16_t* p) {
+  uint32_t bits = (uint32_t)*p << 16;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// Bytes of keys or values that stay in a core's cache until they are used; of more, some slots are asked for shortly before.
+constexpr int64_t KEPT = 1 << 19;
 constexpr int SOON = 32;
 
-// Products of q with the 16 keys from `slot` on, those behind the last left out; BLOCKS of 16 numbers make a head, 0: any number and a rest.
-template <int BLOCKS>
-static inline Floats scores_of_16(const float* q, const float* keys, int slot, const Attention& a) {
-  int d = a.head_dim;
+// Products of q with 16 keys; `key(i)` is the i-th of them. BLOCKS of 16 numbers make a head, 0: any number d and a rest.
+template <int BLOCKS, typename Key>
+static inline Floats scores_of_16(const float* q, int d, Key key_of) {
   Floats dots[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; i++) {
-    // Behind the last slot the last one again, whose score is not used.
-    int s = slot + i < a.slots ? slot + i : a.slots - 1;
-    const float* key = keys + (int64_t)s * d;
+    const auto* key = key_of(i);
     Floats dot = {};
     if constexpr (BLOCKS > 0) {
       dot = load(q) * load(key);
@@ -462,13 +468,13 @@ static inline Floats scores_of_16(const float* q, const float* keys, int slot, c
 }
 
 // Probabilities times values, of 16 * WIDTH numbers of a head from `at` on, for GROUP query heads.
-template <int HEADS, int BLOCKS>
-static inline void weighted(const float* values, const float* room, int pitch, const float* totals, const Attention& a, const float* next, int at, float* out) {
+template <int HEADS, int BLOCKS, typename T>
+static inline void weighted(const T* values, const float* room, int pitch, const float* totals, const Attention& a, const T* next, int at, float* out) {
   int d = a.head_dim;
   Floats o[HEADS][BLOCKS] = {};
   for (int i = 0; i < a.slots; i++) {
     if (next) prefetch(next + (int64_t)i * d + at, 16 * BLOCKS);
-    const float* v = values + (int64_t)i * d + at;
+    const T* v = values + (int64_t)i * d + at;
     Floats part[BLOCKS];
 #pragma GCC unroll 4
     for (int j = 0; j < BLOCKS; j++) part[j] = load(v + 16 * j);
@@ -483,11 +489,14 @@ static inline void weighted(const float* values, const float* room, int pitch, c
     for (int j = 0; j < BLOCKS; j++) store(out + g * d + at + 16 * j, o[g][j] * totals[g]);
 }
 
-template <int HEADS, int BLOCKS>
-static void attend_group(const float* q, const float* keys, const float* values, const Attention& a, const float* slopes, float* room, float* out) {
+template <int HEADS, int BLOCKS, typename T>
+static void attend_group(const float* q, const T* keys, const T* values, const Attention& a, const float* slopes, float* room, float* out) {
   int n = a.slots, d = a.head_dim, pitch = n + 16;
-  bool kept = (int64_t)n * d <= KEPT;
-  const float* next = kept ? a.next : values + (int64_t)SOON * d;
+  bool kept = (int64_t)n * d * (int64_t)sizeof(T) <= KEPT;
+  const T* next = kept ? (const T*)a.next : values + (int64_t)SOON * d;
+  // Keys of bfloat16 that several heads share are widened once.
+  constexpr bool WIDENED = sizeof(T) == 2 && HEADS > 1 && BLOCKS > 0;
+  float wide[WIDENED ? 16 * 16 * BLOCKS : 1];
   float totals[HEADS];
   Floats most[HEADS];
   for (int g = 0; g < HEADS; g++) most[g] = all(-INFINITY);
@@ -499,8 +508,15 @@ static void attend_group(const float* q, const float* keys, const float* values,
     } else if (slot + SOON + 16 <= n) {
       prefetch(keys + (int64_t)(slot + SOON) * d, 16 * d);
     }
+    // Behind the last slot the last one again, whose score is not used.
+    auto key = [&](int i) { return keys + (int64_t)(i < here ? slot + i : n - 1) * d; };
+    if constexpr (WIDENED)
+      for (int i = 0; i < 16; i++)
+        for (int j = 0; j < 16 * BLOCKS; j += 16) store(wide + i * 16 * BLOCKS + j, load(key(i) + j));
     for (int g = 0; g < HEADS; g++) {
-      Floats s = scores_of_16<BLOCKS>(q + g * d, keys, slot, a) * a.scale;
+      Floats s;
+      if constexpr (WIDENED) s = scores_of_16<BLOCKS>(q + g * d, d, [&](int i) { return (const float*)wide + i * 16 * BLOCKS; }) * a.scale;
+      else s = scores_of_16<BLOCKS>(q + g * d, d, key) * a.scale;
       if (a.cap > 0.0f) s = tangent(s / a.cap) * a.cap;
       if (slopes) {
         Floats away = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -534,13 +550,13 @@ static void attend_group(const float* q, const float* keys, const float* values,
   for (; at < d; at++)
     for (int g = 0; g < HEADS; g++) {
       float o = 0.0f;
-      for (int i = 0; i < n; i++) o += values[(int64_t)i * d + at] * room[g * pitch + i];
+      for (int i = 0; i < n; i++) o += one(values + (int64_t)i * d + at) * room[g * pitch + i];
       out[g * d + at] = o * totals[g];
     }
 }
 
-template <int BLOCKS>
-static void attend_blocks(const float* q, const float* keys, const float* values, int group, const Attention& a, float* room, float* out) {
+template <int BLOCKS, typename T>
+static void attend_blocks(const float* q, const T* keys, const T* values, int group, const Attention& a, float* room, float* out) {
   for (int g = 0; g < group;) {
     int some = group - g < GROUP ? group - g : GROUP;
     const float* slopes = a.slopes ? a.slopes + g : nullptr;
@@ -554,12 +570,18 @@ static void attend_blocks(const float* q, const float* keys, const float* values
   }
 }
 
-void attend(const float* q, const float* keys, const float* values, int group, const Attention& a, float* room, float* out) {
+template <typename T>
+static void attend_to(const float* q, const T* keys, const T* values, int group, const Attention& a, float* room, float* out) {
   // Heads of one size have all loops unrolled.
   if (a.head_dim == 64) attend_blocks<4>(q, keys, values, group, a, room, out);
   else if (a.head_dim == 128) attend_blocks<8>(q, keys, values, group, a, room, out);
   else if (a.head_dim == 256) attend_blocks<16>(q, keys, values, group, a, room, out);
   else attend_blocks<0>(q, keys, values, group, a, room, out);
+}
+
+void attend(const float* q, const void* keys, const void* values, int group, const Attention& a, float* room, float* out) {
+  if (a.half) attend_to(q, (const uint16_t*)keys, (const uint16_t*)values, group, a, room, out);
+  else attend_to(q, (const float*)keys, (const float*)values, group, a, room, out);
 }
 
 // ---- the choice of a token
@@ -599,7 +621,8 @@ static float sum_of(const float* x, int n) {
 
 INLINE int block_at(int from, int n) { return n - from < BLOCK ? n - from : BLOCK; }
 
-int choose(float* x, int n, float temperature, float u, float* logprob) {
+// x [n] over the temperature, and the largest of it. These three are not inlined: what is chosen and what is asked for come to the same bits.
+__attribute__((noinline)) static float tempered(float* x, int n, float temperature) {
   float most = -INFINITY;
   bool scaled = temperature != 0.0f && temperature != 1.0f;
   for (int from = 0; from < n; from += BLOCK) {
@@ -617,12 +640,24 @@ int choose(float* x, int n, float temperature, float u, float* logprob) {
     }
     most = most > here ? most : here;
   }
+  return most;
+}
+
+// e^(x - most) in place of x [n], and their sum. Sums of blocks are added up in double: there is no share below 1 that they do not reach.
+__attribute__((noinline)) static double all_shares(float* x, int n, float most) {
+  double total = 0;
+  for (int from = 0; from < n; from += BLOCK) total += shares_of(x + from, block_at(from, n), most);
+  return total;
+}
+
+__attribute__((noinline)) static float logarithm(float share, double total) { return (float)(std::log((double)share) - std::log(total)); }
+
+int choose(float* x, int n, float temperature, float u, float* logprob) {
+  float most = tempered(x, n, temperature);
   int chosen = 0;
   if (temperature == 0.0f)
     while (chosen < n - 1 && x[chosen] != most) chosen++;
-  // Sums of blocks are added up in double: there is no share below 1 that they do not reach.
-  double total = 0, before = 0;
-  for (int from = 0; from < n; from += BLOCK) total += shares_of(x + from, block_at(from, n), most);
+  double total = all_shares(x, n, most), before = 0;
   if (temperature != 0.0f) {
     double wanted = u * total;
     for (int from = 0; from < n; from += BLOCK) {
@@ -639,12 +674,25 @@ int choose(float* x, int n, float temperature, float u, float* logprob) {
       before += block;
     }
   }
-  *logprob = (float)(std::log((double)x[chosen]) - std::log(total));
+  *logprob = logarithm(x[chosen], total);
   return chosen;
 }
 
+float logprob_of(float* x, int n, float temperature, int token) {
+  float most = tempered(x, n, temperature), own = x[token];
+  double total = all_shares(x, n, most);
+  // What the exponential cuts off has a logarithm nevertheless.
+  return x[token] > 0.0f ? logarithm(x[token], total) : (float)((double)own - most - std::log(total));
+}
+
+void bend(float* x, float cap, int n) {
+  int whole = n / 16 * 16;
+  for (int i = 0; i < whole; i += 16) store(x + i, tangent(load(x + i) / cap) * cap);
+  if (whole < n) store_some(x + whole, tangent(load_some(x + whole, n - whole) / cap) * cap, n - whole);
+}
+
 extern const Kernels kernels;
-const Kernels kernels = {NAME, LARGEST, pack, quantise, product, pack_numbers, round, multiply, rms_norm, layer_norm, rotate, activate, attend, choose};
+const Kernels kernels = {NAME, LARGEST, pack, quantise, product, pack_numbers, round, multiply, rms_norm, layer_norm, rotate, activate, attend, choose, logprob_of, bend};
 
 }  // namespace SET
 }  // namespace troupe

@@ -41,7 +41,8 @@ struct Attention {
   float scale;           // of the scores
   float cap;             // scores are bent to cap * tanh(score / cap); 0 for not
   const float* slopes;   // of ALiBi, one per query head; null for none
-  const float* next = nullptr;  // as many keys that will be looked at after these, to be asked for; null for none
+  bool half = false;     // keys and values are bfloat16, else float32
+  const void* next = nullptr;  // as many keys that will be looked at after these, to be asked for; null for none
 };
 
 enum Activation { SILU = 0, GELU = 1, GELU_TANH = 2, RELU = 3 };
@@ -72,11 +73,15 @@ struct Kernels {
   void (*activate)(const float* gate, const float* up, int activation, int n, float* y);
   // `group` query heads q [group, head_dim] on keys and values [slots, head_dim] of the one head that they share; out as q.
   // room: for group * (slots + 16) numbers.
-  void (*attend)(const float* q, const float* keys, const float* values, int group, const Attention& a, float* room, float* out);
+  void (*attend)(const float* q, const void* keys, const void* values, int group, const Attention& a, float* room, float* out);
   // One of n tokens by its logits over the temperature, which are overwritten: the first up to which the probabilities add up to more than a share u, or at
   // temperature 0 the first of the largest logit, which has no number of probability 0. Its log-probability among all in *logprob, at temperature 0 that at 1; no
   // number there if any logit is none.
   int (*choose)(float* logits, int n, float temperature, float u, float* logprob);
+  // The log-probability of a token at the temperature, at 0 that at 1, bit for bit as choose() gives it; logits are overwritten.
+  float (*logprob_of)(float* logits, int n, float temperature, int token);
+  // x [n] becomes cap * tanh(x / cap).
+  void (*bend)(float* x, float cap, int n);
 };
 
 // By the processor: the fastest that it has, or the one of this name; null where it is not known or the processor lacks it.

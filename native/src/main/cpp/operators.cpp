@@ -247,60 +247,68 @@ Tensor activate(const Tensor& x, int64_t activation, bool gated) {
   return y;
 }
 
-// One token of each row: qkv [rows, (heads + 2 kv heads) * head_dim] is normed by head (gains of all q and k heads) and turned (turns [rows, head_dim], cosine
-// and sine of each pair in turn) where it lies; keys and values go to `slot` of the cache kv [2, rows, kv heads, slots, head_dim]; every query head looks at
-// the slots from its row's start on, or at the last `window` of them.
+// Tokens of each row, as many for all, one behind the other: qkv [rows * tokens, (heads + 2 kv heads) * head_dim] is normed by head (gains of all q and k heads)
+// and turned (turns [rows * tokens, head_dim], cosine and sine of each pair in turn) where it lies; keys and values go to the slots from `slot` on of the cache kv
+// [2, rows, kv heads, slots, head_dim], float32 or bfloat16; every query head looks at the slots from its row's start to its own, or at the last `window` of
+// them. What it comes to depends on the row's tokens up to its own alone, however many there are at once.
 Tensor attend(const Tensor& qkv, const Maybe& gains, double floor, const Maybe& turns, const Tensor& kv, const Tensor& start, int64_t slot, int64_t window,
               double scale, double cap, const Maybe& slopes) {
   const char* where = "troupe::attend";
   check_floats(where, "qkv", qkv, 2);
-  check_floats(where, "kv", kv, 5);
-  int64_t rows = qkv.size(0), shared = kv.size(2), slots = kv.size(3), d = kv.size(4);
-  TORCH_CHECK(qkv.is_contiguous() && kv.is_contiguous() && kv.size(0) == 2 && kv.size(1) == rows && shared > 0 && d > 0, where, ": qkv ", qkv.sizes(),
-              " and the cache ", kv.sizes(), " must be contiguous, and the cache be [2, rows, kv heads, slots, head_dim]");
-  int64_t heads = qkv.size(1) / d - 2 * shared;
+  bool half = kv.scalar_type() == at::kBFloat16;
+  TORCH_CHECK(kv.device().is_cpu() && (half || kv.scalar_type() == at::kFloat) && kv.dim() == 5, where,
+              ": the cache must be float32 or bfloat16 with 5 dimensions on the CPU, is ", kv.scalar_type(), " ", kv.sizes(), " on ", kv.device());
+  int64_t rows = kv.size(1), shared = kv.size(2), slots = kv.size(3), d = kv.size(4);
+  TORCH_CHECK(qkv.is_contiguous() && kv.is_contiguous() && kv.size(0) == 2 && rows > 0 && qkv.size(0) > 0 && qkv.size(0) % rows == 0 && shared > 0 && d > 0, where,
+              ": qkv ", qkv.sizes(), " and the cache ", kv.sizes(), " must be contiguous, and the cache be [2, rows, kv heads, slots, head_dim]");
+  int64_t tokens = qkv.size(0) / rows, heads = qkv.size(1) / d - 2 * shared;
   TORCH_CHECK(qkv.size(1) % d == 0 && heads > 0 && heads % shared == 0, where, ": rows of ", qkv.size(1), " numbers are not heads of ", d, " for a cache of ", shared,
               " kv heads");
   TORCH_CHECK(start.scalar_type() == at::kLong && start.is_contiguous() && start.numel() == rows, where, ": start must be ", rows, " int64 numbers, is ",
               start.scalar_type(), " ", start.sizes());
-  TORCH_CHECK(slot >= 0 && slot < slots && slots < (1 << 24) && d < (1 << 16), where, ": slot ", slot, " of a cache of ", slots);
+  TORCH_CHECK(slot >= 0 && slot <= slots - tokens && slots < (1 << 24) && d < (1 << 16), where, ": ", tokens, " tokens from slot ", slot, " on of a cache of ", slots);
   if (gains) check_gain(where, *gains, (heads + shared) * d);
-  TORCH_CHECK(!turns || (turns->scalar_type() == at::kFloat && turns->is_contiguous() && turns->numel() == rows * d && d % 2 == 0), where, ": turns must be ", rows, " x ", d,
-              " contiguous float32 numbers, head_dim even");
+  TORCH_CHECK(!turns || (turns->scalar_type() == at::kFloat && turns->is_contiguous() && turns->numel() == rows * tokens * d && d % 2 == 0), where, ": turns must be ",
+              rows * tokens, " x ", d, " contiguous float32 numbers, head_dim even");
   TORCH_CHECK(!slopes || (slopes->scalar_type() == at::kFloat && slopes->is_contiguous() && slopes->numel() == heads), where, ": slopes must be ", heads,
               " contiguous float32 numbers");
   const Kernels& k = kernels();
+  const troupe::Passes& passes = troupe::passes();
   const int64_t* starts = start.data_ptr<int64_t>();
   for (int64_t i = 0; i < rows; i++)
     TORCH_CHECK(starts[i] >= 0 && starts[i] <= slot, where, ": row ", i, " starts in slot ", starts[i], ", its token is in slot ", slot);
   int group = (int)(heads / shared);
-  int64_t width = qkv.size(1), half = kv.size(1) * shared * slots * d;
-  Tensor out = at::empty({rows, heads * d}, qkv.options());
-  Tensor room = at::empty({troupe::lanes(), group * (slot + 1 + 16)}, qkv.options());
+  int64_t width = qkv.size(1), line = d * (half ? 2 : 4), apart = rows * shared * slots * line;
+  Tensor out = at::empty({rows * tokens, heads * d}, qkv.options());
+  Tensor room = at::empty({troupe::lanes(), group * (slot + tokens + 16)}, qkv.options());
   float* x = qkv.data_ptr<float>();
-  float* cache = kv.data_ptr<float>();
+  char* cache = (char*)kv.data_ptr();
   troupe::spread(rows * shared, 1, [&](int64_t lane, int64_t begin, int64_t end) {
     float* own = room.data_ptr<float>() + lane * room.size(1);
     for (int64_t item = begin; item < end; item++) {
       int64_t row = item / shared, j = item % shared;
-      float* q = x + row * width + j * group * d;
-      float* key = x + row * width + (heads + j) * d;
-      const float* value = key + shared * d;
-      for (int h = 0; h <= group; h++) {
-        // the query heads, then the key that they share
-        float* head = h < group ? q + h * d : key;
-        int64_t number = h < group ? j * group + h : heads + j;
-        if (gains) k.rms_norm(head, gains->data_ptr<float>() + number * d, nullptr, (float)floor, (int)d, head);
-        if (turns) k.rotate(head, turns->data_ptr<float>() + row * d, (int)d);
+      char* keys = cache + item * slots * line;
+      char* values = keys + apart;
+      for (int64_t token = row * tokens, here = slot; here < slot + tokens; token++, here++) {
+        float* q = x + token * width + j * group * d;
+        float* key = x + token * width + (heads + j) * d;
+        float* value = key + shared * d;
+        for (int h = 0; h <= group; h++) {
+          // the query heads, then the key that they share
+          float* head = h < group ? q + h * d : key;
+          int64_t number = h < group ? j * group + h : heads + j;
+          if (gains) k.rms_norm(head, gains->data_ptr<float>() + number * d, nullptr, (float)floor, (int)d, head);
+          if (turns) k.rotate(head, turns->data_ptr<float>() + token * d, (int)d);
+        }
+        for (auto [from, to] : {std::pair(key, keys), std::pair(value, values)}) {
+          if (half) passes.copy({from, false}, (int)d, {to + here * line, true});
+          else memcpy(to + here * line, from, line);
+        }
+        int64_t first = window > 0 ? std::max(starts[row], here + 1 - window) : starts[row];
+        troupe::Attention a = {(int)(here + 1 - first), (int)d, (float)scale, (float)cap, slopes ? slopes->data_ptr<float>() + j * group : nullptr, half};
+        if (tokens == 1 && item + 1 < end) a.next = keys + (slots + first) * line;
+        k.attend(q, keys + first * line, values + first * line, group, a, own, out.data_ptr<float>() + token * heads * d + j * group * d);
       }
-      float* keys = cache + (row * shared + j) * slots * d;
-      float* values = keys + half;
-      memcpy(keys + slot * d, key, sizeof(float) * d);
-      memcpy(values + slot * d, value, sizeof(float) * d);
-      int64_t first = window > 0 ? std::max(starts[row], slot + 1 - window) : starts[row];
-      troupe::Attention a = {(int)(slot + 1 - first), (int)d, (float)scale, (float)cap, slopes ? slopes->data_ptr<float>() + j * group : nullptr};
-      if (item + 1 < end) a.next = keys + (slots + first) * d;
-      k.attend(q, keys + first * d, values + first * d, group, a, own, out.data_ptr<float>() + row * heads * d + j * group * d);
     }
   });
   return out;
@@ -322,6 +330,38 @@ std::tuple<Tensor, Tensor> choose_token(const Tensor& logits, const Tensor& u, d
           k.choose(logits.data_ptr<float>() + i * n, (int)n, (float)temperature, u.data_ptr<float>()[i], logprobs.data_ptr<float>() + i);
   });
   return {tokens, logprobs};
+}
+
+// The log-probability of a token for each row of logits [rows, vocabulary], which are overwritten: see Kernels::logprob_of. tokens [rows]
+Tensor logprobs(const Tensor& logits, const Tensor& tokens, double temperature) {
+  const char* where = "troupe::logprobs";
+  check_floats(where, "logits", logits, 2);
+  int64_t rows = logits.size(0), n = logits.size(1);
+  TORCH_CHECK(logits.is_contiguous() && n > 0 && n < INT32_MAX - 16 && temperature >= 0, where, ": logits ", logits.sizes(), " must be contiguous, the temperature ",
+              temperature, " not be negative");
+  TORCH_CHECK(tokens.device().is_cpu() && tokens.scalar_type() == at::kLong && tokens.dim() == 1 && tokens.is_contiguous() && tokens.size(0) == rows, where,
+              ": tokens must be ", rows, " int64 numbers, are ", tokens.scalar_type(), " ", tokens.sizes());
+  const int64_t* token = tokens.data_ptr<int64_t>();
+  for (int64_t i = 0; i < rows; i++) TORCH_CHECK(token[i] >= 0 && token[i] < n, where, ": row ", i, " asks for token ", token[i], " of ", n);
+  Tensor out = at::empty({rows}, logits.options());
+  const Kernels& k = kernels();
+  troupe::spread(rows, 1, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++)
+      out.data_ptr<float>()[i] = k.logprob_of(logits.data_ptr<float>() + i * n, (int)n, (float)temperature, (int)token[i]);
+  });
+  return out;
+}
+
+// x [rows, n] bent to cap * tanh(x / cap), where it lies.
+Tensor bent(const Tensor& x, double cap) {
+  const char* where = "troupe::bent";
+  check_floats(where, "x", x, 2);
+  TORCH_CHECK(x.is_contiguous() && x.size(1) < INT32_MAX && cap > 0, where, ": x ", x.sizes(), " must be contiguous, the cap ", cap, " above 0");
+  const Kernels& k = kernels();
+  troupe::spread(x.size(0), 1, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) k.bend(x.data_ptr<float>() + i * x.size(1), (float)cap, (int)x.size(1));
+  });
+  return x;
 }
 
 }  // namespace
@@ -348,6 +388,8 @@ TORCH_LIBRARY(troupe, m) {
       "attend(Tensor(a!) qkv, Tensor? gains, float floor, Tensor? turns, Tensor(b!) kv, Tensor start, int slot, int window, float scale, float cap, Tensor? slopes)"
       " -> Tensor");
   m.def("choose(Tensor(a!) logits, Tensor u, float temperature) -> (Tensor, Tensor)");
+  m.def("logprobs(Tensor(a!) logits, Tensor tokens, float temperature) -> Tensor");
+  m.def("bent(Tensor(a!) x, float cap) -> Tensor(a!)");
 }
 
 TORCH_LIBRARY_IMPL(troupe, CPU, m) {
@@ -362,4 +404,6 @@ TORCH_LIBRARY_IMPL(troupe, CPU, m) {
   m.impl("activate", activate);
   m.impl("attend", attend);
   m.impl("choose", choose_token);
+  m.impl("logprobs", logprobs);
+  m.impl("bent", bent);
 }

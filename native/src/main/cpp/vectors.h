@@ -19,6 +19,11 @@ INLINE Floats load_some(const float* p, int n) {
 typedef uint16_t Halves16 __attribute__((vector_size(32), aligned(2), may_alias));
 typedef uint32_t Words __attribute__((vector_size(64), aligned(4), may_alias));
 INLINE Floats load(const uint16_t* p) { return (Floats)(__builtin_convertvector(*(const Halves16*)p, Words) << 16); }
+INLINE Floats load_some(const uint16_t* p, int n) {
+  Halves16 x = {};
+  memcpy(&x, p, sizeof(uint16_t) * n);
+  return (Floats)(__builtin_convertvector(x, Words) << 16);
+}
 INLINE void store_some(float* p, Floats x, int n) { memcpy(p, &x, sizeof(float) * n); }
 
 // To bfloat16, halves to even, as float32; NaN stays.

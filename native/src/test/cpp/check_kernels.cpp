@@ -234,11 +234,29 @@ static void activations(const Kernels& k, int n) {
 
 // ---- attention
 
-static void attention(const Kernels& k, int slots, int head_dim, int group, bool cap, bool alibi) {
-  shape = "slots " + std::to_string(slots) + ", head " + std::to_string(head_dim) + ", group " + std::to_string(group) + (cap ? ", cap" : "") + (alibi ? ", ALiBi" : "");
-  Row q = normals((size_t)group * head_dim), keys = normals((size_t)slots * head_dim), values = normals((size_t)slots * head_dim);
+// Numbers as a cache holds them: float32, or bfloat16.
+struct Cached {
+  Row values;
+  std::vector<uint16_t> halves;
+  Cached(Row given, bool half) : values(std::move(given)) {
+    if (!half) return;
+    for (float& v : values) {
+      uint32_t bits;
+      v = cut(v);
+      std::memcpy(&bits, &v, sizeof bits);
+      halves.push_back((uint16_t)(bits >> 16));
+    }
+  }
+  const void* data() const { return halves.empty() ? (const void*)values.data() : halves.data(); }
+};
+
+static void attention(const Kernels& k, int slots, int head_dim, int group, bool cap, bool alibi, bool half) {
+  shape = "slots " + std::to_string(slots) + ", head " + std::to_string(head_dim) + ", group " + std::to_string(group) + (cap ? ", cap" : "") + (alibi ? ", ALiBi" : "") +
+          (half ? ", bfloat16" : "");
+  Row q = normals((size_t)group * head_dim);
+  Cached keys(normals((size_t)slots * head_dim), half), values(normals((size_t)slots * head_dim), half);
   Row slopes = normals(group, 0.1f), room((size_t)group * (slots + 16)), out(q.size(), NAN);
-  Attention a = {slots, head_dim, (float)(1 / std::sqrt((double)head_dim)), cap ? 2.0f : 0.0f, alibi ? slopes.data() : nullptr};
+  Attention a = {slots, head_dim, (float)(1 / std::sqrt((double)head_dim)), cap ? 2.0f : 0.0f, alibi ? slopes.data() : nullptr, half};
   if (between(0, 1)) a.next = keys.data();
   k.attend(q.data(), keys.data(), values.data(), group, a, room.data(), out.data());
   for (int g = 0; g < group; g++) {
@@ -246,7 +264,7 @@ static void attention(const Kernels& k, int slots, int head_dim, int group, bool
     double most = -INFINITY, total = 0;
     for (int s = 0; s < slots; s++) {
       double dot = 0;
-      for (int d = 0; d < head_dim; d++) dot += (double)q[g * head_dim + d] * keys[(size_t)s * head_dim + d];
+      for (int d = 0; d < head_dim; d++) dot += (double)q[g * head_dim + d] * keys.values[(size_t)s * head_dim + d];
       dot *= a.scale;
       if (cap) dot = a.cap * std::tanh(dot / a.cap);
       if (alibi) dot -= (double)slopes[g] * (slots - 1 - s);
@@ -257,8 +275,8 @@ static void attention(const Kernels& k, int slots, int head_dim, int group, bool
     for (int d = 0; d < head_dim; d++) {
       double exact = 0, magnitude = 0;
       for (int s = 0; s < slots; s++) {
-        exact += p[s] / total * values[(size_t)s * head_dim + d];
-        magnitude += p[s] / total * std::fabs(values[(size_t)s * head_dim + d]);
+        exact += p[s] / total * values.values[(size_t)s * head_dim + d];
+        magnitude += p[s] / total * std::fabs(values.values[(size_t)s * head_dim + d]);
       }
       near("attention", out[(size_t)g * head_dim + d], exact, 1e-5 * magnitude + 1e-7);
     }
@@ -268,6 +286,14 @@ static void attention(const Kernels& k, int slots, int head_dim, int group, bool
     k.attend(q.data() + (size_t)g * head_dim, keys.data(), values.data(), 1, one, small.data(), alone.data());
     same("a head by itself", alone, Row(out.begin() + (size_t)g * head_dim, out.begin() + (size_t)(g + 1) * head_dim));
   }
+  if (!half) return;
+  // Widening is exact: the same numbers in float32 come to the same bits.
+  Attention wide = a;
+  wide.half = false;
+  wide.next = nullptr;
+  Row widened(out.size());
+  k.attend(q.data(), keys.values.data(), values.values.data(), group, wide, room.data(), widened.data());
+  same("the same numbers in float32", widened, out);
 }
 
 // ---- the choice of a token
@@ -289,6 +315,21 @@ static void choices(const Kernels& k, int n) {
   int token = k.choose(z.data(), n, temperature, u, &logprob);
   if (token < 0 || token >= n || !(p[token] > 0)) fail("token", token, n);
   near("log-probability", logprob, std::log(p[token] / total), 1e-5);
+  Row same_logits = given;
+  same("the chosen token's log-probability asked for", {k.logprob_of(same_logits.data(), n, temperature, token)}, {logprob});
+  int other = between(0, n - 1);
+  same_logits = given;
+  float far = given[other];
+  if (far != -INFINITY && between(0, 3) == 0) far = same_logits[other] = given[token] - 300;
+  float asked = k.logprob_of(same_logits.data(), n, temperature, other);
+  if (far == -INFINITY) {
+    if (asked != -INFINITY) fail("log-probability of what cannot be", asked, -INFINITY);
+  } else if (far == given[other]) {
+    double exact = (double)(temperature > 0 ? far / temperature : far) - most - std::log(total);
+    near("log-probability of another", asked, exact, 1e-5 + 3e-7 * std::fabs(exact));
+  } else if (!(asked < -250 / std::fmax(temperature, 1.0f) && std::isfinite(asked))) {
+    fail("log-probability of what is hardly possible", asked, -300);
+  }
   if (temperature == 0) {
     for (int i = 0; i < n; i++)
       if (given[i] > given[token] || (i < token && given[i] == given[token])) fail("likeliest", token, i);
@@ -299,6 +340,14 @@ static void choices(const Kernels& k, int n) {
   // within what float32 rounds in the sum of a block
   near("share before the token", std::fmax(before / total, u), u, 1e-6);
   near("share with the token", std::fmin((before + p[token]) / total, u), u, 1e-6);
+}
+
+static void bends(const Kernels& k, int n) {
+  shape = "numbers " + std::to_string(n);
+  float cap = 1 + 30 * std::fabs(normal());
+  Row x = normals(n, between(0, 3) == 0 ? 300 : 20), y = x;
+  k.bend(y.data(), cap, n);
+  for (int i = 0; i < n; i++) near("bent", y[i], cap * std::tanh((double)x[i] / cap), 4e-7 * cap);
 }
 
 // ---- lanes that work together
@@ -349,7 +398,8 @@ static void not_numbers(const Kernels& k) {
     if (!std::isnan(scale)) fail("scale of what is no number", scale, NAN);
     Row keys = normals(20 * 64), values = normals(20 * 64), query = normals(64), room(36), out(64);
     keys[(size_t)between(0, 19) * 64 + 5] = NAN;
-    k.attend(query.data(), keys.data(), values.data(), 1, {20, 64, 0.125f, 0, nullptr}, room.data(), out.data());
+    Cached held(keys, between(0, 1) == 1), beside(values, !held.halves.empty());
+    k.attend(query.data(), held.data(), beside.data(), 1, {20, 64, 0.125f, 0, nullptr, !held.halves.empty()}, room.data(), out.data());
     for (float f : out)
       if (!std::isnan(f)) fail("attention to what is no number", f, NAN);
     Row z = normals(600);
@@ -369,8 +419,10 @@ static void one_case(const Kernels& k) {
   norms(k, between(1, 700));
   rotations(k, between(1, 70));
   activations(k, between(1, 300));
-  attention(k, between(1, between(0, 9) == 0 ? 600 : 70), HEADS[between(0, 10)], between(1, 9), between(0, 3) == 0, between(0, 3) == 0);
+  attention(k, between(1, between(0, 9) == 0 ? 600 : 70), HEADS[between(0, 10)], between(1, 9), between(0, 3) == 0, between(0, 3) == 0,
+            between(0, 1) == 1);
   choices(k, between(1, between(0, 9) == 0 ? 5000 : 600));
+  bends(k, between(1, 300));
   not_numbers(k);
 }
 
