@@ -7,6 +7,8 @@
 # kv = per layer keys and values, [2, B, kv heads, S slots, head_dim]. Rows end in the same slot, so that one write serves all, and begin where they
 #     may: token t of row b lies in slot start[b] + t, what is before start[b] is masked. So a row may begin while others are at work.
 
+# $CACHE: of keys and values, 15 for bfloat16, which the library's attention reads, or 6 for float32.
+# $EXACT: True, where the same tokens are to come to the same bits by prefill, decoding and exact_logprobs: all of it by the library, position by position.
 # $NATIVE: True, where the library of operators of our own (module native, ops.troupe) does what stands between products; $BYTES: where it does those of int8, too.
 
 def linear(self, x, w: $WEIGHT):
@@ -254,7 +256,7 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
   if n == 1:
     first = since[self.local[l]]
     seen = torch.narrow(kv.view(2, b * hk, kv.size(3), hd), 2, first, slot + 1 - first)
-    a = self.decode_attention(q.reshape(b * hk, group, hd), seen[0], seen[1], mask).view(b, hq * hd)
+    a = self.decode_attention(q.reshape(b * hk, group, hd), seen[0].float(), seen[1].float(), mask).view(b, hq * hd)
   else:
     wide = both.unsqueeze(3).expand(2, b, hk, group, n, hd).reshape(2, b, hq, n, hd)
     a = self.prefill_attention(q.transpose(1, 2), wide[0], wide[1], mask).transpose(1, 2).reshape(b * n, hq * hd)
@@ -275,12 +277,14 @@ def embedded(self, ids, positions, g: List[Tensor]):
 def logits(self, x, g: List[Tensor], pw: List[$WEIGHT]):
   z = self.normed_linear(x, g, 1, 8, pw[4 * self.layers], True)
   if self.final_cap > 0.0:
+    if $NATIVE:
+      return ops.troupe.bent(z, self.final_cap)
     z = z.div_(self.final_cap).tanh_().mul_(self.final_cap)
   return z
 
 def cache(self, b: int, s: int, like) -> List[Tensor]:
   # where like is; zeros, as what a mask hides must still be numbers
-  return [torch.zeros([2, b, self.kv, s, self.hd], device=like.device) for i in range(self.layers)]
+  return [torch.zeros([2, b, self.kv, s, self.hd], dtype=$CACHE, device=like.device) for i in range(self.layers)]
 
 def turns(self, table) -> Tensor:
   # of the positions [..., head_dim / 2]: for each head of q and k, and 1 for those of v, complex [..., heads, head_dim / 2]
@@ -347,11 +351,17 @@ def prefill(self, ids, lens, of: List[int], rows: List[int], slot: int, tokens: 
   for i in range(0, u, some):
     part = ids[i:i + some]
     c = part.size(0)
-    rope = self.prefill_tables(g, n, lens[i:i + some])
-    own = torch.empty([2, c, self.kv, n, self.hd], device=ids.device)
+    own = torch.empty([2, c, self.kv, n, self.hd], dtype=$CACHE if $EXACT else 6, device=ids.device)
     x = self.embedded(part, torch.arange(n, device=ids.device), g)
+    if $EXACT:
+      how = self.native_tables(torch.arange(n).repeat(c), x, g)
+    else:
+      rope = self.prefill_tables(g, n, lens[i:i + some])
     for l in range(self.layers):
-      x = self.layer(x, g, pw, l, rope, own, 0, n, [0, 0], masks)
+      if $EXACT:
+        x = self.native_layer(x, l, how, torch.zeros([c], dtype=4), 0, g, pw, own)
+      else:
+        x = self.layer(x, g, pw, l, rope, own, 0, n, [0, 0], masks)
       for j in range(len(rows)):
         k = of[j] - i
         if k >= 0 and k < c:
@@ -371,24 +381,34 @@ def decode_mask(self, slot: int, first: int, start, mask: Optional[Tensor]) -> O
     m = away if m is None else m + away
   return m
 
-def native_layers(self, x, position, start, slot: int, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]):
-  # one token of each row through all layers: a layer's attention is one operator, which sees to starts and windows itself
+def native_tables(self, position, x, g: List[Tensor]) -> List[Optional[Tensor]]:
+  # of rotation at each row's position, for layers that are not local and those that are; and ALiBi's slopes
+  far: Optional[Tensor] = None
+  near: Optional[Tensor] = None
+  if self.rotary:
+    far = self.decode_rows(g[3], self.original, position)
+    near = self.decode_rows(g[4], self.local_original, position) if self.local_rope else far
+  slopes: Optional[Tensor] = None
+  if self.alibi:
+    slopes = self.slopes(x)
+  return [far, near, slopes]
+
+def native_layer(self, x, l: int, how: List[Optional[Tensor]], start, slot: int, g: List[Tensor], pw: List[$WEIGHT], kv):
+  # tokens of each row, from `slot` on: attention is one operator, which sees to starts and windows itself
   if $NATIVE:
-    far: Optional[Tensor] = None
-    near: Optional[Tensor] = None
-    if self.rotary:
-      far = self.decode_rows(g[3], self.original, position)
-      near = self.decode_rows(g[4], self.local_original, position) if self.local_rope else far
-    slopes: Optional[Tensor] = None
-    if self.alibi:
-      slopes = self.slopes(x)
-    for l in range(self.layers):
-      local = self.local[l] == 1
-      gains: Optional[Tensor] = None
-      if self.qk_norm:
-        gains = g[9 + 16 * l + 8]
-      a = ops.troupe.attend(self.projected(x, g, pw, l), gains, self.eps * self.hd, near if local else far, kv[l], start, slot, self.window if local else 0, self.attention_scale, self.attention_cap, slopes)
-      x = self.finished(x, a, g, pw, l)
+    local = self.local[l] == 1
+    gains: Optional[Tensor] = None
+    if self.qk_norm:
+      gains = g[9 + 16 * l + 8]
+    a = ops.troupe.attend(self.projected(x, g, pw, l), gains, self.eps * self.hd, how[self.local[l]], kv, start, slot, self.window if local else 0, self.attention_scale, self.attention_cap, how[2])
+    x = self.finished(x, a, g, pw, l)
+  return x
+
+def native_layers(self, x, position, start, slot: int, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]):
+  # one token of each row through all layers
+  how = self.native_tables(position, x, g)
+  for l in range(self.layers):
+    x = self.native_layer(x, l, how, start, slot, g, pw, kv[l])
   return x
 
 def torch_layers(self, x, position, start, slot: int, first: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]):
@@ -412,6 +432,26 @@ def decode(self, token, start, slot: int, first: int, mask: Optional[Tensor], g:
   else:
     x = self.torch_layers(x, position, start, slot, first, mask, g, pw, kv)
   return self.logits(x, g, pw)
+
+def exact_logprobs(self, ids: List[Tensor], reads, targets, temperature: float, g: List[Tensor], pw: List[$WEIGHT]) -> Tensor:
+  # log p(targets) at the temperature, [M], the bits that sampling gives: of a micro-batch in sections and positions that are read, as decoder.py's evaluate
+  out: List[Tensor] = [torch.zeros([0])]
+  if $EXACT:
+    states: List[Tensor] = []
+    for s in ids:
+      b, n = s.size(0), s.size(1)
+      x = self.embedded(s.clamp(min=0), torch.arange(n), g)
+      how = self.native_tables(torch.arange(n).repeat(b), x, g)
+      own = torch.empty([2, b, self.kv, n, self.hd], dtype=$CACHE)
+      start = torch.zeros([b], dtype=4)
+      for l in range(self.layers):
+        x = self.native_layer(x, l, how, start, 0, g, pw, own)
+      states.append(x)
+    x = (states[0] if len(states) == 1 else torch.cat(states)).index_select(0, reads)
+    for i in range(0, x.size(0), 64):
+      z = self.logits(x[i:i + 64], g, pw)
+      out.append(ops.troupe.logprobs(z, targets[i:i + 64], temperature))
+  return torch.cat(out)
 
 def start_mask(self, start, first: int, slots: int) -> Optional[Tensor]:
   # hides what is before a row's start; None where no row looks there
@@ -458,6 +498,13 @@ def pick(self, logits, u, temperature: float, topk: int, topp: float) -> Tuple[T
   if $NATIVE:
     if topk <= 0 and topp >= 1.0:
       return ops.troupe.choose(logits, u, temperature)
+  if $EXACT:
+    i = self.restricted(logits.clone(), u, temperature, topk, topp)[0]
+    return i, ops.troupe.logprobs(logits, i, temperature)
+  return self.restricted(logits, u, temperature, topk, topp)
+
+def restricted(self, logits, u, temperature: float, topk: int, topp: float) -> Tuple[Tensor, Tensor]:
+  # pick, by torch's operators
   vocabulary = logits.size(1)
   z = logits if temperature == 0.0 or temperature == 1.0 else logits.div_(temperature)
   p = torch.softmax(z, -1)

@@ -85,6 +85,7 @@ public final class HybridEngine implements RoleEngine {
       headFound = head.isPresent();
     }
     requireHead(spec, headFound, directory.orElse(model));
+    checkExact(spec, base.config());
     Precision precision = HybridEngines.precision(spec.numerics());
     trainer =
         new Trainer(
@@ -97,7 +98,18 @@ public final class HybridEngine implements RoleEngine {
             spec.emaDecay(),
             spec.temperature(),
             spec.seed(),
-            lanes);
+            lanes,
+            isExact(spec) ? Optional.of(this::exactLogprobs) : Optional.empty());
+  }
+
+  /** Whether it is scored by the operators that sample. */
+  private static boolean isExact(RoleSpec spec) {
+    return spec.numerics().exact() && spec.head() == Head.LANGUAGE_MODEL;
+  }
+
+  private float[] exactLogprobs(TokenBatch batch) {
+    return generator()
+        .logprobs(version, batch.ids(), batch.reads(), batch.targets(), spec.temperature());
   }
 
   /** All that opening a role checks but its weights. */
@@ -105,10 +117,17 @@ public final class HybridEngine implements RoleEngine {
     Optional<Path> directory = adapterDirectory(spec, model);
     Optional<Adapter> adapter = adapter(spec, directory, model, config);
     layout(spec, config, adapter, directory);
+    checkExact(spec, config);
     boolean headFound =
         adapter.map(found -> found.config().head()).orElse(false)
             || ValueHeadFile.read(model, config.hiddenSize()).isPresent();
     requireHead(spec, headFound, directory.orElse(model));
+  }
+
+  private static void checkExact(RoleSpec spec, ModelConfig config) {
+    if (isExact(spec)) {
+      Generator.checkExact(config);
+    }
   }
 
   private static Optional<Path> adapterDirectory(RoleSpec spec, Path model) {
@@ -199,6 +218,16 @@ public final class HybridEngine implements RoleEngine {
 
   @Override
   public List<Rollout> generate(List<Prompt> prompts, int answers, SamplingSettings settings) {
+    makeReady();
+    List<Rollout> sampled =
+        timed("generate", () -> generator().generate(version, prompts, answers, settings));
+    return spec.numerics().scoresAgain(samplesByRow())
+        ? Rollout.scoredAgain(sampled, all -> evaluate(all, Set.of(Output.LOGPROBS)))
+        : sampled;
+  }
+
+  /** To sample, or to be scored as it samples, by the weights as they are. */
+  private void makeReady() {
     boolean ready =
         generator != null
             && generator.mode() instanceof EngineMode.Generating generating
@@ -206,11 +235,21 @@ public final class HybridEngine implements RoleEngine {
     if (!ready) {
       timed("flip", this::flip);
     }
-    List<Rollout> sampled =
-        timed("generate", () -> generator().generate(version, prompts, answers, settings));
-    return spec.numerics().scoresAgain(samplesByRow())
-        ? Rollout.scoredAgain(sampled, all -> evaluate(all, Set.of(Output.LOGPROBS)))
-        : sampled;
+  }
+
+  /** Before training: what sampling needs of memory is freed, unless the objective is to use it. */
+  private void prepare(Objective<?> objective) {
+    if (isExact(spec) && objective.comparesWithSampling()) {
+      makeReady();
+    } else {
+      returnToTraining();
+    }
+  }
+
+  private void prepare(Set<Output> outputs) {
+    if (isExact(spec) && outputs.contains(Output.LOGPROBS)) {
+      makeReady();
+    }
   }
 
   @Override
@@ -248,7 +287,9 @@ public final class HybridEngine implements RoleEngine {
               Generator.Options.of(
                       HybridEngines.format(spec.numerics()),
                       HybridEngines.precision(spec.numerics()))
-                  .by(spec.numerics().kernels()));
+                  .by(spec.numerics().kernels())
+                  .caching(spec.numerics().cache())
+                  .exactly(spec.numerics().exact()));
     }
     return generator;
   }
@@ -262,18 +303,15 @@ public final class HybridEngine implements RoleEngine {
 
   @Override
   public List<TokenOutputs> evaluate(List<Sequence> sequences, Set<Output> outputs) {
+    prepare(outputs);
     return timed("score", () -> trainer.evaluate(sequences, outputs));
   }
 
   @Override
   public <E extends Example> Accumulated accumulate(
       Objective<E> objective, List<E> examples, BatchTotals totals) {
-    return timed(
-        "train",
-        () -> {
-          returnToTraining();
-          return trainer.accumulate(objective, examples, totals);
-        });
+    prepare(objective);
+    return timed("train", () -> trainer.accumulate(objective, examples, totals));
   }
 
   @Override
@@ -283,17 +321,14 @@ public final class HybridEngine implements RoleEngine {
       BatchTotals totals,
       Share share,
       Together together) {
-    return timed(
-        "train",
-        () -> {
-          returnToTraining();
-          return trainer.accumulate(objective, examples, totals, share, together);
-        });
+    prepare(objective);
+    return timed("train", () -> trainer.accumulate(objective, examples, totals, share, together));
   }
 
   @Override
   public SortedMap<Integer, TokenOutputs> evaluate(
       List<Sequence> sequences, Set<Output> outputs, Share share) {
+    prepare(outputs);
     return timed("score", () -> trainer.evaluate(sequences, outputs, share));
   }
 

@@ -82,6 +82,21 @@ public final class HybridEngines implements RoleEngine.Factory {
   }
 
   /**
+   * Bytes of one number of a cached key or value while sampling; what is left to the operators that
+   * a node chooses counts as the larger.
+   */
+  public static int cacheBytes(Numerics numerics) {
+    return switch (numerics.cache()) {
+      case FP32 -> Float.BYTES;
+      case BF16 -> 2;
+      case AUTO ->
+          numerics.kernels() == Numerics.Kernels.NATIVE && format(numerics).suitsHalfCache()
+              ? 2
+              : Float.BYTES;
+    };
+  }
+
+  /**
    * How many numbers a role trains, its value head not counted.
    *
    * @throws EngineException when the model cannot be tuned so
@@ -157,7 +172,12 @@ public final class HybridEngines implements RoleEngine.Factory {
   }
 
   static Operators operators(Numerics numerics, Lanes lanes) {
-    return lanes.run(() -> Operators.choose(numerics.kernels(), format(numerics)));
+    WeightFormat format = format(numerics);
+    return lanes.run(
+        () ->
+            Operators.choose(numerics.kernels(), format)
+                .caching(numerics.cache(), format)
+                .exactly(numerics.exact(), format));
   }
 
   /**
@@ -168,7 +188,9 @@ public final class HybridEngines implements RoleEngine.Factory {
   public synchronized RoleEngine open(RoleSpec spec) {
     // Before a model is loaded, and long before the first flip.
     if (spec.head() == Head.LANGUAGE_MODEL
-        && spec.numerics().kernels() == Numerics.Kernels.NATIVE) {
+        && (spec.numerics().kernels() == Numerics.Kernels.NATIVE
+            || spec.numerics().cache() == Numerics.Cache.BF16
+            || spec.numerics().exact())) {
       operators(spec.numerics(), lanes);
     }
     Path model = modelOf(spec);

@@ -25,6 +25,7 @@ import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenOutputs;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -48,6 +49,8 @@ final class Trainer implements AutoCloseable {
   /** Of a forward pass: hidden states, log-probabilities, entropies, values. */
   private static final int OUTPUTS = 4;
 
+  private static final float[] NONE = {};
+
   private final BaseModel base;
   private final Precision precision;
   private final ParameterLayout layout;
@@ -66,6 +69,13 @@ final class Trainer implements AutoCloseable {
   private final Optional<AdamState> adam;
   private final Accumulation accumulation;
 
+  /** What scores in the place of the training path, where a policy is to be exact. */
+  private final Optional<ExactLogprobs> exact;
+
+  /**
+   * @param exact if present, has the log-probabilities that are asked for and those that are
+   *     compared with sampled ones; their gradient is that of the training path
+   */
   Trainer(
       BaseModel base,
       ParameterLayout layout,
@@ -76,8 +86,10 @@ final class Trainer implements AutoCloseable {
       Optional<Double> emaDecay,
       double temperature,
       long seed,
-      Lanes lanes) {
+      Lanes lanes,
+      Optional<ExactLogprobs> exact) {
     this.base = base;
+    this.exact = exact;
     this.precision = precision;
     this.layout = layout;
     this.temperature = temperature;
@@ -132,10 +144,21 @@ final class Trainer implements AutoCloseable {
   }
 
   private List<TokenOutputs> evaluateTogether(List<Sequence> rows, Set<Output> outputs) {
-    try (TokenBatch batch = batch(rows);
-        Handles arguments = forwardArguments(batch, outputs, OptionalLong.empty());
-        Handle result = kernels.infer("evaluate", arguments.all())) {
-      return outputs(result.parts(), 0, rows);
+    try (TokenBatch batch = batch(rows)) {
+      Optional<float[]> logprobs =
+          exact.filter(scores -> outputs.contains(Output.LOGPROBS)).map(scores -> scores.of(batch));
+      Set<Output> own = EnumSet.noneOf(Output.class);
+      own.addAll(outputs);
+      if (logprobs.isPresent()) {
+        own.remove(Output.LOGPROBS);
+        if (own.isEmpty()) {
+          return outputs(new float[][] {logprobs.get(), NONE, NONE}, rows);
+        }
+      }
+      try (Handles arguments = forwardArguments(batch, own, OptionalLong.empty());
+          Handle result = kernels.infer("evaluate", arguments.all())) {
+        return outputs(result.parts(), 0, logprobs, rows);
+      }
     }
   }
 
@@ -320,12 +343,14 @@ final class Trainer implements AutoCloseable {
     try (TokenBatch batch = batch(rows);
         Handles arguments = forwardArguments(batch, objective.needs(), OptionalLong.of(dropout));
         Handle result = GradMode.with(() -> kernels.train(forward, arguments.all()))) {
+      Optional<float[]> logprobs =
+          exact.filter(scores -> objective.comparesWithSampling()).map(scores -> scores.of(batch));
       Handle[] parts = result.parts();
       // Behind the four outputs, what the backward pass need not compute again: logits, or where it
       // computes all again, the inputs of each segment of layers.
       try (Handle states = parts[0];
           Handles kept = new Handles(List.of(), List.of(parts).subList(OUTPUTS, parts.length))) {
-        List<TokenOutputs> flat = outputs(parts, 1, rows);
+        List<TokenOutputs> flat = outputs(parts, 1, logprobs, rows);
         List<List<TokenOutputs>> perExample = new ArrayList<>();
         int at = 0;
         for (E example : examples) {
@@ -448,13 +473,21 @@ final class Trainer implements AutoCloseable {
   /**
    * Splits [logprobs, entropies, values] from {@code parts[from]} on over the rows, and closes
    * those parts.
+   *
+   * @param logprobs in the place of those
    */
-  private static List<TokenOutputs> outputs(Handle[] parts, int from, List<Sequence> rows) {
+  private static List<TokenOutputs> outputs(
+      Handle[] parts, int from, Optional<float[]> logprobs, List<Sequence> rows) {
     float[][] columns = new float[3][];
     for (int i = 0; i < 3; i++) {
       columns[i] = parts[from + i].floats();
       parts[from + i].close();
     }
+    logprobs.ifPresent(others -> columns[0] = others);
+    return outputs(columns, rows);
+  }
+
+  private static List<TokenOutputs> outputs(float[][] columns, List<Sequence> rows) {
     List<TokenOutputs> out = new ArrayList<>();
     int at = 0;
     for (Sequence row : rows) {

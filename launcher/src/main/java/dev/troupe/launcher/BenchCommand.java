@@ -122,6 +122,12 @@ final class BenchCommand implements Runnable {
                       + " process")
           boolean pairs,
       @Option(
+              names = "--cache-pairs",
+              description =
+                  "how many times as fast keys and values in bf16 make Troupe's own operators, over"
+                      + " fp32, in turn in one process")
+          boolean cachePairs,
+      @Option(
               names = "--batch",
               paramLabel = "N",
               defaultValue = "16",
@@ -157,8 +163,23 @@ final class BenchCommand implements Runnable {
                 .map(
                     format ->
                         new GenerateBench(
-                            format, kernels, batch, samples, promptTokens, newTokens, greedy))
+                            format,
+                            kernels,
+                            Numerics.Cache.AUTO,
+                            batch,
+                            samples,
+                            promptTokens,
+                            newTokens,
+                            greedy))
                 .toList();
+    if (cachePairs) {
+      for (GenerateBench work : works) {
+        common.print(
+            GenerateBench.halfOverFullCache(
+                work, model.existing(), Lanes.shared(), common.rounds()));
+      }
+      return ExitCode.OK;
+    }
     if (pairs) {
       for (GenerateBench work : works) {
         common.print(

@@ -38,7 +38,13 @@ final class DeviceOptions {
     }
     try {
       return new PipelineConfig.Engine(
-          device, precision, weights, kernels, PipelineConfig.Strict.NEVER);
+          device,
+          precision,
+          weights,
+          kernels,
+          PipelineConfig.Cache.AUTO,
+          PipelineConfig.OnPolicy.USUAL,
+          PipelineConfig.Strict.NEVER);
     } catch (OutOfLimits e) {
       throw new ParameterException(
           spec.commandLine(),

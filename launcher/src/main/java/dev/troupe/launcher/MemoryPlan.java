@@ -94,6 +94,11 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
       return add(phase, role, "shadow", model.shadowBytes(numerics));
     }
 
+    /** The same of one that is scored by the operators that sample, where it is. */
+    Builder scoredExactly(String phase, String role) {
+      return numerics.exact() ? shadow(phase, role) : this;
+    }
+
     /** A role's adapter or own weights, not trained in this phase. */
     Builder loaded(String phase, String role, TuningConfig tuning) {
       return add(phase, role, purpose(tuning), model.trainedParameters(tuning) * FLOAT);
@@ -135,7 +140,7 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
       shadow(phase, role);
       long together = Math.min(rows, (long) Generator.MOST_ROWS * lanes);
       long tokens = together * Math.min(tokensPerRow, model.contextLength());
-      long cache = tokens * model.cacheNumbersPerToken() * FLOAT;
+      long cache = tokens * model.cacheNumbersPerToken() * HybridEngines.cacheBytes(numerics);
       return add(
           phase, role, "kv-cache", Math.min(cache, Generator.Options.defaults().cacheBytes()));
     }

@@ -7,6 +7,7 @@ import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Head;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import dev.troupe.rlhf.stage.Forecast;
@@ -134,6 +135,9 @@ final class RunMemory {
         }
         if (role.answers() > 0 && phase.equals(generate)) {
           plan.generating(phase, role.name(), role.answers(), longest);
+        }
+        if (role.answers() == 0 && role.head() == Head.LANGUAGE_MODEL && stage.isOnPolicy()) {
+          plan.scoredExactly(phase, role.name());
         }
       }
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.LearningRateSchedule;
@@ -101,6 +102,32 @@ class MemoryPlanTest {
   void cache_ofOneToken() {
     // 22 layers, keys and values, 4 heads of 64.
     assertThat(TINY_LLAMA.cacheNumbersPerToken()).isEqualTo(22 * 2 * 256);
+  }
+
+  /** Bytes of a number; where the node's operators decide, the larger. */
+  @Test
+  void cache_byNumbers() {
+    Numerics bytes =
+        new Numerics(
+            Numerics.Precision.FP32, Numerics.RolloutWeights.INT8, Numerics.Kernels.NATIVE);
+    assertThat(HybridEngines.cacheBytes(bytes)).isEqualTo(2);
+    assertThat(HybridEngines.cacheBytes(bytes.with(Numerics.Cache.FP32))).isEqualTo(4);
+    assertThat(HybridEngines.cacheBytes(Numerics.EXACT)).isEqualTo(4);
+    assertThat(HybridEngines.cacheBytes(Numerics.EXACT.with(Numerics.Cache.BF16))).isEqualTo(2);
+    assertThat(
+            HybridEngines.cacheBytes(
+                new Numerics(Numerics.Precision.BF16, Numerics.RolloutWeights.BF16)))
+        .isEqualTo(4);
+    Numerics half = Numerics.EXACT.with(Numerics.Cache.BF16);
+    assertThat(cache(half) * 2).isEqualTo(cache(Numerics.EXACT));
+  }
+
+  private static long cache(Numerics numerics) {
+    return new MemoryPlan.Builder(TINY_LLAMA, numerics, 1)
+        .generating("ppo generate", "policy", 4, 100).build(Device.CPU, 0).items().stream()
+            .filter(item -> item.purpose().equals("kv-cache"))
+            .mapToLong(MemoryPlan.Item::bytes)
+            .sum();
   }
 
   @Test

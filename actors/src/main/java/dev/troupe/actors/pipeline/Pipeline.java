@@ -5,6 +5,7 @@ import dev.troupe.actors.shortage.Headroom;
 import dev.troupe.actors.shortage.Shortage;
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.tokenizer.TokenizerFiles;
+import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.event.EventLog;
 import dev.troupe.protocol.event.RunCompleted;
 import dev.troupe.protocol.event.RunEvent;
@@ -377,11 +378,13 @@ public final class Pipeline {
   private boolean run(ConfiguredStage<?> configured, Cast cast, StageSetting setting) {
     Stage<?> stage = configured.stage();
     String name = stage.name();
+    Numerics numerics = config.engine().numerics();
     StageContext context =
         new StageContext(
             name,
             cast,
-            config.engine().numerics(),
+            // Other stages compare no log-probability with a sampled one.
+            numerics.exact(numerics.exact() && configured.isOnPolicy()),
             recorder,
             checkpoints,
             directory.trained(stage).toString(),

@@ -81,6 +81,9 @@ public record PipelineConfig(
    * @param device a name that {@link Device#of} takes
    * @param rolloutWeights of the merged weights that sample
    * @param kernels whose operators sample, and train and score where the library has any for that
+   * @param cache of keys and values while sampling
+   * @param onPolicy how a policy's log-probabilities are computed that are compared with sampled
+   *     ones
    * @param strict when log-probabilities of sampled answers are computed again as training does
    */
   public record Engine(
@@ -88,6 +91,8 @@ public record PipelineConfig(
       Precision precision,
       RolloutWeights rolloutWeights,
       Kernels kernels,
+      Cache cache,
+      OnPolicy onPolicy,
       Strict strict) {
     public Engine {
       boolean cuda = Device.namesCuda(device);
@@ -100,11 +105,43 @@ public record PipelineConfig(
               "auto or torch with a CUDA device, as Troupe's library of operators is for the CPU",
               "device")
           .condition(
+              "cache",
+              "bf16",
+              cache != Cache.BF16 || (!cuda && kernels != Kernels.TORCH),
+              "auto or fp32 with a CUDA device or torch's operators, as Troupe's library of"
+                  + " operators alone reads keys and values in bf16",
+              "device",
+              "kernels")
+          .condition(
               "rollout-weights",
               "int8",
               !cuda || rolloutWeights != RolloutWeights.INT8,
               "auto, bf16, fp16 or fp32 with a CUDA device, as int8 products are for the CPU",
               "device")
+          .condition(
+              "on-policy",
+              "exact",
+              onPolicy != OnPolicy.EXACT || (!cuda && kernels != Kernels.TORCH),
+              "usual with a CUDA device or torch's operators, as Troupe's library of operators alone"
+                  + " comes to the same bits for any number of tokens",
+              "device",
+              "kernels")
+          .condition(
+              "on-policy",
+              "exact",
+              onPolicy != OnPolicy.EXACT || cuda || isOneOf(precision, rolloutWeights),
+              "usual where sampling and training compute in other numbers; precision and"
+                  + " rollout-weights must both be fp32 or both bf16, as what has fewer digits is"
+                  + " not what is trained",
+              "precision",
+              "rollout-weights")
+          .condition(
+              "strict",
+              "always",
+              strict != Strict.ALWAYS || onPolicy != OnPolicy.EXACT,
+              "auto or never where on-policy is exact, whose log-probabilities are those of training"
+                  + " already",
+              "on-policy")
           .condition(
               "strict",
               "always",
@@ -114,6 +151,13 @@ public record PipelineConfig(
               "precision",
               "rollout-weights")
           .verify();
+    }
+
+    /** As they come to on a CPU. */
+    private static boolean isOneOf(Precision precision, RolloutWeights rolloutWeights) {
+      return precision == Precision.BF16
+          ? rolloutWeights == RolloutWeights.BF16
+          : isExact(precision, rolloutWeights);
     }
 
     private static boolean isExact(Precision precision, RolloutWeights rolloutWeights) {
@@ -139,6 +183,18 @@ public record PipelineConfig(
               found
                   + "engine.kernels (--kernels) is native: Troupe's library of operators is for the"
                   + " CPU. Let it be auto or torch, or engine.device (--device) be cpu.");
+        }
+        if (cache == Cache.BF16) {
+          throw new PipelineException(
+              found
+                  + "engine.cache is bf16, which Troupe's library of operators for the CPU alone"
+                  + " reads. Let it be auto or fp32, or engine.device be cpu.");
+        }
+        if (onPolicy == OnPolicy.EXACT) {
+          throw new PipelineException(
+              found
+                  + "engine.on-policy is exact, which Troupe's library of operators for the CPU alone"
+                  + " is. Let it be usual, or engine.device be cpu.");
         }
         if (rolloutWeights == RolloutWeights.INT8) {
           throw new PipelineException(
@@ -178,11 +234,17 @@ public record PipelineConfig(
             case NATIVE -> Numerics.Kernels.NATIVE;
             case TORCH -> Numerics.Kernels.TORCH;
           },
+          switch (cache) {
+            case AUTO -> Numerics.Cache.AUTO;
+            case FP32 -> Numerics.Cache.FP32;
+            case BF16 -> Numerics.Cache.BF16;
+          },
           switch (strict) {
             case AUTO -> Numerics.Strict.AUTO;
             case ALWAYS -> Numerics.Strict.ALWAYS;
             case NEVER -> Numerics.Strict.NEVER;
-          });
+          },
+          onPolicy == OnPolicy.EXACT);
     }
   }
 
@@ -193,7 +255,6 @@ public record PipelineConfig(
     BF16
   }
 
-  /** Of matrices while sampling; AUTO is FP32 on the CPU, BF16 on CUDA. */
   /** When what is learned is kept from depending on how many answers are sampled at once. */
   public enum Strict {
     AUTO,
@@ -201,6 +262,7 @@ public record PipelineConfig(
     NEVER
   }
 
+  /** Of matrices while sampling; AUTO is FP32 on the CPU, BF16 on CUDA. */
   public enum RolloutWeights {
     AUTO,
     FP32,
@@ -214,6 +276,21 @@ public record PipelineConfig(
     AUTO,
     NATIVE,
     TORCH
+  }
+
+  /** Of keys and values while sampling; AUTO is BF16 with weights of no more digits. */
+  public enum Cache {
+    AUTO,
+    FP32,
+    BF16
+  }
+
+  /** How log-probabilities of a policy are computed that are compared with sampled ones. */
+  public enum OnPolicy {
+    /** By the operators of training. */
+    USUAL,
+    /** By those that sample, to the same bits. */
+    EXACT
   }
 
   /**
@@ -319,6 +396,7 @@ public record PipelineConfig(
             !stages.isEmpty(),
             "one or more of " + String.join(", ", Stages.names()))
         .condition("stages", names, Set.copyOf(stages).size() == stages.size(), "each stage once");
+    checkOnPolicy(limit, stages, sections, engine);
     Optional<Stage<?>> making =
         stages.stream().filter(stage -> stage.gives() == Part.MODEL).findFirst();
     checkRewardModel(limit, stages, names, sections, start);
@@ -346,6 +424,22 @@ public record PipelineConfig(
             "a checkpoint directory, unless the first stage is " + givers(Part.MODEL),
             "stages")
         .verify();
+  }
+
+  /** A policy that drops inputs of its adapter is not the one that has sampled. */
+  private static void checkOnPolicy(
+      Limits limit, List<Stage<?>> stages, Sections sections, Engine engine) {
+    for (Stage<?> stage : stages) {
+      limit.condition(
+          "engine.on-policy",
+          "exact",
+          engine.onPolicy() != OnPolicy.EXACT
+              || !ConfiguredStage.of(stage, sections).dropsOnPolicy(),
+          "usual where the policy of "
+              + stage.name()
+              + " learns with dropout, as what drops inputs is not what has sampled",
+          stage.name());
+    }
   }
 
   /** What scores by a reward model needs one. */

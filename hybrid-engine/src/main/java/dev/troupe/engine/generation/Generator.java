@@ -59,21 +59,42 @@ public final class Generator implements AutoCloseable {
    *     the next flip is faster, training has less memory
    * @param training in what the training path multiplies, which the probe compares with
    * @param kernels whose operators, if there is a choice
+   * @param cache of keys and values
+   * @param exact whether {@link #logprobs} is to give what is sampled, bit for bit
    */
   public record Options(
       WeightFormat format,
       long cacheBytes,
       boolean keepUntouched,
       Precision training,
-      Numerics.Kernels kernels) {
+      Numerics.Kernels kernels,
+      Numerics.Cache cache,
+      boolean exact) {
     /** Beside a training path in float32. */
     public Options(WeightFormat format, long cacheBytes, boolean keepUntouched) {
-      this(format, cacheBytes, keepUntouched, Precision.FP32, Numerics.Kernels.AUTO);
+      this(
+          format,
+          cacheBytes,
+          keepUntouched,
+          Precision.FP32,
+          Numerics.Kernels.AUTO,
+          Numerics.Cache.AUTO,
+          false);
     }
 
     /** The same by the operators of one side. */
     public Options by(Numerics.Kernels wanted) {
-      return new Options(format, cacheBytes, keepUntouched, training, wanted);
+      return new Options(format, cacheBytes, keepUntouched, training, wanted, cache, exact);
+    }
+
+    /** The same with keys and values in other numbers. */
+    public Options caching(Numerics.Cache wanted) {
+      return new Options(format, cacheBytes, keepUntouched, training, kernels, wanted, exact);
+    }
+
+    /** The same, exact or not. */
+    public Options exactly(boolean whether) {
+      return new Options(format, cacheBytes, keepUntouched, training, kernels, cache, whether);
     }
 
     /** Exact weights, half a gigabyte of cache. */
@@ -83,7 +104,8 @@ public final class Generator implements AutoCloseable {
 
     /** Half a gigabyte of cache. */
     public static Options of(WeightFormat format, Precision training) {
-      return new Options(format, 512L << 20, true, training, Numerics.Kernels.AUTO);
+      return new Options(
+          format, 512L << 20, true, training, Numerics.Kernels.AUTO, Numerics.Cache.AUTO, false);
     }
   }
 
@@ -95,6 +117,9 @@ public final class Generator implements AutoCloseable {
 
   /** Whether lanes can work on one batch: all that takes long is the library's. */
   private final boolean shares;
+
+  /** Of one number of a key or value. */
+  private final int cacheNumberBytes;
 
   private final KernelModule kernels;
   private final Probe probe;
@@ -125,7 +150,13 @@ public final class Generator implements AutoCloseable {
             .kernels(layout.kernelAttributes(options.training()));
     // Where qkv, o, gate_up and down stand in a layer's weights.
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
-    Operators operators = lanes.run(() -> Operators.choose(options.kernels(), options.format()));
+    Operators operators =
+        lanes.run(
+            () ->
+                Operators.choose(options.kernels(), options.format())
+                    .caching(options.cache(), options.format())
+                    .exactly(options.exact(), options.format()));
+    cacheNumberBytes = operators.cacheBytes();
     shares = operators.areNative() && options.format().hasNativeProducts();
     kernels =
         KernelModule.load(
@@ -143,8 +174,28 @@ public final class Generator implements AutoCloseable {
             .filter(turns -> turns.scaling().original() < Integer.MAX_VALUE)
             .map(turns -> turns.original(base.config().maxPositionEmbeddings()))
             .orElse(0);
+    if (options.exact()) {
+      checkExact(base.config());
+    }
     matrixBytes = shadowBytes(base.config(), options.format());
     touchedBytes = Matrices.touched(layout) * options.format().bytes();
+  }
+
+  /**
+   * Whether what was sampled of a model can be computed again from the whole text.
+   *
+   * @throws GenerationException when it cannot
+   */
+  public static void checkExact(ModelConfig config) {
+    int original = config.steadyContext();
+    if (original < config.maxPositionEmbeddings()) {
+      throw new GenerationException(
+          "engine.on-policy is exact, and this model's rope_scaling turns all positions otherwise in"
+              + " texts of more than "
+              + original
+              + " tokens: what was sampled before a text grew beyond them cannot come out again. Let"
+              + " engine.on-policy be usual.");
+    }
   }
 
   /** Native bytes of a shadow, before there is one. */
@@ -324,6 +375,35 @@ public final class Generator implements AutoCloseable {
     return replies.stream().map(reply -> reply.rollout(version)).toList();
   }
 
+  /**
+   * Log-probabilities of given tokens, bit for bit those that they would be sampled with, where the
+   * options say exact. To be called on a lane, by any number of them.
+   *
+   * @param version that was flipped to
+   * @param ids a list of [rows, tokens], -1 behind a row's end
+   * @param reads positions in them end to end, after which a token comes
+   * @param targets those tokens
+   */
+  public float[] logprobs(
+      long version, Handle ids, Handle reads, Handle targets, double temperature) {
+    mode.requireGenerating(version);
+    Shadow weights = held();
+    try (Handle at = Handle.of(temperature);
+        Handle found =
+            kernels.infer(
+                "exact_logprobs", ids, reads, targets, at, weights.frame(), weights.packed())) {
+      return found.floats();
+    }
+  }
+
+  private Shadow held() {
+    Shadow weights = shadow;
+    if (weights == null) {
+      throw new IllegalStateException("no shadow while " + mode.describe());
+    }
+    return weights;
+  }
+
   private int answer(Team team, SamplingSettings settings, List<Reply> share, int rows) {
     long bytes = DecodeBatch.slots(share, rows < share.size()) * slotBytes() * rows;
     cachePeak.accumulateAndGet(cacheInUse.addAndGet(bytes), Math::max);
@@ -342,11 +422,7 @@ public final class Generator implements AutoCloseable {
 
   /** As above, to be run on the lane that leads a team. */
   DecodeBatch batch(Team team, SamplingSettings settings, List<Reply> replies, int rows) {
-    Shadow weights = shadow;
-    if (weights == null) {
-      throw new IllegalStateException("no shadow while " + mode.describe());
-    }
-    return new DecodeBatch(team, kernels, weights, settings, replies, rows, readAgainAt);
+    return new DecodeBatch(team, kernels, held(), settings, replies, rows, readAgainAt);
   }
 
   /**
@@ -448,7 +524,7 @@ public final class Generator implements AutoCloseable {
   /** Bytes of cache per row and slot. */
   private long slotBytes() {
     ModelConfig config = base.config();
-    return 2L * config.layers() * config.kvHeads() * config.headDim() * Float.BYTES;
+    return 2L * config.layers() * config.kvHeads() * config.headDim() * cacheNumberBytes;
   }
 
   /**

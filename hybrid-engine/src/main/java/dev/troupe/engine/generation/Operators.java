@@ -20,9 +20,19 @@ import org.slf4j.LoggerFactory;
  * @param areNative whether a decoding step's are the library's
  * @param fuse whether norms, gates and attention of training and scoring are the library's
  * @param widen whether products of bfloat16 are the library's there, in float32
+ * @param halfCache whether keys and values are cached in bfloat16
+ * @param exact whether tokens come to the same bits however many are read at once
  * @param reason what it uses, or why torch's were chosen
  */
-public record Operators(boolean areNative, boolean fuse, boolean widen, String reason) {
+public record Operators(
+    boolean areNative,
+    boolean fuse,
+    boolean widen,
+    boolean halfCache,
+    boolean exact,
+    String reason) {
+  private static final String EXACT = "; scores in sampling's bits";
+  private static final String HALF = "; keys and values in bf16";
   private static final String FUSED = "; training's norms, gates and attention native";
   private static final String WIDE = "; products of bf16 in float32, faster here";
 
@@ -30,6 +40,11 @@ public record Operators(boolean areNative, boolean fuse, boolean widen, String r
 
   /** What this JVM has said of itself already. */
   private static final Set<String> TOLD = ConcurrentHashMap.newKeySet();
+
+  /** With keys and values in float32. */
+  Operators(boolean areNative, boolean fuse, boolean widen, String reason) {
+    this(areNative, fuse, widen, false, false, reason);
+  }
 
   /**
    * Chooses for this JVM; loads the library where that matters. To be called on a lane.
@@ -111,6 +126,54 @@ public record Operators(boolean areNative, boolean fuse, boolean widen, String r
     return new Operators(true, true, loaded.widens(), loaded.instructions());
   }
 
+  /**
+   * With keys and values in these numbers.
+   *
+   * @throws GenerationException when they are asked for and torch's operators decode
+   */
+  public Operators caching(Numerics.Cache asked, WeightFormat format) {
+    if (asked == Numerics.Cache.BF16 && !areNative) {
+      throw new GenerationException(
+          "engine.cache is bf16, which Troupe's library of operators alone reads, and torch's decode"
+              + " here: "
+              + reason
+              + ". Let it be auto or fp32.");
+    }
+    boolean half =
+        asked == Numerics.Cache.BF16
+            || (asked == Numerics.Cache.AUTO && areNative && format.suitsHalfCache());
+    return new Operators(areNative, fuse, widen, half, exact, reason);
+  }
+
+  /**
+   * Where it is asked for, so that the same tokens come to the same bits however many are read at
+   * once, and sampled log-probabilities can be computed again.
+   *
+   * @throws GenerationException when it is asked for and cannot be
+   */
+  public Operators exactly(boolean asked, WeightFormat format) {
+    if (asked && !format.suitsExact()) {
+      throw new GenerationException(
+          "engine.on-policy is exact, which is for rollouts in the numbers of training, fp32 or bf16,"
+              + " and engine.rollout-weights comes to "
+              + format
+              + ".");
+    }
+    if (asked && !areNative) {
+      throw new GenerationException(
+          "engine.on-policy is exact, which Troupe's library of operators alone is, and torch's decode"
+              + " here: "
+              + reason
+              + ". Let engine.kernels be native where the library is, or engine.on-policy be usual.");
+    }
+    return new Operators(areNative, fuse, widen, halfCache, asked, reason);
+  }
+
+  /** Bytes of one number of a cached key or value. */
+  int cacheBytes() {
+    return halfCache ? 2 : Float.BYTES;
+  }
+
   private static Operators torch(boolean refuse, String reason) {
     if (refuse) {
       throw new GenerationException(
@@ -125,6 +188,8 @@ public record Operators(boolean areNative, boolean fuse, boolean widen, String r
   public String describe() {
     return (areNative ? "native, " : "torch's operators: ")
         + reason
+        + (halfCache ? HALF : "")
+        + (exact ? EXACT : "")
         + (fuse ? FUSED : "")
         + (widen ? WIDE : "");
   }

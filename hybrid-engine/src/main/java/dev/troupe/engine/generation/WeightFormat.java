@@ -1,6 +1,7 @@
 package dev.troupe.engine.generation;
 
 import dev.troupe.models.torch.Torch;
+import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 
@@ -58,6 +59,10 @@ public enum WeightFormat {
 
   private static final String PACKED = "__torch__.torch.classes.quantized.LinearPackedParamsBase";
 
+  // As torch numbers its types.
+  private static final String FLOAT32 = "6";
+  private static final String BFLOAT16 = "15";
+
   private final int bytes;
   private final double tolerance;
   private final String type;
@@ -89,10 +94,17 @@ public enum WeightFormat {
   }
 
   /**
-   * What stands for $WEIGHT, $LINEAR, $FINE, $PACK, $FORMAT, $NATIVE and $BYTES in the kernels'
-   * source. To be called on a lane.
+   * What stands for $WEIGHT, $LINEAR, $FINE, $PACK, $FORMAT, $NATIVE, $BYTES, $CACHE and $EXACT in
+   * the kernels' source. To be called on a lane.
    */
   Map<String, String> placeholders(Operators operators) {
+    Map<String, String> all = new HashMap<>(products(operators));
+    all.put("CACHE", operators.halfCache() ? BFLOAT16 : FLOAT32);
+    all.put("EXACT", operators.exact() ? "True" : "False");
+    return all;
+  }
+
+  private Map<String, String> products(Operators operators) {
     if (Torch.device().isCuda()) {
       return plainPlaceholders();
     }
@@ -104,6 +116,16 @@ public enum WeightFormat {
       case FP32, BF16 -> nativeNumbers();
       case FP16 -> packedPlaceholders(true);
     };
+  }
+
+  /** Whether training multiplies in such numbers, too. */
+  boolean suitsExact() {
+    return this == FP32 || this == BF16;
+  }
+
+  /** Whether keys and values in bfloat16 lose no more than these weights do. */
+  public boolean suitsHalfCache() {
+    return this == BF16 || this == INT8;
   }
 
   /** Whether the library makes the products, too, where its operators are used. */
@@ -178,6 +200,10 @@ public enum WeightFormat {
         "NATIVE",
         "False",
         "BYTES",
+        "False",
+        "CACHE",
+        FLOAT32,
+        "EXACT",
         "False");
   }
 

@@ -9,6 +9,7 @@ import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Numerics.Cache;
 import dev.troupe.protocol.data.Numerics.Kernels;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -22,14 +23,16 @@ import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Every golden family in int8, float32 and bfloat16, by the library's operators and by torch's: the
- * same prompts, of unequal length, and the same tokens after them give the same logits; and a row's
- * bits do not depend on the rows that it is decoded with.
+ * same prompts, of unequal length, and the same tokens after them give the same logits, with keys
+ * and values in float32 and, on both sides, in bfloat16; and a row's bits do not depend on the rows
+ * that it is decoded with.
  */
 final class NativeFamilyTest {
   private static final Path GOLDEN =
@@ -42,6 +45,13 @@ final class NativeFamilyTest {
    */
   private static final Map<WeightFormat, Double> TOLERANCES =
       Map.of(WeightFormat.INT8, 0.03, WeightFormat.FP32, 2e-5, WeightFormat.BF16, 0.03);
+
+  /** Of float32 weights with keys and values in bfloat16, some of which round otherwise. */
+  private static final double HALF_CACHE_TOLERANCE = 5e-4;
+
+  /** Families in which keys and values in bfloat16 change the most. */
+  private static final List<String> OFF_THE_MOST =
+      List.of("llama3", "phi3-full", "qwen2-window", "gemma3", "gpt2", "bloom");
 
   private static final int ROWS = 5;
   private static final int STEPS = 6;
@@ -61,7 +71,8 @@ final class NativeFamilyTest {
         BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
       lanes.run(
           () -> {
-            check(family, base, WeightFormat.BF16);
+            check(family, base, WeightFormat.BF16, Cache.FP32);
+            check(family, base, WeightFormat.BF16, Cache.AUTO);
             return 0;
           });
     }
@@ -79,21 +90,29 @@ final class NativeFamilyTest {
         BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
       lanes.run(
           () -> {
-            check(family, base, WeightFormat.INT8);
-            check(family, base, WeightFormat.FP32);
+            check(family, base, WeightFormat.INT8, Cache.FP32);
+            check(family, base, WeightFormat.FP32, Cache.AUTO);
+            check(family, base, WeightFormat.INT8, Cache.AUTO);
+            check(family, base, WeightFormat.FP32, Cache.BF16);
             return 0;
           });
     }
   }
 
   /** Both sides are compared where they hold weights in the same numbers. */
-  private static void check(String family, BaseModel base, WeightFormat format) {
-    try (Decoding own = new Decoding(base, format, Kernels.NATIVE);
-        Decoding torch = new Decoding(base, format, Kernels.TORCH)) {
+  private static void check(String family, BaseModel base, WeightFormat format, Cache cache) {
+    Operators operators = Operators.choose(Kernels.NATIVE, format).caching(cache, format);
+    try (Decoding own = new Decoding(base, format, operators);
+        Decoding torch = new Decoding(base, format, torch(operators.halfCache()))) {
       int[] all = IntStream.range(0, ROWS).toArray();
       float[][] found = own.logits(all);
       if (format != WeightFormat.INT8 || LibraryHere.sharesSteps()) {
-        compare(family + ", " + format, found, torch.logits(all), TOLERANCES.get(format));
+        double tolerance =
+            operators.halfCache() && format == WeightFormat.FP32
+                ? HALF_CACHE_TOLERANCE
+                : TOLERANCES.get(format);
+        String what = family + ", " + format + (operators.halfCache() ? ", cache in bf16" : "");
+        compare(what, found, torch.logits(all), tolerance);
       }
       // Alone, and with others in other numbers and places.
       for (int row = 0; row < ROWS; row++) {
@@ -103,6 +122,58 @@ final class NativeFamilyTest {
       assertThat(turned[0]).isEqualTo(found[3]);
       assertThat(turned[1]).isEqualTo(found[0]);
     }
+  }
+
+  /** Torch's operators, which have keys and values in bfloat16 here alone. */
+  private static Operators torch(boolean halfCache) {
+    return new Operators(false, false, false, halfCache, false, "to compare with");
+  }
+
+  /** What keys and values in bfloat16 add to what int8 weights are off by. */
+  @Test
+  void cacheInBf16_addsLittleToWhatInt8IsOffBy() {
+    LibraryHere.assumeLoaded();
+    double whole = 0;
+    double half = 0;
+    for (String family : OFF_THE_MOST) {
+      try (Lanes lanes = new Lanes(1);
+          BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
+        float[][] exact = logits(lanes, base, WeightFormat.FP32, Cache.FP32);
+        double one = off(logits(lanes, base, WeightFormat.INT8, Cache.FP32), exact);
+        double other = off(logits(lanes, base, WeightFormat.INT8, Cache.BF16), exact);
+        System.out.printf(
+            Locale.ROOT, "%s, int8: off by %.4f, with a cache in bf16 %.4f%n", family, one, other);
+        whole += one * one;
+        half += other * other;
+      }
+    }
+    System.out.printf(Locale.ROOT, "all: %.4f, %.4f%n", Math.sqrt(whole), Math.sqrt(half));
+    assertThat(Math.sqrt(half)).isLessThan(1.25 * Math.sqrt(whole));
+  }
+
+  private static float[][] logits(Lanes lanes, BaseModel base, WeightFormat format, Cache cache) {
+    return lanes.run(
+        () -> {
+          Operators operators = Operators.choose(Kernels.NATIVE, format).caching(cache, format);
+          try (Decoding decoding = new Decoding(base, format, operators)) {
+            return decoding.logits(IntStream.range(0, ROWS).toArray());
+          }
+        });
+  }
+
+  /** The root of the mean square, of the largest logit. */
+  private static double off(float[][] found, float[][] exact) {
+    double squares = 0;
+    double largest = 0;
+    long count = 0;
+    for (int row = 0; row < ROWS; row++) {
+      for (int i = 0; i < found[row].length; i++, count++) {
+        double difference = found[row][i] - (double) exact[row][i];
+        squares += difference * difference;
+        largest = Math.max(largest, Math.abs(exact[row][i]));
+      }
+    }
+    return Math.sqrt(squares / count) / largest;
   }
 
   private static void compare(String what, float[][] found, float[][] expected, double tolerance) {
@@ -125,17 +196,14 @@ final class NativeFamilyTest {
     private final Handle frame;
     private final Handle packed;
 
-    Decoding(BaseModel base, WeightFormat format, Kernels whose) {
+    Decoding(BaseModel base, WeightFormat format, Operators operators) {
       config = base.config();
       ParameterLayout layout = ParameterLayout.bare(config, false);
       Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
       attributes.put("weight_at", new long[] {1, 2, 4, 5});
       kernels =
           KernelModule.load(
-              Generator.class,
-              "/kernels/generate.py",
-              attributes,
-              format.placeholders(Operators.choose(whose, format)));
+              Generator.class, "/kernels/generate.py", attributes, format.placeholders(operators));
       try (Handle flat = Handle.of(new float[0], 0);
           Handle nothing = kernels.infer("nothing");
           Handle part = Handle.of(0L);

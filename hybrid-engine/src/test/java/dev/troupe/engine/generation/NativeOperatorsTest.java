@@ -1,6 +1,7 @@
 package dev.troupe.engine.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.models.torch.Handle;
@@ -44,6 +45,86 @@ class NativeOperatorsTest {
         b, s, t = ops.troupe.pack(w)
         return ops.troupe.linear(a, b, s, t, fine)
       """;
+
+  private static final String ATTENTION =
+      """
+      def rows(self, b: int, n: int, width: int):
+        # of any order of numbers, the same every time
+        return torch.sin(torch.arange(b * n * width) * 0.37).view(b * n, width) * 3
+
+      def attend(self, b: int, n: int, slots: int, dtype: int, one: bool):
+        # two query heads on one key head of 8; tokens of b rows all at once, or one after the other
+        x = self.rows(b, n, 32)
+        kv = torch.zeros([2, b, 1, slots, 8], dtype=dtype)
+        start = torch.zeros([b], dtype=4)
+        if not one:
+          return ops.troupe.attend(x, None, 0.0, None, kv, start, 0, 0, 0.35, 0.0, None)
+        out: List[Tensor] = []
+        for i in range(n):
+          each = x.view(b, n, 32)[:, i].contiguous()
+          out.append(ops.troupe.attend(each, None, 0.0, None, kv, start, i, 0, 0.35, 0.0, None))
+        return torch.stack(out, 1).view(b * n, 16)
+
+      def attend_to(self, rows: int, slots: int, heads: int, slot: int, dtype: int):
+        x, kv = self.rows(rows, 1, 32), torch.zeros([2, 3, heads, slots, 8], dtype=dtype)
+        return ops.troupe.attend(x, None, 0.0, None, kv, torch.zeros([3], dtype=4), slot, 0, 0.35, 0.0, None)
+      """;
+
+  private static final long FLOAT32 = 6;
+  private static final long BFLOAT16 = 15;
+
+  /** Tokens that are there at once see what they would see one by one, bit for bit. */
+  @Test
+  void attend_ofSeveralTokens_isThatOfOneAfterTheOther_bitForBit() {
+    LibraryHere.assumeLoaded();
+    inKernels(
+        ATTENTION,
+        kernels -> {
+          for (long dtype : new long[] {FLOAT32, BFLOAT16}) {
+            for (long tokens : new long[] {1, 2, 17, 40}) {
+              try (Handle rows = Handle.of(3L);
+                  Handle count = Handle.of(tokens);
+                  Handle slots = Handle.of(tokens + 2);
+                  Handle type = Handle.of(dtype);
+                  Handle no = Handle.of(false);
+                  Handle yes = Handle.of(true);
+                  Handle found = kernels.infer("attend", rows, count, slots, type, no);
+                  Handle expected = kernels.infer("attend", rows, count, slots, type, yes)) {
+                assertThat(found.floats())
+                    .as("%s tokens, type %s", tokens, dtype)
+                    .isEqualTo(expected.floats());
+              }
+            }
+          }
+        });
+  }
+
+  /** What does not fit is told, in shapes, and nothing is read or written. */
+  @Test
+  void attend_toACacheThatDoesNotFit_isAnErrorInWords() {
+    LibraryHere.assumeLoaded();
+    inKernels(
+        ATTENTION,
+        kernels -> {
+          refused(kernels, 3, 9, 1, 0, 5, "the cache must be float32 or bfloat16");
+          refused(kernels, 3, 9, 1, 9, BFLOAT16, "1 tokens from slot 9 on of a cache of 9");
+          refused(kernels, 4, 9, 1, 0, BFLOAT16, "qkv [4, 32] and the cache [2, 3, 1, 9, 8]");
+          refused(kernels, 3, 9, 2, 0, FLOAT32, "rows of 32 numbers are not heads of 8");
+        });
+  }
+
+  private static void refused(
+      KernelModule kernels, long rows, long slots, long heads, long slot, long type, String why) {
+    try (Handle count = Handle.of(rows);
+        Handle length = Handle.of(slots);
+        Handle shared = Handle.of(heads);
+        Handle at = Handle.of(slot);
+        Handle dtype = Handle.of(type)) {
+      assertThatThrownBy(() -> kernels.infer("attend_to", count, length, shared, at, dtype))
+          .hasMessageContaining("troupe::attend")
+          .hasMessageContaining(why);
+    }
+  }
 
   private static final long SILU = 0;
   private static final long GELU = 1;
@@ -142,10 +223,14 @@ class NativeOperatorsTest {
   }
 
   private static void inKernels(Consumer<KernelModule> check) {
+    inKernels(CALLS, check);
+  }
+
+  private static void inKernels(String source, Consumer<KernelModule> check) {
     try (Lanes lanes = new Lanes(1)) {
       lanes.run(
           () -> {
-            try (KernelModule kernels = KernelModule.compile("calls", CALLS, Map.of())) {
+            try (KernelModule kernels = KernelModule.compile("calls", source, Map.of())) {
               check.accept(kernels);
             }
             return 0;

@@ -9,7 +9,9 @@ import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.NativeLibrary.Absent;
 import dev.troupe.models.torch.NativeLibrary.Loaded;
 import dev.troupe.models.torch.NativeLibrary.State;
+import dev.troupe.protocol.data.Numerics.Cache;
 import dev.troupe.protocol.data.Numerics.Kernels;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class OperatorsTest {
@@ -79,6 +81,45 @@ class OperatorsTest {
             "torch's operators: with AVX2 the library is slower at many rows, but in int8"
                 + FUSED
                 + "; products of bf16 in float32, faster here");
+  }
+
+  @Test
+  void caching_inBf16_isWithWeightsOfNoMoreDigits_orWhereItIsAskedFor() {
+    for (WeightFormat format : WeightFormat.values()) {
+      Operators own = choose(Kernels.AUTO, format, VNNI, 127);
+      boolean few = format == WeightFormat.BF16 || format == WeightFormat.INT8;
+      assertThat(own.caching(Cache.AUTO, format).halfCache()).isEqualTo(few);
+      assertThat(own.caching(Cache.FP32, format)).isEqualTo(own);
+      assertThat(own.caching(Cache.BF16, format).describe())
+          .isEqualTo("native, avx512-vnni; keys and values in bf16" + FUSED);
+      Operators torchs = choose(Kernels.AUTO, format, ABSENT, 127);
+      assertThat(torchs.caching(Cache.AUTO, format)).isEqualTo(torchs);
+      assertThatThrownBy(() -> torchs.caching(Cache.BF16, format))
+          .isInstanceOf(GenerationException.class)
+          .hasMessage(
+              "engine.cache is bf16, which Troupe's library of operators alone reads, and torch's"
+                  + " decode here: there is none for here. Let it be auto or fp32.");
+    }
+  }
+
+  @Test
+  void exactly_isByTheLibraryAloneInTrainingsNumbers() {
+    for (WeightFormat format : List.of(WeightFormat.FP32, WeightFormat.BF16)) {
+      Operators own = choose(Kernels.AUTO, format, VNNI, 127);
+      assertThat(own.exactly(false, format)).isEqualTo(own);
+      assertThat(own.exactly(true, format).describe())
+          .isEqualTo("native, avx512-vnni; scores in sampling's bits" + FUSED);
+      assertThatThrownBy(() -> choose(Kernels.AUTO, format, ABSENT, 127).exactly(true, format))
+          .isInstanceOf(GenerationException.class)
+          .hasMessage(
+              "engine.on-policy is exact, which Troupe's library of operators alone is, and torch's"
+                  + " decode here: there is none for here. Let engine.kernels be native where the"
+                  + " library is, or engine.on-policy be usual.");
+    }
+    for (WeightFormat format : List.of(WeightFormat.FP16, WeightFormat.INT8)) {
+      assertThatThrownBy(() -> choose(Kernels.AUTO, format, VNNI, 127).exactly(true, format))
+          .hasMessageContaining("engine.rollout-weights comes to " + format);
+    }
   }
 
   /** Of training and scoring; not where the library is not there or has plain kernels. */

@@ -22,6 +22,7 @@ import java.util.stream.IntStream;
  * Answers to random prompts: what a rollout costs.
  *
  * @param kernels whose operators
+ * @param cache in what keys and values are held
  * @param batch responses at once
  * @param samples responses to each prompt, as for best-of-n and GRPO's groups
  * @param promptTokens of each
@@ -31,6 +32,7 @@ import java.util.stream.IntStream;
 public record GenerateBench(
     WeightFormat format,
     Numerics.Kernels kernels,
+    Numerics.Cache cache,
     int batch,
     int samples,
     int promptTokens,
@@ -44,13 +46,21 @@ public record GenerateBench(
       int promptTokens,
       int newTokens,
       boolean greedy) {
-    this(format, Numerics.Kernels.AUTO, batch, samples, promptTokens, newTokens, greedy);
+    this(
+        format,
+        Numerics.Kernels.AUTO,
+        Numerics.Cache.AUTO,
+        batch,
+        samples,
+        promptTokens,
+        newTokens,
+        greedy);
   }
 
   /** Tokens per second of prefill and decoding together; rounds after one to warm up. */
   public Measurement run(Path model, Lanes lanes, int rounds) {
     List<Double> rates = new ArrayList<>();
-    try (OpenGenerator opened = new OpenGenerator(model, format, kernels, lanes)) {
+    try (OpenGenerator opened = open(model, lanes)) {
       opened.flip(0);
       for (int i = 0; i <= rounds; i++) {
         double rate = rate(opened, i);
@@ -68,26 +78,51 @@ public record GenerateBench(
    */
   public static List<Measurement> nativeOverTorch(
       GenerateBench bench, Path model, Lanes lanes, int rounds) {
-    GenerateBench own = bench.by(Numerics.Kernels.NATIVE);
-    GenerateBench torch = bench.by(Numerics.Kernels.TORCH);
-    try (OpenGenerator one = new OpenGenerator(model, own.format, own.kernels, lanes);
-        OpenGenerator other = new OpenGenerator(model, torch.format, torch.kernels, lanes)) {
+    return pairs(
+        "native over torch",
+        bench.with(Numerics.Kernels.NATIVE, Numerics.Cache.AUTO),
+        bench.with(Numerics.Kernels.TORCH, Numerics.Cache.AUTO),
+        model,
+        lanes,
+        rounds);
+  }
+
+  /** The same with keys and values in bf16 over fp32, both by the library's operators. */
+  public static List<Measurement> halfOverFullCache(
+      GenerateBench bench, Path model, Lanes lanes, int rounds) {
+    return pairs(
+        "keys and values in bf16 over fp32",
+        bench.with(Numerics.Kernels.NATIVE, Numerics.Cache.BF16),
+        bench.with(Numerics.Kernels.NATIVE, Numerics.Cache.FP32),
+        model,
+        lanes,
+        rounds);
+  }
+
+  private static List<Measurement> pairs(
+      String what, GenerateBench own, GenerateBench than, Path model, Lanes lanes, int rounds) {
+    try (OpenGenerator one = own.open(model, lanes);
+        OpenGenerator other = than.open(model, lanes)) {
       one.flip(0);
       other.flip(0);
       Turns.Ratios ratios =
-          Turns.ratios(
-              rounds, round -> torch.tokens(other, round), round -> own.tokens(one, round));
-      Map<String, Object> setting = bench.setting(model);
+          Turns.ratios(rounds, round -> than.tokens(other, round), round -> own.tokens(one, round));
+      Map<String, Object> setting = own.setting(model);
       setting.remove("kernels");
       return List.of(
           Measurement.of(
-              "generate, native over torch, processor time", setting, "times", ratios.processor()),
-          Measurement.of("generate, native over torch", setting, "times", ratios.wall()));
+              "generate, " + what + ", processor time", setting, "times", ratios.processor()),
+          Measurement.of("generate, " + what, setting, "times", ratios.wall()));
     }
   }
 
-  private GenerateBench by(Numerics.Kernels wanted) {
-    return new GenerateBench(format, wanted, batch, samples, promptTokens, newTokens, greedy);
+  private GenerateBench with(Numerics.Kernels whose, Numerics.Cache numbers) {
+    return new GenerateBench(
+        format, whose, numbers, batch, samples, promptTokens, newTokens, greedy);
+  }
+
+  private OpenGenerator open(Path model, Lanes lanes) {
+    return new OpenGenerator(model, format, kernels, cache, lanes);
   }
 
   private double rate(OpenGenerator opened, int seed) {

@@ -62,7 +62,9 @@ final class GenerationKernels implements AutoCloseable {
             .replace("$FINE", products.linear)
             .replace("$PACK", products.pack)
             .replace("$NATIVE", "False")
-            .replace("$BYTES", "False");
+            .replace("$BYTES", "False")
+            .replace("$CACHE", "6")
+            .replace("$EXACT", "False");
     kernels = KernelModule.compile("/kernels/loop.py", text, attributes);
     frame = lanes.run(() -> kernels.infer("frame", base.weights(), parameters));
     packed =

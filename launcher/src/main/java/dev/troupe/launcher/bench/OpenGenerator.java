@@ -42,18 +42,24 @@ final class OpenGenerator implements AutoCloseable {
   }
 
   OpenGenerator(Path model, WeightFormat format, Lanes lanes, Set<AdaptedLinear> targets) {
-    this(model, format, Numerics.Kernels.AUTO, lanes, targets);
+    this(model, format, Numerics.Kernels.AUTO, Numerics.Cache.AUTO, lanes, targets);
   }
 
   /** Adapted on every linear layer, by the operators of one side. */
-  OpenGenerator(Path model, WeightFormat format, Numerics.Kernels kernels, Lanes lanes) {
-    this(model, format, kernels, lanes, EnumSet.allOf(AdaptedLinear.class));
+  OpenGenerator(
+      Path model,
+      WeightFormat format,
+      Numerics.Kernels kernels,
+      Numerics.Cache cache,
+      Lanes lanes) {
+    this(model, format, kernels, cache, lanes, EnumSet.allOf(AdaptedLinear.class));
   }
 
   private OpenGenerator(
       Path model,
       WeightFormat format,
       Numerics.Kernels kernels,
+      Numerics.Cache cache,
       Lanes lanes,
       Set<AdaptedLinear> targets) {
     this.lanes = lanes;
@@ -72,7 +78,7 @@ final class OpenGenerator implements AutoCloseable {
             tokenizer,
             layout,
             lanes,
-            new Generator.Options(format, CACHE_BYTES, true).by(kernels));
+            new Generator.Options(format, CACHE_BYTES, true).by(kernels).caching(cache));
   }
 
   ModelConfig config() {

@@ -7,14 +7,22 @@ package dev.troupe.protocol.data;
  * @param precision of the matrices while training and scoring
  * @param rollouts of the merged weights that sample
  * @param kernels whose operators sample, and train and score where the library has any for that
+ * @param cache of keys and values while sampling
  * @param strict when log-probabilities of sampled answers are computed again as training does, so
  *     that they do not depend on how many rows were sampled at once
+ * @param exact whether a policy is scored by the operators that sample, so that the same weights
+ *     give the same log-probabilities bit for bit
  */
 public record Numerics(
-    Precision precision, RolloutWeights rollouts, Kernels kernels, Strict strict) {
+    Precision precision,
+    RolloutWeights rollouts,
+    Kernels kernels,
+    Cache cache,
+    Strict strict,
+    boolean exact) {
   /** Log-probabilities as they were sampled. */
   public Numerics(Precision precision, RolloutWeights rollouts, Kernels kernels) {
-    this(precision, rollouts, kernels, Strict.NEVER);
+    this(precision, rollouts, kernels, Cache.AUTO, Strict.NEVER, false);
   }
 
   /** By the operators that the engine chooses. */
@@ -44,6 +52,14 @@ public record Numerics(
     TORCH
   }
 
+  /** In what keys and values are held while sampling. */
+  public enum Cache {
+    /** bfloat16 where the weights have no more digits and the operators can, else float32. */
+    AUTO,
+    FP32,
+    BF16
+  }
+
   /** When log-probabilities of sampled answers are computed again. */
   public enum Strict {
     /** Where they depend on what was sampled beside them, and are those of training otherwise. */
@@ -54,7 +70,7 @@ public record Numerics(
 
   /** The same, computing again at other times. */
   public Numerics strict(Strict when) {
-    return new Numerics(precision, rollouts, kernels, when);
+    return new Numerics(precision, rollouts, kernels, cache, when, exact);
   }
 
   /**
@@ -70,6 +86,16 @@ public record Numerics(
     };
   }
 
+  /** The same, with keys and values in other numbers. */
+  public Numerics with(Cache other) {
+    return new Numerics(precision, rollouts, kernels, other, strict, exact);
+  }
+
+  /** The same, with or without scoring by the operators that sample. */
+  public Numerics exact(boolean whether) {
+    return new Numerics(precision, rollouts, kernels, cache, strict, whether);
+  }
+
   /** float32 throughout. */
   public static final Numerics EXACT = new Numerics(Precision.FP32, RolloutWeights.FP32);
 
@@ -79,5 +105,13 @@ public record Numerics(
    */
   public boolean samplesAsItTrains() {
     return precision == Precision.FP32 && rollouts == RolloutWeights.FP32;
+  }
+
+  /**
+   * Whether a policy's own log-probabilities of what it sampled are asked of it again: because
+   * training has others, or to show that it has the same.
+   */
+  public boolean scoresSamples() {
+    return exact || !samplesAsItTrains();
   }
 }

@@ -15,6 +15,14 @@ public interface Objective<E extends Example> {
   Set<Output> needs();
 
   /**
+   * Whether log-probabilities are compared with those of sampling, which then are computed by the
+   * same operators if the role is to be exact ({@link Numerics#exact}).
+   */
+  default boolean comparesWithSampling() {
+    return false;
+  }
+
+  /**
    * Loss and gradient of one micro-batch.
    *
    * @param examples the micro-batch

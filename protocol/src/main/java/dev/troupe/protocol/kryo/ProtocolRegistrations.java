@@ -107,6 +107,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.Figures.class,
         RoleWorker.Fingerprint.class,
         RoleWorker.Fingerprinted.class,
-        Numerics.Strict.class);
+        Numerics.Strict.class,
+        Numerics.Cache.class);
   }
 }

@@ -282,10 +282,12 @@ class WireSerializerTest {
                     Optional.of(0.99),
                     42,
                     new Numerics(
-                        Numerics.Precision.BF16,
-                        Numerics.RolloutWeights.INT8,
-                        Numerics.Kernels.NATIVE,
-                        Numerics.Strict.AUTO)),
+                            Numerics.Precision.BF16,
+                            Numerics.RolloutWeights.INT8,
+                            Numerics.Kernels.NATIVE)
+                        .with(Numerics.Cache.BF16)
+                        .strict(Numerics.Strict.AUTO)
+                        .exact(true)),
                 reference("listener-" + all.size()),
                 nodeAsker));
       }

@@ -92,6 +92,11 @@ public record PolicyObjective(
   }
 
   @Override
+  public boolean comparesWithSampling() {
+    return true;
+  }
+
+  @Override
   public LossGradient evaluate(
       List<PolicyExample> examples, List<List<TokenOutputs>> outputs, BatchTotals totals) {
     Shapes.outputs(examples.size(), outputs.size());

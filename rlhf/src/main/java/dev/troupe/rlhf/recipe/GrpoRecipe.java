@@ -223,7 +223,12 @@ public final class GrpoRecipe implements Recipe {
         // 2. What reference, teacher and training's own numbers say of them.
         List<List<GroupAnswer>> groups =
             phases.time(
-                "score", () -> roles.seen(round.groups(), !context.numerics().samplesAsItTrains()));
+                "score", () -> roles.seen(round.groups(), context.numerics().scoresSamples()));
+        if (context.numerics().exact()) {
+          RolloutGap.ofAnswers(
+                  groups.stream().flatMap(List::stream).toList(), config.policy().importanceCap())
+              .ifPresent(RolloutGap::requireNone);
+        }
         // 3. Advantages from how the answers to one prompt compare.
         List<List<List<GroupAnswer>>> earlier = state.earlier();
         List<List<GroupAnswer>> all = new ArrayList<>(groups);
@@ -247,7 +252,7 @@ public final class GrpoRecipe implements Recipe {
         metrics.putAll(round.metrics());
         metrics.putAll(ScoreParts.of(round.scores(), judge.rule()));
         kl.ifPresent(mean -> metrics.put("kl", mean));
-        if (!context.numerics().samplesAsItTrains() || config.reuse() > 0) {
+        if (context.numerics().scoresSamples() || config.reuse() > 0) {
           List<GroupAnswer> weighted = all.stream().flatMap(List::stream).toList();
           RolloutGap.ofAnswers(weighted, config.policy().importanceCap())
               .ifPresent(gap -> metrics.putAll(gap.metrics()));

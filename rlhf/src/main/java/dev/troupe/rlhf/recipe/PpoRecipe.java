@@ -182,9 +182,15 @@ public final class PpoRecipe implements Recipe {
         Map<String, Double> metrics = new TreeMap<>(averages.means());
         metrics.putAll(describe(rollouts, lessons));
         metrics.putAll(ScoreParts.of(round.scores(), config.rule()));
-        if (!context.numerics().samplesAsItTrains()) {
+        if (context.numerics().scoresSamples()) {
           RolloutGap.of(scored, config.policy().importanceCap())
-              .ifPresent(gap -> metrics.putAll(gap.metrics()));
+              .ifPresent(
+                  gap -> {
+                    if (context.numerics().exact()) {
+                      gap.requireNone();
+                    }
+                    metrics.putAll(gap.metrics());
+                  });
         }
         meanKl.ifPresent(mean -> metrics.put("kl", mean));
         metrics.put("klCoefficient", coefficient);

@@ -50,9 +50,9 @@ record PpoScoring(PpoConfig.TokenRewards config, Numerics numerics, PpoRoles rol
     CompletionStage<List<TokenOutputs>> refLogprobs =
         roles.reference().evaluate(responses, Set.of(Output.LOGPROBS));
     Optional<CompletionStage<List<TokenOutputs>>> ownLogprobs =
-        numerics.samplesAsItTrains()
-            ? Optional.empty()
-            : Optional.of(roles.policy().evaluate(responses, Set.of(Output.LOGPROBS)));
+        numerics.scoresSamples()
+            ? Optional.of(roles.policy().evaluate(responses, Set.of(Output.LOGPROBS)))
+            : Optional.empty();
     CompletionStage<List<TokenOutputs>> values =
         roles.critic().evaluate(responses, Set.of(Output.VALUES));
     List<Score> scores = Await.on(scorer.score(answered));

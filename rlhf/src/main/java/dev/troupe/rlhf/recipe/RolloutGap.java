@@ -2,6 +2,7 @@ package dev.troupe.rlhf.recipe;
 
 import dev.troupe.protocol.data.Floats;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -50,6 +51,24 @@ record RolloutGap(double mean, double max, double capped) {
     return tokens == 0
         ? Optional.empty()
         : Optional.of(new RolloutGap(sum / tokens, max, capped / (double) tokens));
+  }
+
+  /**
+   * Where the policy is scored by the operators that sample.
+   *
+   * @throws IllegalStateException when there is a gap nevertheless
+   */
+  void requireNone() {
+    if (max != 0) {
+      throw new IllegalStateException(
+          String.format(
+              Locale.ROOT,
+              "engine.on-policy is exact, and the log-probabilities of a round's answers, computed"
+                  + " again by the weights that sampled them, differ by up to %.3g nats. Nodes whose"
+                  + " processors differ do (a node's log says whose kernels it uses): give the policy"
+                  + " and its rollout nodes the same, or let engine.on-policy be usual.",
+              max));
+    }
   }
 
   Map<String, Double> metrics() {

@@ -35,6 +35,23 @@ public record ConfiguredStage<C extends Record>(Stage<C> stage, C config) {
         .findFirst();
   }
 
+  /** Whether a role learns from its own answers. */
+  public boolean isOnPolicy() {
+    return roles().stream().anyMatch(ConfiguredStage::learnsFromItsAnswers);
+  }
+
+  /** Whether such a role drops inputs of its adapter while it learns. */
+  public boolean dropsOnPolicy() {
+    return roles().stream()
+        .filter(ConfiguredStage::learnsFromItsAnswers)
+        .flatMap(role -> role.training().stream())
+        .anyMatch(it -> it.tuning() instanceof TuningConfig.Lora lora && lora.dropout() > 0);
+  }
+
+  private static boolean learnsFromItsAnswers(RoleUse role) {
+    return role.answers() > 0 && role.training().isPresent();
+  }
+
   /** Whether a role scores by a part as it is, so that there must be one. */
   public boolean needs(Part part) {
     return roles().stream().anyMatch(role -> role.from() == part && role.training().isEmpty());
