@@ -168,12 +168,36 @@ final class CertificatesCommand implements Callable<Integer> {
   }
 
   private Authority made(Path home) throws IOException {
-    Authority authority =
-        Authority.create(
-            String.valueOf(directory.toAbsolutePath().normalize().getFileName()),
-            Duration.ofDays(authorityDays));
+    return made(
+        home,
+        String.valueOf(directory.toAbsolutePath().normalize().getFileName()),
+        Duration.ofDays(authorityDays));
+  }
+
+  private static Authority made(Path home, String name, Duration validity) throws IOException {
+    Authority authority = Authority.create(name, validity);
     authority.write(privately(home));
     return authority;
+  }
+
+  /**
+   * Sees to it that a directory has an authority and credentials for nodes; what is there stays.
+   *
+   * @param run what a new authority is called
+   */
+  static void provide(Path directory, String run, List<String> nodes, Duration validity)
+      throws IOException {
+    Path home = directory.resolve(AUTHORITY);
+    Authority authority =
+        Files.exists(home.resolve(Authority.FILE))
+            ? Authority.read(home)
+            : made(home, run, validity);
+    List<String> present = present(directory);
+    for (String node : nodes) {
+      if (!present.contains(node)) {
+        authority.issue(node, validity, privately(directory.resolve(node)));
+      }
+    }
   }
 
   private static Path privately(Path made) throws IOException {

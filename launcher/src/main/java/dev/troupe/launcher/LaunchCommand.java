@@ -10,7 +10,10 @@ import dev.troupe.models.torch.Device;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetAddress;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -18,6 +21,7 @@ import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -50,7 +54,7 @@ final class LaunchCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "0",
       description =
-          "with --local and --sbatch: N further processes that answer the policy's prompts, each"
+          "with --local and where a file is written: N further processes that answer the policy's prompts, each"
               + " with the policy's newest weights (default: the policy answers them itself). With"
               + " --hosts, the hosts with the role rollout do so")
   private int rollouts;
@@ -73,6 +77,39 @@ final class LaunchCommand implements Callable<Integer> {
               + " that nodes started by hand can join (default: a new authority for this run, in"
               + " memory)")
   private @Nullable Path certificates;
+
+  @Option(
+      names = "--port",
+      defaultValue = "0",
+      paramLabel = "PORT",
+      description = "at which nodes join, 0 for any free one (default: ${DEFAULT-VALUE})")
+  private int port;
+
+  @Option(
+      names = "--health",
+      paramLabel = "PORT",
+      description =
+          "answers http://…:PORT/alive, and /ready when nodes can join, for whoever restarts"
+              + " containers")
+  private @Nullable Integer health;
+
+  @Option(
+      names = "--image",
+      defaultValue = "troupe",
+      paramLabel = "NAME",
+      description =
+          "with --kubernetes and --compose: the image that containers are of (docs/cluster.md says"
+              + " how it is made; default: ${DEFAULT-VALUE})")
+  private String image;
+
+  @Option(
+      names = "--volume",
+      paramLabel = "SOURCE:PATH",
+      description =
+          "with --kubernetes: the claim of a volume, and its path in the pods; with --compose: a"
+              + " directory and its path in the containers (default there: this directory under its"
+              + " own path). Model and output are below, relative paths from there")
+  private @Nullable String volume;
 
   @Option(
       names = "--ssh",
@@ -111,17 +148,42 @@ final class LaunchCommand implements Callable<Integer> {
         description =
             "starts nothing and writes a batch script for this run, to be given to sbatch")
     private @Nullable Path sbatch;
+
+    @Option(
+        names = "--kubernetes",
+        paramLabel = "FILE",
+        description =
+            "starts nothing and writes manifests for this run, to be given to kubectl apply, and"
+                + " its certificates beside them")
+    private @Nullable Path kubernetes;
+
+    @Option(
+        names = "--compose",
+        paramLabel = "FILE",
+        description =
+            "starts nothing and writes a file for docker compose, and the run's certificates beside"
+                + " it")
+    private @Nullable Path compose;
+
+    /** The file that is to be written in the place of a start. */
+    Optional<Path> written() {
+      return Stream.of(
+              Optional.ofNullable(sbatch),
+              Optional.ofNullable(kubernetes),
+              Optional.ofNullable(compose))
+          .flatMap(Optional::stream)
+          .findFirst();
+    }
   }
 
   @Override
   public Integer call() throws InterruptedException, IOException {
     ConfigurationLoader.Loaded<PipelineConfig> loaded = options.load();
     PipelineConfig config = loaded.value();
-    Path script = where.sbatch;
-    if (script != null) {
+    Optional<Path> written = where.written();
+    if (written.isPresent()) {
       checkRollouts("");
-      SlurmScript.of(config, options, rollouts).write(script);
-      spec.commandLine().getOut().println(SlurmScript.next(script));
+      spec.commandLine().getOut().println(write(written.get(), loaded));
       return ExitCode.OK;
     }
     NodePlan plan = plan();
@@ -137,14 +199,15 @@ final class LaunchCommand implements Callable<Integer> {
       session.out().println("note: the run's certificates expire on " + own.expires());
     }
     // The children end with this command, however it ends.
-    try (Children children = new Children(logs)) {
+    try (Children children = new Children(logs);
+        Health healthy = health == null ? null : Health.listen(health)) {
       return session.follow(
           loaded,
           options.resume(),
           here(config, plan.here()),
           false,
           request -> {
-            Ensemble seed = Ensemble.seed(plan.driver(), 0, plan.rollouts(config), own);
+            Ensemble seed = Ensemble.seed(plan.driver(), port, plan.rollouts(config), own);
             if (certificates != null) {
               session.out().println(byHand(seed, config));
               session.out().flush();
@@ -153,9 +216,66 @@ final class LaunchCommand implements Callable<Integer> {
                 options.resume()
                     ? Pipeline.resume(request.on(seed))
                     : Pipeline.start(request.on(seed));
+            if (healthy != null) {
+              healthy.ready();
+            }
             start(children, plan, seed, authority, config, session.out());
             return handle;
           });
+    }
+  }
+
+  /** Writes what starts the run elsewhere; what to do with it. */
+  private String write(Path file, ConfigurationLoader.Loaded<PipelineConfig> loaded)
+      throws IOException {
+    if (where.sbatch != null) {
+      write(file, SlurmScript.of(loaded.value(), options, rollouts).text());
+      return SlurmScript.next(file);
+    }
+    boolean compose = where.compose != null;
+    String given = volume;
+    if (given == null && !compose) {
+      throw new UserException(
+          "--kubernetes needs --volume CLAIM:PATH: the claim of the volume that holds the model and"
+              + " takes the output, and its path in the pods");
+    }
+    Path here = Path.of("").toAbsolutePath();
+    ContainerRun run =
+        ContainerRun.of(
+            loaded,
+            image,
+            given == null
+                ? new ContainerRun.Volume(here.toString(), here)
+                : ContainerRun.Volume.parse(given),
+            rollouts);
+    Path named = certificates;
+    Path keys =
+        named == null
+            ? file.resolveSibling(
+                file.getFileName().toString().replaceFirst("\\.ya?ml$", "") + ".certificates")
+            : named;
+    CertificatesCommand.provide(keys, run.name(), run.nodes(), VALIDITY);
+    if (compose) {
+      Path own = keys.resolve(CertificatesCommand.AUTHORITY);
+      int user = (int) Files.getAttribute(own, "unix:uid");
+      int group = (int) Files.getAttribute(own, "unix:gid");
+      write(file, ComposeFile.of(run, keys, user, group).text());
+    } else {
+      write(file, KubernetesManifest.of(run).text());
+    }
+    return "written: "
+        + file
+        + ", and the run's keys in "
+        + keys
+        + "; look at its resources, then:\n"
+        + (compose ? ComposeFile.next(file) : KubernetesManifest.next(run, file, keys));
+  }
+
+  private static void write(Path file, String text) throws IOException {
+    try {
+      Files.writeString(file, text, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+    } catch (FileAlreadyExistsException e) {
+      throw new UserException(file + " exists already; remove it or name another file", e);
     }
   }
 
@@ -189,7 +309,10 @@ final class LaunchCommand implements Callable<Integer> {
       throw new UserException("--rollouts is " + rollouts + ", allowed: at least 0");
     }
     if (rollouts > 0 && !instead.isEmpty()) {
-      throw new UserException("--rollouts is for --local and --sbatch; " + instead + " instead");
+      throw new UserException(
+          "--rollouts is for --local, --sbatch, --kubernetes and --compose; "
+              + instead
+              + " instead");
     }
   }
 

@@ -59,6 +59,14 @@ final class NodeCommand implements Callable<Integer> {
   private int port;
 
   @Option(
+      names = "--health",
+      paramLabel = "PORT",
+      description =
+          "answers http://…:PORT/alive, and /ready once it has joined, for whoever restarts"
+              + " containers")
+  private @Nullable Integer health;
+
+  @Option(
       names = "--join-timeout",
       paramLabel = "SECONDS",
       description = "how long to try (default: ${DEFAULT-VALUE})")
@@ -108,9 +116,19 @@ final class NodeCommand implements Callable<Integer> {
     place.credentials().checked(Instant.now());
     Headroom.forThreads();
     PrintWriter out = spec.commandLine().getOut();
-    try (Ensemble node =
-        Ensemble.node(
-            host, port, join, roles, Duration.ofSeconds(timeout), place, Engines.create(device))) {
+    try (Health healthy = health == null ? null : Health.listen(health);
+        Ensemble node =
+            Ensemble.node(
+                host,
+                port,
+                join,
+                roles,
+                Duration.ofSeconds(timeout),
+                place,
+                Engines.create(device))) {
+      if (healthy != null) {
+        healthy.ready();
+      }
       out.println(
           "joined "
               + join

@@ -1,11 +1,7 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
-import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -85,15 +81,6 @@ record SlurmScript(String text) {
 
   private static String absolute(Path path) {
     return path.toAbsolutePath().normalize().toString();
-  }
-
-  /** Writes a new file. */
-  void write(Path file) throws IOException {
-    try {
-      Files.writeString(file, text, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-    } catch (FileAlreadyExistsException e) {
-      throw new UserException(file + " exists already; remove it or name another file", e);
-    }
   }
 
   /** What to do with it. */

@@ -152,8 +152,8 @@ final class SlurmTest {
         .isEqualTo(2);
     assertThat(out.toString())
         .contains(
-            "--rollouts is for --local and --sbatch; give the job tasks beyond the configuration's node roles"
-                + " instead");
+            "--rollouts is for --local, --sbatch, --kubernetes and --compose; give the job tasks beyond"
+                + " the configuration's node roles instead");
   }
 
   private static int run(StringWriter out, List<String> command) {
