@@ -62,6 +62,7 @@ public final class Ensemble implements AutoCloseable {
 
   private static final String SYSTEM = "troupe";
   private static final Duration SHORT = Duration.ofMinutes(3);
+  private static final Duration FAREWELL = Duration.ofSeconds(5);
 
   private final ActorSystem<Node.Command> system;
   private final boolean clustered;
@@ -545,13 +546,27 @@ public final class Ensemble implements AutoCloseable {
   public void close() {
     ending.ask();
     joined.forEach(node -> node.tell(new Node.Leave()));
-    system.terminate();
     try {
+      if (!joined.isEmpty()) {
+        awaitAlone();
+      }
+      system.terminate();
       system.getWhenTerminated().toCompletableFuture().get(20, TimeUnit.SECONDS);
     } catch (ExecutionException | TimeoutException e) {
       system.log().warn("the actor system did not end in time", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Nodes have this long to be gone before this one, the members' leader, goes too. */
+  private void awaitAlone() throws InterruptedException, ExecutionException {
+    CompletableFuture<Void> alone = new CompletableFuture<>();
+    system.systemActorOf(Alone.create(alone), "alone", Props.empty());
+    try {
+      alone.get(FAREWELL.toSeconds(), TimeUnit.SECONDS);
+    } catch (TimeoutException e) {
+      system.log().info("not all nodes have left");
     }
   }
 
