@@ -390,6 +390,32 @@ class LaunchTest {
     assertSameBytesAsAlone(run);
   }
 
+  /** Else it would wait for ever, and nobody would start it again for the driver that goes on. */
+  @Test
+  void nodesStartedByHand_whoseDriverIsKilled_end() throws Exception {
+    List<String> endless = List.of("ppo.iterations=10000");
+    Path run = directory.resolve("killed");
+    Path mine = certificates("killed-keys");
+    Process launch = launch(run, endless, "--local", "0", "--certificates", mine.toString());
+    String output = read(launch, new ArrayList<>(), "a node that is started by hand joins with: ");
+    Matcher join = Pattern.compile("--join (\\S+)").matcher(output);
+    assertThat(join.find()).as(output).isTrue();
+    List<Process> nodes = new ArrayList<>();
+    for (String roles : List.of("policy,critic", "judge")) {
+      List<String> node =
+          List.of("node", "--join", join.group(1), "--roles", roles, "--output", run.toString());
+      nodes.add(start(with(node, mine)));
+    }
+    read(launch, new ArrayList<>(), "sft ");
+    launch.destroyForcibly();
+    for (Process node : nodes) {
+      String said = read(node, new ArrayList<>(), "never");
+      assertThat(node.waitFor()).as(said).isEqualTo(2);
+      assertThat(said)
+          .contains("cut off from its run: the run's driver has ended, or they did not");
+    }
+  }
+
   private static List<String> with(List<String> node, Path certificates, String... more) {
     List<String> all = new ArrayList<>(node);
     all.addAll(List.of("--certificates", certificates.toString()));

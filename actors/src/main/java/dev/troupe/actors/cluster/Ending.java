@@ -28,7 +28,7 @@ final class Ending {
   /**
    * To be called when the system has ended.
    *
-   * @throws ClusterException when the run sent this node away, or the other nodes removed it
+   * @throws ClusterException when the run sent this node away, or its driver is gone
    * @throws RoleException when it ended by itself
    */
   void check(ActorSystem<?> system) {
@@ -44,8 +44,8 @@ final class Ending {
         .filter(CoordinatedShutdown.clusterDowningReason()::equals)
         .isPresent()) {
       throw new ClusterException(
-          "the run has sent this node away, as it does with one that it did not hear from for too"
-              + " long; the run's notices say why");
+          "this node is cut off from its run: the run's driver has ended, or they did not hear from"
+              + " one another for too long; the run's notices say more");
     }
     throw new RoleException(Shortage.ofActorSystem(), false);
   }
