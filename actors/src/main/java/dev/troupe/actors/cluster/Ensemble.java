@@ -90,6 +90,7 @@ public final class Ensemble implements AutoCloseable {
       Ending ending) {
     this.system = system;
     this.ending = ending;
+    ending.of(system);
     this.clustered = clustered;
     this.refusals = refusals;
     this.rolloutWorkers = rolloutWorkers;
@@ -516,6 +517,7 @@ public final class Ensemble implements AutoCloseable {
     return system
         .getWhenTerminated()
         .toCompletableFuture()
+        .applyToEither(ending.overdue(), done -> done)
         .thenAccept(done -> ending.check(system));
   }
 
@@ -547,7 +549,7 @@ public final class Ensemble implements AutoCloseable {
     ending.ask();
     joined.forEach(node -> node.tell(new Node.Leave()));
     try {
-      if (!joined.isEmpty()) {
+      if (!joined.isEmpty() && !ending.begun(system)) {
         awaitAlone();
       }
       system.terminate();
