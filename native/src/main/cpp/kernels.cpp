@@ -1,8 +1,10 @@
 // The kernels' one source, compiled once per instruction set: -DSET=name and the flags of build.sh.
 #include "kernels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -433,25 +435,17 @@ INLINE void prefetch(const T* p, int n) {
   for (int i = 0; i < n; i += 64 / (int)sizeof(T)) __builtin_prefetch(p + i, 0, 2);
 }
 
-INLINE float one(const float* p) { return *p; }
-INLINE float one(const uint16_t* p) {
-  uint32_t bits = (uint32_t)*p << 16;
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
 // Bytes of keys or values that stay in a core's cache until they are used; of more, some slots are asked for shortly before.
 constexpr int64_t KEPT = 1 << 19;
 constexpr int SOON = 32;
 
-// Products of q with 16 keys; `key(i)` is the i-th of them. BLOCKS of 16 numbers make a head, 0: any number d and a rest.
-template <int BLOCKS, typename Key>
-static inline Floats scores_of_16(const float* q, int d, Key key_of) {
+// Products of q with 16 keys. BLOCKS of 16 numbers make a head, 0: any number d and a rest. Not inlined, as it is long and used for any number of heads.
+template <int BLOCKS, typename T>
+__attribute__((noinline)) static Floats scores_of_16(const float* q, int d, const T* const* keys) {
   Floats dots[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; i++) {
-    const auto* key = key_of(i);
+    const T* key = keys[i];
     Floats dot = {};
     if constexpr (BLOCKS > 0) {
       dot = load(q) * load(key);
@@ -467,14 +461,23 @@ static inline Floats scores_of_16(const float* q, int d, Key key_of) {
   return sums_of(dots);
 }
 
+// Keys or values by slot: the first `count` of them in one place, the others in another.
+template <typename T>
+struct Lines {
+  const T* own;
+  const T* shared;
+  int count, d;
+  __attribute__((always_inline)) const T* of(int slot) const { return (slot < count ? shared : own) + (int64_t)slot * d; }
+};
+
 // Probabilities times values, of 16 * WIDTH numbers of a head from `at` on, for GROUP query heads.
 template <int HEADS, int BLOCKS, typename T>
-static inline void weighted(const T* values, const float* room, int pitch, const float* totals, const Attention& a, const T* next, int at, float* out) {
+__attribute__((noinline)) static void weighted(const Lines<T>& values, const float* room, int pitch, const float* totals, const Attention& a, const Lines<T>& next, int at, float* out) {
   int d = a.head_dim;
   Floats o[HEADS][BLOCKS] = {};
   for (int i = 0; i < a.slots; i++) {
-    if (next) prefetch(next + (int64_t)i * d + at, 16 * BLOCKS);
-    const T* v = values + (int64_t)i * d + at;
+    if (next.own) prefetch(next.of(i) + at, 16 * BLOCKS);
+    const T* v = values.of(i) + at;
     Floats part[BLOCKS];
 #pragma GCC unroll 4
     for (int j = 0; j < BLOCKS; j++) part[j] = load(v + 16 * j);
@@ -490,13 +493,16 @@ static inline void weighted(const T* values, const float* room, int pitch, const
 }
 
 template <int HEADS, int BLOCKS, typename T>
-static void attend_group(const float* q, const T* keys, const T* values, const Attention& a, const float* slopes, float* room, float* out) {
+static void attend_group(const float* q, const T* own_keys, const T* own_values, const Attention& a, const float* slopes, float* room, float* out) {
   int n = a.slots, d = a.head_dim, pitch = n + 16;
   bool kept = (int64_t)n * d * (int64_t)sizeof(T) <= KEPT;
-  const T* next = kept ? (const T*)a.next : values + (int64_t)SOON * d;
-  // Keys of bfloat16 that several heads share are widened once.
-  constexpr bool WIDENED = sizeof(T) == 2 && HEADS > 1 && BLOCKS > 0;
+  Lines<T> keys = {own_keys, (const T*)a.shared_keys, a.shared, d}, values = {own_values, (const T*)a.shared_values, a.shared, d};
+  Lines<T> next = {(const T*)a.next, (const T*)a.next_shared, a.next_shared ? a.shared : 0, d};
+  if (!kept) next = {own_values + (int64_t)SOON * d, (a.shared ? values.shared : own_values) + (int64_t)SOON * d, std::max(0, a.shared - SOON), d};
+  // Keys of bfloat16 are widened once for all heads.
+  constexpr bool WIDENED = sizeof(T) == 2 && BLOCKS > 0;
   float wide[WIDENED ? 16 * 16 * BLOCKS : 1];
+  const std::conditional_t<WIDENED, float, T>* at_key[16];
   float totals[HEADS];
   Floats most[HEADS];
   for (int g = 0; g < HEADS; g++) most[g] = all(-INFINITY);
@@ -504,19 +510,22 @@ static void attend_group(const float* q, const T* keys, const T* values, const A
     int here = n - slot < 16 ? n - slot : 16;
     if (kept) {
       // Values come while keys are multiplied, the next head's keys while values are.
-      prefetch(values + (int64_t)slot * d, here * d);
+      prefetch(values.of(slot), here * d);
     } else if (slot + SOON + 16 <= n) {
-      prefetch(keys + (int64_t)(slot + SOON) * d, 16 * d);
+      prefetch(keys.of(slot + SOON), 16 * d);
     }
-    // Behind the last slot the last one again, whose score is not used.
-    auto key = [&](int i) { return keys + (int64_t)(i < here ? slot + i : n - 1) * d; };
-    if constexpr (WIDENED)
-      for (int i = 0; i < 16; i++)
-        for (int j = 0; j < 16 * BLOCKS; j += 16) store(wide + i * 16 * BLOCKS + j, load(key(i) + j));
+    for (int i = 0; i < 16; i++) {
+      // Behind the last slot the last one again, whose score is not used.
+      const T* key = keys.of(i < here ? slot + i : n - 1);
+      if constexpr (WIDENED) {
+        at_key[i] = wide + i * 16 * BLOCKS;
+        for (int j = 0; j < 16 * BLOCKS; j += 16) store(wide + i * 16 * BLOCKS + j, load(key + j));
+      } else {
+        at_key[i] = key;
+      }
+    }
     for (int g = 0; g < HEADS; g++) {
-      Floats s;
-      if constexpr (WIDENED) s = scores_of_16<BLOCKS>(q + g * d, d, [&](int i) { return (const float*)wide + i * 16 * BLOCKS; }) * a.scale;
-      else s = scores_of_16<BLOCKS>(q + g * d, d, key) * a.scale;
+      Floats s = scores_of_16<BLOCKS>(q + g * d, d, at_key) * a.scale;
       if (a.cap > 0.0f) s = tangent(s / a.cap) * a.cap;
       if (slopes) {
         Floats away = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -547,11 +556,11 @@ static void attend_group(const float* q, const T* keys, const T* values, const A
   int at = 0;
   for (; at + 16 * WIDTH <= d; at += 16 * WIDTH) weighted<HEADS, WIDTH>(values, room, pitch, totals, a, next, at, out);
   for (; at + 16 <= d; at += 16) weighted<HEADS, 1>(values, room, pitch, totals, a, next, at, out);
-  for (; at < d; at++)
+  if (at < d)
     for (int g = 0; g < HEADS; g++) {
-      float o = 0.0f;
-      for (int i = 0; i < n; i++) o += one(values + (int64_t)i * d + at) * room[g * pitch + i];
-      out[g * d + at] = o * totals[g];
+      Floats o = {};
+      for (int i = 0; i < n; i++) o = o + load_some(values.of(i) + at, d - at) * room[g * pitch + i];
+      store_some(out + g * d + at, o * totals[g], d - at);
     }
 }
 

@@ -43,6 +43,11 @@ struct Attention {
   const float* slopes;   // of ALiBi, one per query head; null for none
   bool half = false;     // keys and values are bfloat16, else float32
   const void* next = nullptr;  // as many keys that will be looked at after these, to be asked for; null for none
+  // The first `shared` slots are read from here instead, as rows of one prompt have them in common: what the caches hold for them is the same.
+  int shared = 0;
+  const void* shared_keys = nullptr;
+  const void* shared_values = nullptr;
+  const void* next_shared = nullptr;  // as next, of those slots
 };
 
 enum Activation { SILU = 0, GELU = 1, GELU_TANH = 2, RELU = 3 };

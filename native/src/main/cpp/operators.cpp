@@ -250,9 +250,10 @@ Tensor activate(const Tensor& x, int64_t activation, bool gated) {
 // Tokens of each row, as many for all, one behind the other: qkv [rows * tokens, (heads + 2 kv heads) * head_dim] is normed by head (gains of all q and k heads)
 // and turned (turns [rows * tokens, head_dim], cosine and sine of each pair in turn) where it lies; keys and values go to the slots from `slot` on of the cache kv
 // [2, rows, kv heads, slots, head_dim], float32 or bfloat16; every query head looks at the slots from its row's start to its own, or at the last `window` of
-// them. What it comes to depends on the row's tokens up to its own alone, however many there are at once.
+// them. What it comes to depends on the row's tokens up to its own alone, however many there are at once. sources [rows, 2]: slots before the second number are
+// read in the row that is the first one, whose slots from this row's start on hold the same; 0 for none.
 Tensor attend(const Tensor& qkv, const Maybe& gains, double floor, const Maybe& turns, const Tensor& kv, const Tensor& start, int64_t slot, int64_t window,
-              double scale, double cap, const Maybe& slopes) {
+              double scale, double cap, const Maybe& slopes, const Maybe& sources) {
   const char* where = "troupe::attend";
   check_floats(where, "qkv", qkv, 2);
   bool half = kv.scalar_type() == at::kBFloat16;
@@ -277,6 +278,12 @@ Tensor attend(const Tensor& qkv, const Maybe& gains, double floor, const Maybe& 
   const int64_t* starts = start.data_ptr<int64_t>();
   for (int64_t i = 0; i < rows; i++)
     TORCH_CHECK(starts[i] >= 0 && starts[i] <= slot, where, ": row ", i, " starts in slot ", starts[i], ", its token is in slot ", slot);
+  TORCH_CHECK(!sources || (sources->device().is_cpu() && sources->scalar_type() == at::kLong && sources->is_contiguous() && sources->numel() == 2 * rows), where,
+              ": sources must be ", rows, " x 2 int64 numbers");
+  const int64_t* from = sources ? sources->data_ptr<int64_t>() : nullptr;
+  for (int64_t i = 0; from && i < rows; i++)
+    TORCH_CHECK(from[2 * i] >= 0 && from[2 * i] < rows && from[2 * i + 1] >= 0 && from[2 * i + 1] <= slot, where, ": row ", i, " reads slots before ", from[2 * i + 1],
+                " of row ", from[2 * i], ", its token is in slot ", slot, " and there are ", rows, " rows");
   int group = (int)(heads / shared);
   int64_t width = qkv.size(1), line = d * (half ? 2 : 4), apart = rows * shared * slots * line;
   Tensor out = at::empty({rows * tokens, heads * d}, qkv.options());
@@ -306,7 +313,16 @@ Tensor attend(const Tensor& qkv, const Maybe& gains, double floor, const Maybe& 
         }
         int64_t first = window > 0 ? std::max(starts[row], here + 1 - window) : starts[row];
         troupe::Attention a = {(int)(here + 1 - first), (int)d, (float)scale, (float)cap, slopes ? slopes->data_ptr<float>() + j * group : nullptr, half};
-        if (tokens == 1 && item + 1 < end) a.next = keys + (slots + first) * line;
+        bool more = tokens == 1 && item + 1 < end;
+        if (more) a.next = keys + (slots + first) * line;
+        if (from && from[2 * row + 1] > first) {
+          const char* there = cache + (from[2 * row] * shared + j) * slots * line + first * line;
+          a.shared = (int)(from[2 * row + 1] - first);
+          a.shared_keys = there;
+          a.shared_values = there + apart;
+          // the next head of the same rows; behind the last one comes another row, whose prompt is at hand or far off
+          if (more && j + 1 < shared) a.next_shared = there + slots * line;
+        }
         k.attend(q, keys + first * line, values + first * line, group, a, own, out.data_ptr<float>() + token * heads * d + j * group * d);
       }
     }
@@ -385,8 +401,8 @@ TORCH_LIBRARY(troupe, m) {
   m.def("layer_norm(Tensor x, Tensor gain, Tensor bias, float floor) -> Tensor");
   m.def("activate(Tensor x, int activation, bool gated) -> Tensor");
   m.def(
-      "attend(Tensor(a!) qkv, Tensor? gains, float floor, Tensor? turns, Tensor(b!) kv, Tensor start, int slot, int window, float scale, float cap, Tensor? slopes)"
-      " -> Tensor");
+      "attend(Tensor(a!) qkv, Tensor? gains, float floor, Tensor? turns, Tensor(b!) kv, Tensor start, int slot, int window, float scale, float cap, Tensor? slopes,"
+      " Tensor? sources) -> Tensor");
   m.def("choose(Tensor(a!) logits, Tensor u, float temperature) -> (Tensor, Tensor)");
   m.def("logprobs(Tensor(a!) logits, Tensor tokens, float temperature) -> Tensor");
   m.def("bent(Tensor(a!) x, float cap) -> Tensor(a!)");

@@ -247,6 +247,11 @@ struct Cached {
       halves.push_back((uint16_t)(bits >> 16));
     }
   }
+  void lose(size_t from, size_t to) {
+    for (size_t i = from; i < to; i++)
+      if (halves.empty()) values[i] = NAN;
+      else halves[i] = 0x7fc0;
+  }
   const void* data() const { return halves.empty() ? (const void*)values.data() : halves.data(); }
 };
 
@@ -286,14 +291,29 @@ static void attention(const Kernels& k, int slots, int head_dim, int group, bool
     k.attend(q.data() + (size_t)g * head_dim, keys.data(), values.data(), 1, one, small.data(), alone.data());
     same("a head by itself", alone, Row(out.begin() + (size_t)g * head_dim, out.begin() + (size_t)(g + 1) * head_dim));
   }
-  if (!half) return;
-  // Widening is exact: the same numbers in float32 come to the same bits.
-  Attention wide = a;
-  wide.half = false;
-  wide.next = nullptr;
-  Row widened(out.size());
-  k.attend(q.data(), keys.values.data(), values.values.data(), group, wide, room.data(), widened.data());
-  same("the same numbers in float32", widened, out);
+  if (half) {
+    // Widening is exact: the same numbers in float32 come to the same bits.
+    Attention wide = a;
+    wide.half = false;
+    wide.next = nullptr;
+    Row widened(out.size());
+    k.attend(q.data(), keys.values.data(), values.values.data(), group, wide, room.data(), widened.data());
+    same("the same numbers in float32", widened, out);
+  }
+  if (slots > 1) {
+    // Some slots elsewhere, where the same numbers are; what is not to be read are none.
+    Attention parted = a;
+    parted.shared = between(1, slots - 1);
+    Cached other_keys = keys, other_values = values;
+    parted.shared_keys = other_keys.data();
+    parted.shared_values = other_values.data();
+    if (between(0, 1)) parted.next_shared = other_keys.data();
+    for (Cached* c : {&keys, &values}) c->lose(0, parted.shared * head_dim);
+    for (Cached* c : {&other_keys, &other_values}) c->lose(parted.shared * head_dim, slots * head_dim);
+    Row together(out.size());
+    k.attend(q.data(), keys.data(), values.data(), group, parted, room.data(), together.data());
+    same("slots in two places", together, out);
+  }
 }
 
 // ---- the choice of a token
@@ -320,7 +340,7 @@ static void choices(const Kernels& k, int n) {
   int other = between(0, n - 1);
   same_logits = given;
   float far = given[other];
-  if (far != -INFINITY && between(0, 3) == 0) far = same_logits[other] = given[token] - 300;
+  if (other != token && far != -INFINITY && between(0, 3) == 0) far = same_logits[other] = given[token] - 300;
   float asked = k.logprob_of(same_logits.data(), n, temperature, other);
   if (far == -INFINITY) {
     if (asked != -INFINITY) fail("log-probability of what cannot be", asked, -INFINITY);

@@ -354,12 +354,12 @@ def prefill(self, ids, lens, of: List[int], rows: List[int], slot: int, tokens: 
     own = torch.empty([2, c, self.kv, n, self.hd], dtype=$CACHE if $EXACT else 6, device=ids.device)
     x = self.embedded(part, torch.arange(n, device=ids.device), g)
     if $EXACT:
-      how = self.native_tables(torch.arange(n).repeat(c), x, g)
+      how = self.native_tables(torch.arange(n, device=ids.device).repeat(c), x, g)
     else:
       rope = self.prefill_tables(g, n, lens[i:i + some])
     for l in range(self.layers):
       if $EXACT:
-        x = self.native_layer(x, l, how, torch.zeros([c], dtype=4), 0, g, pw, own)
+        x = self.native_layer(x, l, how, torch.zeros([c], dtype=4, device=ids.device), 0, None, g, pw, own)
       else:
         x = self.layer(x, g, pw, l, rope, own, 0, n, [0, 0], masks)
       for j in range(len(rows)):
@@ -393,22 +393,22 @@ def native_tables(self, position, x, g: List[Tensor]) -> List[Optional[Tensor]]:
     slopes = self.slopes(x)
   return [far, near, slopes]
 
-def native_layer(self, x, l: int, how: List[Optional[Tensor]], start, slot: int, g: List[Tensor], pw: List[$WEIGHT], kv):
+def native_layer(self, x, l: int, how: List[Optional[Tensor]], start, slot: int, sources: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv):
   # tokens of each row, from `slot` on: attention is one operator, which sees to starts and windows itself
   if $NATIVE:
     local = self.local[l] == 1
     gains: Optional[Tensor] = None
     if self.qk_norm:
       gains = g[9 + 16 * l + 8]
-    a = ops.troupe.attend(self.projected(x, g, pw, l), gains, self.eps * self.hd, how[self.local[l]], kv, start, slot, self.window if local else 0, self.attention_scale, self.attention_cap, how[2])
+    a = ops.troupe.attend(self.projected(x, g, pw, l), gains, self.eps * self.hd, how[self.local[l]], kv, start, slot, self.window if local else 0, self.attention_scale, self.attention_cap, how[2], sources)
     x = self.finished(x, a, g, pw, l)
   return x
 
-def native_layers(self, x, position, start, slot: int, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]):
+def native_layers(self, x, position, start, slot: int, sources: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]):
   # one token of each row through all layers
   how = self.native_tables(position, x, g)
   for l in range(self.layers):
-    x = self.native_layer(x, l, how, start, slot, g, pw, kv[l])
+    x = self.native_layer(x, l, how, start, slot, sources, g, pw, kv[l])
   return x
 
 def torch_layers(self, x, position, start, slot: int, first: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]):
@@ -424,28 +424,34 @@ def torch_layers(self, x, position, start, slot: int, first: int, mask: Optional
 
 def decode(self, token, start, slot: int, first: int, mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
   # token, start [B]; first: the smallest start; mask [B * kv heads, 1, S] to add, or None; logits [B, V]
+  return self.decode_sharing(token, start, slot, first, None, mask, g, pw, kv)
+
+def decode_sharing(self, token, start, slot: int, first: int, sources: Optional[Tensor], mask: Optional[Tensor], g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tensor:
+  # sources [B, 2]: for each row, another one and the slot before which that one's keys and values are the same, so that those of a prompt that several rows
+  # answer are read from memory once; the library's attention does that
   # a row that has ended may stay past the last position
   position = (slot - start).clamp_(max=self.context - 1)
   x = self.embedded(token.unsqueeze(1), position.unsqueeze(1), g)
   if $NATIVE:
-    x = self.native_layers(x, position, start, slot, g, pw, kv)
+    x = self.native_layers(x, position, start, slot, sources, g, pw, kv)
   else:
     x = self.torch_layers(x, position, start, slot, first, mask, g, pw, kv)
   return self.logits(x, g, pw)
 
 def exact_logprobs(self, ids: List[Tensor], reads, targets, temperature: float, g: List[Tensor], pw: List[$WEIGHT]) -> Tensor:
   # log p(targets) at the temperature, [M], the bits that sampling gives: of a micro-batch in sections and positions that are read, as decoder.py's evaluate
-  out: List[Tensor] = [torch.zeros([0])]
+  out: List[Tensor] = [torch.zeros([0], device=reads.device)]
   if $EXACT:
     states: List[Tensor] = []
     for s in ids:
       b, n = s.size(0), s.size(1)
-      x = self.embedded(s.clamp(min=0), torch.arange(n), g)
-      how = self.native_tables(torch.arange(n).repeat(b), x, g)
-      own = torch.empty([2, b, self.kv, n, self.hd], dtype=$CACHE)
-      start = torch.zeros([b], dtype=4)
+      at = torch.arange(n, device=s.device)
+      x = self.embedded(s.clamp(min=0), at, g)
+      how = self.native_tables(at.repeat(b), x, g)
+      own = torch.empty([2, b, self.kv, n, self.hd], dtype=$CACHE, device=s.device)
+      start = torch.zeros([b], dtype=4, device=s.device)
       for l in range(self.layers):
-        x = self.native_layer(x, l, how, start, 0, g, pw, own)
+        x = self.native_layer(x, l, how, start, 0, None, g, pw, own)
       states.append(x)
     x = (states[0] if len(states) == 1 else torch.cat(states)).index_select(0, reads)
     for i in range(0, x.size(0), 64):
@@ -534,9 +540,9 @@ def restricted(self, logits, u, temperature: float, topk: int, topp: float) -> T
     i = ix.gather(1, j)
   return i.squeeze(1), torch.log(p.gather(1, i)).squeeze(1)
 
-def step(self, token, start, slot: int, first: int, mask: Optional[Tensor], u, temperature: float, topk: int, topp: float, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tuple[Tensor, Tensor]:
+def step(self, token, start, slot: int, first: int, sources: Optional[Tensor], mask: Optional[Tensor], u, temperature: float, topk: int, topp: float, g: List[Tensor], pw: List[$WEIGHT], kv: List[Tensor]) -> Tuple[Tensor, Tensor]:
   # one more token per row
-  return self.pick(self.decode(token, start, slot, first, mask, g, pw, kv), u, temperature, topk, topp)
+  return self.pick(self.decode_sharing(token, start, slot, first, sources, mask, g, pw, kv), u, temperature, topk, topp)
 
 def kept(self, rows, xs: List[Tensor]) -> List[Tensor]:
   return [x.index_select(1, rows) for x in xs]

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -48,6 +49,14 @@ final class DecodeBatch implements AutoCloseable {
   private long[] starts;
   private Handle start;
 
+  /** What a row entered with: the same number for those that entered together with one prompt. */
+  private long[] groups;
+
+  private long lastGroup;
+
+  /** Rows whose keys of a prompt others read, see {@link #sources()}. */
+  private Handle sources;
+
   /** Hides what is before a row's start. */
   private Handle mask;
 
@@ -84,6 +93,8 @@ final class DecodeBatch implements AutoCloseable {
     tokens = new long[capacity];
     starts = new long[capacity];
     start = Handle.of(starts, capacity);
+    groups = new long[capacity];
+    sources = sources();
     try (Handle batch = Handle.of((long) capacity);
         Handle length = Handle.of((long) slots)) {
       cache = kernels.infer("cache", batch, length, start);
@@ -158,12 +169,14 @@ final class DecodeBatch implements AutoCloseable {
     }
     int count = Math.min(free.length, waiting.size());
     Map<TokenIds, List<Integer>> entering = new LinkedHashMap<>();
+    Map<TokenIds, Long> numbers = new HashMap<>();
     for (int i = 0; i < count; i++) {
       Reply next = waiting.remove();
       TokenIds prompt = next.prompt().tokens();
       rows[free[i]] = next;
       starts[free[i]] = (long) slot - prompt.size();
       entering.computeIfAbsent(prompt, key -> new ArrayList<>()).add(free[i]);
+      groups[free[i]] = numbers.computeIfAbsent(prompt, key -> ++lastGroup);
     }
     prefilled += entering.size();
     moved();
@@ -272,6 +285,7 @@ final class DecodeBatch implements AutoCloseable {
                 start,
                 at,
                 first,
+                sources,
                 mask,
                 uniform,
                 temperature,
@@ -317,6 +331,7 @@ final class DecodeBatch implements AutoCloseable {
     rows = IntStream.of(working).mapToObj(i -> rows[i]).toArray(Reply[]::new);
     tokens = IntStream.of(working).mapToLong(i -> tokens[i]).toArray();
     starts = IntStream.of(working).mapToLong(i -> starts[i]).toArray();
+    groups = IntStream.of(working).mapToLong(i -> groups[i]).toArray();
     moved();
     try (Handle stay = Handle.of(IntStream.of(working).asLongStream().toArray(), working.length);
         Handle old = cache) {
@@ -339,10 +354,35 @@ final class DecodeBatch implements AutoCloseable {
     moved();
   }
 
-  /** To be called when starts have changed. */
+  /**
+   * For each row, one that entered with it and the same prompt, which may have ended, and the slot
+   * behind that prompt: what both hold before it is the same, and is read from memory once. Texts
+   * that are read again do not keep it.
+   */
+  private Handle sources() {
+    long[] all = new long[2 * rows.length];
+    Map<Long, Integer> first = new HashMap<>();
+    for (int i = 0; i < rows.length; i++) {
+      all[2 * i] = i;
+      Reply reply = rows[i];
+      if (reply != null && readAgainAt == 0) {
+        int place = i;
+        int leader = first.computeIfAbsent(groups[i], key -> place);
+        if (leader != i && !reply.finished()) {
+          all[2 * i] = leader;
+          all[2 * i + 1] = starts[i] + reply.prompt().tokens().size();
+        }
+      }
+    }
+    return Handle.of(all, rows.length, 2);
+  }
+
+  /** To be called when starts, or who is in which row, have changed. */
   private void moved() {
     start.close();
     start = Handle.of(starts, starts.length);
+    sources.close();
+    sources = sources();
     mask.close();
     mask = startMask(first());
   }
@@ -366,6 +406,6 @@ final class DecodeBatch implements AutoCloseable {
 
   @Override
   public void close() {
-    List.of(temperature, topK, topP, start, mask, cache).forEach(Handle::close);
+    List.of(temperature, topK, topP, start, sources, mask, cache).forEach(Handle::close);
   }
 }

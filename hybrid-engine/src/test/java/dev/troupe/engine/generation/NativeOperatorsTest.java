@@ -58,16 +58,28 @@ class NativeOperatorsTest {
         kv = torch.zeros([2, b, 1, slots, 8], dtype=dtype)
         start = torch.zeros([b], dtype=4)
         if not one:
-          return ops.troupe.attend(x, None, 0.0, None, kv, start, 0, 0, 0.35, 0.0, None)
+          return ops.troupe.attend(x, None, 0.0, None, kv, start, 0, 0, 0.35, 0.0, None, None)
         out: List[Tensor] = []
         for i in range(n):
           each = x.view(b, n, 32)[:, i].contiguous()
-          out.append(ops.troupe.attend(each, None, 0.0, None, kv, start, i, 0, 0.35, 0.0, None))
+          out.append(ops.troupe.attend(each, None, 0.0, None, kv, start, i, 0, 0.35, 0.0, None, None))
         return torch.stack(out, 1).view(b * n, 16)
+
+      def after_prompt(self, slots: int, dtype: int, shared: bool, source: int, before: int):
+        # one more token of 3 rows whose slots before 9 hold the same; where shared, only those of row 1 do
+        kv = torch.zeros([2, 3, 1, slots, 8], dtype=dtype)
+        kv.copy_(torch.cos(torch.arange(2 * slots * 8) * 0.61).view(2, 1, 1, slots, 8).expand(2, 3, 1, slots, 8))
+        start = torch.full([3], 2, dtype=4)
+        sources: Optional[Tensor] = None
+        if shared:
+          torch.narrow(torch.narrow(kv, 1, 0, 1), 3, 0, 9).fill_(nan)
+          torch.narrow(torch.narrow(kv, 1, 2, 1), 3, 0, 9).fill_(nan)
+          sources = torch.tensor([source, before, 1, 0, source, before])
+        return ops.troupe.attend(self.rows(3, 1, 32), None, 0.0, None, kv, start, slots - 1, 0, 0.35, 0.0, None, sources)
 
       def attend_to(self, rows: int, slots: int, heads: int, slot: int, dtype: int):
         x, kv = self.rows(rows, 1, 32), torch.zeros([2, 3, heads, slots, 8], dtype=dtype)
-        return ops.troupe.attend(x, None, 0.0, None, kv, torch.zeros([3], dtype=4), slot, 0, 0.35, 0.0, None)
+        return ops.troupe.attend(x, None, 0.0, None, kv, torch.zeros([3], dtype=4), slot, 0, 0.35, 0.0, None, None)
       """;
 
   private static final long FLOAT32 = 6;
@@ -94,6 +106,44 @@ class NativeOperatorsTest {
                     .as("%s tokens, type %s", tokens, dtype)
                     .isEqualTo(expected.floats());
               }
+            }
+          }
+        });
+  }
+
+  /** A prompt's keys and values that rows have in common, read in one of them. */
+  @Test
+  void attend_toAnotherRowsSlots_isThatToTheSameInItsOwn_bitForBit() {
+    LibraryHere.assumeLoaded();
+    inKernels(
+        ATTENTION,
+        kernels -> {
+          for (long dtype : new long[] {FLOAT32, BFLOAT16}) {
+            for (long slots : new long[] {10, 25, 50}) {
+              try (Handle all = Handle.of(slots);
+                  Handle type = Handle.of(dtype);
+                  Handle no = Handle.of(false);
+                  Handle yes = Handle.of(true);
+                  Handle source = Handle.of(1L);
+                  Handle before = Handle.of(9L);
+                  Handle expected = kernels.infer("after_prompt", all, type, no, source, before);
+                  Handle found = kernels.infer("after_prompt", all, type, yes, source, before)) {
+                assertThat(found.floats())
+                    .as("%s slots, type %s", slots, dtype)
+                    .isEqualTo(expected.floats());
+              }
+            }
+          }
+          for (long[] wrong : new long[][] {{3, 9}, {-1, 9}, {1, 10}, {1, -1}}) {
+            try (Handle all = Handle.of(10L);
+                Handle type = Handle.of(BFLOAT16);
+                Handle yes = Handle.of(true);
+                Handle source = Handle.of(wrong[0]);
+                Handle before = Handle.of(wrong[1])) {
+              assertThatThrownBy(
+                      () -> kernels.infer("after_prompt", all, type, yes, source, before))
+                  .hasMessageContaining(
+                      "row 0 reads slots before " + wrong[1] + " of row " + wrong[0]);
             }
           }
         });
