@@ -34,6 +34,7 @@ import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
+import dev.troupe.protocol.event.Work;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -322,7 +323,8 @@ public final class HybridEngine implements RoleEngine {
       Share share,
       Together together) {
     prepare(objective);
-    return timed("train", () -> trainer.accumulate(objective, examples, totals, share, together));
+    Together recorded = own -> Work.record(spec.name(), "exchange", () -> together.whole(own));
+    return timed("train", () -> trainer.accumulate(objective, examples, totals, share, recorded));
   }
 
   @Override
@@ -498,7 +500,7 @@ public final class HybridEngine implements RoleEngine {
   private <T> T timed(String phase, Supplier<T> work) {
     long start = System.nanoTime();
     try {
-      return work.get();
+      return Work.record(spec.name(), phase, work);
     } finally {
       seconds.merge(phase, (System.nanoTime() - start) / 1e9, Double::sum);
     }

@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
+import dev.troupe.protocol.event.Work;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
@@ -12,7 +13,7 @@ public final class Phases {
   public <T> T time(String phase, Supplier<T> work) {
     long start = System.nanoTime();
     try {
-      return work.get();
+      return Work.record("recipe", phase, work);
     } finally {
       seconds.merge(phase, (System.nanoTime() - start) / 1e9, Double::sum);
     }
