@@ -5,6 +5,7 @@
 #   native/build.sh --check      the kernels' checks (src/test/cpp) alone, which need no libtorch
 #
 # TORCH_HOME  the directory of an installed torch of the version below; by default that of `python3 -c 'import torch'` (pip install torch==2.7.1)
+# GLOO_HOME   the directory that has include/gloo: libtorch has Gloo and not its headers. By default that of Debian's libgloo-dev, /usr
 # CXX         the compiler, g++ 12 by default; PLATFORM  linux-x86_64 or linux-aarch64, by default this machine's
 #
 # The source and this file, which holds the flags, are hashed; the library and the properties beside it say the hash, and a test compares it with the files'.
@@ -18,6 +19,7 @@ GLIBC=2.29
 GLIBCXX=3.4.26
 CXX=${CXX:-g++}
 PLATFORM=${PLATFORM:-linux-$(uname -m)}
+GLOO_HOME=${GLOO_HOME:-/usr}
 OUT=${OUT:-target/cpp/$PLATFORM}
 TO=src/main/resources/troupe-native/$PLATFORM
 
@@ -68,9 +70,15 @@ found=$(sed -n 's/^ *"\([0-9.]*\)"$/\1/p' "$TORCH_HOME/include/torch/csrc/api/in
   echo "libtorch $TORCH_VERSION is needed, '$TORCH_HOME' has '${found:-none}': set TORCH_HOME to the directory of an installed torch==$TORCH_VERSION" >&2
   exit 2
 }
-for file in operators teams training between attention; do
+[ -f "$GLOO_HOME/include/gloo/context.h" ] || {
+  echo "Gloo's headers are needed, '$GLOO_HOME/include' has none: install Debian's libgloo-dev, or set GLOO_HOME" >&2
+  exit 2
+}
+GLOO=$([ "$GLOO_HOME" = /usr ] || echo "-isystem $GLOO_HOME/include")
+for file in operators teams training between attention groups; do
   # shellcheck disable=SC2086
   $CXX $OPERATORS -DTROUPE_SOURCE="\"$source\"" -isystem "$TORCH_HOME/include" -isystem "$TORCH_HOME/include/torch/csrc/api/include" \
+    $GLOO -DUSE_C10D_GLOO \
     -c "src/main/cpp/$file.cpp" -o "$OUT/$file.o"
   objects+=("$OUT/$file.o")
 done

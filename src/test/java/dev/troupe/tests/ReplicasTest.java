@@ -15,6 +15,9 @@ import dev.troupe.actors.trust.Credentials;
 import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.event.EventLog;
+import dev.troupe.protocol.event.EventReader;
+import dev.troupe.protocol.event.RunEvent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -116,8 +119,9 @@ class ReplicasTest {
 
   /** SFT, reward model, DPO and PPO; with critics as many as policies, and reward models too. */
   @ParameterizedTest
-  @CsvSource({"3, 2", "4, 1"})
-  void replicas_onNodes_leaveTheBytesOfOneJvm(int replicas, int lanes) throws Exception {
+  @CsvSource({"3, 2, auto", "4, 1, messages"})
+  void replicas_onNodes_leaveTheBytesOfOneJvm(int replicas, int lanes, String exchange)
+      throws Exception {
     Path output = directory.resolve("replicas-" + replicas);
     Ensemble seed = seed();
     for (int i = 0; i < replicas; i++) {
@@ -127,11 +131,28 @@ class ReplicasTest {
         seed,
         output,
         List.of(
+            "cluster.exchange=" + exchange,
             "cluster.policy.replicas=" + replicas,
             "cluster.critic.replicas=" + replicas,
             "cluster.reward.replicas=" + replicas,
             "cluster.reference.replicas=" + replicas));
     assertSameBytesAsAlone(output);
+    assertThat(exchanged(output))
+        .hasSize(5)
+        .allMatch(
+            notice ->
+                notice.startsWith("the " + replicas + " replicas of the ")
+                    && (exchange.equals("auto")
+                        || notice.endsWith(" exchange gradients by messages")));
+  }
+
+  /** What the run says of how gradients went, for each role that was trained. */
+  private static List<String> exchanged(Path output) throws Exception {
+    return EventReader.readAll(output.resolve(EventLog.FILE_NAME)).stream()
+        .filter(RunEvent::hasNotice)
+        .map(event -> event.getNotice().getText())
+        .filter(notice -> notice.contains("exchange gradients"))
+        .toList();
   }
 
   private static void assertSameBytesAsAlone(Path output) throws Exception {
@@ -139,6 +160,44 @@ class ReplicasTest {
     assertThat(trained).hasSize(4);
     for (Path adapter : trained) {
       assertThat(output.resolve(alone.relativize(adapter))).hasSameBinaryContentAs(adapter);
+    }
+  }
+
+  /** Every weight is trained, and exchanged. */
+  @Test
+  void grpo_ofEveryWeight_leavesTheBytesOfOneJvm() throws Exception {
+    Path configuration = Quickstarts.ROOT.resolve("configs/quickstart-grpo.conf");
+    Path data = configuration.resolveSibling("quickstart-grpo");
+    List<String> small =
+        List.of(
+            "data.sft=[{path=\"" + data.resolve("worked.jsonl") + "\"}]",
+            "data.prompts=[{path=\"" + data.resolve("problems.jsonl") + "\"}]",
+            "sft.epochs=1",
+            "grpo.iterations=2",
+            "grpo.prompts-per-iteration=8",
+            "grpo.answers-per-prompt=4",
+            "grpo.evaluation.held-out=8",
+            "cluster.critic.node=judge",
+            "cluster.policy.replicas=2");
+    Path one = directory.resolve("grpo-alone");
+    List<String> overrides = new ArrayList<>(Quickstarts.whole(one));
+    overrides.addAll(small);
+    var loaded = PipelineConfigurations.loader().load(configuration, overrides);
+    Ensemble here = Ensemble.local(new HybridEngines(opened(new Lanes(2))));
+    Pipeline.start(RunRequest.of(loaded.value(), loaded.text()).on(here)).result().get();
+
+    Path two = directory.resolve("grpo-replicas");
+    Ensemble seed = seed();
+    node(seed, two, 1, "policy", "judge");
+    node(seed, two, 1, "policy");
+    overrides = new ArrayList<>(Quickstarts.whole(two));
+    overrides.addAll(small);
+    loaded = PipelineConfigurations.loader().load(configuration, overrides);
+    Pipeline.start(RunRequest.of(loaded.value(), loaded.text()).on(seed)).result().get();
+    List<Path> trained = files(one, "model.safetensors");
+    assertThat(trained).hasSize(2);
+    for (Path model : trained) {
+      assertThat(two.resolve(one.relativize(model))).hasSameBinaryContentAs(model);
     }
   }
 
@@ -174,9 +233,13 @@ class ReplicasTest {
   }
 
   private static List<Path> adapters(Path run) throws Exception {
+    return files(run, "adapter_model.safetensors");
+  }
+
+  private static List<Path> files(Path run, String name) throws Exception {
     try (Stream<Path> files = Files.walk(run)) {
       return files
-          .filter(file -> file.endsWith("adapter_model.safetensors"))
+          .filter(file -> file.endsWith(name))
           .filter(file -> !file.toString().contains("checkpoints"))
           .toList();
     }

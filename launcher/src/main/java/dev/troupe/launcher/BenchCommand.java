@@ -1,6 +1,7 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.cluster.Ensemble;
+import dev.troupe.actors.role.Exchanging;
 import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.launcher.bench.BenchModel;
@@ -453,6 +454,74 @@ final class BenchCommand implements Runnable {
             PipelineConfigurations.joinTimeout(),
             HandOver.read(System.in).place(),
             new SimulatedEngines(new CostModel(workers, speed, parameters)))) {
+      NodeCommand.endWithStandardInput();
+      node.ended().join();
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "exchange",
+      mixinStandardHelpOptions = true,
+      description =
+          "What an exchange of gradients between replicas takes, each a process of its own on"
+              + " loopback: time, processor time and bytes, by Gloo and by messages. Wants Linux.")
+  int exchange(
+      @Mixin BenchOptions common,
+      @Option(
+              names = "--parameters",
+              paramLabel = "N",
+              defaultValue = "10000000",
+              description = "that are trained; default ${DEFAULT-VALUE}")
+          int parameters,
+      @Option(
+              names = "--replicas",
+              paramLabel = "N",
+              split = ",",
+              defaultValue = "2",
+              description = "default ${DEFAULT-VALUE}")
+          List<Integer> replicas,
+      @Option(
+              names = "--by",
+              paramLabel = "CARRIER",
+              split = ",",
+              defaultValue = "GLOO,MESSAGES",
+              description = "${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
+          List<Exchanging.By> carriers,
+      @Option(names = "--fast", description = "in the order of Gloo's own") boolean fast,
+      @Option(
+              names = "--step",
+              paramLabel = "SECONDS",
+              defaultValue = "5",
+              description = "of the step that it is a part of; default ${DEFAULT-VALUE}")
+          double step)
+      throws IOException {
+    for (int count : replicas) {
+      for (Exchanging.By by : carriers) {
+        try (Scratch scratch = new Scratch()) {
+          common.print(
+              new ExchangeBench(parameters, count, step)
+                  .run(
+                      new Exchanging(by, fast),
+                      by == Exchanging.By.MESSAGES ? 10 : 4,
+                      scratch.path(),
+                      common.rounds()));
+        }
+      }
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(name = "exchanging-node", hidden = true, description = "A replica of bench exchange.")
+  int exchangingNode(
+      @Option(names = "--join", required = true) String join,
+      @Option(names = "--parameters", required = true) int parameters) {
+    try (Ensemble node =
+        ExchangeBench.node(
+            join,
+            parameters,
+            HandOver.read(System.in).place(),
+            PipelineConfigurations.joinTimeout())) {
       NodeCommand.endWithStandardInput();
       node.ended().join();
     }

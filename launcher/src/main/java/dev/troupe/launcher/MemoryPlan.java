@@ -117,11 +117,8 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
         OptimizerConfig optimizer,
         long sequences,
         long longest) {
-      long micro =
-          optimizer.microBatchTokens() == 0
-              ? model.microBatchTokens(numerics)
-              : optimizer.microBatchTokens();
-      long batches = Math.min(sequences, Math.max(2, sequences * longest / micro + 1));
+      long micro = model.microBatchTokens(optimizer, numerics);
+      long batches = model.mostMicroBatches(optimizer, numerics, sequences, longest);
       long gradients = HybridEngines.gradients(Math.toIntExact(batches), lanes);
       long parameters = model.trainedParameters(tuning) + model.config().hiddenSize();
       add(phase, role, purpose(tuning), parameters * FLOAT);

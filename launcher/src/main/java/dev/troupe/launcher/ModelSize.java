@@ -7,6 +7,7 @@ import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.recipe.ModelInitConfig;
+import dev.troupe.rlhf.recipe.OptimizerConfig;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import java.util.List;
 import java.util.OptionalInt;
@@ -46,9 +47,23 @@ record ModelSize(ModelConfig config) {
     return Generator.shadowBytes(config, HybridEngines.format(numerics));
   }
 
-  /** Tokens that go through at once where nothing else is asked for. */
-  long microBatchTokens(Numerics numerics) {
-    return HybridEngines.microBatchTokens(config, numerics);
+  /** Tokens that go through at once. */
+  long microBatchTokens(OptimizerConfig optimizer, Numerics numerics) {
+    return optimizer.microBatchTokens() == 0
+        ? HybridEngines.microBatchTokens(config, numerics)
+        : optimizer.microBatchTokens();
+  }
+
+  /**
+   * Micro-batches that a step may have.
+   *
+   * @param sequences of the step
+   * @param longest tokens that each may have
+   */
+  long mostMicroBatches(
+      OptimizerConfig optimizer, Numerics numerics, long sequences, long longest) {
+    long micro = microBatchTokens(optimizer, numerics);
+    return Math.min(sequences, Math.max(2, sequences * longest / micro + 1));
   }
 
   /** What a role trains, value head not counted. */

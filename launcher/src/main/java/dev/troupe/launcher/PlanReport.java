@@ -5,6 +5,7 @@ import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunForecast;
 import dev.troupe.actors.pipeline.StageDemands;
 import dev.troupe.configuration.ConfigurationLoader;
+import dev.troupe.models.torch.Lanes;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import dev.troupe.rlhf.stage.Forecast;
 import dev.troupe.rlhf.stage.RoleUse;
@@ -103,6 +104,8 @@ final class PlanReport {
     PipelineConfig config = forecast.config();
     StringBuilder text = new StringBuilder();
     text.append("roles     ").append(roles(config)).append('\n');
+    ReplicaCores.idle(forecast, Lanes.on(memory.device()))
+        .forEach(note -> text.append("sharing   ").append(note).append('\n'));
     text.append("memory    ").append(memory.summary(available)).append('\n');
     text.append("disk      about ")
         .append(MachineMemory.readable(forecast.diskBytes()))

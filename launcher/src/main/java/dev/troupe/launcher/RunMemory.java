@@ -52,10 +52,7 @@ final class RunMemory {
    */
   static MemoryPlan of(RunForecast forecast, Device device, long initialHeap) {
     PipelineConfig config = forecast.config();
-    ModelSize model =
-        config.model().isPresent()
-            ? new ModelSize(ModelConfig.read(Path.of(config.model().get())))
-            : ModelSize.of(config.newModel().orElseThrow().shape());
+    ModelSize model = model(config);
     MemoryPlan.Builder plan =
         new MemoryPlan.Builder(model, config.engine().numerics(), Lanes.on(device));
     Map<Part, TuningConfig> handedOn = named(config);
@@ -67,7 +64,7 @@ final class RunMemory {
                   plan,
                   stage,
                   found,
-                  found.longest().orElse((int) longest(config.data().maxTokens(), model)),
+                  longest(found, config, model),
                   Map.copyOf(handedOn),
                   otherBases(config, stage)));
       stage.tuning().ifPresent(tuning -> handedOn.put(stage.gives(), tuning));
@@ -153,15 +150,19 @@ final class RunMemory {
     if (role.answers() > 0) {
       plan.shadow(phase, role.name());
     }
-    // No step has more samples than there are.
-    long samples = Math.min(forecast.samplesPerStep(), forecast.samples());
     plan.trained(
         phase,
         role.name(),
         training.tuning(),
         training.optimizer(),
-        training.sequences() * samples / forecast.samplesPerStep(),
+        sequences(training, forecast),
         longest);
+  }
+
+  /** Of one optimiser step: none has more samples than there are. */
+  static long sequences(RoleUse.Training training, Forecast forecast) {
+    long samples = Math.min(forecast.samplesPerStep(), forecast.samples());
+    return training.sequences() * samples / forecast.samplesPerStep();
   }
 
   /**
@@ -219,7 +220,18 @@ final class RunMemory {
             });
   }
 
-  private static long longest(int limit, ModelSize model) {
-    return limit == 0 ? model.contextLength() : Math.min(limit, model.contextLength());
+  /** The model that roles stand on. */
+  static ModelSize model(PipelineConfig config) {
+    return config.model().isPresent()
+        ? new ModelSize(ModelConfig.read(Path.of(config.model().get())))
+        : ModelSize.of(config.newModel().orElseThrow().shape());
+  }
+
+  /** Tokens that a text of a stage may have. */
+  static long longest(Forecast forecast, PipelineConfig config, ModelSize model) {
+    int limit = config.data().maxTokens();
+    return forecast.longest().isPresent()
+        ? forecast.longest().getAsInt()
+        : limit == 0 ? model.contextLength() : Math.min(limit, model.contextLength());
   }
 }

@@ -4,6 +4,8 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigValueFactory;
 import dev.troupe.actors.role.ActorCast;
+import dev.troupe.actors.role.Exchanging;
+import dev.troupe.actors.role.Groups;
 import dev.troupe.actors.role.NodeActor;
 import dev.troupe.actors.role.Placement;
 import dev.troupe.actors.role.RunFiles;
@@ -121,6 +123,7 @@ public final class Ensemble implements AutoCloseable {
                 Node.PROTOCOL_VERSION,
                 engines,
                 RunFiles.ANYWHERE,
+                Groups.NONE,
                 none,
                 ending::ask,
                 ending::dismiss),
@@ -277,6 +280,7 @@ public final class Ensemble implements AutoCloseable {
                           protocolVersion,
                           factory,
                           place.files(),
+                          Groups.of(host, place.credentials()),
                           refusals,
                           ending::ask,
                           ending::dismiss)),
@@ -386,7 +390,7 @@ public final class Ensemble implements AutoCloseable {
       Duration joinTimeout,
       Duration deadline,
       Consumer<RunEvent.Builder> events) {
-    return cast(placement, Map.of(), joinTimeout, deadline, events);
+    return cast(placement, Map.of(), Exchanging.AUTO, joinTimeout, deadline, events);
   }
 
   /**
@@ -394,10 +398,12 @@ public final class Ensemble implements AutoCloseable {
    *
    * @param replicas by role name, of its node role a node for each; 1 where it is not named.
    *     Ignored when alone, as what is learned does not depend on it
+   * @param exchanging how replicas exchange gradients
    */
   public Cast cast(
       Map<String, String> placement,
       Map<String, Integer> replicas,
+      Exchanging exchanging,
       Duration joinTimeout,
       Duration deadline,
       Consumer<RunEvent.Builder> events) {
@@ -418,7 +424,9 @@ public final class Ensemble implements AutoCloseable {
           new Found(role -> List.of(system), Collections.nCopies(rolloutWorkers, system)),
           List.of(),
           ears.roles(),
-          deadline);
+          deadline,
+          exchanging,
+          ears.notices()::tell);
     }
     ActorRef<Discovery.Command> searcher =
         system.systemActorOf(
@@ -438,7 +446,9 @@ public final class Ensemble implements AutoCloseable {
                 nodes.rolloutWorkers()),
             joined,
             ears.roles(),
-            deadline);
+            deadline,
+            exchanging,
+            ears.notices()::tell);
     searcher.tell(
         new Discovery.Follow(
             newcomer -> joins(newcomer, cast, ears), (node, why) -> sentAway(node, why, ears)));

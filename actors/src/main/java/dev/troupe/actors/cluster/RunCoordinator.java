@@ -33,6 +33,8 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
 
   private record Refused(String what) implements Command {}
 
+  private record Told(String what) implements Command {}
+
   /** Asks where the run listens. */
   record Listener(ActorRef<Ears> replyTo) implements Command {}
 
@@ -41,8 +43,10 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
    *
    * @param roles to what roles are doing
    * @param refusals to whom nodes refused
+   * @param notices to what else is worth a line
    */
-  record Ears(ActorRef<RoleStatus> roles, ActorRef<Node.Refused> refusals) {}
+  record Ears(
+      ActorRef<RoleStatus> roles, ActorRef<Node.Refused> refusals, ActorRef<String> notices) {}
 
   private final Consumer<RunEvent.Builder> events;
   private final Ears ears;
@@ -57,7 +61,8 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
             context.messageAdapter(RoleStatus.class, Heard::new),
             context.messageAdapter(
                 Node.Refused.class,
-                refused -> new Refused("node " + refused.node() + " " + refused.what())));
+                refused -> new Refused("node " + refused.node() + " " + refused.what())),
+            context.messageAdapter(String.class, Told::new));
     if (clustered) {
       Cluster.get(context.getSystem())
           .subscriptions()
@@ -79,6 +84,7 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
         .onMessage(Heard.class, this::onHeard)
         .onMessage(Membership.class, this::onMembership)
         .onMessage(Refused.class, this::onRefused)
+        .onMessage(Told.class, this::onTold)
         .build();
   }
 
@@ -108,6 +114,13 @@ final class RunCoordinator extends AbstractBehavior<RunCoordinator.Command> {
     events.accept(
         RunEvent.newBuilder()
             .setNotice(Notice.newBuilder().setSeverity("warning").setText(refused.what())));
+    return this;
+  }
+
+  private Behavior<Command> onTold(Told told) {
+    events.accept(
+        RunEvent.newBuilder()
+            .setNotice(Notice.newBuilder().setSeverity("info").setText(told.what())));
     return this;
   }
 

@@ -248,6 +248,7 @@ public final class Pipeline {
               ensemble.cast(
                   config.placement(),
                   config.cluster().replicas(),
+                  config.cluster().exchanging(),
                   Duration.ofSeconds(config.cluster().joinTimeoutSeconds()),
                   Duration.ofSeconds(config.cluster().requestTimeoutSeconds()),
                   this::happened));

@@ -1,5 +1,6 @@
 package dev.troupe.actors.pipeline;
 
+import dev.troupe.actors.role.Exchanging;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.data.DataConfig;
@@ -338,6 +339,8 @@ public record PipelineConfig(
    * @param critic the same for the critic
    * @param reward the same for the reward model
    * @param reference the same for the reference
+   * @param exchange what carries gradients between replicas of a role
+   * @param reduction in what order they are added up
    * @param joinTimeoutSeconds how long a run waits for the nodes that it needs
    * @param requestTimeoutSeconds longest time of one request to a role; then the run fails and
    *     names it
@@ -347,10 +350,18 @@ public record PipelineConfig(
       Home critic,
       Home reward,
       Home reference,
+      Exchange exchange,
+      Reduction reduction,
       int joinTimeoutSeconds,
       int requestTimeoutSeconds) {
     public Cluster {
       new Limits()
+          .condition(
+              "reduction",
+              "fast",
+              reduction != Reduction.FAST || exchange != Exchange.MESSAGES,
+              "ordered where exchange is messages, which are always added up in order",
+              "exchange")
           .atLeast("join-timeout-seconds", joinTimeoutSeconds, 1)
           .atLeast("request-timeout-seconds", requestTimeoutSeconds, 1)
           .verify();
@@ -359,6 +370,17 @@ public record PipelineConfig(
     /** Node role by role. */
     public Map<String, String> placement() {
       return of(Home::node);
+    }
+
+    /** How replicas exchange gradients. */
+    public Exchanging exchanging() {
+      return new Exchanging(
+          switch (exchange) {
+            case AUTO -> Exchanging.By.AUTO;
+            case GLOO -> Exchanging.By.GLOO;
+            case MESSAGES -> Exchanging.By.MESSAGES;
+          },
+          reduction == Reduction.FAST);
     }
 
     /** How many replicas by role. */
@@ -377,6 +399,19 @@ public record PipelineConfig(
           "reference",
           part.apply(reference));
     }
+  }
+
+  /** What carries gradients between replicas; AUTO is GLOO where every replica's node can. */
+  public enum Exchange {
+    AUTO,
+    GLOO,
+    MESSAGES
+  }
+
+  /** In what order gradients are added up: that of a tree over micro-batches, or Gloo's own. */
+  public enum Reduction {
+    ORDERED,
+    FAST
   }
 
   public PipelineConfig {

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Props;
@@ -23,6 +24,7 @@ public final class ActorCast implements Cast {
   private final Placement placement;
   private final ActorRef<RoleStatus> listener;
   private final Duration deadline;
+  private final Replicas.Terms terms;
   private final AtomicLong opened = new AtomicLong();
   private final ActorRef<Watcher.Command> watcher;
   private final List<ActorRef<RolloutDispatcher.Command>> dispatchers = new ArrayList<>();
@@ -37,17 +39,22 @@ public final class ActorCast implements Cast {
    * @param others nodes on other JVMs, which may end
    * @param listener hears what each role is doing
    * @param deadline longest time that one request to a worker may take
+   * @param exchanging how replicas of a role exchange gradients
+   * @param notices is told how they do
    */
   public ActorCast(
       ActorSystem<?> system,
       Placement placement,
       Collection<ActorRef<Node.Command>> others,
       ActorRef<RoleStatus> listener,
-      Duration deadline) {
+      Duration deadline,
+      Exchanging exchanging,
+      Consumer<String> notices) {
     this.system = system;
     this.placement = placement;
     this.listener = listener;
     this.deadline = deadline;
+    terms = new Replicas.Terms(deadline, exchanging, notices);
     watcher = system.systemActorOf(Watcher.create(), "watcher", Props.empty());
     others.forEach(this::watch);
   }
@@ -80,7 +87,7 @@ public final class ActorCast implements Cast {
   /** What opens a role on all of them, as though it were a node. */
   private ActorRef<Node.Command> several(RoleSpec spec, List<ActorRef<Node.Command>> homes) {
     return system.systemActorOf(
-        Several.create(homes, deadline),
+        Several.create(homes, terms),
         "replicas-" + spec.name() + "-" + opened.incrementAndGet(),
         Props.empty());
   }

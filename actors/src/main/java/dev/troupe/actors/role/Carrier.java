@@ -5,8 +5,8 @@ import dev.troupe.protocol.data.PartialSums;
 
 /**
  * Carries gradients between the replicas of a role. Every replica calls it for the same step, on
- * its role's thread, and comes to the same bytes: those that one replica alone would have, as the
- * parts are added in the order of their tree.
+ * its role's thread, and comes to the same bytes: those that one replica alone would have, where
+ * the parts are added in the order of their tree.
  */
 interface Carrier {
   /**
@@ -16,4 +16,12 @@ interface Carrier {
    * @throws RoleException when a replica is lost or has failed
    */
   Floats sum(PartialSums own);
+
+  /** As torch adds them; the first is of no use any more. */
+  static float[] plus(float[] one, float[] other) {
+    for (int i = 0; i < one.length; i++) {
+      one[i] += other[i];
+    }
+    return one;
+  }
 }

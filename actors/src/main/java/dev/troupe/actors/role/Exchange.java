@@ -41,6 +41,8 @@ final class Exchange {
   private long number;
   private final Map<Span, CompletableFuture<Piece>> sums = new HashMap<>();
   private CompletableFuture<Map<Span, Accumulated>> figures = new CompletableFuture<>();
+  private CompletableFuture<String> address = new CompletableFuture<>();
+  private CompletableFuture<Void> end = new CompletableFuture<>();
   private RoleWorker.@Nullable Failed failure;
 
   /** The role's thread begins one, or another replica that is a little ahead asks of it. */
@@ -55,11 +57,18 @@ final class Exchange {
   synchronized void clear() {
     sums.clear();
     figures = new CompletableFuture<>();
+    address = new CompletableFuture<>();
+    end.complete(null);
+    end = new CompletableFuture<>();
     failure = null;
   }
 
   synchronized void put(Map<Span, Accumulated> own) {
     figures.complete(own);
+  }
+
+  synchronized void put(String own) {
+    address.complete(own);
   }
 
   void put(Span of, int from, Floats values) {
@@ -70,6 +79,8 @@ final class Exchange {
   synchronized void fail(RoleWorker.Failed why) {
     failure = why;
     figures.completeExceptionally(exception(why));
+    address.completeExceptionally(exception(why));
+    end.completeExceptionally(exception(why));
     sums.values().forEach(sum -> sum.completeExceptionally(exception(why)));
   }
 
@@ -103,6 +114,24 @@ final class Exchange {
                             : failed(thrown)));
   }
 
+  /** As soon as it can be. */
+  void answer(RoleWorker.FetchAddress fetch) {
+    address(fetch.exchange())
+        .whenComplete(
+            (told, thrown) ->
+                fetch
+                    .replyTo()
+                    .tell(thrown == null ? new RoleWorker.Address(told) : failed(thrown)));
+  }
+
+  /** As soon as it is known. */
+  void answer(RoleWorker.FetchEnd fetch) {
+    end(fetch.exchange())
+        .whenComplete(
+            (over, thrown) ->
+                fetch.replyTo().tell(thrown == null ? new RoleWorker.Finished() : failed(thrown)));
+  }
+
   private static RoleWorker.Failed failed(Throwable thrown) {
     Throwable cause =
         thrown instanceof CompletionException && thrown.getCause() != null
@@ -121,6 +150,14 @@ final class Exchange {
   /** Loss and metrics, when they are there. */
   private synchronized CompletionStage<Map<Span, Accumulated>> figures(long exchange) {
     return in(exchange).thenCompose(done -> figures);
+  }
+
+  private synchronized CompletionStage<Void> end(long exchange) {
+    return in(exchange).thenCompose(done -> end);
+  }
+
+  private synchronized CompletionStage<String> address(long exchange) {
+    return in(exchange).thenCompose(done -> address);
   }
 
   private synchronized CompletableFuture<Piece> sum(Span of) {

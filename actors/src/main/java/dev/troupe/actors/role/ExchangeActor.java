@@ -50,6 +50,18 @@ final class ExchangeActor {
                       return Behaviors.same();
                     })
                 .onMessage(
+                    RoleWorker.FetchAddress.class,
+                    fetch -> {
+                      exchange.answer(fetch);
+                      return Behaviors.same();
+                    })
+                .onMessage(
+                    RoleWorker.FetchEnd.class,
+                    fetch -> {
+                      exchange.answer(fetch);
+                      return Behaviors.same();
+                    })
+                .onMessage(
                     Ask.class,
                     ask -> {
                       ask.other()

@@ -27,6 +27,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
   private final int protocolVersion;
   private final RoleEngine.Factory engines;
   private final RunFiles files;
+  private final Groups groups;
   private final Refusals refusals;
   private final Runnable leaving;
   private final Consumer<String> dismissed;
@@ -40,6 +41,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
       int protocolVersion,
       RoleEngine.Factory engines,
       RunFiles files,
+      Groups groups,
       Refusals refusals,
       Runnable leaving,
       Consumer<String> dismissed) {
@@ -50,6 +52,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
     this.protocolVersion = protocolVersion;
     this.engines = engines;
     this.files = files;
+    this.groups = groups;
     this.refusals = refusals;
     this.leaving = leaving;
     this.dismissed = dismissed;
@@ -62,6 +65,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
    * @param rolloutWorkers how many roles may live here that answer prompts for a policy elsewhere
    * @param protocolVersion {@link Node#PROTOCOL_VERSION}, but in tests of strangers
    * @param files where roles may write
+   * @param groups by which roles may exchange gradients with their replicas
    * @param refusals of connections to this JVM
    * @param leaving is run when the run tells this node to end
    * @param dismissed is told why the run wants none of this node, which then ends
@@ -73,6 +77,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
       int protocolVersion,
       RoleEngine.Factory engines,
       RunFiles files,
+      Groups groups,
       Refusals refusals,
       Runnable leaving,
       Consumer<String> dismissed) {
@@ -86,6 +91,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
                 protocolVersion,
                 engines,
                 files,
+                groups,
                 refusals,
                 leaving,
                 dismissed));
@@ -128,7 +134,12 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
         getContext()
             .spawn(
                 RoleActor.create(
-                    open.spec(), name, () -> engines.open(open.spec()), files, open.listener()),
+                    open.spec(),
+                    name,
+                    () -> engines.open(open.spec()),
+                    files,
+                    groups,
+                    open.listener()),
                 open.spec().name() + "-" + opened);
     open.replyTo().tell(new Node.Opened(worker, name));
     return this;

@@ -60,6 +60,18 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
 
   private static final Duration OPENING = Duration.ofMinutes(3);
 
+  /**
+   * What holds for all roles with replicas.
+   *
+   * @param deadline longest time of one request to a role
+   * @param exchanging how gradients are exchanged
+   * @param notices is told how they are, in the end
+   */
+  public record Terms(Duration deadline, Exchanging exchanging, Consumer<String> notices) {}
+
+  private final RoleSpec spec;
+  private final Exchanging exchanging;
+  private final Consumer<String> notices;
   private final Duration deadline;
   private final List<Member> members = new ArrayList<>();
   private final Deque<RoleWorker.Command> waiting = new ArrayDeque<>();
@@ -71,6 +83,11 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
   private RoleWorker.@Nullable Failed broken;
   private int opening;
   private long exchanges;
+  private boolean byGloo;
+
+  /** Number of the group of Gloo's: after a failure it is another. */
+  private long group = 1;
+
   private boolean ending;
 
   private Replicas(
@@ -78,10 +95,13 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
       RoleSpec spec,
       List<ActorRef<Node.Command>> homes,
       ActorRef<RoleStatus> listener,
-      Duration deadline) {
+      Terms terms) {
     super(context);
+    this.spec = spec;
+    exchanging = terms.exchanging();
+    notices = terms.notices();
     // Before whoever asks this one loses patience, and with the name of the one that is silent.
-    this.deadline = deadline.multipliedBy(19).dividedBy(20);
+    deadline = terms.deadline().multipliedBy(19).dividedBy(20);
     for (int rank = 0; rank < homes.size(); rank++) {
       RoleSpec as = rank == 0 ? spec : spec.named(spec.name() + "-" + (rank + 1));
       Member member = new Member(as.name(), homes.get(rank));
@@ -101,14 +121,13 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
    * Opens a replica on each node; models are loaded by the first work.
    *
    * @param homes the first answers prompts, saves and lends weights
-   * @param deadline longest time of one request to this actor
    */
   static Behavior<RoleWorker.Command> create(
       RoleSpec spec,
       List<ActorRef<Node.Command>> homes,
       ActorRef<RoleStatus> listener,
-      Duration deadline) {
-    return Behaviors.setup(context -> new Replicas(context, spec, homes, listener, deadline));
+      Terms terms) {
+    return Behaviors.setup(context -> new Replicas(context, spec, homes, listener, terms));
   }
 
   @Override
@@ -200,10 +219,10 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
       evaluate(evaluate);
     } else if (work instanceof RoleWorker.Accumulate<?> accumulate) {
       accumulate(accumulate);
-    } else if (work instanceof RoleWorker.Load
-        || work instanceof RoleWorker.Step
-        || work instanceof RoleWorker.Restore) {
-      all(work.activity(), rank -> work, this::compared);
+    } else if (work instanceof RoleWorker.Load) {
+      all(work.activity(), rank -> work, replies -> compared(replies, this::choose));
+    } else if (work instanceof RoleWorker.Step || work instanceof RoleWorker.Restore) {
+      all(work.activity(), rank -> work, replies -> compared(replies, this::answer));
     } else {
       ask(work.activity(), 1, rank -> work, replies -> answer(replies.get(0)));
     }
@@ -240,8 +259,13 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
                 work.objective(),
                 work.examples(),
                 work.totals(),
-                new RoleWorker.Together(share(rank), workers, exchanges)),
+                new RoleWorker.Together(share(rank), workers, exchanges, carriage())),
         replies -> differing(replies).ifPresentOrElse(this::answer, () -> answer(replies.get(0))));
+  }
+
+  private RoleWorker.Carriage carriage() {
+    return new RoleWorker.Carriage(
+        byGloo, !byGloo || !exchanging.fast(), group, deadline.toMillis());
   }
 
   private Share share(int rank) {
@@ -249,7 +273,7 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
   }
 
   /** After what all must have done alike: what they answered, and what they have now. */
-  private void compared(List<RoleWorker.Reply> replies) {
+  private void compared(List<RoleWorker.Reply> replies, Consumer<RoleWorker.Reply> then) {
     Optional<RoleWorker.Failed> other = differing(replies);
     if (other.isPresent()) {
       answer(other.get());
@@ -258,7 +282,78 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
     all(
         "compare parameters",
         rank -> new RoleWorker.Fingerprint(),
-        prints -> differing(prints).ifPresentOrElse(this::answer, () -> answer(replies.get(0))));
+        prints ->
+            differing(prints).ifPresentOrElse(this::answer, () -> then.accept(replies.get(0))));
+  }
+
+  /** What carries gradients, where there will be some. */
+  private void choose(RoleWorker.Reply loaded) {
+    if (spec.optimizer().isEmpty()) {
+      answer(loaded);
+    } else if (exchanging.by() == Exchanging.By.MESSAGES) {
+      told("by messages");
+      answer(loaded);
+    } else {
+      RoleWorker.Carry carry = new RoleWorker.Carry();
+      all(carry.activity(), rank -> carry, replies -> chosen(lacking(replies), loaded));
+    }
+  }
+
+  private void chosen(Optional<String> lacking, RoleWorker.Reply loaded) {
+    if (lacking.isPresent() && exchanging.by() == Exchanging.By.GLOO) {
+      answer(
+          new RoleWorker.Failed(
+              "cluster.exchange is gloo, but "
+                  + lacking.get()
+                  + ". Let cluster.exchange be auto or messages",
+              true));
+      return;
+    }
+    byGloo = lacking.isEmpty();
+    told(
+        lacking
+            .map(
+                why ->
+                    "by messages, as "
+                        + why
+                        + (exchanging.fast() ? "; so cluster.reduction is ordered" : ""))
+            .orElse(exchanging.fast() ? "by Gloo, in its own order" : "by Gloo"));
+    answer(loaded);
+  }
+
+  private void told(String how) {
+    notices.accept(
+        "the " + members.size() + " replicas of the " + name() + " exchange gradients " + how);
+  }
+
+  /** Why they cannot exchange by Gloo, if so. */
+  private Optional<String> lacking(List<RoleWorker.Reply> replies) {
+    RoleWorker.Carries first = (RoleWorker.Carries) replies.get(0);
+    for (int rank = 0; rank < replies.size(); rank++) {
+      RoleWorker.Carries one = (RoleWorker.Carries) replies.get(rank);
+      String who = "the " + members.get(rank).name + " on " + members.get(rank).node;
+      if (!one.lacks().isEmpty()) {
+        return Optional.of(who + " cannot exchange by Gloo: " + one.lacks());
+      }
+      if (!one.library().equals(first.library())) {
+        return Optional.of(
+            who
+                + " has another native library than the "
+                + name()
+                + " on "
+                + members.get(0).node
+                + " ("
+                + brief(one.library())
+                + ", expected "
+                + brief(first.library())
+                + "); have the same build of Troupe on every node");
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static String brief(String hash) {
+    return hash.substring(0, Math.min(12, hash.length()));
   }
 
   /** What is wrong where one has not answered as the first. */
@@ -388,6 +483,9 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
   /** To whoever asked for what is in hand. */
   private void answer(RoleWorker.Reply reply) {
     round = null;
+    if (reply instanceof RoleWorker.Failed) {
+      group++;
+    }
     if (asker != null) {
       asker.tell(reply);
       asker = null;

@@ -88,6 +88,8 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private final Exchange exchange = new Exchange();
 
   private final ActorRef<RoleWorker.Command> exchanger;
+  private final Groups groups;
+  private final Groups.Membership membership;
 
   private boolean busy;
   private boolean started;
@@ -102,12 +104,15 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       String node,
       Supplier<RoleEngine> opener,
       RunFiles files,
+      Groups groups,
       ActorRef<RoleStatus> listener) {
     super(context);
     this.spec = spec;
     this.node = node;
     this.opener = opener;
     this.files = files;
+    this.groups = groups;
+    this.membership = new Groups.Membership(groups);
     this.listener = listener;
     this.system = context.getSystem();
     this.watcher = context.spawn(Watcher.create(), "watcher");
@@ -121,14 +126,20 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
             });
   }
 
-  /** The engine is opened by the first request, on the role's thread. */
+  /**
+   * The engine is opened by the first request, on the role's thread.
+   *
+   * @param groups by which it may exchange gradients with replicas
+   */
   static Behavior<RoleWorker.Command> create(
       RoleSpec spec,
       String node,
       Supplier<RoleEngine> opener,
       RunFiles files,
+      Groups groups,
       ActorRef<RoleStatus> listener) {
-    return Behaviors.setup(context -> new RoleActor(context, spec, node, opener, files, listener));
+    return Behaviors.setup(
+        context -> new RoleActor(context, spec, node, opener, files, groups, listener));
   }
 
   @Override
@@ -245,6 +256,8 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       return exchanged(open, accumulate);
     } else if (work instanceof RoleWorker.Fingerprint) {
       return new RoleWorker.Fingerprinted(open.modelFingerprint(), open.parametersFingerprint());
+    } else if (work instanceof RoleWorker.Carry) {
+      return groups.carries();
     } else if (work instanceof RoleWorker.Step step) {
       exchange.clear();
       return new RoleWorker.Stepped(open.step(step.settings()));
@@ -282,12 +295,16 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     RoleWorker.Together together = work.together();
     exchange.begin(together.exchange());
     try (Company company = new Company(together, watcher)) {
-      MessageCarrier carrier =
-          new MessageCarrier(together, exchange, exchanger, system, company.lost());
+      Peers peers = new Peers(together, exchange, exchanger, system, company.lost());
       return new RoleWorker.Gradient(
           engine.accumulate(
-              work.objective(), work.examples(), work.totals(), together.share(), carrier::whole));
+              work.objective(),
+              work.examples(),
+              work.totals(),
+              together.share(),
+              own -> peers.whole(own, carrier(together, peers))));
     } catch (RuntimeException | Error e) {
+      membership.close();
       RoleWorker.Reply failed =
           e instanceof RoleException other
               ? new RoleWorker.Failed(String.valueOf(other.getMessage()), other.isUsers())
@@ -297,7 +314,15 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     }
   }
 
+  private Carrier carrier(RoleWorker.Together together, Peers peers) {
+    RoleWorker.Carriage carriage = together.carriage();
+    return carriage.byGloo()
+        ? GlooCarrier.of(peers, membership, carriage)
+        : new MessageCarrier(peers);
+  }
+
   private RoleWorker.Reply closed() {
+    membership.close();
     RoleEngine open = engine;
     if (open != null) {
       open.close();

@@ -2,7 +2,6 @@ package dev.troupe.actors.role;
 
 import dev.troupe.protocol.message.Node;
 import dev.troupe.protocol.message.RoleWorker;
-import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -16,10 +15,7 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 final class Several {
   private Several() {}
 
-  /**
-   * @param deadline longest time of one request to the role
-   */
-  static Behavior<Node.Command> create(List<ActorRef<Node.Command>> homes, Duration deadline) {
+  static Behavior<Node.Command> create(List<ActorRef<Node.Command>> homes, Replicas.Terms terms) {
     return Behaviors.setup(
         context ->
             Behaviors.receive(Node.Command.class)
@@ -28,7 +24,7 @@ final class Several {
                     open -> {
                       ActorRef<RoleWorker.Command> replicas =
                           context.spawn(
-                              Replicas.create(open.spec(), homes, open.listener(), deadline),
+                              Replicas.create(open.spec(), homes, open.listener(), terms),
                               open.spec().name());
                       context.watchWith(replicas, new Node.Leave());
                       open.replyTo().tell(new Node.Opened(replicas, names(homes)));

@@ -51,6 +51,11 @@ public record Credentials(PrivateKey key, X509Certificate certificate, X509Certi
     return new Pem(key, List.of(certificate, authority)).text();
   }
 
+  /** The authority's certificate alone, as PEM. */
+  public String authorityText() {
+    return Pem.text(authority);
+  }
+
   void write(Path file) {
     new Pem(key, List.of(certificate, authority)).write(file);
   }

@@ -89,6 +89,17 @@ record Pem(PrivateKey key, List<X509Certificate> certificates) {
     }
   }
 
+  /** Of a certificate. */
+  static String text(X509Certificate certificate) {
+    StringWriter text = new StringWriter();
+    try (JcaPEMWriter writer = new JcaPEMWriter(text)) {
+      writer.writeObject(certificate);
+    } catch (IOException e) {
+      throw new IllegalStateException("written into memory", e);
+    }
+    return text.toString();
+  }
+
   String text() {
     StringWriter text = new StringWriter();
     try (JcaPEMWriter writer = new JcaPEMWriter(text)) {

@@ -6,6 +6,8 @@ import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.RoleSpec;
@@ -27,6 +29,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
@@ -60,6 +63,8 @@ class ReplicasTest {
   private final List<TestProbe<Node.Command>> nodes = new ArrayList<>();
   private final List<TestProbe<RoleWorker.Command>> workers = new ArrayList<>();
   private final TestProbe<RoleWorker.Reply> replies = KIT.createTestProbe(RoleWorker.Reply.class);
+  private final List<String> notices = new CopyOnWriteArrayList<>();
+  private RoleSpec spec = SPEC;
   private ActorRef<RoleWorker.Command> role;
 
   @AfterAll
@@ -72,6 +77,10 @@ class ReplicasTest {
   }
 
   private void open(int count, Duration deadline) {
+    open(count, deadline, new Exchanging(Exchanging.By.MESSAGES, false));
+  }
+
+  private void open(int count, Duration deadline, Exchanging exchanging) {
     for (int i = 0; i < count; i++) {
       nodes.add(KIT.createTestProbe(Node.Command.class));
       workers.add(KIT.createTestProbe(RoleWorker.Command.class));
@@ -79,13 +88,13 @@ class ReplicasTest {
     role =
         KIT.spawn(
             Replicas.create(
-                SPEC,
+                spec,
                 nodes.stream().map(TestProbe::getRef).toList(),
                 KIT.createTestProbe(RoleStatus.class).getRef(),
-                deadline));
+                new Replicas.Terms(deadline, exchanging, notices::add)));
     for (int i = 0; i < count; i++) {
       Node.Open open = nodes.get(i).expectMessageClass(Node.Open.class);
-      assertThat(open.spec()).isEqualTo(i == 0 ? SPEC : SPEC.named("policy-" + (i + 1)));
+      assertThat(open.spec()).isEqualTo(i == 0 ? spec : spec.named("policy-" + (i + 1)));
       open.replyTo().tell(new Node.Opened(workers.get(i).getRef(), "node-" + (i + 1)));
     }
   }
@@ -142,6 +151,87 @@ class ReplicasTest {
             true));
   }
 
+  /** What is told, and what replicas are told to exchange by; a failure where they cannot. */
+  private String chosen(Exchanging exchanging, RoleWorker.Carries... carries) {
+    spec =
+        SPEC.with(
+            new OptimizerSettings(
+                new LearningRateSchedule(LearningRateSchedule.Shape.CONSTANT, 1e-4, 0, 10),
+                0.9,
+                0.95,
+                1e-8,
+                0,
+                1,
+                0));
+    open(2, Duration.ofSeconds(50), exchanging);
+    ask(new RoleWorker.Load());
+    all(RoleWorker.Load.class, rank -> new RoleWorker.Finished());
+    all(RoleWorker.Fingerprint.class, rank -> SAME);
+    if (carries.length > 0) {
+      all(RoleWorker.Carry.class, rank -> carries[rank]);
+    }
+    RoleWorker.Reply reply = replies.receiveMessage();
+    if (reply instanceof RoleWorker.Failed failed) {
+      assertThat(failed.users()).isTrue();
+      return failed.reason();
+    }
+    ask(accumulate());
+    RoleWorker.AccumulateShare<?> share =
+        (RoleWorker.AccumulateShare<?>) asked(1, RoleWorker.AccumulateShare.class).work();
+    RoleWorker.Carriage carriage = share.together().carriage();
+    assertThat(carriage.group()).isEqualTo(1);
+    assertThat(carriage.longestMillis()).isEqualTo(47_500);
+    return notices.get(0)
+        + (carriage.byGloo() ? "; gloo" : "; messages")
+        + (carriage.ordered() ? ", ordered" : ", fast");
+  }
+
+  private static final RoleWorker.Carries CAN = new RoleWorker.Carries("", "0123456789abcdef");
+
+  @Test
+  void gradients_goByGlooWhereAllCan() {
+    assertThat(chosen(Exchanging.AUTO, CAN, CAN))
+        .isEqualTo("the 2 replicas of the policy exchange gradients by Gloo; gloo, ordered");
+  }
+
+  @Test
+  void gradients_goByGlooInItsOwnOrder_ifAsked() {
+    assertThat(chosen(new Exchanging(Exchanging.By.GLOO, true), CAN, CAN))
+        .isEqualTo(
+            "the 2 replicas of the policy exchange gradients by Gloo, in its own order; gloo,"
+                + " fast");
+  }
+
+  @Test
+  void gradients_goByMessages_ifAsked() {
+    assertThat(chosen(new Exchanging(Exchanging.By.MESSAGES, false)))
+        .isEqualTo(
+            "the 2 replicas of the policy exchange gradients by messages; messages, ordered");
+  }
+
+  @Test
+  void gradients_goByMessages_whereOneCannot_andWhyIsTold() {
+    assertThat(
+            chosen(new Exchanging(Exchanging.By.AUTO, true), CAN, new RoleWorker.Carries("no", "")))
+        .isEqualTo(
+            "the 2 replicas of the policy exchange gradients by messages, as the policy-2 on node-2"
+                + " cannot exchange by Gloo: no; so cluster.reduction is ordered; messages,"
+                + " ordered");
+  }
+
+  @Test
+  void gloo_whereOneHasAnotherLibrary_isRefused() {
+    assertThat(
+            chosen(
+                new Exchanging(Exchanging.By.GLOO, false),
+                CAN,
+                new RoleWorker.Carries("", "ffffffffffffffff")))
+        .isEqualTo(
+            "cluster.exchange is gloo, but the policy-2 on node-2 has another native library than"
+                + " the policy on node-1 (ffffffffffff, expected 0123456789ab); have the same build"
+                + " of Troupe on every node. Let cluster.exchange be auto or messages");
+  }
+
   @Test
   void evaluate_isShared_andPutTogetherInOrder() {
     open(2);
@@ -181,7 +271,8 @@ class ReplicasTest {
                 new RoleWorker.Together(
                     new Share(rank, 2),
                     workers.stream().map(TestProbe::getRef).toList(),
-                    exchange));
+                    exchange,
+                    new RoleWorker.Carriage(false, true, 1, 47_500)));
         requests.get(rank).replyTo().tell(gradient(1));
       }
       replies.expectMessage(gradient(1));

@@ -78,7 +78,12 @@ class RoleActorTest {
   private ActorRef<RoleWorker.Command> spawn(FakeEngines engines) {
     return KIT.spawn(
         RoleActor.create(
-            SPEC, "here", () -> engines.open(SPEC), RunFiles.ANYWHERE, statuses.getRef()));
+            SPEC,
+            "here",
+            () -> engines.open(SPEC),
+            RunFiles.ANYWHERE,
+            Groups.NONE,
+            statuses.getRef()));
   }
 
   private void ask(ActorRef<RoleWorker.Command> worker, RoleWorker.Work work) {

@@ -111,6 +111,10 @@ public final class Handle implements AutoCloseable {
     return new Handle(IValue.from(flag));
   }
 
+  public static Handle of(String text) {
+    return new Handle(IValue.from(text));
+  }
+
   public static Handle ofList(long... numbers) {
     return new Handle(IValue.listFrom(numbers));
   }

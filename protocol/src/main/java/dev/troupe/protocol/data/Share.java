@@ -19,6 +19,16 @@ public record Share(int rank, int of) {
     }
   }
 
+  /** The share of another of the same replicas. */
+  public Share at(int other) {
+    return new Share(other, of);
+  }
+
+  /** How many of so many are this one's. */
+  public int count(int all) {
+    return to(all) - from(all);
+  }
+
   /** The first of so many micro-batches that is this one's. */
   public int from(int microBatches) {
     return (int) ((long) microBatches * rank / of);

@@ -108,6 +108,12 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.Fingerprint.class,
         RoleWorker.Fingerprinted.class,
         Numerics.Strict.class,
-        Numerics.Cache.class);
+        Numerics.Cache.class,
+        RoleWorker.Carriage.class,
+        RoleWorker.Carry.class,
+        RoleWorker.Carries.class,
+        RoleWorker.FetchAddress.class,
+        RoleWorker.FetchEnd.class,
+        RoleWorker.Address.class);
   }
 }

@@ -104,13 +104,26 @@ public final class RoleWorker {
    * @param share which it is
    * @param replicas all, by rank
    * @param exchange number of what they now exchange, larger each time
+   * @param carriage how they do
    */
-  public record Together(Share share, List<ActorRef<Command>> replicas, long exchange)
+  public record Together(
+      Share share, List<ActorRef<Command>> replicas, long exchange, Carriage carriage)
       implements Wire {
     public Together {
       replicas = List.copyOf(replicas);
     }
   }
+
+  /**
+   * How replicas exchange gradients.
+   *
+   * @param byGloo whether by a group of Gloo's, else by messages
+   * @param ordered whether sums are added in the order of their tree, whatever it costs
+   * @param group number of the group; one of another number is formed anew
+   * @param longestMillis that a member of the group is waited for
+   */
+  public record Carriage(boolean byGloo, boolean ordered, long group, long longestMillis)
+      implements Wire {}
 
   /**
    * As {@link Accumulate}, of a replica, which computes its share and has the rest from the others:
@@ -132,6 +145,14 @@ public final class RoleWorker {
     @Override
     public String activity() {
       return "compare parameters";
+    }
+  }
+
+  /** Asks by what its node can exchange gradients; answered by {@link Carries}. */
+  public record Carry() implements Work {
+    @Override
+    public String activity() {
+      return "look for Gloo";
     }
   }
 
@@ -213,6 +234,15 @@ public final class RoleWorker {
   /** The same of loss and metrics; answered by {@link Figures}. */
   public record FetchFigures(long exchange, ActorRef<Reply> replyTo) implements Command, Wire {}
 
+  /**
+   * Asks one replica, past all work, for the end of an exchange; answered by {@link Failed} as soon
+   * as it has failed there, else by {@link Finished}, when it is over.
+   */
+  public record FetchEnd(long exchange, ActorRef<Reply> replyTo) implements Command, Wire {}
+
+  /** The same of where it is to be found by others of its group; answered by {@link Address}. */
+  public record FetchAddress(long exchange, ActorRef<Reply> replyTo) implements Command, Wire {}
+
   /** Answers. */
   public sealed interface Reply extends Wire {}
 
@@ -250,6 +280,17 @@ public final class RoleWorker {
    * @param parameters of what is trained
    */
   public record Fingerprinted(String model, String parameters) implements Reply {}
+
+  /**
+   * @param lacks why it cannot exchange by Gloo, empty where it can
+   * @param library hash of the native library that it would do so by
+   */
+  public record Carries(String lacks, String library) implements Reply {}
+
+  /**
+   * @param told as Gloo wants it
+   */
+  public record Address(String told) implements Reply {}
 
   public record Stepped(StepResult result) implements Reply {}
 

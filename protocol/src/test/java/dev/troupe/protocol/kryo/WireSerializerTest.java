@@ -136,7 +136,10 @@ class WireSerializerTest {
     Prompt prompt = new Prompt("p-1", "Wie geht's? ☺", TokenIds.of(0, 1, 127, 128, 65_535));
     RoleWorker.Together together =
         new RoleWorker.Together(
-            new Share(1, 2), List.of(reference("first"), reference("second")), 1L << 40);
+            new Share(1, 2),
+            List.of(reference("first"), reference("second")),
+            1L << 40,
+            new RoleWorker.Carriage(true, false, 3, 3_600_000));
     RoleWorker.FiguresOf figures =
         new RoleWorker.FiguresOf(new Span(0, 1), new Accumulated(0.5, Map.of("loss", 0.5)));
     List<RoleWorker.Work> works = new ArrayList<>();
@@ -162,6 +165,7 @@ class WireSerializerTest {
             new BatchTotals(3, 1L << 40),
             together));
     works.add(new RoleWorker.Fingerprint());
+    works.add(new RoleWorker.Carry());
     works.add(new RoleWorker.Step(Optional.empty()));
     works.add(new RoleWorker.Step(Optional.of(new StepSettings(1e-4, 0.9, 0.95, 1e-8, 0.1, 1))));
     works.add(new RoleWorker.Save("runs/a/policy"));
@@ -178,6 +182,11 @@ class WireSerializerTest {
     all.add(new RoleWorker.Fetched(Floats.of(0.5f, -1)));
     all.add(new RoleWorker.FetchSum(1L << 40, new Span(2, 700), 70_000, 1 << 20, asker));
     all.add(new RoleWorker.FetchFigures(7, asker));
+    all.add(new RoleWorker.FetchAddress(7, asker));
+    all.add(new RoleWorker.FetchEnd(7, asker));
+    all.add(new RoleWorker.Address("72 00ff"));
+    all.add(together.carriage());
+    all.add(new RoleWorker.Carries("", "00c0ffee"));
     all.add(together);
     all.add(figures);
     all.add(new RoleWorker.Figures(List.of(figures)));
