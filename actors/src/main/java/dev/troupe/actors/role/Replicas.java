@@ -12,8 +12,10 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
@@ -81,7 +83,10 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
   private @Nullable ActorRef<RoleWorker.Reply> asker;
 
   private RoleWorker.@Nullable Failed broken;
-  private int opening;
+
+  /** Those whose nodes have not yet answered, and are there. */
+  private final Set<Member> opening = new HashSet<>();
+
   private long exchanges;
   private boolean byGloo;
 
@@ -106,7 +111,7 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
       RoleSpec as = rank == 0 ? spec : spec.named(spec.name() + "-" + (rank + 1));
       Member member = new Member(as.name(), homes.get(rank));
       members.add(member);
-      opening++;
+      opening.add(member);
       context.watch(member.home);
       context.ask(
           Node.Reply.class,
@@ -159,8 +164,8 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
   }
 
   private Behavior<RoleWorker.Command> onOpened(Opened opened) {
-    opening--;
     Member member = opened.member();
+    opening.remove(member);
     if (opened.reply() instanceof Node.Opened there) {
       member.worker = there.worker();
       member.node = there.node();
@@ -187,6 +192,7 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
       return;
     }
     member.lost = true;
+    opening.remove(member);
     member.end = how;
     Round open = round;
     RoleWorker.Failed failed = member.gone(open == null ? "wait" : open.activity);
@@ -198,7 +204,7 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
 
   /** Begins what waits. */
   private Behavior<RoleWorker.Command> next() {
-    while (opening == 0 && round == null && !waiting.isEmpty()) {
+    while (opening.isEmpty() && round == null && !waiting.isEmpty()) {
       RoleWorker.Command command = waiting.remove();
       if (command instanceof RoleWorker.Stop stop) {
         return stop(stop);

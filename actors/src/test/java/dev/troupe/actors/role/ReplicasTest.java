@@ -337,6 +337,28 @@ class ReplicasTest {
     replies.expectMessage(new RoleWorker.Finished());
   }
 
+  /** Its node has ended before the role is opened: nobody waits for its answer. */
+  @Test
+  void aNodeThatIsGone_failsTheRoleAtOnce() {
+    TestProbe<Node.Command> there = KIT.createTestProbe(Node.Command.class);
+    TestProbe<Node.Command> gone = KIT.createTestProbe(Node.Command.class);
+    gone.stop();
+    role =
+        KIT.spawn(
+            Replicas.create(
+                SPEC,
+                List.of(there.getRef(), gone.getRef()),
+                KIT.createTestProbe(RoleStatus.class).getRef(),
+                new Replicas.Terms(Duration.ofSeconds(50), Exchanging.AUTO, notices::add)));
+    Node.Open open = there.expectMessageClass(Node.Open.class);
+    open.replyTo()
+        .tell(new Node.Opened(KIT.createTestProbe(RoleWorker.Command.class).getRef(), "node-1"));
+    ask(new RoleWorker.Load());
+    assertThat(failure())
+        .startsWith("the policy-2 is lost: its node ")
+        .endsWith(" ended before it was there. See that node's log; the run can be resumed");
+  }
+
   /** Whether it is asked before its end is told, or after: that order is nobody's. */
   @RepeatedTest(20)
   void aReplicaThatEnds_failsWhatIsUnderWay_andAllThatComesAfter() {
