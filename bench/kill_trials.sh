@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# kill -9 of the driver or a node at drawn moments of a small run over JVMs (troupe launch --local, so over TLS);
-# each run is resumed to its end and must have the bytes of a run that nobody touched. Prints a line per trial and the counts.
+# kill -9 of the driver or a node at drawn moments of a small run over JVMs (troupe launch --local, so over TLS). A run whose node was killed
+# goes on by itself, one whose driver was killed is resumed; each must have the bytes of a run that nobody touched. Prints a line per trial and the counts.
 #   bench/kill_trials.sh [TRIALS] [SEED]
-#   TROUPE  the command, default ./troupe;  NODES  beside the driver, default 3;  TRIALS_DIR  where the runs go, default a new directory
+#   TROUPE  the command, default ./troupe;  NODES  beside the driver, default 3;  ROLLOUTS  further ones, default 2;  TRIALS_DIR  where the runs go, default a new directory
 set -uo pipefail
 home=$(cd "$(dirname "$0")/.." && pwd)
 trials=${1:-30}
@@ -17,7 +17,7 @@ launch() { # DIR [--resume]
   local dir=$1
   shift
   # In the place of the shell, so that its process is the driver's.
-  exec "$troupe" launch --local "${NODES:-3}" "$home/configs/quickstart.conf" "$@" \
+  exec "$troupe" launch --local "${NODES:-3}" --rollouts "${ROLLOUTS:-2}" "$home/configs/quickstart.conf" "$@" \
     --set "output=\"$dir\"" --set "model=\"$home/configs/quickstart-base\"" --set dashboard.enabled=false \
     --set quickstart.answered=192 --set quickstart.preferences=160 --set quickstart.prompts=160 \
     --set ppo.iterations=3 --set ppo.prompts-per-iteration=32 --set ppo.evaluation.held-out=16 --set checkpoints.every-steps=1
@@ -35,18 +35,20 @@ started=$(date +%s%N)
 length=$((($(date +%s%N) - started) / 1000000))
 echo "untouched: $length ms"
 
-equal=0 late=0 wrong=0
+nodes=$((${NODES:-3} + ${ROLLOUTS:-2}))
+equal=0 late=0 wrong=0 byhand=0
 for ((i = 1; i <= trials; i++)); do
   dir=$work/run-$i
   log=$work/run-$i.log
   moment=$(((RANDOM * 32768 + RANDOM) % length))
-  victim=$((RANDOM % (${NODES:-3} + 1)))
+  victim=$((RANDOM % (nodes + 1)))
+  begun=$(date +%s%N)
   launch "$dir" >"$log" 2>&1 &
   driver=$!
   sleep "$((moment / 1000)).$(printf %03d $((moment % 1000)))"
   pid=$driver who=driver
-  if [ "$victim" -lt "${NODES:-3}" ]; then
-    node=$(sed -n 's/^node \([a-z-]*\): process \([0-9]*\)$/\1 \2/p' "$log" | sed -n "$((victim + 1))p")
+  if [ "$victim" -lt "$nodes" ]; then
+    node=$(sed -n 's/^node \([a-z0-9-]*\): process \([0-9]*\)$/\1 \2/p' "$log" | sed -n "$((victim + 1))p")
     if [ -n "$node" ]; then
       pid=${node#* } who="node ${node% *}"
     fi
@@ -64,13 +66,15 @@ for ((i = 1; i <= trials; i++)); do
       (launch "$dir") >>"$log" 2>&1
     fi
   done
+  took=$((($(date +%s%N) - begun) / 1000000))
+  if [ "$who" != driver ] && [ $resumes -gt 0 ]; then byhand=$((byhand + 1)); fi
   if differs "$dir"; then
     wrong=$((wrong + 1)) result=DIFFERENT
   else
     equal=$((equal + 1)) result=equal
     rm -rf "$dir"
   fi
-  echo "trial $i: killed $who after $moment ms, resumed $resumes times: $result"
+  echo "trial $i: killed $who after $moment ms, resumed $resumes times, $took ms in all: $result"
 done
-echo "seed $seed: $trials trials, $equal equal, $wrong different, $late of them came after the end"
+echo "seed $seed: $trials trials, $equal equal, $wrong different, $byhand resumed though the driver lived, $late of them came after the end"
 [ "$wrong" -eq 0 ]

@@ -328,7 +328,7 @@ class LaunchTest {
   @Test
   @Timeout(180)
   void nodeKilledBeforeItsRoleIsOpened_failsThereAtOnce() throws Exception {
-    Process launch = launch(directory.resolve("unopened"), "--local", "3");
+    Process launch = launch(directory.resolve("unopened"), "--local", "3", "--restarts", "0");
     List<Long> nodes = new ArrayList<>();
     String output = read(launch, nodes, "sft ");
     ProcessHandle.of(nodes.get(0)).orElseThrow().destroyForcibly();
@@ -348,17 +348,21 @@ class LaunchTest {
   }
 
   @Test
-  void nodeKilled_failsAndNamesIt_andLeavesNoProcess() throws Exception {
-    Process launch = launch(directory.resolve("run"), "--local", "3");
+  void nodeKilled_isStartedAgain_andTheRunGoesOnToTheSameBytes() throws Exception {
+    Path run = directory.resolve("again");
+    Process launch = launch(run, "--local", "3");
     List<Long> nodes = new ArrayList<>();
-    String output = read(launch, nodes, "sft ");
+    String output = read(launch, nodes, "ppo ");
     ProcessHandle.of(nodes.get(2)).orElseThrow().destroyForcibly();
     output += read(launch, nodes, "never");
-    assertThat(launch.waitFor()).as(output).isEqualTo(1);
+    assertThat(launch.waitFor()).as(output).isZero();
     assertThat(output)
         .contains("the node policy ended with exit code 137")
-        .containsPattern("error: the policy is lost: its node 127\\.0\\.0\\.1:\\d+ ended");
-    assertThat(nodes).noneMatch(LaunchTest::alive);
+        .containsPattern("error: the policy is lost: its node 127\\.0\\.0\\.1:\\d+ ended")
+        .contains("starting the nodes again (1 of 3)");
+    assertThat(nodes).hasSize(6).noneMatch(LaunchTest::alive);
+    assertThat(run.resolve("nodes/policy.log")).content().containsPattern("(?s)joined .*joined ");
+    assertSameBytesAsAlone(run);
   }
 
   /**

@@ -6,9 +6,9 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
@@ -21,7 +21,8 @@ final class Children implements AutoCloseable {
   private static final long GRACE_SECONDS = 15;
 
   private final Path logs;
-  private final List<Child> children = new ArrayList<>();
+  private final boolean append;
+  private final List<Child> children = new CopyOnWriteArrayList<>();
   private volatile boolean closing;
 
   private record Child(String name, Process process, CompletableFuture<Void> watch) {}
@@ -59,9 +60,15 @@ final class Children implements AutoCloseable {
 
   /**
    * @param logs directory for NAME.log
+   * @param append to logs that are there, or else anew
    */
-  Children(Path logs) {
+  Children(Path logs, boolean append) {
     this.logs = logs;
+    this.append = append;
+  }
+
+  boolean isClosing() {
+    return closing;
   }
 
   /**
@@ -77,7 +84,10 @@ final class Children implements AutoCloseable {
       Process process =
           new ProcessBuilder(command)
               .redirectErrorStream(true)
-              .redirectOutput(log.toFile())
+              .redirectOutput(
+                  append || isKnown(name)
+                      ? ProcessBuilder.Redirect.appendTo(log.toFile())
+                      : ProcessBuilder.Redirect.to(log.toFile()))
               .start();
       var watch =
           process
@@ -94,6 +104,10 @@ final class Children implements AutoCloseable {
       throw new UserException(
           "cannot start node " + name + " with '" + command.get(0) + "': " + e.getMessage(), e);
     }
+  }
+
+  private boolean isKnown(String name) {
+    return children.stream().anyMatch(child -> child.name().equals(name));
   }
 
   private static void say(Process process, HandOver said) {

@@ -46,7 +46,7 @@ record HostNodes(HostsFile file, String ssh, String driver) implements NodePlan 
       command.add(node.name());
       command.add(
           "cd '" + home.replace("'", "'\\''") + "' && ./troupe " + String.join(" ", arguments));
-      starts.add(new Start(names.next(node.name()), command));
+      starts.add(new Start(names.next(node.name()), node.roles(), command));
     }
     return starts;
   }

@@ -1,14 +1,12 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.cluster.Ensemble;
-import dev.troupe.actors.pipeline.Pipeline;
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.trust.Authority;
 import dev.troupe.actors.trust.Credentials;
 import dev.troupe.configuration.ConfigurationLoader;
 import dev.troupe.models.torch.Device;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.net.InetAddress;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -16,7 +14,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
@@ -77,6 +74,15 @@ final class LaunchCommand implements Callable<Integer> {
               + " that nodes started by hand can join (default: a new authority for this run, in"
               + " memory)")
   private @Nullable Path certificates;
+
+  @Option(
+      names = "--restarts",
+      defaultValue = "3",
+      paramLabel = "N",
+      description =
+          "how often nodes that end before the run is over are started again, and the run goes on"
+              + " from its last checkpoint (default: ${DEFAULT-VALUE})")
+  private int restarts;
 
   @Option(
       names = "--port",
@@ -186,42 +192,41 @@ final class LaunchCommand implements Callable<Integer> {
       spec.commandLine().getOut().println(write(written.get(), loaded));
       return ExitCode.OK;
     }
+    if (restarts < 0) {
+      throw new UserException("--restarts is " + restarts + ", allowed: at least 0");
+    }
     NodePlan plan = plan();
     if (certificates == null) {
       // Else more may be started by hand.
       plan.check(config);
     }
     RunSession session = new RunSession(spec, json);
-    Path logs = Path.of(config.output()).resolve("nodes");
     Authority authority = authority(Path.of(config.output()));
     Credentials own = authority.issue("driver", VALIDITY).checked(Instant.now());
     if (own.endsSoon(Instant.now())) {
       session.out().println("note: the run's certificates expire on " + own.expires());
     }
-    // The children end with this command, however it ends.
-    try (Children children = new Children(logs);
-        Health healthy = health == null ? null : Health.listen(health)) {
-      return session.follow(
-          loaded,
-          options.resume(),
-          here(config, plan.here()),
-          false,
-          request -> {
-            Ensemble seed = Ensemble.seed(plan.driver(), port, plan.rollouts(config), own);
-            if (certificates != null) {
-              session.out().println(byHand(seed, config));
-              session.out().flush();
-            }
-            var handle =
-                options.resume()
-                    ? Pipeline.resume(request.on(seed))
-                    : Pipeline.start(request.on(seed));
-            if (healthy != null) {
-              healthy.ready();
-            }
-            start(children, plan, seed, authority, config, session.out());
-            return handle;
-          });
+    try (Health healthy = health == null ? null : Health.listen(health);
+        LaunchedRun run =
+            new LaunchedRun(
+                config,
+                plan,
+                port,
+                authority,
+                VALIDITY,
+                own,
+                restarts,
+                session.out(),
+                seed -> {
+                  if (certificates != null) {
+                    session.out().println(byHand(seed, config));
+                    session.out().flush();
+                  }
+                  if (healthy != null) {
+                    healthy.ready();
+                  }
+                })) {
+      return session.follow(loaded, options.resume(), here(config, plan.here()), false, run);
     }
   }
 
@@ -327,34 +332,6 @@ final class LaunchCommand implements Callable<Integer> {
   private static Optional<Device> here(PipelineConfig config, boolean local) {
     String named = config.engine().device();
     return local || !Device.namesCuda(named) ? Optional.of(Device.of(named)) : Optional.empty();
-  }
-
-  private static void start(
-      Children children,
-      NodePlan plan,
-      Ensemble seed,
-      Authority authority,
-      PipelineConfig config,
-      PrintWriter out) {
-    plan.note(config).ifPresent(out::println);
-    for (NodePlan.Start node : plan.starts(config, seed.address())) {
-      HandOver said = new HandOver(config.output(), authority.issue(node.name(), VALIDITY));
-      children.start(node.name(), node.command(), said, end -> ended(seed, said, end, out));
-      if (plan.here()) {
-        List<Long> pids = children.pids();
-        out.println("node " + node.name() + ": process " + pids.get(pids.size() - 1));
-      }
-    }
-    out.flush();
-  }
-
-  /** A node that left because the run is over ends with 0. */
-  private static void ended(Ensemble seed, HandOver said, Children.End end, PrintWriter out) {
-    boolean waitedFor = seed.ended(said.credentials(), end.sentence());
-    if (!waitedFor && end.code() != ExitCode.OK) {
-      out.println("\n" + end.sentence());
-      out.flush();
-    }
   }
 
   /** What to say to a node that is started by hand. */

@@ -78,7 +78,7 @@ record LocalNodes(int processes, int workers, String driver) implements NodePlan
     String device = device(named, chosen, number, Device.cudaDevices());
     List<String> command = new ArrayList<>(JavaCommand.ofThisProgram());
     command.addAll(NodePlan.arguments(config, join, own, driver, device));
-    return new Start(name, command);
+    return new Start(name, own, command);
   }
 
   /** Nodes of one machine take its CUDA devices in turn, unless the configuration names one. */

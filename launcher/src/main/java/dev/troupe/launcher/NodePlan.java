@@ -16,10 +16,12 @@ sealed interface NodePlan permits LocalNodes, HostNodes, SlurmNodes {
    * A node's process.
    *
    * @param name of its log and its certificate
+   * @param roles node roles that it has
    * @param command that starts it, here or elsewhere
    */
-  record Start(String name, List<String> command) {
+  record Start(String name, List<String> roles, List<String> command) {
     public Start {
+      roles = List.copyOf(roles);
       command = List.copyOf(command);
     }
   }

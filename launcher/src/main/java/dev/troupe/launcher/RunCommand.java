@@ -37,6 +37,6 @@ final class RunCommand implements Callable<Integer> {
             options.resume(),
             Optional.of(Device.of(loaded.value().engine().device())),
             true,
-            options.resume() ? Pipeline::resume : Pipeline::start);
+            (request, resume) -> resume ? Pipeline.resume(request) : Pipeline.start(request));
   }
 }

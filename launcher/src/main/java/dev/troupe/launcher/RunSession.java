@@ -34,7 +34,15 @@ import picocli.CommandLine.Model.CommandSpec;
 final class RunSession {
   /** How the run comes to life: in this JVM, or on the nodes of a cluster. */
   interface Starter {
-    RunHandle start(RunRequest request);
+    /**
+     * @param resume whether it goes on from its last checkpoint
+     */
+    RunHandle start(RunRequest request, boolean resume);
+
+    /** Whether a run that has just failed is to be taken up again at once; then what to tell. */
+    default Optional<String> again() throws InterruptedException {
+      return Optional.empty();
+    }
   }
 
   private final CommandSpec spec;
@@ -97,7 +105,7 @@ final class RunSession {
       ProcessorFeatures.ofThisMachine().warning().ifPresent(out::println);
     }
     Path directory = Path.of(config.output());
-    RunHandle handle = starter.start(request);
+    RunHandle handle = starter.start(request, resume);
     Progress progress = Progress.onStandardOutput(out, !alone);
     Interrupts interrupts =
         new Interrupts(
@@ -130,6 +138,12 @@ final class RunSession {
       close(watchers);
       watchers.clear();
       int code = UserErrors.report(e, spec.commandLine().getErr());
+      Optional<String> again = interrupts.interrupted() ? Optional.empty() : starter.again();
+      if (again.isPresent()) {
+        tell(again.get());
+        interrupts.close();
+        return follow(loaded, handle.holdsTraining(), here, alone, starter);
+      }
       spec.commandLine()
           .getErr()
           .println(

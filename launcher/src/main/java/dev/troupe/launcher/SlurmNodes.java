@@ -53,7 +53,7 @@ record SlurmNodes(SlurmAllocation allocation, String driver) implements NodePlan
       command.addAll(
           NodePlan.arguments(
               config, join, roles.get(i), host, device(config.engine().device(), earlier)));
-      starts.add(new Start(names.next(host), command));
+      starts.add(new Start(names.next(host), roles.get(i), command));
     }
     return starts;
   }
