@@ -310,7 +310,9 @@ class LaunchTest {
             directory.resolve("early"),
             List.of("cluster.join-timeout-seconds=1000"),
             "--local",
-            "3");
+            "3",
+            "--restarts",
+            "0");
     List<Long> nodes = new ArrayList<>();
     String output = read(launch, nodes, "node critic");
     ProcessHandle.of(nodes.get(0)).orElseThrow().destroyForcibly();

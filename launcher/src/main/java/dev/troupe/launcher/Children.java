@@ -31,6 +31,11 @@ final class Children implements AutoCloseable {
   record End(String node, int code, Path log) {
     private static final int LONGEST = 500;
 
+    /** By a signal: 128 and its number, as shells and Java have it; 255 is ssh's own. */
+    boolean killed() {
+      return code > 128 && code < 255;
+    }
+
     /** With the last that the node, or ssh in its place, had to say. */
     String sentence() {
       String words = lastLine();

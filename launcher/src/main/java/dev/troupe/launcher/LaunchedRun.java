@@ -102,8 +102,13 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
   private synchronized void ended(
       Children started, NodePlan.Start node, Ensemble seed, HandOver said, Children.End end) {
     boolean waitedFor = seed.ended(said.credentials(), end.sentence());
-    // A node that left because the run is over ends with 0.
-    if (waitedFor || end.code() == ExitCode.OK) {
+    if (waitedFor) {
+      // What does not come up does not come up the next time either, but for what was killed.
+      missed = end.killed();
+      return;
+    }
+    if (end.code() == ExitCode.OK) {
+      // It left because the run is over.
       return;
     }
     out.println("\n" + end.sentence());
