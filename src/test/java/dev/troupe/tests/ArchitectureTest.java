@@ -106,7 +106,9 @@ class ArchitectureTest {
           .resideInAnyPackage("dev.troupe.rlhf..", "dev.troupe.engine..")
           .should()
           .dependOnClassesThat(
-              resideInAPackage("dev.troupe.protocol..").and(not(resideInAPackage(PLAIN_DATA))))
+              resideInAPackage("dev.troupe.protocol..")
+                  .and(not(resideInAPackage(PLAIN_DATA)))
+                  .and(not(resideInAPackage("dev.troupe.protocol.recording"))))
           .because("messages, serialisation and events are the actors' business");
 
   @ArchTest

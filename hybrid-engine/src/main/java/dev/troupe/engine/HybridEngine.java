@@ -34,7 +34,7 @@ import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
-import dev.troupe.protocol.event.Work;
+import dev.troupe.protocol.recording.Work;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -72,6 +72,11 @@ final class Children implements AutoCloseable {
     this.append = append;
   }
 
+  /** With logs that begin anew. */
+  Children(Path logs) {
+    this(logs, false);
+  }
+
   boolean isClosing() {
     return closing;
   }

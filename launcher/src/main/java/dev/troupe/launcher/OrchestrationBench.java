@@ -65,7 +65,7 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
     List<Mark> marks = new ArrayList<>();
     RunResult result;
     Authority authority = Authority.create("bench", Duration.ofDays(1));
-    try (Children children = new Children(scratch.resolve("nodes"), false)) {
+    try (Children children = new Children(scratch.resolve("nodes"))) {
       Ensemble ensemble =
           jvms == 0
               ? Ensemble.local(new SimulatedEngines(cost()), workers)

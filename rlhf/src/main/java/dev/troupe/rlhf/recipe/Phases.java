@@ -1,6 +1,6 @@
 package dev.troupe.rlhf.recipe;
 
-import dev.troupe.protocol.event.Work;
+import dev.troupe.protocol.recording.Work;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;

@@ -1,4 +1,4 @@
-package dev.troupe.protocol.event;
+package dev.troupe.protocol.recording;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package dev.troupe.protocol.event;
+package dev.troupe.protocol.recording;
 
 import java.util.function.Supplier;
 import jdk.jfr.Category;
