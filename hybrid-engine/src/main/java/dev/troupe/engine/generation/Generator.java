@@ -164,7 +164,7 @@ public final class Generator implements AutoCloseable {
             "/kernels/generate.py",
             attributes,
             lanes.run(() -> options.format().placeholders(operators)));
-    probe = new Probe(kernels, training, base, options);
+    probe = new Probe(kernels, training, base, options, operators.halfCache());
     untouched = lanes.run(() -> kernels.infer("nothing"));
     endTokens = new HashSet<>(base.config().eosTokenIds());
     tokenizer.endOfText().ifPresent(endTokens::add);

@@ -36,10 +36,14 @@ final class Probe {
   /** What bfloat16 on the training path may change in a log-probability, in nats. */
   private static final double ROUNDED = 0.2;
 
+  /** The same of keys and values in bfloat16. */
+  private static final double ROUNDED_CACHE = 0.05;
+
   private final KernelModule generation;
   private final KernelModule training;
   private final BaseModel base;
   private final WeightFormat format;
+  private final boolean halfCache;
   private final double tolerance;
   private final int length;
   private final int split;
@@ -48,9 +52,20 @@ final class Probe {
   /** Whether the model was once within the tolerance itself. */
   private boolean begun;
 
-  Probe(KernelModule generation, KernelModule training, BaseModel base, Generator.Options options) {
+  /**
+   * @param halfCache whether keys and values are in bfloat16
+   */
+  Probe(
+      KernelModule generation,
+      KernelModule training,
+      BaseModel base,
+      Generator.Options options,
+      boolean halfCache) {
     format = options.format();
-    tolerance = Math.max(format.tolerance(), options.training() == Precision.BF16 ? ROUNDED : 0);
+    this.halfCache = halfCache;
+    double ofTraining = options.training() == Precision.BF16 ? ROUNDED : 0;
+    double ofCache = halfCache ? ROUNDED_CACHE : 0;
+    tolerance = Math.max(format.tolerance(), Math.max(ofTraining, ofCache));
     this.generation = generation;
     this.training = training;
     this.base = base;
@@ -99,7 +114,7 @@ final class Probe {
               share / limit,
               mode.format(),
               firstWrong(parameters, shadow),
-              advice(tolerance)));
+              advice(tolerance, halfCache)));
     }
     begun = true;
     return worst;
@@ -120,11 +135,12 @@ final class Probe {
   }
 
   /** What the reader may do. */
-  static String advice(double tolerance) {
+  static String advice(double tolerance, boolean halfCache) {
     return "If every number is NaN, the trained parameters are; otherwise "
         + (tolerance > ROUNDING
             ? "this model wants finer numbers: let engine.rollout-weights (--weights) be bf16, fp16"
-                + " or fp32."
+                + " or fp32"
+                + (halfCache ? ", or engine.cache fp32." : ".")
             : "this is a defect of the generation weights.");
   }
 

@@ -68,7 +68,8 @@ final class DeviceKernelsTest {
                 Handle frame = kernels.infer("frame", base.weights(), flat);
                 Handle packed = shadow(kernels, base.weights(), flat)) {
               Probe probe =
-                  new Probe(kernels, training, base, Generator.Options.of(format, Precision.FP32));
+                  new Probe(
+                      kernels, training, base, Generator.Options.of(format, Precision.FP32), false);
               probe.check(
                   flat, new Shadow(frame, packed), new EngineMode.Training().flip(1, format));
             }

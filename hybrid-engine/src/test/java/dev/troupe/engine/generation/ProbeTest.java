@@ -31,11 +31,12 @@ class ProbeTest {
 
   @Test
   void advice_namesFinerNumbersWhereTheFormatIsCoarse() {
-    assertThat(Probe.advice(WeightFormat.INT8.tolerance()))
+    assertThat(Probe.advice(WeightFormat.INT8.tolerance(), false))
         .isEqualTo(
             "If every number is NaN, the trained parameters are; otherwise this model wants finer"
                 + " numbers: let engine.rollout-weights (--weights) be bf16, fp16 or fp32.");
-    assertThat(Probe.advice(WeightFormat.FP32.tolerance()))
+    assertThat(Probe.advice(0.05, true)).endsWith("be bf16, fp16 or fp32, or engine.cache fp32.");
+    assertThat(Probe.advice(WeightFormat.FP32.tolerance(), false))
         .isEqualTo(
             "If every number is NaN, the trained parameters are; otherwise this is a defect of the"
                 + " generation weights.");
