@@ -139,8 +139,8 @@ final class Probe {
     return "If every number is NaN, the trained parameters are; otherwise "
         + (tolerance > ROUNDING
             ? "this model wants finer numbers: let engine.rollout-weights (--weights) be bf16, fp16"
-                + " or fp32"
-                + (halfCache ? ", or engine.cache fp32." : ".")
+                + " or fp32."
+                + (halfCache ? " Or let engine.cache be fp32." : "")
             : "this is a defect of the generation weights.");
   }
 

@@ -35,7 +35,8 @@ class ProbeTest {
         .isEqualTo(
             "If every number is NaN, the trained parameters are; otherwise this model wants finer"
                 + " numbers: let engine.rollout-weights (--weights) be bf16, fp16 or fp32.");
-    assertThat(Probe.advice(0.05, true)).endsWith("be bf16, fp16 or fp32, or engine.cache fp32.");
+    assertThat(Probe.advice(0.05, true))
+        .endsWith("be bf16, fp16 or fp32. Or let engine.cache be fp32.");
     assertThat(Probe.advice(WeightFormat.FP32.tolerance(), false))
         .isEqualTo(
             "If every number is NaN, the trained parameters are; otherwise this is a defect of the"
