@@ -11,6 +11,6 @@ def answers(self, ids, uniform, temperature: float, g: List[Tensor], pw: List[$W
   token = self.pick(z, uniform[:, 0], temperature, 0, 1.0)[0]
   out = [token]
   for i in range(1, n):
-    token = self.step(token, start, p + i - 1, 0, None, uniform[:, i], temperature, 0, 1.0, g, pw, kv)[0]
+    token = self.step(token, start, p + i - 1, 0, None, None, uniform[:, i], temperature, 0, 1.0, g, pw, kv)[0]
     out.append(token)
   return torch.stack(out, 1)
