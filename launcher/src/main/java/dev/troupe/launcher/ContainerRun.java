@@ -208,6 +208,9 @@ record ContainerRun(
                 String.valueOf(CLUSTER_PORT),
                 "--health",
                 String.valueOf(HEALTH_PORT)));
+    groups.stream()
+        .filter(group -> group.role().equals(Ensemble.ROLLOUT))
+        .forEach(group -> words.addAll(List.of("--rollouts", String.valueOf(group.count()))));
     words.addAll(List.of(more));
     words.addAll(List.of("--set", "cluster.join-timeout-seconds=" + joinSeconds, CONFIGURATION));
     return "if [ -e "

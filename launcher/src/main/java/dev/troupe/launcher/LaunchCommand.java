@@ -52,7 +52,8 @@ final class LaunchCommand implements Callable<Integer> {
       defaultValue = "0",
       description =
           "with --local and where a file is written: N further processes that answer the policy's prompts, each"
-              + " with the policy's newest weights (default: the policy answers them itself). With"
+              + " with the policy's newest weights (default: the policy answers them itself); with"
+              + " --local 0 they are started by hand, with the role rollout, and waited for. With"
               + " --hosts, the hosts with the role rollout do so")
   private int rollouts;
 

@@ -59,7 +59,8 @@ record LocalNodes(int processes, int workers, String driver) implements NodePlan
       String name = String.join("-", names.get(starts.size()));
       starts.add(start(config, join, name, own, named, chosen, starts.size()));
     }
-    for (int i = 1; i <= workers; i++) {
+    // With no process here, all nodes are started by hand, and these are waited for.
+    for (int i = 1; i <= (processes == 0 ? 0 : workers); i++) {
       String name = Ensemble.ROLLOUT + "-" + i;
       List<String> own = List.of(Ensemble.ROLLOUT);
       starts.add(start(config, join, name, own, named, chosen, starts.size()));

@@ -84,4 +84,12 @@ final class NodePlanTest {
     assertThatThrownBy(() -> new SlurmNodes(allocation, "a").check(config()))
         .hasMessageContaining("and the job has 1 tasks, allowed: at least 2");
   }
+
+  @Test
+  void noProcessHere_rolloutWorkersAreWaitedForAndNotStarted() {
+    LocalNodes byHand = new LocalNodes(0, 2, "127.0.0.1");
+    assertThat(byHand.rollouts(config())).isEqualTo(2);
+    assertThat(byHand.starts(config(), "127.0.0.1:1")).isEmpty();
+    assertThat(new LocalNodes(1, 2, "127.0.0.1").starts(config(), "127.0.0.1:1")).hasSize(3);
+  }
 }
