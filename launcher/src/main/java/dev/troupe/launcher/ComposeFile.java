@@ -44,10 +44,13 @@ record ComposeFile(String text) {
                 "command: " + ContainerRun.listed(run.node(of, DRIVER, node)),
                 certificates.resolve(node).resolve(ContainerRun.NODE),
                 ContainerRun.NODE,
-                run.cuda()
-                    ? "deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 1,"
-                        + " capabilities: [gpu]}]}}}"
-                    : "depends_on: [" + DRIVER + "]"));
+                "depends_on: ["
+                    + DRIVER
+                    + "]"
+                    + (run.cuda()
+                        ? "\n    deploy: {resources: {reservations: {devices: [{driver: nvidia,"
+                            + " count: 1, capabilities: [gpu]}]}}}"
+                        : "")));
       }
     }
     return new ComposeFile(

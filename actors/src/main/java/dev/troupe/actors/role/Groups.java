@@ -37,7 +37,7 @@ public final class Groups {
   RoleWorker.Carries carries() {
     String lacks =
         identity.map(own -> Group.lacks(host, own)).orElse("it is not a node of a cluster");
-    return new RoleWorker.Carries(lacks, lacks.isEmpty() ? Group.library() : "");
+    return new RoleWorker.Carries(lacks, lacks.isEmpty() ? Group.build() : "");
   }
 
   /** Becomes a member; all replicas do so in the same exchange. */

@@ -341,7 +341,7 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
       if (!one.lacks().isEmpty()) {
         return Optional.of(who + " cannot exchange by Gloo: " + one.lacks());
       }
-      if (!one.library().equals(first.library())) {
+      if (!one.build().equals(first.build())) {
         return Optional.of(
             who
                 + " has another native library than the "
@@ -349,9 +349,9 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
                 + " on "
                 + members.get(0).node
                 + " ("
-                + brief(one.library())
+                + brief(one.build())
                 + ", expected "
-                + brief(first.library())
+                + brief(first.build())
                 + "); have the same build of Troupe on every node");
       }
     }

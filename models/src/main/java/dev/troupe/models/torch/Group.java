@@ -100,7 +100,7 @@ public final class Group implements AutoCloseable {
   }
 
   /** The library that this JVM has: all members of a group must have the same. */
-  public static String library() {
+  public static String build() {
     try (Handle library = Once.KERNEL.infer("library")) {
       return library.asString();
     }

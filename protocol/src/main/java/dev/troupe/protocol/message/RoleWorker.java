@@ -283,9 +283,9 @@ public final class RoleWorker {
 
   /**
    * @param lacks why it cannot exchange by Gloo, empty where it can
-   * @param library hash of the native library that it would do so by
+   * @param build hash of the native library that it would do so by
    */
-  public record Carries(String lacks, String library) implements Reply {}
+  public record Carries(String lacks, String build) implements Reply {}
 
   /**
    * @param told as Gloo wants it
