@@ -27,6 +27,16 @@ INLINE Total add(Total total, Total x, Total w) {
   return total;
 }
 INLINE Floats floats(Total total) { return (Floats)total; }
+// Pairs of bfloat16, the one that is the same for all and 16 of weights: two products each, added up. In assembly, as few processors of this set have it: those alone
+// whose kernels are the ones by pairs get here.
+typedef __m512i Pairs;
+INLINE Pairs pairs(const uint16_t* p) { return _mm512_loadu_si512(p); }
+INLINE Pairs lone(const uint16_t* p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)); }
+INLINE Total add(Total total, int32_t pair, Pairs w) {
+  Pairs x = _mm512_set1_epi32(pair);
+  asm("vdpbf16ps %2, %1, %0" : "+v"(total) : "v"(x), "v"(w));
+  return total;
+}
 #elif defined(__AVX2__)
 struct Sums { __m256i low, high; };
 constexpr const char* NAME = "avx2";

@@ -217,7 +217,14 @@ INLINE void put(uint16_t* to, float x) {
   *to = (uint16_t)(bits >> 16);
 }
 
-template <typename T>
+// Where a panel has input k of an output.
+template <bool PAIRS>
+INLINE int64_t place(int k, int row, int n) {
+  bool beside = PAIRS && (k ^ 1) < n;
+  return beside ? (int64_t)(k & ~1) * PANEL + 2 * row + (k & 1) : (int64_t)k * PANEL + row;
+}
+
+template <typename T, bool PAIRS = false>
 static void pack_as(const float* w, int rows, int n, T* panel) {
   memset(panel, 0, sizeof(T) * n * PANEL);
   // 16 inputs of all outputs, and then the next, so that what is written stays at hand.
@@ -229,7 +236,7 @@ static void pack_as(const float* w, int rows, int n, T* panel) {
       if constexpr (sizeof(T) == 2) x = rounded(x);
       float numbers[16];
       store(numbers, x);
-      for (int i = 0; i < some; i++) put(panel + (int64_t)(k + i) * PANEL + row, numbers[i]);
+      for (int i = 0; i < some; i++) put(panel + place<PAIRS>(k + i, row, n), numbers[i]);
     }
   }
 }
@@ -239,7 +246,8 @@ void pack_numbers(const float* w, int rows, int n, bool half, void* panel) {
   else pack_as(w, rows, n, (float*)panel);
 }
 
-void round(const float* x, int n, float* y) {
+void round(const float* x, int n, void* to) {
+  float* y = (float*)to;
   int whole = n / 16 * 16;
   for (int k = 0; k < whole; k += 16) store(y + k, rounded(load(x + k)));
   if (whole < n) store_some(y + whole, rounded(load_some(x + whole, n - whole)), n - whole);
@@ -289,23 +297,55 @@ static void numbers_third(const float* x, int64_t from_stride, const T* panel, i
   }
 }
 
-template <typename T, int ROWS, int LINES>
+// Tiles of as many rows as there are registers for.
+template <int ROWS, int LINES, typename T>
 static void numbers_rows(const float* x, int64_t from_stride, const T* panel, int inputs, Ahead ahead, Floats (*out)[3]) {
   if constexpr (TILE_ROWS == 8) numbers_tile<T, ROWS, LINES>(x, from_stride, panel, inputs, ahead, out);
   else if constexpr (ROWS <= TILE_ROWS) numbers_third<T, ROWS, LINES>(x, from_stride, panel, inputs, ahead, out);
 }
 
-#define NUMBERS_OF(n)                                                                                                                           \
-  {nullptr, numbers_rows<T, 1, n>, numbers_rows<T, 2, n>, numbers_rows<T, 3, n>, numbers_rows<T, 4, n>, numbers_rows<T, 5, n>, numbers_rows<T, 6, n>, \
-   numbers_rows<T, 7, n>, numbers_rows<T, 8, n>}
+#if defined(__AVX512VNNI__)
+// The same by pairs; an odd last input is one with nothing.
+#define PAIRS_STEP(s)                                        \
+  if constexpr (s < ROWS) {                                  \
+    int32_t v = 0;                                           \
+    memcpy(&v, x + s * from_stride + k, sizeof *x * inside); \
+    a##s = add(a##s, v, w0);                                 \
+    b##s = add(b##s, v, w1);                                 \
+    c##s = add(c##s, v, w2);                                 \
+  }
+template <int ROWS, int LINES>
+static void numbers_rows(const uint16_t* x, int64_t from_stride, const uint16_t* panel, int inputs, Ahead ahead, Floats (*out)[3]) {
+  EACH(NUMBERS_BEGIN)
+  int k = 0;
+  for (; k + 2 <= inputs; k += 2) {
+    constexpr int inside = 2;
+    const uint16_t* w = panel + (int64_t)k * PANEL;
+    ask<LINES>(ahead);
+    Pairs w0 = pairs(w), w1 = pairs(w + 32), w2 = pairs(w + 64);
+    EACH(PAIRS_STEP)
+  }
+  if (k < inputs) {
+    constexpr int inside = 1;
+    const uint16_t* w = panel + (int64_t)k * PANEL;
+    Pairs w0 = lone(w), w1 = lone(w + 16), w2 = lone(w + 32);
+    EACH(PAIRS_STEP)
+  }
+  EACH(NUMBERS_END)
+}
+#endif
 
-template <typename T>
-static void multiply_as(const float* x, int64_t from_stride, int rows, const T* panels, const Panels& w, int from, int to, float* y, int64_t stride) {
-  typedef void (*NumbersTile)(const float*, int64_t, const T*, int, Ahead, Floats(*)[3]);
+#define NUMBERS_OF(n)                                                                                                                           \
+  {nullptr, numbers_rows<1, n>, numbers_rows<2, n>, numbers_rows<3, n>, numbers_rows<4, n>, numbers_rows<5, n>, numbers_rows<6, n>, numbers_rows<7, n>, numbers_rows<8, n>}
+
+// X: float, or uint16_t for bfloat16 that is multiplied by pairs
+template <typename X, typename T>
+static void multiply_as(const X* x, int64_t from_stride, int rows, const T* panels, const Panels& w, int from, int to, float* y, int64_t stride) {
+  typedef void (*NumbersTile)(const X*, int64_t, const T*, int, Ahead, Floats(*)[3]);
   static constexpr NumbersTile OF[][9] = {NUMBERS_OF(3), NUMBERS_OF(2), NUMBERS_OF(1)};
-  constexpr int UNIT = sizeof(T) * PANEL;
+  constexpr int STEP = sizeof(X) == 2 ? 2 : 1, UNIT = STEP * sizeof(T) * PANEL;
   int passes = (rows + TILE_ROWS - 1) / TILE_ROWS, lines = (UNIT / passes + 63) / 64;
-  int64_t size = (int64_t)w.inputs * UNIT;
+  int64_t size = (int64_t)w.inputs * sizeof(T) * PANEL;
   Floats out[TILE_ROWS][3];
   for (int p = from; p < to; p++) {
     const T* panel = panels + (int64_t)p * w.inputs * PANEL;
@@ -325,10 +365,31 @@ static void multiply_as(const float* x, int64_t from_stride, int rows, const T* 
   }
 }
 
-void multiply(const float* x, int64_t from_stride, int rows, const Panels& w, int from, int to, float* y, int64_t stride) {
-  if (w.half) multiply_as(x, from_stride, rows, (const uint16_t*)w.panels, w, from, to, y, stride);
-  else multiply_as(x, from_stride, rows, (const float*)w.panels, w, from, to, y, stride);
+void multiply(const void* x, int64_t from_stride, int rows, const Panels& w, int from, int to, float* y, int64_t stride) {
+  if (w.half) multiply_as((const float*)x, from_stride, rows, (const uint16_t*)w.panels, w, from, to, y, stride);
+  else multiply_as((const float*)x, from_stride, rows, (const float*)w.panels, w, from, to, y, stride);
 }
+
+#if defined(__AVX512VNNI__)
+void pack_pairs(const float* w, int rows, int n, bool half, void* panel) {
+  if (half) pack_as<uint16_t, true>(w, rows, n, (uint16_t*)panel);
+  else pack_as(w, rows, n, (float*)panel);
+}
+
+void round_to_pairs(const float* x, int n, void* to) {
+  uint16_t* y = (uint16_t*)to;
+  for (int k = 0; k < n; k += 16) {
+    __m512i v = (__m512i)rounded(n - k < 16 ? load_some(x + k, n - k) : load(x + k));
+    __m256i upper = _mm512_cvtepi32_epi16(_mm512_srli_epi32(v, 16));
+    memcpy(y + k, &upper, sizeof *y * (n - k < 16 ? n - k : 16));
+  }
+}
+
+void multiply_pairs(const void* x, int64_t from_stride, int rows, const Panels& w, int from, int to, float* y, int64_t stride) {
+  if (w.half) multiply_as((const uint16_t*)x, from_stride, rows, (const uint16_t*)w.panels, w, from, to, y, stride);
+  else multiply(x, from_stride, rows, w, from, to, y, stride);
+}
+#endif
 
 // ---- what stands between products
 
@@ -701,7 +762,13 @@ void bend(float* x, float cap, int n) {
 }
 
 extern const Kernels kernels;
-const Kernels kernels = {NAME, LARGEST, pack, quantise, product, pack_numbers, round, multiply, rms_norm, layer_norm, rotate, activate, attend, choose, logprob_of, bend};
+const Kernels kernels = {NAME, LARGEST, false, pack, quantise, product, pack_numbers, round, multiply, rms_norm, layer_norm, rotate, activate, attend, choose, logprob_of, bend};
+
+#if defined(__AVX512VNNI__)
+extern const Kernels by_pairs;
+const Kernels by_pairs = {"avx512-bf16", LARGEST,    true,   pack,   quantise, product, pack_pairs, round_to_pairs, multiply_pairs,
+                          rms_norm,      layer_norm, rotate, activate, attend, choose,  logprob_of, bend};
+#endif
 
 }  // namespace SET
 }  // namespace troupe

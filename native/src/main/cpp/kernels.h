@@ -26,7 +26,8 @@ struct Bytes {
   int inputs;            // filled up
 };
 
-// A matrix of float32 or bfloat16, in panels [panels][inputs][48]; a sum goes through the inputs in their order.
+// A matrix of float32 or bfloat16, in panels [panels][inputs][48]; a sum goes through the inputs in their order. Kernels that multiply bfloat16 by pairs hold it as
+// [panels][inputs / 2][48][2], an odd last input as before, and a sum goes through pairs.
 struct Panels {
   const void* panels;
   bool half;             // bfloat16
@@ -56,6 +57,8 @@ struct Kernels {
   const char* name;
   // The largest weight, in steps, whose products of bytes come out exact.
   int largest;
+  // Whether bfloat16 is multiplied by pairs.
+  bool pairs;
   // One panel of a matrix: `rows` outputs of w [rows, n], at most PANEL, and their scales and sums. One step is the largest number over `largest`.
   void (*pack)(const float* w, int rows, int n, int padded, int8_t* panel, float* scale, int32_t* sums);
   // x [n] as bytes around 128, filled up to `padded` with 128; what the first byte leaves over as a second one in low, unless null. One step is *scale.
@@ -64,10 +67,10 @@ struct Kernels {
   void (*product)(const uint8_t* q, const uint8_t* low, const float* scale, int rows, const Bytes& w, int from, int to, float* y, int64_t stride);
   // One panel of a matrix of numbers: `rows` outputs of w [rows, n], at most PANEL; to bfloat16 rounded, halves to even.
   void (*pack_numbers)(const float* w, int rows, int n, bool half, void* panel);
-  // y = x [n], rounded to bfloat16.
-  void (*round)(const float* x, int n, float* y);
-  // y[rows, panels from ... to) = x [rows, inputs] times w; strides: from one row to the next.
-  void (*multiply)(const float* x, int64_t from_stride, int rows, const Panels& w, int from, int to, float* y, int64_t stride);
+  // y = x [n] as multiply() takes it with bfloat16: rounded to that, and where it multiplies pairs in two bytes each, else as float32.
+  void (*round)(const float* x, int n, void* y);
+  // y[rows, panels from ... to) = x [rows, inputs] times w; strides: numbers from one row to the next.
+  void (*multiply)(const void* x, int64_t from_stride, int rows, const Panels& w, int from, int to, float* y, int64_t stride);
   // y = x / sqrt(|x|² + floor) * gain, and + residual unless null; y may be x.
   void (*rms_norm)(const float* x, const float* gain, const float* residual, float floor, int n, float* y);
   // y = (x - mean) / sqrt(variance + floor) * gain + bias.

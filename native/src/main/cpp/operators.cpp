@@ -37,7 +37,7 @@ const Kernels* choose() {
 
 const Kernels& kernels() {
   static const Kernels* const chosen = choose();
-  TORCH_CHECK(chosen, ASKED, " is '", std::getenv(ASKED), "', which this processor does not run; allowed: avx512-vnni, avx2, plain, of which it must have the instructions");
+  TORCH_CHECK(chosen, ASKED, " is '", std::getenv(ASKED), "', which this processor does not run; allowed: avx512-bf16, avx512-vnni, avx2, plain, of which it must have the instructions");
   return *chosen;
 }
 
@@ -188,14 +188,15 @@ Tensor numbers_linear(const Tensor& x, const Tensor& packed, int64_t outputs) {
   const Kernels& k = kernels();
   if (half) {
     Tensor exact = from;
-    from = at::empty(x.sizes(), x.options());
+    from = at::empty(x.sizes(), x.options().dtype(k.pairs ? at::kBFloat16 : at::kFloat));
+    int64_t line = inputs * from.element_size();
     troupe::spread(rows, 4, [&](int64_t, int64_t begin, int64_t end) {
-      k.round(exact.data_ptr<float>() + begin * inputs, (int)((end - begin) * inputs), from.data_ptr<float>() + begin * inputs);
+      k.round(exact.data_ptr<float>() + begin * inputs, (int)((end - begin) * inputs), (char*)from.data_ptr() + begin * line);
     });
   }
   troupe::Panels w = {packed.data_ptr(), half, (int)outputs, (int)inputs};
   troupe::spread(panels(outputs), 1, [&](int64_t, int64_t begin, int64_t end) {
-    k.multiply(from.data_ptr<float>(), inputs, (int)rows, w, (int)begin, (int)end, y.data_ptr<float>(), outputs);
+    k.multiply(from.data_ptr(), inputs, (int)rows, w, (int)begin, (int)end, y.data_ptr<float>(), outputs);
   });
   return y;
 }

@@ -6,7 +6,7 @@
 
 namespace troupe {
 #if defined(__x86_64__)
-namespace avx512 { extern const Kernels kernels; extern const Passes passes; }
+namespace avx512 { extern const Kernels kernels; extern const Kernels by_pairs; extern const Passes passes; }
 namespace avx2 { extern const Kernels kernels; extern const Passes passes; }
 #endif
 namespace plain { extern const Kernels kernels; extern const Passes passes; }
@@ -17,6 +17,8 @@ static bool runs(const Kernels& k) {
   if (&k == &avx512::kernels)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  // Intel's processors without AMX multiply pairs of bfloat16 at half the rate of float32, AMD's at twice (docs/adr/0022); with AMX nobody has measured it.
+  if (&k == &avx512::by_pairs) return runs(avx512::kernels) && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd");
   if (&k == &avx2::kernels) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
 #endif
   return &k == &plain::kernels;
@@ -25,7 +27,7 @@ static bool runs(const Kernels& k) {
 // The fastest first.
 static const Kernels* const ALL[] = {
 #if defined(__x86_64__)
-    &avx512::kernels, &avx2::kernels,
+    &avx512::by_pairs, &avx512::kernels, &avx2::kernels,
 #endif
     &plain::kernels};
 
@@ -44,7 +46,7 @@ const Kernels* kernels_of_processor() {
 const Passes* passes_named(const char* name) {
   const Kernels* beside = kernels_named(name);
 #if defined(__x86_64__)
-  if (beside == &avx512::kernels) return &avx512::passes;
+  if (beside == &avx512::by_pairs || beside == &avx512::kernels) return &avx512::passes;
   if (beside == &avx2::kernels) return &avx2::passes;
 #endif
   return beside ? &plain::passes : nullptr;

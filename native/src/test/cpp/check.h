@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -45,7 +46,8 @@ static int check_all(int argc, char** argv, Find find, Once once, Round round) {
   unsigned long seed = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : std::random_device()();
   std::printf("seed %lu\n", seed);
   random_numbers.seed(seed);
-  for (const char* name : {"avx512-vnni", "avx2", "plain"}) {
+  static const char* const NAMES[] = {"avx512-bf16", "avx512-vnni", "avx2", "plain"};
+  for (const char* name : NAMES) {
     auto* k = find(name);
     if (!k) {
       std::printf("%s: this processor has none of it\n", name);
@@ -54,7 +56,7 @@ static int check_all(int argc, char** argv, Find find, Once once, Round round) {
     set_name = name;
     cases = 0;
     once(*k);
-    auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds / 3);
+    auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds / std::size(NAMES));
     while (std::chrono::steady_clock::now() < end) {
       round(*k);
       cases++;

@@ -66,7 +66,7 @@ final class NativeFamilyTest {
   @ValueSource(strings = {"gemma3", "gpt2"})
   void decoding_inBfloat16_givesTheSameLogits(String family) {
     LibraryHere.assumeLoaded();
-    assumeTrue(LibraryHere.loaded().instructions().equals("avx512-vnni"));
+    assumeTrue(LibraryHere.loaded().instructions().startsWith("avx512"));
     try (Lanes lanes = new Lanes(1);
         BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
       lanes.run(

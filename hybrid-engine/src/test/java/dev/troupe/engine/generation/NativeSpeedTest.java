@@ -40,7 +40,7 @@ final class NativeSpeedTest {
   void generate_inInt8_byTheLibrary_takesAtMostTwoThirdsOfTorchsProcessorTime() {
     LibraryHere.assumeLoaded();
     assumeTrue(
-        LibraryHere.loaded().instructions().equals("avx512-vnni"),
+        LibraryHere.loaded().instructions().startsWith("avx512"),
         "the speed is promised with AVX-512 VNNI");
     ModelConfig config = TinyModel.config(4096, 384, 1024, 6, 6, 2, 64, 128, true);
     ParameterLayout layout = ParameterLayout.bare(config, false);
