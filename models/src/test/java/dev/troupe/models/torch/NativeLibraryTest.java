@@ -24,7 +24,9 @@ class NativeLibraryTest {
     assertThat(NativeLibrary.state())
         .isInstanceOfSatisfying(
             NativeLibrary.Loaded.class,
-            loaded -> assertThat(loaded.instructions()).isIn("avx512-bf16", "avx512-vnni", "avx2", "plain"));
+            loaded ->
+                assertThat(loaded.instructions())
+                    .isIn("avx512-bf16", "avx512-vnni", "avx2", "plain"));
   }
 
   @Test
