@@ -223,7 +223,7 @@ public final class HybridEngine implements RoleEngine {
     List<Rollout> sampled =
         timed("generate", () -> generator().generate(version, prompts, answers, settings));
     return spec.numerics().scoresAgain(samplesByRow())
-        ? Rollout.scoredAgain(sampled, all -> evaluate(all, Set.of(Output.LOGPROBS)))
+        ? Rollout.scoredAgain(sampled, answers, all -> evaluate(all, Set.of(Output.LOGPROBS)))
         : sampled;
   }
 

@@ -6,6 +6,7 @@ import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Part;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
@@ -17,12 +18,15 @@ import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.message.RoleWorker;
 import dev.troupe.rlhf.port.Role;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -68,10 +72,52 @@ final class ActorRole implements Role {
   public CompletionStage<List<List<Rollout>>> sample(
       List<Prompt> prompts, int answers, SamplingSettings settings) {
     List<Prompt> copy = List.copyOf(prompts);
-    return ask(
-            new RoleWorker.Generate(copy.stream().map(Prompt::bare).toList(), answers, settings),
-            RoleWorker.Generated.class)
+    return ask(generate(copy, answers, settings), RoleWorker.Generated.class)
         .thenApply(generated -> asked().answeredBy(copy, answers, generated.rollouts()));
+  }
+
+  @Override
+  public List<CompletionStage<List<List<Rollout>>>> sampleInParts(
+      List<Prompt> prompts, int answers, SamplingSettings settings) {
+    List<Prompt> copy = List.copyOf(prompts);
+    Map<Part, CompletableFuture<List<List<Rollout>>>> parts = new LinkedHashMap<>();
+    Part.of(copy.size(), answers).forEach(part -> parts.put(part, new CompletableFuture<>()));
+    RoleWorker.Work work = generate(copy, answers, settings);
+    // What is made of a part is not made on the dispatcher's thread.
+    BiConsumer<Part, List<Rollout>> heard =
+        (part, said) ->
+            parts
+                .get(part)
+                .completeAsync(() -> asked().answeredBy(part.prompts(copy), answers, said));
+    CompletionStage<Void> told =
+        ask(work.activity(), replyTo -> new RolloutDispatcher.Ask(work, heard, replyTo))
+            .thenApply(reply -> unwrap(reply, RoleWorker.Generated.class))
+            .thenAccept(all -> complete(parts, copy, answers, all));
+    told.whenComplete(
+        (done, failure) -> {
+          if (failure != null) {
+            parts.values().forEach(part -> part.completeExceptionally(failure));
+          }
+        });
+    return List.copyOf(parts.values());
+  }
+
+  /** Where a learner answers by itself, all parts are there at once. */
+  private void complete(
+      Map<Part, CompletableFuture<List<List<Rollout>>>> parts,
+      List<Prompt> prompts,
+      int answers,
+      RoleWorker.Generated all) {
+    if (parts.values().stream().allMatch(CompletableFuture::isDone)) {
+      return;
+    }
+    List<List<Rollout>> groups = asked().answeredBy(prompts, answers, all.rollouts());
+    parts.forEach((part, future) -> future.completeAsync(() -> part.prompts(groups)));
+  }
+
+  private static RoleWorker.Generate generate(
+      List<Prompt> prompts, int answers, SamplingSettings settings) {
+    return new RoleWorker.Generate(prompts.stream().map(Prompt::bare).toList(), answers, settings);
   }
 
   @Override

@@ -24,6 +24,9 @@ final class Member {
   /** What its node did, once it is lost. */
   String end = "";
 
+  /** Weights that it waits for, or is taking. */
+  @Nullable Offer awaits;
+
   /** Of the weights that it took. */
   private long version = NONE;
 
@@ -35,6 +38,11 @@ final class Member {
 
   String node() {
     return node;
+  }
+
+  /** Whether it can be given something to do. */
+  boolean isFree() {
+    return loaded && !busy && !lost;
   }
 
   ActorRef<RoleWorker.Command> worker() {

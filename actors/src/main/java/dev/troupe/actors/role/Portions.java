@@ -1,18 +1,25 @@
 package dev.troupe.actors.role;
 
+import dev.troupe.protocol.data.Part;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.message.RoleWorker;
 import dev.troupe.rlhf.port.Sampler;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * One list of prompts, cut so that many can answer it. A worker that is free gets the next portion,
  * so that a slow one does less. The cuts depend on the number of prompts and of workers alone, and
  * a portion's answers on its prompts, the seed and the weights: who gives them does not matter.
+ * What is done with the answers is cut otherwise, into {@link Part}s that no number of workers
+ * changes.
  */
 final class Portions {
   /** Prompts that fill an engine; where there are many more, a worker has portions of a share. */
@@ -26,6 +33,13 @@ final class Portions {
   private final RoleWorker.Generate work;
   private final Rollout[] answers;
   private final Deque<Portion> waiting = new ArrayDeque<>();
+
+  /** Parts that lack an answer, in order. */
+  private final List<Part> open;
+
+  /** Those with an answer whose log-probabilities depend on what was sampled beside it. */
+  private final Set<Part> mixed = new HashSet<>();
+
   private int unanswered;
 
   Portions(RoleWorker.Generate work, int workers) {
@@ -38,6 +52,7 @@ final class Portions {
       waiting.add(new Portion(from, List.copyOf(prompts.subList(from, to))));
     }
     unanswered = waiting.size();
+    open = new ArrayList<>(Part.of(prompts.size(), work.answers()));
   }
 
   /** How many prompts a worker gets at a time. */
@@ -50,8 +65,9 @@ final class Portions {
     return (all + parts - 1) / parts;
   }
 
-  boolean isWaiting() {
-    return !waiting.isEmpty();
+  /** Portions that nobody has. */
+  int waiting() {
+    return waiting.size();
   }
 
   /** The next that waits. */
@@ -74,11 +90,53 @@ final class Portions {
     return Sampler.fault(portion.prompts(), work.answers(), rollouts);
   }
 
-  void answered(Portion portion, List<Rollout> rollouts) {
+  /**
+   * Its answers are there.
+   *
+   * @return the parts that are complete now and were not before
+   */
+  List<Part> answered(Portion portion, RoleWorker.Generated generated) {
+    List<Rollout> rollouts = generated.rollouts();
     for (int i = 0; i < rollouts.size(); i++) {
       answers[portion.from() * work.answers() + i] = rollouts.get(i);
     }
     unanswered--;
+    if (!generated.byRow()) {
+      int to = portion.from() + portion.prompts().size();
+      open.stream()
+          .filter(part -> part.from() < to && portion.from() < part.to())
+          .forEach(mixed::add);
+    }
+    List<Part> complete = open.stream().filter(this::isComplete).toList();
+    open.removeAll(complete);
+    return complete;
+  }
+
+  private boolean isComplete(Part part) {
+    for (int i = part.from() * work.answers(); i < part.to() * work.answers(); i++) {
+      if (answers[i] == null) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Whether the log-probabilities of a complete part depend on nothing sampled beside it. */
+  boolean byRow(Part part) {
+    return !mixed.contains(part);
+  }
+
+  /** A complete part's answers. */
+  List<Rollout> answers(Part part) {
+    return List.of(
+        Arrays.copyOfRange(answers, part.from() * work.answers(), part.to() * work.answers()));
+  }
+
+  /** Others in their place. */
+  void replace(Part part, List<Rollout> rollouts) {
+    for (int i = 0; i < rollouts.size(); i++) {
+      answers[part.from() * work.answers() + i] = rollouts.get(i);
+    }
   }
 
   /** Portions without an answer. */

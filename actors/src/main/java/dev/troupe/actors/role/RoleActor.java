@@ -7,6 +7,7 @@ import dev.troupe.engine.generation.GenerationException;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.Example;
+import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.TokenOutputs;
@@ -20,6 +21,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentNavigableMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Supplier;
@@ -81,8 +84,8 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private final ActorSystem<?> system;
   private final ActorRef<Watcher.Command> watcher;
 
-  /** What others may fetch; written on the role's thread, read by the actor. */
-  private volatile Weights lent = Weights.NONE;
+  /** What others may fetch, by version; written on the role's thread, read by the actor. */
+  private final ConcurrentNavigableMap<Long, Weights> lent = new ConcurrentSkipListMap<>();
 
   /** What the role's other replicas may fetch, where it has some. */
   private final Exchange exchange = new Exchange();
@@ -159,23 +162,25 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   }
 
   private Behavior<RoleWorker.Command> onFetch(RoleWorker.Fetch fetch) {
-    Weights lends = lent;
-    boolean has = lends.version() == fetch.adapterVersion() && fetch.part() < lends.parts().size();
+    List<Floats> parts =
+        lent.getOrDefault(fetch.adapterVersion(), new Weights(fetch.adapterVersion(), List.of()))
+            .parts();
+    boolean has = fetch.part() < parts.size();
     fetch
         .replyTo()
         .tell(
             has
-                ? new RoleWorker.Fetched(lends.parts().get(fetch.part()))
+                ? new RoleWorker.Fetched(parts.get(fetch.part()))
                 : new RoleWorker.Failed(
                     "the "
                         + spec.name()
                         + " on "
                         + node
-                        + " lends weights of version "
-                        + lends.version()
-                        + " in "
-                        + lends.parts().size()
-                        + " parts and was asked for part "
+                        + " lends weights of the versions "
+                        + lent.keySet()
+                        + ", of that asked for in "
+                        + parts.size()
+                        + " parts, and was asked for part "
                         + fetch.part()
                         + " of version "
                         + fetch.adapterVersion(),
@@ -267,21 +272,28 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       files.write(checkpoint.directory(), open::checkpoint);
     } else if (work instanceof RoleWorker.Restore restore) {
       open.restore(files.toRead(restore.directory()));
-      lent = Weights.NONE;
-    } else if (work instanceof RoleWorker.Lend) {
-      if (lent.version() != open.adapterVersion()) {
-        lent = Weights.of(open.adapterVersion(), open.parameters());
-      }
-      return new RoleWorker.Lent(lent.version(), lent.parts().size());
+      lent.clear();
+    } else if (work instanceof RoleWorker.Lend lend) {
+      long version = open.adapterVersion();
+      forget(lend.oldest(), version);
+      Weights weights =
+          lent.computeIfAbsent(version, newest -> Weights.of(newest, open.parameters()));
+      return new RoleWorker.Lent(version, weights.parts().size());
     } else if (work instanceof RoleWorker.Take take) {
       Weights taken = Weights.fetch(take, system, watcher);
       open.take(taken.parts(), taken.version());
-      lent = taken;
+      forget(take.oldest(), taken.version());
+      lent.put(taken.version(), taken);
     } else if (!(work instanceof RoleWorker.Load)) {
       throw new IllegalStateException(
           "it does not know how to " + work.activity() + " (" + work.getClass().getName() + ")");
     }
     return new RoleWorker.Finished();
+  }
+
+  /** What nobody fetches any more, of the versions before the newest. */
+  private void forget(long oldest, long newest) {
+    lent.keySet().removeIf(version -> version < oldest && version != newest);
   }
 
   private static <E extends Example> Accumulated accumulated(

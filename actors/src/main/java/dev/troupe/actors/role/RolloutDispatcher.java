@@ -1,10 +1,8 @@
 package dev.troupe.actors.role;
 
-import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Part;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
-import dev.troupe.protocol.data.Sequence;
-import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.message.Node;
 import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
@@ -16,8 +14,12 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -33,19 +35,33 @@ import org.jspecify.annotations.Nullable;
 /**
  * One role as its recipe asks it: the worker that learns, and as many as answer its prompts with
  * its weights; where there are none of these, the learner answers them itself. Requests are begun
- * in the order they come, one that comes after prompts waits for their answers, and each is
- * answered once whatever happens to nodes.
+ * in the order they come, and each is answered once whatever happens to nodes.
  *
- * <p>Before a worker answers, it takes the learner's weights of the newest version, from the
- * learner or from another worker that has them. What a lost worker had goes to another.
+ * <p>Prompts are answered by the weights that the learner has when their turn comes, whatever it
+ * learns while they are under way: it lends a copy, which a worker takes, from the learner or from
+ * another worker that has it, before it answers. Several lists of prompts may be under way, by
+ * different weights; who is free goes to the oldest that has something left. What a lost worker had
+ * goes to another.
  */
 final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command>
     implements RolloutRound.Desk {
   /** What the dispatcher of a role is told. */
   sealed interface Command {}
 
-  /** Work for the role. */
-  record Ask(RoleWorker.Work work, ActorRef<RoleWorker.Reply> replyTo) implements Command {}
+  /**
+   * Work for the role.
+   *
+   * @param heard hears the answers of each part of prompts that workers answer, before the reply
+   */
+  record Ask(
+      RoleWorker.Work work,
+      BiConsumer<Part, List<Rollout>> heard,
+      ActorRef<RoleWorker.Reply> replyTo)
+      implements Command {
+    Ask(RoleWorker.Work work, ActorRef<RoleWorker.Reply> replyTo) {
+      this(work, (part, answers) -> {}, replyTo);
+    }
+  }
 
   /** Ends the role after all requests before it; answered by {@link RoleWorker.Finished}. */
   record Close(ActorRef<RoleWorker.Reply> replyTo) implements Command {}
@@ -95,7 +111,17 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
   /** Nodes for workers that are not yet opened. */
   private final Deque<ActorRef<Node.Command>> places;
 
-  private @Nullable RolloutRound round;
+  /** Under way, the oldest first. */
+  private final List<RolloutRound> rounds = new ArrayList<>();
+
+  /** Weights that those need, by version. */
+  private final SortedMap<Long, Offer> offers = new TreeMap<>();
+
+  /** Whether all that was sampled so far depends on nothing beside it; unknown at first. */
+  private @Nullable Boolean byRow;
+
+  private boolean handingOut;
+  private boolean handOutAgain;
   private @Nullable Close closing;
   private final Set<Member> opening = new HashSet<>();
 
@@ -142,7 +168,7 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
   /** Begins what waits, as far as its turn has come. */
   private Behavior<Command> proceed() {
     boolean there = learner.worker != null || learner.lost;
-    while (there && round == null && closing == null && !queue.isEmpty()) {
+    while (there && closing == null && !queue.isEmpty() && mayBegin(queue.element())) {
       Command next = queue.remove();
       if (next instanceof Close close) {
         close(close);
@@ -157,6 +183,21 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
     return this;
   }
 
+  /**
+   * The learner goes on while its prompts are answered, unless it becomes another than the copies
+   * that it lends say, or might be asked again for what it has been.
+   */
+  private boolean mayBegin(Command next) {
+    if (rounds.isEmpty()) {
+      return true;
+    }
+    if (!(next instanceof Ask ask) || ask.work() instanceof RoleWorker.Restore) {
+      return false;
+    }
+    return !(ask.work() instanceof RoleWorker.Step)
+        || !spec.numerics().scoresAgain(Boolean.TRUE.equals(byRow));
+  }
+
   private void begin(Ask ask) {
     if (ask.work() instanceof RoleWorker.Generate generate && !company.nodes().isEmpty()) {
       if (generate.prompts().isEmpty()) {
@@ -168,52 +209,54 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
         return;
       }
       openWorkers();
-      round =
+      RolloutRound round =
           new RolloutRound(
               generate,
               company.nodes().size(),
               learner,
-              workers,
+              spec.numerics(),
               this,
-              answer -> answered(answer, ask.replyTo()));
-      round.begin();
+              new RolloutRound.Asker(ask.heard(), ask.replyTo()::tell));
+      RoleWorker.Lend lend = new RoleWorker.Lend(oldest());
+      rounds.add(round);
+      send(learner, lend, reply -> lent(round, reply));
       return;
     }
-    if (ask.work() instanceof RoleWorker.Restore) {
+    if (ask.work() instanceof RoleWorker.Step) {
+      rounds.forEach(RolloutRound::learnerMoves);
+    } else if (ask.work() instanceof RoleWorker.Restore) {
       // The learner becomes another: its versions say nothing any more.
       workers.forEach(Member::forgetVersion);
     }
     send(learner, ask.work(), ask.replyTo()::tell);
   }
 
-  /** What a round came to; where that is wanted, with the log-probabilities that training sees. */
-  private void answered(RoleWorker.Reply answer, ActorRef<RoleWorker.Reply> replyTo) {
-    if (!(answer instanceof RoleWorker.Generated generated)
-        || !spec.numerics().scoresAgain(generated.byRow())) {
-      replyTo.tell(answer);
-      return;
+  /** Of the weights that somebody may still want. */
+  private long oldest() {
+    if (rounds.stream().anyMatch(round -> round.offer() == null)) {
+      return 0;
     }
-    List<Rollout> rollouts = generated.rollouts();
-    List<Sequence> sequences = Rollout.toScore(rollouts);
-    send(
-        learner,
-        new RoleWorker.Evaluate(sequences, List.of(Output.LOGPROBS)),
-        reply -> replyTo.tell(scoredAgain(rollouts, sequences, reply)));
+    return offers.isEmpty() ? Long.MAX_VALUE : offers.firstKey();
   }
 
-  private RoleWorker.Reply scoredAgain(
-      List<Rollout> rollouts, List<Sequence> sequences, RoleWorker.Reply reply) {
-    if (!(reply instanceof RoleWorker.Evaluated evaluated)) {
-      return reply;
+  private void lent(RolloutRound round, RoleWorker.Reply reply) {
+    if (!(reply instanceof RoleWorker.Lent weights)) {
+      round.fail(reply);
+      return;
     }
-    try {
-      List<TokenOutputs> said =
-          new Asked("the " + learner.name + " on " + learner.node)
-              .saidOf(sequences, List.of(Output.LOGPROBS), evaluated.outputs());
-      return new RoleWorker.Generated(Rollout.scoredAgain(rollouts, all -> said), true);
-    } catch (RoleException e) {
-      return new RoleWorker.Failed(String.valueOf(e.getMessage()), false);
+    if (!round.isOver()) {
+      round.lent(offers.computeIfAbsent(weights.adapterVersion(), version -> offer(weights)));
+      handOut();
     }
+  }
+
+  private Offer offer(RoleWorker.Lent weights) {
+    Offer offer = new Offer(weights);
+    offer.lending.has(learner);
+    workers.stream()
+        .filter(worker -> worker.has(weights))
+        .forEach(worker -> offer.lending.has(worker));
+    return offer;
   }
 
   private void close(Close close) {
@@ -233,7 +276,7 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
     // A learner that answers its prompts itself goes on to.
     if (closing == null && !company.nodes().isEmpty()) {
       places.add(gained.node());
-      if (round != null) {
+      if (!rounds.isEmpty()) {
         openWorkers();
       }
     }
@@ -274,9 +317,7 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
         lost(worker);
       }
     }
-    if (round != null) {
-      round.handOut();
-    }
+    handOut();
     return proceed();
   }
 
@@ -308,14 +349,12 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
           if (reply instanceof RoleWorker.Failed failed) {
             if (!member.lost) {
               broken = failed;
-              if (round != null) {
-                round.fail(failed);
-              }
+              List.copyOf(rounds).forEach(round -> round.fail(failed));
             }
             return;
           }
           member.loaded = true;
-          isFree(member);
+          handOut();
         });
   }
 
@@ -354,9 +393,8 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
     }
     if (member != learner) {
       workers.remove(member);
-      if (round != null) {
-        round.without(member);
-      }
+      Offer.release(member);
+      offers.values().forEach(offer -> offer.lending.lost(member));
       if (closing == null) {
         tellLost(member.name, member.node, doing);
       }
@@ -365,11 +403,10 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
       inFlight.remove(entry.getKey());
       entry.getValue().then().accept(member.gone(entry.getValue().activity()));
     }
-    if (round != null && member == learner) {
-      round.fail(learner.gone("answer prompts"));
-    } else if (round != null) {
-      round.handOut();
+    if (member == learner) {
+      List.copyOf(rounds).forEach(round -> round.fail(learner.gone("answer prompts")));
     }
+    handOut();
   }
 
   private void tellLost(String member, String node, String doing) {
@@ -387,20 +424,128 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
                 Map.of()));
   }
 
-  @Override
-  public boolean mayGain() {
-    return !places.isEmpty();
-  }
+  // Prompts.
 
   @Override
   public void ended(RolloutRound over) {
-    round = null;
+    rounds.remove(over);
+    Offer offer = over.offer();
+    if (offer != null && rounds.stream().noneMatch(round -> round.offer() == offer)) {
+      offers.remove(offer.weights.adapterVersion());
+      workers.stream().filter(worker -> worker.awaits == offer).forEach(Offer::release);
+    }
   }
 
   @Override
-  public void isFree(Member worker) {
-    if (round != null) {
-      round.join(worker);
+  public void sampled(boolean alone) {
+    byRow = alone && !Boolean.FALSE.equals(byRow);
+  }
+
+  /** Gives those who are free what waits; what fails at once may come back here. */
+  @Override
+  public void handOut() {
+    handOutAgain = true;
+    if (handingOut) {
+      return;
+    }
+    handingOut = true;
+    while (handOutAgain) {
+      handOutAgain = false;
+      if (workers.isEmpty() && places.isEmpty()) {
+        List.copyOf(rounds).forEach(RolloutRound::abandoned);
+      }
+      for (Member worker : List.copyOf(workers)) {
+        if (worker.isFree()) {
+          engage(worker);
+        }
+      }
+      List.copyOf(offers.values()).forEach(this::lend);
+    }
+    handingOut = false;
+  }
+
+  /** To the oldest round that has more left than those have in hand who are on their way to it. */
+  private void engage(Member worker) {
+    for (RolloutRound round : rounds) {
+      Offer offer = round.offer();
+      if (offer == null || round.waiting() == 0) {
+        continue;
+      }
+      if (worker.has(offer.weights)) {
+        Offer.release(worker);
+        round.give(offer, worker);
+        return;
+      }
+      if (worker.awaits == offer) {
+        return;
+      }
+      if (round.waiting() > offer.coming()) {
+        offer.awaitedBy(worker);
+        return;
+      }
+    }
+  }
+
+  private void lend(Offer offer) {
+    while (isWanted(offer)) {
+      Optional<Lending.Loan<Member>> loan = offer.lending.next();
+      if (loan.isEmpty()) {
+        return;
+      }
+      take(offer, loan.get());
+    }
+  }
+
+  private boolean isWanted(Offer offer) {
+    return rounds.stream().anyMatch(round -> round.offer() == offer && round.waiting() > 0);
+  }
+
+  private void take(Offer offer, Lending.Loan<Member> loan) {
+    Member borrower = loan.borrower();
+    borrower.busy = true;
+    send(
+        borrower,
+        new RoleWorker.Take(
+            loan.lender().worker(),
+            offer.weights.adapterVersion(),
+            offer.weights.parts(),
+            oldest()),
+        reply -> {
+          borrower.busy = false;
+          offer.arrived(borrower);
+          if (reply instanceof RoleWorker.Finished) {
+            borrower.took(offer.weights);
+          } else {
+            borrower.forgetVersion();
+          }
+          if (offers.get(offer.weights.adapterVersion()) == offer) {
+            taken(offer, loan, reply);
+          }
+          handOut();
+        });
+  }
+
+  private void taken(Offer offer, Lending.Loan<Member> loan, RoleWorker.Reply reply) {
+    Member borrower = loan.borrower();
+    Member lender = loan.lender();
+    if (borrower.has(offer.weights)) {
+      offer.lending.done(loan);
+    } else {
+      offer.lending.failed(loan);
+      if (!borrower.lost && lender == learner) {
+        rounds.stream()
+            .filter(round -> round.offer() == offer)
+            .toList()
+            .forEach(round -> round.fail(reply));
+        return;
+      }
+      if (!borrower.lost) {
+        // That the lender has ended, the borrower may know sooner than the dispatcher.
+        offer.lending.lost(lender);
+      }
+    }
+    if (lender.lost) {
+      offer.lending.lost(lender);
     }
   }
 

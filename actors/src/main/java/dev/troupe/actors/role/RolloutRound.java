@@ -1,15 +1,22 @@
 package dev.troupe.actors.role;
 
+import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Output;
+import dev.troupe.protocol.data.Part;
 import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.message.RoleWorker;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One list of prompts on its way through a {@link RolloutDispatcher}, in whose messages all of this
- * runs: the learner lends its weights, workers take them and answer portions.
+ * runs: workers that have its weights answer portions, and as soon as a part of the answers is
+ * there it is told.
  */
 final class RolloutRound {
   /** The dispatcher, as a round needs it. */
@@ -17,203 +24,123 @@ final class RolloutRound {
     /** Asks a worker, and goes on with its reply; at once where it is lost. */
     void send(Member member, RoleWorker.Work work, Consumer<RoleWorker.Reply> then);
 
-    /** Whether there are places for workers that are not yet opened. */
-    boolean mayGain();
+    /** A worker is free, or something waits for one. */
+    void handOut();
+
+    /** A worker has sampled so: whether what it says depends on nothing sampled beside it. */
+    void sampled(boolean byRow);
 
     /** The round was answered. */
     void ended(RolloutRound over);
-
-    /** A worker can take part in whatever round there is. */
-    void isFree(Member worker);
   }
+
+  /**
+   * Who asks.
+   *
+   * @param heard is told the answers of each part of the prompts, as soon as they are there
+   * @param then is told all answers, or why there are none
+   */
+  record Asker(BiConsumer<Part, List<Rollout>> heard, Consumer<RoleWorker.Reply> then) {}
 
   private final Portions portions;
   private final Member learner;
-  private final List<Member> workers;
+  private final Numerics numerics;
   private final Desk desk;
-  private final Consumer<RoleWorker.Reply> then;
-  private final Lending<Member> lending = new Lending<>(Member::node);
-  private RoleWorker.@Nullable Lent lent;
-  private boolean byRow = true;
+  private final Asker asker;
+  private @Nullable Offer offer;
+  private int untold;
+  private boolean learnerMoves;
   private boolean over;
 
   /**
    * @param begun how many workers the run began with
-   * @param workers those that are there now; lost ones leave it
-   * @param then is told all answers, or why there are none
+   * @param numerics of the role, which say whether log-probabilities are computed again
    */
   RolloutRound(
       RoleWorker.Generate work,
       int begun,
       Member learner,
-      List<Member> workers,
+      Numerics numerics,
       Desk desk,
-      Consumer<RoleWorker.Reply> then) {
+      Asker asker) {
     portions = new Portions(work, begun);
+    untold = Part.of(work.prompts().size(), work.answers()).size();
     this.learner = learner;
-    this.workers = workers;
+    this.numerics = numerics;
     this.desk = desk;
-    this.then = then;
+    this.asker = asker;
   }
 
-  void begin() {
-    desk.send(learner, new RoleWorker.Lend(), this::lent);
+  boolean isOver() {
+    return over;
   }
 
-  private void lent(RoleWorker.Reply reply) {
-    if (!(reply instanceof RoleWorker.Lent weights)) {
-      fail(reply);
-      return;
-    }
-    if (over) {
-      return;
-    }
-    lent = weights;
-    lending.has(learner);
-    for (Member worker : workers) {
-      if (worker.loaded && !worker.busy) {
-        enter(worker, weights);
-      }
-    }
-    handOut();
+  /** The weights that it is answered by; absent until the learner has lent them. */
+  @Nullable Offer offer() {
+    return offer;
   }
 
-  /** One that is there, and free, takes part. */
-  void join(Member worker) {
-    if (lent != null && !worker.lost) {
-      enter(worker, lent);
-      handOut();
-    }
+  void lent(Offer weights) {
+    offer = weights;
   }
 
-  private void enter(Member worker, RoleWorker.Lent weights) {
-    if (worker.has(weights)) {
-      lending.has(worker);
-    } else {
-      lending.wants(worker);
-    }
+  /** Portions that nobody has. */
+  int waiting() {
+    return over ? 0 : portions.waiting();
   }
 
-  /** One is gone: nobody takes from it, and nothing is brought to it. */
-  void without(Member worker) {
-    lending.lost(worker);
+  /** The learner becomes another while this goes on: it can score nothing again. */
+  void learnerMoves() {
+    learnerMoves = true;
   }
 
-  /** Gives those who are free what waits. */
-  void handOut() {
-    if (over) {
-      return;
-    }
-    if (workers.isEmpty() && !desk.mayGain()) {
-      fail(
-          new RoleWorker.Failed(
-              "every rollout worker is lost: their nodes ended, and "
-                  + portions.unanswered()
-                  + " portions of the prompts have no answer. See the nodes' logs; the run can be"
-                  + " resumed",
-              false));
-      return;
-    }
-    RoleWorker.Lent weights = lent;
-    if (weights == null) {
-      return;
-    }
-    for (Member worker : workers) {
-      if (worker.loaded && !worker.busy && worker.has(weights) && portions.isWaiting()) {
-        answer(weights, worker, portions.next());
-      }
-    }
-    while (portions.isWaiting()) {
-      Optional<Lending.Loan<Member>> loan = lending.next();
-      if (loan.isEmpty()) {
-        return;
-      }
-      take(weights, loan.get());
-    }
+  /** Nobody is there to answer, and nobody will be. */
+  void abandoned() {
+    fail(
+        new RoleWorker.Failed(
+            "every rollout worker is lost: their nodes ended, and "
+                + portions.unanswered()
+                + " portions of the prompts have no answer. See the nodes' logs; the run can be"
+                + " resumed",
+            false));
   }
 
-  private void take(RoleWorker.Lent weights, Lending.Loan<Member> loan) {
-    Member borrower = loan.borrower();
-    borrower.busy = true;
-    desk.send(
-        borrower,
-        new RoleWorker.Take(loan.lender().worker(), weights.adapterVersion(), weights.parts()),
-        reply -> {
-          borrower.busy = false;
-          if (reply instanceof RoleWorker.Finished) {
-            borrower.took(weights);
-          } else {
-            borrower.forgetVersion();
-          }
-          if (over) {
-            desk.isFree(borrower);
-          } else {
-            taken(loan, borrower.has(weights), reply);
-          }
-        });
-  }
-
-  private void taken(Lending.Loan<Member> loan, boolean took, RoleWorker.Reply reply) {
-    Member borrower = loan.borrower();
-    Member lender = loan.lender();
-    if (took) {
-      lending.done(loan);
-    } else {
-      lending.failed(loan);
-      if (!borrower.lost && lender == learner) {
-        fail(reply);
-        return;
-      }
-      if (!borrower.lost) {
-        // That the lender has ended, the borrower may know sooner than the dispatcher.
-        lending.lost(lender);
-        lending.wants(borrower);
-      }
-    }
-    if (lender.lost) {
-      lending.lost(lender);
-    }
-    handOut();
-  }
-
-  private void answer(RoleWorker.Lent weights, Member worker, Portions.Portion portion) {
+  /** One that is free and has the weights gets the next portion. */
+  void give(Offer weights, Member worker) {
+    Portions.Portion portion = portions.next();
     worker.busy = true;
     desk.send(
         worker,
         portions.work(portion),
         reply -> {
           worker.busy = false;
-          if (over) {
-            desk.isFree(worker);
-          } else if (worker.lost) {
+          if (!over && worker.lost) {
             portions.giveBack(portion);
-            handOut();
-          } else {
+          } else if (!over) {
             answered(weights, worker, portion, reply);
           }
+          desk.handOut();
         });
   }
 
   private void answered(
-      RoleWorker.Lent weights, Member worker, Portions.Portion portion, RoleWorker.Reply reply) {
+      Offer weights, Member worker, Portions.Portion portion, RoleWorker.Reply reply) {
     if (!(reply instanceof RoleWorker.Generated generated)) {
       fail(reply);
       return;
     }
+    desk.sampled(generated.byRow());
     Optional<String> wrong =
         portions
             .fault(portion, generated.rollouts())
-            .or(() -> stale(generated.rollouts(), weights.adapterVersion()));
+            .or(() -> stale(generated.rollouts(), weights.weights.adapterVersion()))
+            .or(() -> late(generated.byRow()));
     if (wrong.isPresent()) {
       fail(new RoleWorker.Failed(worker.name + " on " + worker.node + " " + wrong.get(), false));
       return;
     }
-    portions.answered(portion, generated.rollouts());
-    byRow &= generated.byRow();
-    if (portions.unanswered() == 0) {
-      end(new RoleWorker.Generated(portions.answers(), byRow));
-    } else {
-      handOut();
+    for (Part part : portions.answered(portion, generated)) {
+      complete(part);
     }
   }
 
@@ -232,6 +159,60 @@ final class RolloutRound {
                     + version);
   }
 
+  private Optional<String> late(boolean byRow) {
+    return learnerMoves && numerics.scoresAgain(byRow)
+        ? Optional.of(
+            "gave log-probabilities that depend on what it sampled beside them, unlike the nodes"
+                + " before it, and the "
+                + learner.name
+                + " has learned since (rollouts.staleness), so that they cannot be computed again"
+                + " as training does (engine.strict = auto). Give all rollout nodes processors of"
+                + " one kind, or let engine.strict be never; the run can be resumed")
+        : Optional.empty();
+  }
+
+  private void complete(Part part) {
+    List<Rollout> rollouts = portions.answers(part);
+    List<Sequence> sequences = Rollout.toScore(rollouts);
+    if (sequences.isEmpty() || !numerics.scoresAgain(portions.byRow(part))) {
+      tell(part, rollouts);
+      return;
+    }
+    desk.send(
+        learner,
+        new RoleWorker.Evaluate(sequences, List.of(Output.LOGPROBS)),
+        reply -> scoredAgain(part, rollouts, sequences, reply));
+  }
+
+  private void scoredAgain(
+      Part part, List<Rollout> rollouts, List<Sequence> sequences, RoleWorker.Reply reply) {
+    if (over) {
+      return;
+    }
+    if (!(reply instanceof RoleWorker.Evaluated evaluated)) {
+      fail(reply);
+      return;
+    }
+    try {
+      List<TokenOutputs> said =
+          new Asked("the " + learner.name + " on " + learner.node)
+              .saidOf(sequences, List.of(Output.LOGPROBS), evaluated.outputs());
+      List<Rollout> again = Rollout.scoredAgain(rollouts, all -> said);
+      portions.replace(part, again);
+      tell(part, again);
+    } catch (RoleException e) {
+      fail(new RoleWorker.Failed(String.valueOf(e.getMessage()), false));
+    }
+  }
+
+  private void tell(Part part, List<Rollout> rollouts) {
+    asker.heard().accept(part, rollouts);
+    untold--;
+    if (untold == 0) {
+      end(new RoleWorker.Generated(portions.answers(), true));
+    }
+  }
+
   /** It ends so. */
   void fail(RoleWorker.Reply why) {
     if (!over) {
@@ -242,6 +223,6 @@ final class RolloutRound {
   private void end(RoleWorker.Reply answer) {
     over = true;
     desk.ended(this);
-    then.accept(answer);
+    asker.then().accept(answer);
   }
 }

@@ -23,9 +23,6 @@ record Weights(long version, List<Floats> parts) {
   /** Four mebibytes: a frame of the wire has room for sixteen such. */
   static final int PART = 1 << 20;
 
-  /** Nobody's. */
-  static final Weights NONE = new Weights(-1, List.of());
-
   private static final Duration DEADLINE = Duration.ofMinutes(3);
 
   Weights {

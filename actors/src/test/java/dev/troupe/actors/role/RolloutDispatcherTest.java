@@ -6,6 +6,7 @@ import dev.troupe.protocol.data.FinishReason;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Part;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
@@ -518,24 +519,164 @@ class RolloutDispatcherTest {
     assertThat(replies.receiveMessage()).isEqualTo(missing);
   }
 
+  private void asks(ActorRef<RolloutDispatcher.Command> dispatcher, RoleWorker.Work work) {
+    dispatcher.tell(new RolloutDispatcher.Ask(work, replies.getRef()));
+  }
+
+  private void steps(long version) {
+    learnerIsAsked(RoleWorker.Step.class)
+        .replyTo()
+        .tell(new RoleWorker.Stepped(new StepResult(1, 1, true, version)));
+    replies.expectMessageClass(RoleWorker.Stepped.class);
+  }
+
+  /** What it lends is a copy; what it becomes by a restore, no copy is of. */
   @Test
-  void request_afterPrompts_waitsForTheirAnswers_othersDoNot() {
+  void learner_goesOnWhileItsPromptsAreAnswered_butIsNotRestored() {
     ActorRef<RolloutDispatcher.Command> dispatcher = dispatcher(1);
-    dispatcher.tell(new RolloutDispatcher.Ask(STEP, replies.getRef()));
-    dispatcher.tell(new RolloutDispatcher.Ask(STEP, replies.getRef()));
-    learnerIsAsked(RoleWorker.Step.class);
-    RoleWorker.Request second = learnerIsAsked(RoleWorker.Step.class);
-    ask(dispatcher, 1, 1);
-    dispatcher.tell(new RolloutDispatcher.Ask(new RoleWorker.Save("there"), replies.getRef()));
+    RoleWorker.Generate work = ask(dispatcher, 1, 1);
+    asks(dispatcher, STEP);
+    asks(dispatcher, new RoleWorker.Restore("there"));
+    asks(dispatcher, new RoleWorker.Save("there"));
     learnerLends(1);
+    steps(2);
     learner.expectNoMessage(Duration.ofMillis(50));
     Place one = places.get(0).loads();
     one.takes(1);
     one.answers(1);
-    replies.expectMessageClass(RoleWorker.Generated.class);
+    expectAnswers(work, 1);
+    learnerIsAsked(RoleWorker.Restore.class);
     learnerIsAsked(RoleWorker.Save.class);
-    second.replyTo().tell(new RoleWorker.Stepped(new StepResult(1, 1, true, 2)));
-    replies.expectMessageClass(RoleWorker.Stepped.class);
+  }
+
+  /** A worker that has nothing left of the first prompts goes on to the next, by newer weights. */
+  @Test
+  void prompts_ofDifferentWeights_areUnderWayAtOnce_theOldestFirst() {
+    ActorRef<RolloutDispatcher.Command> dispatcher = dispatcher(2);
+    RoleWorker.Generate first = ask(dispatcher, 32, 1);
+    learnerLends(1);
+    for (Place place : places) {
+      place.loads().takes(1);
+    }
+    asks(dispatcher, STEP);
+    steps(2);
+    RoleWorker.Generate second = ask(dispatcher, 16, 1);
+    assertThat(((RoleWorker.Lend) learnerIsAskedToLend(2)).oldest()).isEqualTo(1);
+    Place one = places.get(0).answers(1);
+    one.takes(2);
+    one.answers(2).answers(2);
+    expectAnswers(second, 2);
+    places.get(1).answers(1);
+    expectAnswers(first, 1);
+    RoleWorker.Generate third = ask(dispatcher, 2, 1);
+    assertThat(((RoleWorker.Lend) learnerIsAskedToLend(2)).oldest()).isEqualTo(Long.MAX_VALUE);
+    RoleWorker.Request half = one.isAsked(RoleWorker.Generate.class);
+    places.get(1).takes(2);
+    places.get(1).answers(2);
+    answer(half, 2);
+    expectAnswers(third, 2);
+  }
+
+  private RoleWorker.Work learnerIsAskedToLend(long version) {
+    RoleWorker.Request request = learnerIsAsked(RoleWorker.Lend.class);
+    request.replyTo().tell(new RoleWorker.Lent(version, 2));
+    return request.work();
+  }
+
+  /** Whoever has newer weights by then takes the older once more, for as much as is left. */
+  @Test
+  void worker_lost_itsPortionOfOlderWeightsGoesToOneThatTakesThemAgain() {
+    ActorRef<RolloutDispatcher.Command> dispatcher = dispatcher(2);
+    RoleWorker.Generate first = ask(dispatcher, 32, 1);
+    learnerLends(1);
+    for (Place place : places) {
+      place.loads().takes(1);
+    }
+    asks(dispatcher, STEP);
+    steps(2);
+    RoleWorker.Generate second = ask(dispatcher, 48, 1);
+    learnerLends(2);
+    Place lost = places.get(0);
+    Place other = places.get(1);
+    lost.isAsked(RoleWorker.Generate.class);
+    other.answers(1);
+    other.takes(2);
+    RoleWorker.Request newer = other.isAsked(RoleWorker.Generate.class);
+    lost.dies();
+    answer(newer, 2);
+    assertThat(other.takes(1)).isIn(learner.getRef(), other.worker.getRef());
+    other.answers(1);
+    expectAnswers(first, 1);
+    other.takes(2);
+    other.answers(2).answers(2);
+    expectAnswers(second, 2);
+  }
+
+  @Test
+  void answers_areToldPartByPart_asSoonAsAPartIsThere() {
+    ActorRef<RolloutDispatcher.Command> dispatcher = dispatcher(2);
+    TestProbe<Part> heard = KIT.createTestProbe(Part.class);
+    RoleWorker.Generate work = new RoleWorker.Generate(prompts(80), 1, SETTINGS);
+    dispatcher.tell(
+        new RolloutDispatcher.Ask(
+            work,
+            (part, answers) -> {
+              assertThat(answers).isEqualTo(part.answers(rollouts(work, 1), 1));
+              heard.getRef().tell(part);
+            },
+            replies.getRef()));
+    learnerLends(1);
+    // 80 prompts for two are portions of 16, parts of 32.
+    Place slow = places.get(0).loads();
+    slow.takes(1);
+    RoleWorker.Request first = slow.isAsked(RoleWorker.Generate.class);
+    Place quick = places.get(1).loads();
+    quick.takes(1);
+    quick.answers(1).answers(1).answers(1).answers(1);
+    heard.expectMessage(new Part(32, 64));
+    heard.expectMessage(new Part(64, 80));
+    replies.expectNoMessage(Duration.ofMillis(50));
+    answer(first, 1);
+    heard.expectMessage(new Part(0, 32));
+    expectAnswers(work, 1);
+  }
+
+  /**
+   * Where log-probabilities may have to be computed again, the weights that sampled must be there.
+   */
+  @Test
+  void learner_staysAsItIs_untilItIsKnownThatItNeedNotScoreAgain() {
+    ActorRef<RolloutDispatcher.Command> dispatcher =
+        dispatcher(
+            SPEC.with(SPEC.numerics().strict(Numerics.Strict.AUTO)), 2, Duration.ofSeconds(60));
+    RoleWorker.Generate first = ask(dispatcher, 32, 1);
+    asks(dispatcher, STEP);
+    learnerLends(1);
+    learner.expectNoMessage(Duration.ofMillis(50));
+    for (Place place : places) {
+      place.loads().takes(1);
+    }
+    places.get(0).answers(1);
+    steps(2);
+    places.get(1).answers(1);
+    expectAnswers(first, 1);
+
+    RoleWorker.Generate second = ask(dispatcher, 32, 1);
+    learnerLends(2);
+    asks(dispatcher, STEP);
+    steps(3);
+    for (Place place : places) {
+      place.takes(2);
+    }
+    places.get(0).answers(2);
+    RoleWorker.Request request = places.get(1).isAsked(RoleWorker.Generate.class);
+    request
+        .replyTo()
+        .tell(new RoleWorker.Generated(rollouts((RoleWorker.Generate) request.work(), 2), false));
+    assertThat(second.prompts()).hasSize(32);
+    assertThat(failure())
+        .startsWith("rollout-2 on node-2 gave log-probabilities that depend on what it sampled")
+        .contains("rollouts.staleness", "engine.strict");
   }
 
   @Test

@@ -39,7 +39,7 @@ class WeightsTest {
 
   private CompletableFuture<Weights> fetch(ActorRef<RoleWorker.Command> lender) {
     return CompletableFuture.supplyAsync(
-        () -> Weights.fetch(new RoleWorker.Take(lender, 7, 2), kit.system(), watcher));
+        () -> Weights.fetch(new RoleWorker.Take(lender, 7, 2, 7), kit.system(), watcher));
   }
 
   @Test

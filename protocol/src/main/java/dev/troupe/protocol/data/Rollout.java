@@ -1,6 +1,7 @@
 package dev.troupe.protocol.data;
 
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
@@ -56,10 +57,24 @@ public record Rollout(
     this(prompt, response, text, logprobs, finish, adapterVersion, Optional.empty());
   }
 
+  /**
+   * As {@link #scoredAgain(List, Function)}, part by part.
+   *
+   * @param answers to each prompt, side by side
+   */
+  public static List<Rollout> scoredAgain(
+      List<Rollout> rollouts, int answers, Function<List<Sequence>, List<TokenOutputs>> logprobs) {
+    return Part.of(rollouts.size() / answers, answers).stream()
+        .flatMap(part -> scoredAgain(part.answers(rollouts, answers), logprobs).stream())
+        .toList();
+  }
+
   /** Asks what a model says of answers that have tokens of its own; the others stay as they are. */
   public static List<Rollout> scoredAgain(
       List<Rollout> rollouts, Function<List<Sequence>, List<TokenOutputs>> logprobs) {
-    Iterator<TokenOutputs> each = logprobs.apply(toScore(rollouts)).iterator();
+    List<Sequence> sequences = toScore(rollouts);
+    Iterator<TokenOutputs> each =
+        sequences.isEmpty() ? Collections.emptyIterator() : logprobs.apply(sequences).iterator();
     return rollouts.stream()
         .map(one -> one.length() == 0 ? one : one.with(each.next().logprobs()))
         .toList();

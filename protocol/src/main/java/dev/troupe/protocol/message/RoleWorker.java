@@ -195,8 +195,10 @@ public final class RoleWorker {
   /**
    * Copies the trained parameters as they are now, for other workers to {@linkplain Fetch fetch};
    * answered by {@link Lent}.
+   *
+   * @param oldest version of those copied before that somebody may still fetch
    */
-  public record Lend() implements Work {
+  public record Lend(long oldest) implements Work {
     @Override
     public String activity() {
       return "lend weights";
@@ -208,8 +210,10 @@ public final class RoleWorker {
    * {@link Finished}.
    *
    * @param parts how many the lender has
+   * @param oldest version of those taken before that somebody may still fetch
    */
-  public record Take(ActorRef<Command> lender, long adapterVersion, int parts) implements Work {
+  public record Take(ActorRef<Command> lender, long adapterVersion, int parts, long oldest)
+      implements Work {
     @Override
     public String activity() {
       return "take weights " + adapterVersion;

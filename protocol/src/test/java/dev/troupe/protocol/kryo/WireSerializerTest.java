@@ -171,8 +171,8 @@ class WireSerializerTest {
     works.add(new RoleWorker.Save("runs/a/policy"));
     works.add(new RoleWorker.Checkpoint("runs/a/checkpoints"));
     works.add(new RoleWorker.Restore("runs/a/checkpoints"));
-    works.add(new RoleWorker.Lend());
-    works.add(new RoleWorker.Take(reference("lender"), 3, 10));
+    works.add(new RoleWorker.Lend(2));
+    works.add(new RoleWorker.Take(reference("lender"), 3, 10, 2));
 
     List<Wire> all = new ArrayList<>(works);
     works.forEach(work -> all.add(new RoleWorker.Request(work, asker)));

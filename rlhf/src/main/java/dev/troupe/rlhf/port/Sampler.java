@@ -1,5 +1,6 @@
 package dev.troupe.rlhf.port;
 
+import dev.troupe.protocol.data.Part;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -20,6 +21,20 @@ public interface Sampler {
    */
   CompletionStage<List<List<Rollout>>> sample(
       List<Prompt> prompts, int answers, SamplingSettings settings);
+
+  /**
+   * As {@link #sample}, told as it goes: the answers of each {@link Part} of the prompts as soon as
+   * all of these are there, whatever becomes of the others.
+   *
+   * @return the parts, in their order
+   */
+  default List<CompletionStage<List<List<Rollout>>>> sampleInParts(
+      List<Prompt> prompts, int answers, SamplingSettings settings) {
+    CompletionStage<List<List<Rollout>>> all = sample(prompts, answers, settings);
+    return Part.of(prompts.size(), answers).stream()
+        .<CompletionStage<List<List<Rollout>>>>map(part -> all.thenApply(part::prompts))
+        .toList();
+  }
 
   /** One rollout per prompt, in the prompts' order. */
   default CompletionStage<List<Rollout>> generate(List<Prompt> prompts, SamplingSettings settings) {
