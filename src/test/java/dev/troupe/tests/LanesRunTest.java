@@ -24,6 +24,7 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -82,6 +83,33 @@ class LanesRunTest {
     Map<String, String> one = weights(configuration, small, 1, 0);
     assertThat(one).hasSize(2);
     assertThat(weights(configuration, small, 2, 0)).isEqualTo(one);
+  }
+
+  /** While one round is learned from, others sample the next; or one engine does all in turn. */
+  @ParameterizedTest
+  @CsvSource({"0, int8", "1, int8", "2, int8", "1, fp32"})
+  void ppo_ofStaleRollouts_inOneEngine_andWithRolloutWorkers(int staleness, String weights)
+      throws Exception {
+    assumeTrue(
+        weights.equals("fp32")
+            || HybridEngines.operators(
+                    new Numerics(Numerics.Precision.FP32, Numerics.RolloutWeights.INT8))
+                .areNative());
+    List<String> small =
+        List.of(
+            "stages=[reward,ppo]",
+            "engine.rollout-weights=" + weights,
+            "rollouts.staleness=" + staleness,
+            "quickstart.answered=96",
+            "quickstart.preferences=96",
+            "quickstart.prompts=160",
+            "reward.held-out=16",
+            "ppo.iterations=4",
+            "ppo.prompts-per-iteration=48",
+            "ppo.evaluation.held-out=8");
+    Map<String, String> one = weights(Quickstarts.CONFIGURATION, small, 1, 0);
+    assertThat(one).hasSize(2);
+    assertThat(weights(Quickstarts.CONFIGURATION, small, 2, 3)).isEqualTo(one);
   }
 
   /** Of every stage, the bytes of what it trained. */

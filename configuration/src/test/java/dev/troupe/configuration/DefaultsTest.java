@@ -1,6 +1,7 @@
 package dev.troupe.configuration;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.rlhf.loss.GroupAdvantages;
@@ -9,6 +10,7 @@ import dev.troupe.rlhf.recipe.GrpoConfig;
 import dev.troupe.rlhf.recipe.Learn;
 import dev.troupe.rlhf.recipe.LengthConfig;
 import dev.troupe.rlhf.recipe.PpoConfig;
+import dev.troupe.rlhf.recipe.RolloutsConfig;
 import dev.troupe.rlhf.recipe.SurrogateConfig;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -107,6 +109,71 @@ class DefaultsTest {
     org.assertj.core.api.Assertions.assertThatThrownBy(() -> loader.parse("", List.of()))
         .hasMessageContaining(
             "'model' is null, allowed: a checkpoint directory, unless the first stage is pretrain");
+  }
+
+  /** Rounds that are learned from by other weights than sampled them, where that cannot be. */
+  @Test
+  void staleRollouts_thatCannotBe_areRefused() {
+    String grpo =
+        """
+        rollouts.staleness = 1
+        stages = [grpo]
+        grpo.rewards { right { type = number } }
+        """;
+    assertThatThrownBy(() -> loader.parse("rollouts.staleness = -1\nstages = [sft]", MODEL))
+        .hasMessageContaining("'rollouts.staleness' is -1, allowed: at least 0");
+    assertThatThrownBy(
+            () ->
+                loader.parse(
+                    """
+                    rollouts.staleness = 20
+                    ppo.iterations = 20
+                    ppo.policy.importance-cap = null
+                    engine.on-policy = exact
+                    """,
+                    MODEL))
+        .hasMessageContaining(
+            "'rollouts.staleness' is 20, allowed: below ppo.iterations (20), or the weights that the"
+                + " stage begins with answer all prompts")
+        .hasMessageContaining(
+            "'ppo.policy.importance-cap' is null, allowed: a number with rollouts.staleness above 0:"
+                + " older weights sampled")
+        .hasMessageContaining(
+            "'engine.on-policy' is exact, allowed: usual with rollouts.staleness above 0, as what"
+                + " older weights sampled is not what ppo learns by");
+    assertThatThrownBy(
+            () ->
+                loader.parse(
+                    grpo
+                        + """
+                        grpo.environment { type = calculator }
+                        grpo.groups.constant = refill
+                        grpo.learn { ratio = sequence-mean, averaging = answer }
+                        grpo.policy.importance-cap = null
+                        """,
+                    MODEL))
+        .hasMessageContaining(
+            "'grpo.environment' is given, allowed: null with rollouts.staleness above 0")
+        .hasMessageContaining(
+            "'grpo.groups.constant' is refill, allowed: keep or drop with rollouts.staleness above 0")
+        .hasMessageContaining(
+            "'grpo.learn.ratio' is sequence-mean, allowed: token with rollouts.staleness above 0")
+        .hasMessageContaining(
+            "'grpo.policy.importance-cap' is null, allowed: a number with rollouts.staleness above 0");
+    assertThatThrownBy(
+            () -> loader.parse(grpo + "grpo.kl { coefficient = 0.1, gradient = corrected }", MODEL))
+        .hasMessageContaining(
+            "'grpo.kl.gradient' is corrected, allowed: estimate or divergence with"
+                + " rollouts.staleness above 0");
+    assertThat(
+            loader
+                .parse("rollouts.staleness = 4\nstages = [sft, reward, ppo]", MODEL)
+                .value()
+                .rollouts())
+        .isEqualTo(new RolloutsConfig(true, 4));
+    // Of a stage that the run does not have, nothing is asked.
+    assertThat(loader.parse("rollouts.staleness = 4000\nstages = [sft]", MODEL).value().rollouts())
+        .isEqualTo(new RolloutsConfig(true, 4000));
   }
 
   @Test

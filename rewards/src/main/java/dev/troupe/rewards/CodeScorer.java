@@ -70,6 +70,11 @@ final class CodeScorer implements Scorer {
             CompletableFuture.supplyAsync(() -> one.stream().map(this::scored).toList(), threads));
   }
 
+  @Override
+  public boolean scoresEachAlone() {
+    return true;
+  }
+
   private Score scored(Rollout rollout) {
     Optional<List<Check>> checks = checks(rollout.prompt().metadata().get(config.tests()));
     if (checks.isEmpty()) {

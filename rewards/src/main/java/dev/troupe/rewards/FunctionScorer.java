@@ -106,6 +106,11 @@ final class FunctionScorer implements Scorer {
     return Batches.each(rollouts, batch, part -> call(part.stream().map(Sample::of).toList()));
   }
 
+  @Override
+  public boolean scoresEachAlone() {
+    return batch > 0;
+  }
+
   private CompletableFuture<List<Score>> call(List<Sample> samples) {
     Waiting call = new Waiting(samples);
     waiting.add(call);

@@ -109,6 +109,11 @@ final class HttpScorer implements Scorer {
         rollouts, config.batch(), part -> CompletableFuture.supplyAsync(() -> ask(part), threads));
   }
 
+  @Override
+  public boolean scoresEachAlone() {
+    return config.batch() > 0;
+  }
+
   private List<Score> ask(List<Rollout> rollouts) {
     if (!breaker.passes()) {
       return failed(

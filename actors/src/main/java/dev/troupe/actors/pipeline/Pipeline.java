@@ -386,6 +386,7 @@ public final class Pipeline {
             cast,
             // Other stages compare no log-probability with a sampled one.
             numerics.exact(numerics.exact() && configured.isOnPolicy()),
+            config.rollouts(),
             recorder,
             checkpoints,
             directory.trained(stage).toString(),

@@ -6,6 +6,7 @@ import dev.troupe.protocol.data.Numerics;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.quickstart.QuickstartConfig;
+import dev.troupe.rlhf.recipe.RolloutsConfig;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import dev.troupe.rlhf.stage.NewModel;
 import dev.troupe.rlhf.stage.Part;
@@ -31,6 +32,7 @@ import java.util.stream.Collectors;
  * @param limits when a run that does not learn fails
  * @param quickstart makes the data and brings the oracle; absent when {@code data} names files
  * @param sections of the stages; in a file each is a key of its own
+ * @param rollouts how stages that learn from their own answers sample beside learning
  */
 public record PipelineConfig(
     String output,
@@ -43,6 +45,7 @@ public record PipelineConfig(
     DataConfig data,
     Sections sections,
     Engine engine,
+    RolloutsConfig rollouts,
     Dashboard dashboard,
     Cluster cluster,
     Checkpointing checkpoints) {
@@ -432,6 +435,7 @@ public record PipelineConfig(
             "one or more of " + String.join(", ", Stages.names()))
         .condition("stages", names, Set.copyOf(stages).size() == stages.size(), "each stage once");
     checkOnPolicy(limit, stages, sections, engine);
+    checkRollouts(limit, stages, sections, engine, rollouts);
     Optional<Stage<?>> making =
         stages.stream().filter(stage -> stage.gives() == Part.MODEL).findFirst();
     checkRewardModel(limit, stages, names, sections, start);
@@ -474,6 +478,26 @@ public record PipelineConfig(
               + stage.name()
               + " learns with dropout, as what drops inputs is not what has sampled",
           stage.name());
+    }
+  }
+
+  private static void checkRollouts(
+      Limits limit,
+      List<Stage<?>> stages,
+      Sections sections,
+      Engine engine,
+      RolloutsConfig rollouts) {
+    for (Stage<?> stage : stages) {
+      ConfiguredStage<?> configured = ConfiguredStage.of(stage, sections);
+      limit.condition(
+          "engine.on-policy",
+          "exact",
+          engine.onPolicy() != OnPolicy.EXACT || !rollouts.isStale() || !configured.isOnPolicy(),
+          "usual with rollouts.staleness above 0, as what older weights sampled is not what "
+              + stage.name()
+              + " learns by",
+          "rollouts.staleness");
+      configured.check(rollouts, limit);
     }
   }
 

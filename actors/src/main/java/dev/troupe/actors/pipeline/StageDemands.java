@@ -9,18 +9,20 @@ import java.util.Set;
 
 /** Which keys of the configuration a stage reads. */
 public final class StageDemands {
-  /** How much a run may read: what it does read is the same with more room. */
-  private static final Set<String> BOUNDS = Set.of("data.max-records", "data.max-megabytes");
+  /** How much a run may read, and what it does at once: what comes of it is the same. */
+  private static final Set<String> BOUNDS =
+      Set.of("data.max-records", "data.max-megabytes", "rollouts.overlap");
 
   /** Of sampling alone, and who samples reads prompts. */
-  private static final String ROLLOUT_WEIGHTS = "engine.rollout-weights";
+  private static final Set<String> SAMPLING =
+      Set.of("engine.rollout-weights", "rollouts.staleness");
 
   private StageDemands() {}
 
   /**
    * Whether a stage's own work depends on a key, what earlier stages handed on not counted. A key
    * that is not known to be another stage's alone is taken to be everyone's; on a bound of what may
-   * be read, none depends.
+   * be read, and on what is done at once, none depends.
    *
    * @param key with dots, such as {@code data.sft} or {@code ppo.kl.coefficient}
    */
@@ -28,7 +30,7 @@ public final class StageDemands {
     if (BOUNDS.contains(key)) {
       return false;
     }
-    if (key.equals(ROLLOUT_WEIGHTS)) {
+    if (SAMPLING.contains(key)) {
       return stage.reads().contains(Source.PROMPTS);
     }
     String[] names = key.split("\\.", -1);

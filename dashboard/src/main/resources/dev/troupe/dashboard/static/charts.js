@@ -23,6 +23,8 @@ const CARDS = [
   { title: 'Margin', metrics: ['margin'], hint: 'chosen over rejected' },
   { title: 'Response length', metrics: ['responseLength'], hint: 'tokens' },
   { title: 'Tokens per second', metrics: ['tokensPerSecond'] },
+  { title: 'Rounds that answers are old', metrics: ['staleness'] },
+  { title: 'Answers that wait to be learned from', metrics: ['answersWaiting'] },
   { title: 'Share of time', phases: true, hint: 'per step' },
 ];
 const PHASES = ['generate', 'score', 'train', 'flip'];

@@ -20,6 +20,15 @@ public interface Scorer {
    */
   CompletionStage<List<Score>> score(List<Rollout> rollouts);
 
+  /**
+   * Whether an answer's score is the same whatever others it is asked about with, so that a round's
+   * first answers may be scored while the last are being sampled. Others are asked about all at
+   * once.
+   */
+  default boolean scoresEachAlone() {
+    return false;
+  }
+
   /** Ends its threads, processes and connections. Calls under way may fail. */
   default void close() {}
 }

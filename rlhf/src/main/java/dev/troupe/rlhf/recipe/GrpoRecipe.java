@@ -1,6 +1,7 @@
 package dev.troupe.rlhf.recipe;
 
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Rollout;
 import dev.troupe.rlhf.data.Batches;
 import dev.troupe.rlhf.environment.EpisodeSetup;
 import dev.troupe.rlhf.environment.Episodes;
@@ -15,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 
 /**
@@ -22,7 +24,8 @@ import java.util.function.Function;
  * each prompt several times, score the answers, learn from how they compare. No critic, and a
  * reference only where something is held to it. Best of n, online DPO and on-policy distillation go
  * the same way round and learn by another loss. Answers of earlier rounds may be learned from
- * again, as decoupled PPO does (Hilton et al. 2022, arXiv:2110.00641).
+ * again, as decoupled PPO does (Hilton et al. 2022, arXiv:2110.00641), and others sampled by
+ * weights some rounds old while some are learned from ({@link RolloutsConfig}).
  */
 public final class GrpoRecipe implements Recipe {
   private final GrpoConfig config;
@@ -148,6 +151,7 @@ public final class GrpoRecipe implements Recipe {
    * @param next where the next round's prompts begin in the endless row of epochs
    * @param guarded measurements that the guard has seen
    * @param earlier groups of the rounds before that are to be learned from again, the newest last
+   * @param ahead answers of the rounds that follow, as far as these were begun
    */
   public record State(
       Progress progress,
@@ -158,7 +162,13 @@ public final class GrpoRecipe implements Recipe {
       long constantGroups,
       Evaluation before,
       List<HackingGuard.Measured> guarded,
-      List<List<List<GroupAnswer>>> earlier) {}
+      List<List<List<GroupAnswer>>> earlier,
+      List<List<Rollout>> ahead) {
+    private State with(List<List<Rollout>> answers) {
+      return new State(
+          progress, next, kl, tokens, groups, constantGroups, before, guarded, earlier, answers);
+    }
+  }
 
   @Override
   public int totalSteps() {
@@ -195,11 +205,15 @@ public final class GrpoRecipe implements Recipe {
               List.of(roles.policy()));
       GroupUpdates updates =
           new GroupUpdates(config, roles.policy(), steps, context.seed(), judge.rule());
+      boolean asksOwn = context.numerics().scoresSamples() || context.rollouts().isStale();
       GroupRound.Asking asking =
           new GroupRound.Asking(
               config,
+              context.rollouts(),
+              roles,
               sampler,
               opened,
+              asksOwn,
               new Batches<>(
                   prompts.train(),
                   config.promptsPerIteration(),
@@ -208,6 +222,19 @@ public final class GrpoRecipe implements Recipe {
               context.seed());
       State state =
           steps.resumed(State.class).orElseGet(() -> begin(context, roles, sampler, opened, guard));
+      // Rounds draw their prompts one after another.
+      AtomicLong drawn = new AtomicLong(state.next());
+      Ahead<GroupRound.Begun> ahead =
+          new Ahead<>(
+              context.rollouts().staleness(),
+              totalSteps(),
+              state.progress().step(),
+              state.ahead(),
+              (number, known) -> {
+                GroupRound.Begun begun = asking.begin(number, drawn.get(), known);
+                drawn.set(begun.next());
+                return begun;
+              });
 
       while (steps.goesOn(state.progress())) {
         long iteration = state.progress().step() + 1;
@@ -215,15 +242,17 @@ public final class GrpoRecipe implements Recipe {
         Averages averages = new Averages();
         Ledger ledger = new Ledger(state.progress().account());
 
-        // 1. Answer each prompt several times, and score the answers; ask for others in the place
-        // of groups that teach nothing, if told to.
-        GroupRound round = asking.round(iteration, state.next(), phases, ledger);
+        // 1. Answer each prompt several times, those of the next rounds too where answers may be
+        // stale, and score the answers; ask for others in the place of groups that teach nothing,
+        // if
+        // told to.
+        // 2. What reference, teacher and training's own numbers say of them, at the same time.
+        GroupRound.Begun begun = phases.time("generate", ahead::take);
+        GroupRound round = asking.round(begun, iteration, phases, ledger);
+        drawn.accumulateAndGet(round.next(), Math::max);
+        List<List<GroupAnswer>> groups = round.groups();
         ScoreParts.notices(iteration, round.scores())
             .forEach(text -> context.observer().notice(context.stage(), text));
-        // 2. What reference, teacher and training's own numbers say of them.
-        List<List<GroupAnswer>> groups =
-            phases.time(
-                "score", () -> roles.seen(round.groups(), context.numerics().scoresSamples()));
         if (context.numerics().exact()) {
           RolloutGap.ofAnswers(
                   groups.stream().flatMap(List::stream).toList(), config.policy().importanceCap())
@@ -252,7 +281,7 @@ public final class GrpoRecipe implements Recipe {
         metrics.putAll(round.metrics());
         metrics.putAll(ScoreParts.of(round.scores(), judge.rule()));
         kl.ifPresent(mean -> metrics.put("kl", mean));
-        if (context.numerics().scoresSamples() || config.reuse() > 0) {
+        if (asksOwn || config.reuse() > 0) {
           List<GroupAnswer> weighted = all.stream().flatMap(List::stream).toList();
           RolloutGap.ofAnswers(weighted, config.policy().importanceCap())
               .ifPresent(gap -> metrics.putAll(gap.metrics()));
@@ -260,7 +289,16 @@ public final class GrpoRecipe implements Recipe {
         if (config.reuse() > 0) {
           metrics.put("reusedFraction", reused(all));
         }
-        metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("generate")));
+        metrics.putAll(
+            Staleness.metrics(
+                context.rollouts(),
+                iteration,
+                ahead.waiting().stream().map(GroupRound.Begun::answers).toList()));
+        OptionalDouble sampling =
+            context.rollouts().isStale()
+                ? begun.answers().seconds()
+                : OptionalDouble.of(Math.max(1e-9, phases.of("generate")));
+        sampling.ifPresent(seconds -> metrics.put("tokensPerSecond", tokens / seconds));
         Guard.Look look = new Guard.Look(state.guarded(), List.of(), false);
         if (steps.measures(iteration)) {
           Evaluation now =
@@ -283,7 +321,8 @@ public final class GrpoRecipe implements Recipe {
                 state.constantGroups() + round.constant(),
                 state.before(),
                 look.history(),
-                remembered(earlier, groups));
+                remembered(earlier, groups),
+                List.of());
 
         // 6. Step boundary: report, checkpoint, stop when asked.
         context
@@ -292,7 +331,12 @@ public final class GrpoRecipe implements Recipe {
                 context.stage(),
                 iteration,
                 lessons.all().stream().flatMap(lesson -> lesson.experiences().stream()).toList());
-        steps.done(progress, state, metrics, phases.seconds());
+        State done = state;
+        steps.done(
+            progress,
+            () -> done.with(ahead.waiting().stream().map(next -> next.answers().toKeep()).toList()),
+            metrics,
+            phases.seconds());
       }
 
       // 7. Save, and measure what was saved.
@@ -342,6 +386,7 @@ public final class GrpoRecipe implements Recipe {
         0,
         0,
         evaluate(roles, sampler, opened, guard, context.seed()),
+        List.of(),
         List.of(),
         List.of());
   }

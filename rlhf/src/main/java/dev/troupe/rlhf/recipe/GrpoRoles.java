@@ -14,6 +14,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.stream.Stream;
 
@@ -108,38 +109,56 @@ record GrpoRoles(
         seed);
   }
 
+  /** What roles say of some sequences. */
+  private record Said(
+      Optional<List<TokenOutputs>> own,
+      Optional<List<TokenOutputs>> reference,
+      Optional<List<TokenOutputs>> teacher) {}
+
   /**
-   * The same groups with what all roles say of their tokens.
+   * The same groups with what all roles say of their tokens, as soon as they have said it.
    *
-   * @param ownLogprobs whether the policy is asked too, since it samples in other numbers
+   * @param turn when the policy is asked too, where it samples in other numbers or older weights
+   *     did; absent where what it said as it sampled is what it says
    */
-  List<List<GroupAnswer>> seen(List<List<GroupAnswer>> groups, boolean ownLogprobs) {
+  CompletionStage<List<List<GroupAnswer>>> seen(
+      List<List<GroupAnswer>> groups, Optional<CompletionStage<Void>> turn) {
     List<Sequence> sequences =
         groups.stream().flatMap(List::stream).map(a -> a.rollout().sequence()).toList();
     if (sequences.isEmpty()) {
-      return groups;
+      return CompletableFuture.completedFuture(groups);
     }
-    Optional<CompletionStage<List<TokenOutputs>>> asked =
-        ownLogprobs ? Optional.of(logprobs(policy, sequences)) : Optional.empty();
-    Optional<CompletionStage<List<TokenOutputs>>> ofReference =
-        reference.map(role -> logprobs(role, sequences));
-    Optional<CompletionStage<List<TokenOutputs>>> ofTeacher =
-        teacher.map(role -> logprobs(role, sequences));
-    Optional<List<TokenOutputs>> own = asked.map(Await::on);
-    Optional<List<TokenOutputs>> ref = ofReference.map(Await::on);
-    Optional<List<TokenOutputs>> taught = ofTeacher.map(Await::on);
+    CompletionStage<Optional<List<TokenOutputs>>> ofPolicy =
+        maybe(turn.map(come -> come.thenCompose(now -> logprobs(policy, sequences))));
+    CompletionStage<Optional<List<TokenOutputs>>> ofReference =
+        maybe(reference.map(role -> logprobs(role, sequences)));
+    CompletionStage<Optional<List<TokenOutputs>>> ofTeacher =
+        maybe(teacher.map(role -> logprobs(role, sequences)));
+    return ofPolicy
+        .thenCombine(ofReference, (said, ref) -> new Said(said, ref, Optional.empty()))
+        .thenCombine(
+            ofTeacher, (said, taught) -> seen(groups, new Said(said.own, said.reference, taught)));
+  }
+
+  private static <T> CompletionStage<Optional<T>> maybe(Optional<CompletionStage<T>> asked) {
+    return asked
+        .map(stage -> stage.thenApply(Optional::of))
+        .orElseGet(() -> CompletableFuture.completedFuture(Optional.empty()));
+  }
+
+  private static List<List<GroupAnswer>> seen(List<List<GroupAnswer>> groups, Said said) {
     List<List<GroupAnswer>> seen = new ArrayList<>();
     int at = 0;
     for (List<GroupAnswer> group : groups) {
       List<GroupAnswer> answers = new ArrayList<>();
       for (GroupAnswer answer : group) {
         int i = at++;
-        Floats trained = own.map(all -> all.get(i).logprobs()).orElse(answer.logprobs());
+        Floats trained = said.own.map(all -> all.get(i).logprobs()).orElse(answer.logprobs());
         answers.add(
             answer.seen(
                 trained,
-                ref.map(all -> all.get(i).logprobs()),
-                taught.map(all -> all.get(i).logprobs())));
+                said.reference.map(all -> all.get(i).logprobs()),
+                said.teacher.map(all -> all.get(i).logprobs())));
       }
       seen.add(answers);
     }

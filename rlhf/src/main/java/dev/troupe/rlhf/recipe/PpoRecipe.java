@@ -25,8 +25,11 @@ import java.util.stream.IntStream;
  * PPO (Schulman et al. 2017) as RLHF uses it (Ouyang et al. 2022, step 3): answer prompts, score
  * the answers, hold the policy to the reference by a KL penalty, learn. Where rollouts are sampled
  * in other numbers than training's, training's own log-probabilities take the place of the
- * sampler's, and {@link ImportanceWeights} correct for the difference. Leaves out several answers
- * per prompt and reuse of older experience.
+ * sampler's, and {@link ImportanceWeights} correct for the difference. Answers may be sampled by
+ * weights some rounds old while others are learned from ({@link RolloutsConfig}): then this is
+ * decoupled PPO (Hilton et al. 2022, arXiv:2110.00641; Fu et al. 2025, arXiv:2505.24298, equation
+ * 5), whose clip is around the policy at the beginning of the round. Leaves out several answers per
+ * prompt and reuse of older experience.
  */
 public final class PpoRecipe implements Recipe {
   private final PpoConfig config;
@@ -98,6 +101,7 @@ public final class PpoRecipe implements Recipe {
    * What a resume needs beside the roles' own states; prompts and seeds follow from the step.
    *
    * @param guarded measurements that the guard has seen
+   * @param ahead answers of the rounds that follow, as far as these were begun
    */
   public record State(
       Progress progress,
@@ -105,7 +109,12 @@ public final class PpoRecipe implements Recipe {
       Optional<Double> kl,
       long tokens,
       Evaluation before,
-      List<HackingGuard.Measured> guarded) {}
+      List<HackingGuard.Measured> guarded,
+      List<List<Rollout>> ahead) {
+    private State with(List<List<Rollout>> answers) {
+      return new State(progress, klCoefficient, kl, tokens, before, guarded, answers);
+    }
+  }
 
   @Override
   public int totalSteps() {
@@ -134,7 +143,9 @@ public final class PpoRecipe implements Recipe {
               config.evaluateEvery(),
               config.best(),
               List.of(roles.policy(), roles.critic()));
-      PpoScoring scoring = new PpoScoring(config.tokenRewards(), context.numerics(), roles, scorer);
+      PpoScoring scoring =
+          new PpoScoring(
+              config.tokenRewards(), context.numerics(), context.rollouts(), roles, scorer);
       PpoUpdates updates = new PpoUpdates(config, roles, steps, data.pretraining(), context.seed());
       State state =
           steps.resumed(State.class).orElseGet(() -> begin(context, roles, scorer, guard));
@@ -145,6 +156,19 @@ public final class PpoRecipe implements Recipe {
               config.promptsPerIteration(),
               Batches.Last.LEFT_OUT,
               Seeds.derive(context.seed(), Seeds.Purpose.ORDER, 0));
+      Ahead<PpoScoring.Begun> ahead =
+          new Ahead<>(
+              context.rollouts().staleness(),
+              totalSteps(),
+              state.progress().step(),
+              state.ahead(),
+              (round, known) -> {
+                List<Prompt> asked = prompts.batch(round - 1);
+                return scoring.begin(
+                    known
+                        .map(answers -> Underway.known(asked, 1, answers))
+                        .orElseGet(() -> answer(roles, asked, round, context)));
+              });
 
       while (steps.goesOn(state.progress())) {
         long iteration = state.progress().step() + 1;
@@ -153,14 +177,14 @@ public final class PpoRecipe implements Recipe {
         Ledger ledger = new Ledger(state.progress().account());
         double coefficient = kl.coefficient();
 
-        // 1. Answer the prompts.
-        List<Rollout> rollouts =
-            phases.time(
-                "generate", () -> answer(roles, prompts.batch(iteration - 1), iteration, context));
+        // 1. Answer the prompts, those of the next rounds too where answers may be stale.
+        PpoScoring.Begun begun = phases.time("generate", ahead::take);
+        begun.answers().itsTurn();
+        List<Rollout> rollouts = phases.time("generate", () -> flat(begun.answers().await()));
         // 2. Score the answers; what the reference and the critic say of them, at the same time.
         // 3. Rewards per token: KL penalty, and the score where the placement wants it.
         PpoScoring.Round round =
-            phases.time("score", () -> scoring.score(rollouts, coefficient, iteration, ledger));
+            phases.time("score", () -> scoring.score(begun, coefficient, iteration, ledger));
         List<Scored> scored = round.scored();
         ScoreParts.notices(iteration, round.scores())
             .forEach(text -> context.observer().notice(context.stage(), text));
@@ -182,7 +206,7 @@ public final class PpoRecipe implements Recipe {
         Map<String, Double> metrics = new TreeMap<>(averages.means());
         metrics.putAll(describe(rollouts, lessons));
         metrics.putAll(ScoreParts.of(round.scores(), config.rule()));
-        if (context.numerics().scoresSamples()) {
+        if (begun.own().isPresent()) {
           RolloutGap.of(scored, config.policy().importanceCap())
               .ifPresent(
                   gap -> {
@@ -194,7 +218,15 @@ public final class PpoRecipe implements Recipe {
         }
         meanKl.ifPresent(mean -> metrics.put("kl", mean));
         metrics.put("klCoefficient", coefficient);
-        metrics.put("tokensPerSecond", tokens / Math.max(1e-9, phases.of("generate")));
+        metrics.putAll(
+            Staleness.metrics(
+                context.rollouts(),
+                iteration,
+                ahead.waiting().stream().map(PpoScoring.Begun::answers).toList()));
+        begun
+            .answers()
+            .seconds()
+            .ifPresent(seconds -> metrics.put("tokensPerSecond", tokens / seconds));
         Guard.Look look = new Guard.Look(state.guarded(), List.of(), false);
         if (steps.measures(iteration)) {
           Evaluation now =
@@ -212,14 +244,20 @@ public final class PpoRecipe implements Recipe {
                 meanKl.isPresent() ? Optional.of(meanKl.getAsDouble()) : state.kl(),
                 state.tokens() + tokens,
                 state.before(),
-                look.history());
+                look.history(),
+                List.of());
 
         // 8. Step boundary: report, checkpoint, stop when asked.
         context
             .observer()
             .experiences(
                 context.stage(), iteration, lessons.stream().map(Lesson::experience).toList());
-        steps.done(progress, state, metrics, phases.seconds());
+        State done = state;
+        steps.done(
+            progress,
+            () -> done.with(ahead.waiting().stream().map(next -> next.answers().toKeep()).toList()),
+            metrics,
+            phases.seconds());
       }
 
       // 9. Save, and measure what was saved.
@@ -261,13 +299,18 @@ public final class PpoRecipe implements Recipe {
         Optional.empty(),
         0,
         evaluate(roles, scorer, guard, context.seed()),
+        List.of(),
         List.of());
   }
 
-  private List<Rollout> answer(
+  private Underway answer(
       PpoRoles roles, List<Prompt> prompts, long iteration, StageContext context) {
     long seed = Seeds.derive(context.seed(), Seeds.Purpose.SAMPLING, iteration);
-    return Await.on(roles.policy().generate(prompts, config.generation().settings(seed)));
+    return Underway.ask(roles.policy(), prompts, 1, config.generation().settings(seed));
+  }
+
+  private static List<Rollout> flat(List<List<Rollout>> groups) {
+    return groups.stream().flatMap(List::stream).toList();
   }
 
   private static Map<String, Double> describe(List<Rollout> rollouts, List<Lesson> lessons) {

@@ -46,7 +46,7 @@ public record ReferenceConfig(
     return coefficient > 0 && placement == Placement.REWARD;
   }
 
-  KlTerm term() {
+  public KlTerm term() {
     return coefficient > 0 && placement == Placement.LOSS
         ? new KlTerm(coefficient, estimator, gradient)
         : KlTerm.NONE;

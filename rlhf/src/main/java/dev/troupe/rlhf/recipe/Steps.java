@@ -226,13 +226,26 @@ public final class Steps {
   /** After a step: reports it, checks whether to stop, and writes a checkpoint when one is due. */
   void done(
       Progress progress, Record state, Map<String, Double> metrics, Map<String, Double> seconds) {
+    done(progress, () -> state, metrics, seconds);
+  }
+
+  /**
+   * The same.
+   *
+   * @param state asked for when it is to be written alone
+   */
+  void done(
+      Progress progress,
+      Supplier<Record> state,
+      Map<String, Double> metrics,
+      Map<String, Double> seconds) {
     context.observer().step(context.stage(), progress.step(), total, metrics, seconds);
     cancelled = context.observer().cancelled();
     boolean isBest = progress.best().map(found -> found.step() == progress.step()).orElse(false);
     boolean due = context.checkpoints().due(context.stage(), progress.step(), cancelled);
     // While updates come to nothing the roles may be beyond repair: what was kept before stays.
     if ((due || isBest) && progress.learning().unsoundFrom().isEmpty()) {
-      checkpoint(progress, state);
+      checkpoint(progress, state.get());
     }
   }
 

@@ -28,6 +28,11 @@ public record ModelScorer(String name, Learner model, RewardConfig.Model.Placeme
             outputs -> outputs.stream().map(output -> Score.of(output.values().get(0))).toList());
   }
 
+  @Override
+  public boolean scoresEachAlone() {
+    return true;
+  }
+
   private Sequence sequence(Rollout rollout) {
     return switch (placement) {
       case MODERN -> Sequence.ofLast(rollout.tokens());

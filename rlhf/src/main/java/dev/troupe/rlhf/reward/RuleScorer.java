@@ -53,4 +53,9 @@ final class RuleScorer implements Scorer {
     return CompletableFuture.supplyAsync(
         () -> rollouts.stream().map(rule).toList(), ForkJoinPool.commonPool());
   }
+
+  @Override
+  public boolean scoresEachAlone() {
+    return true;
+  }
 }

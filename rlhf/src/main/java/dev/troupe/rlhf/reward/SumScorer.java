@@ -61,6 +61,11 @@ final class SumScorer implements Scorer {
             });
   }
 
+  @Override
+  public boolean scoresEachAlone() {
+    return terms.stream().allMatch(term -> term.scorer().scoresEachAlone());
+  }
+
   private static Optional<Episode.Failure> failure(Rollout rollout) {
     return rollout.episode().flatMap(Episode::failure);
   }

@@ -1,7 +1,9 @@
 package dev.troupe.rlhf.stage;
 
+import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.recipe.ModelStart;
 import dev.troupe.rlhf.recipe.Recipe;
+import dev.troupe.rlhf.recipe.RolloutsConfig;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import java.util.List;
@@ -74,6 +76,11 @@ public record ConfiguredStage<C extends Record>(Stage<C> stage, C config) {
 
   public void check(StageInputs inputs) {
     stage.check(config, inputs);
+  }
+
+  /** {@link Stage#check(Record, RolloutsConfig, Limits)}. */
+  public void check(RolloutsConfig rollouts, Limits limits) {
+    stage.check(config, rollouts, limits);
   }
 
   public Recipe recipe(StageSetting setting) {

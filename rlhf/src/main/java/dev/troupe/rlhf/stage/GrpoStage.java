@@ -4,16 +4,21 @@ import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.rlhf.data.DataException;
 import dev.troupe.rlhf.environment.EpisodeSetup;
+import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.DpoObjective;
 import dev.troupe.rlhf.loss.DpoPair;
+import dev.troupe.rlhf.loss.KlTerm;
 import dev.troupe.rlhf.loss.PolicyExample;
 import dev.troupe.rlhf.loss.PolicyObjective;
+import dev.troupe.rlhf.loss.Ratio;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
 import dev.troupe.rlhf.recipe.GrpoConfig;
 import dev.troupe.rlhf.recipe.GrpoRecipe;
+import dev.troupe.rlhf.recipe.Learn;
 import dev.troupe.rlhf.recipe.ModelStart;
 import dev.troupe.rlhf.recipe.Recipe;
+import dev.troupe.rlhf.recipe.RolloutsConfig;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.StageResult;
 import dev.troupe.rlhf.recipe.TrainingData;
@@ -142,6 +147,53 @@ public final class GrpoStage implements Stage<GrpoConfig> {
   public void check(GrpoConfig config, StageInputs inputs) {
     rewards(config, inputs).check();
     guarding(config, inputs).check();
+  }
+
+  @Override
+  public void check(GrpoConfig config, RolloutsConfig rollouts, Limits limits) {
+    if (!rollouts.isStale()) {
+      return;
+    }
+    rollouts.checkRounds(name(), config.iterations(), limits);
+    limits
+        .condition(
+            "grpo.environment",
+            "given",
+            config.environment().isEmpty(),
+            "null with rollouts.staleness above 0: the turns of an episode would be those of"
+                + " different weights",
+            "rollouts.staleness")
+        .condition(
+            "grpo.groups.constant",
+            "refill",
+            config.groups().constant() != GrpoConfig.Constant.REFILL,
+            "keep or drop with rollouts.staleness above 0: the prompts asked for in the place of"
+                + " others would be answered by weights that depend on who is how fast",
+            "rollouts.staleness");
+    if (config.learn() instanceof Learn.PolicyGradient gradient) {
+      limits
+          .condition(
+              "grpo.learn.ratio",
+              Limits.word(gradient.ratio()),
+              gradient.ratio() == Ratio.TOKEN,
+              "token with rollouts.staleness above 0: what older weights sampled is weighted token"
+                  + " by token",
+              "rollouts.staleness")
+          .condition(
+              "grpo.policy.importance-cap",
+              "null",
+              config.policy().importanceCap().isPresent(),
+              "a number with rollouts.staleness above 0: older weights sampled",
+              "rollouts.staleness")
+          .condition(
+              "grpo.kl.gradient",
+              Limits.word(config.kl().gradient()),
+              config.kl().term().coefficient() == 0
+                  || config.kl().gradient() != KlTerm.Gradient.CORRECTED,
+              "estimate or divergence with rollouts.staleness above 0: the ratio is over the policy"
+                  + " at the beginning of the round then, and not over the older one that sampled",
+              "rollouts.staleness");
+    }
   }
 
   private static Rewards guarding(GrpoConfig config, StageInputs inputs) {

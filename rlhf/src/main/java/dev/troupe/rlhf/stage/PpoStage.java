@@ -2,6 +2,7 @@ package dev.troupe.rlhf.stage;
 
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.loss.PolicyExample;
 import dev.troupe.rlhf.loss.PolicyObjective;
 import dev.troupe.rlhf.loss.PpoValueObjective;
@@ -13,6 +14,7 @@ import dev.troupe.rlhf.recipe.PpoData;
 import dev.troupe.rlhf.recipe.PpoRecipe;
 import dev.troupe.rlhf.recipe.PpoStart;
 import dev.troupe.rlhf.recipe.Recipe;
+import dev.troupe.rlhf.recipe.RolloutsConfig;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.StageResult;
 import dev.troupe.rlhf.recipe.TrainingData;
@@ -157,6 +159,20 @@ public final class PpoStage implements Stage<PpoConfig> {
   public void check(PpoConfig config, StageInputs inputs) {
     rewards(config, inputs).ifPresent(Rewards::check);
     guarding(config, inputs).ifPresent(Rewards::check);
+  }
+
+  @Override
+  public void check(PpoConfig config, RolloutsConfig rollouts, Limits limits) {
+    if (!rollouts.isStale()) {
+      return;
+    }
+    rollouts.checkRounds(name(), config.iterations(), limits);
+    limits.condition(
+        "ppo.policy.importance-cap",
+        "null",
+        config.policy().importanceCap().isPresent(),
+        "a number with rollouts.staleness above 0: older weights sampled",
+        "rollouts.staleness");
   }
 
   @Override

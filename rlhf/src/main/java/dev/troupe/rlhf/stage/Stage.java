@@ -1,7 +1,9 @@
 package dev.troupe.rlhf.stage;
 
+import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.recipe.ModelStart;
 import dev.troupe.rlhf.recipe.Recipe;
+import dev.troupe.rlhf.recipe.RolloutsConfig;
 import dev.troupe.rlhf.recipe.StageInputs;
 import dev.troupe.rlhf.recipe.StageResult;
 import java.util.List;
@@ -62,6 +64,13 @@ public interface Stage<C extends Record> {
    * @throws dev.troupe.rlhf.data.DataException that tells the user what and how to mend it
    */
   default void check(C config, StageInputs inputs) {}
+
+  /**
+   * What of the configuration does not go with how the run samples beside learning.
+   *
+   * @param limits to be told so, by whole keys such as {@code ppo.iterations}
+   */
+  default void check(C config, RolloutsConfig rollouts, Limits limits) {}
 
   /** Everything together, ready to run. */
   Recipe recipe(C config, StageSetting setting);
