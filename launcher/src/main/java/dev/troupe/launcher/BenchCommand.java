@@ -15,9 +15,11 @@ import dev.troupe.launcher.bench.SimulatedEngines;
 import dev.troupe.launcher.bench.TrainBench;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.rlhf.recipe.RolloutsConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -431,6 +433,76 @@ final class BenchCommand implements Runnable {
               new OrchestrationBench(count, spread, speed, parameters)
                   .run(tokenizer, scratch.path(), common.rounds()));
         }
+      }
+    }
+    return ExitCode.OK;
+  }
+
+  @Command(
+      name = "rollouts",
+      mixinStandardHelpOptions = true,
+      description =
+          "What sampling beside scoring and learning is worth, where a few answers are much longer"
+              + " than most: PPO by phases, with overlap, and with stale rollouts, on engines that"
+              + " wait in place of computing, beside what a full use of them would take.")
+  int rollouts(
+      @Mixin BenchOptions common,
+      @Option(
+              names = "--workers",
+              paramLabel = "N",
+              defaultValue = "64",
+              description = "that answer prompts; default ${DEFAULT-VALUE}")
+          int workers,
+      @Option(
+              names = "--staleness",
+              paramLabel = "K",
+              split = ",",
+              defaultValue = "1",
+              description = "beside 0; default ${DEFAULT-VALUE}")
+          List<Integer> staleness,
+      @Option(
+              names = "--learners",
+              paramLabel = "X",
+              defaultValue = "2.2",
+              description =
+                  "as how many machines for each worker those learn and score who do; the more, the"
+                      + " larger is sampling's share; default ${DEFAULT-VALUE}")
+          double learners,
+      @Option(
+              names = "--median",
+              paramLabel = "N",
+              defaultValue = "48",
+              description = "tokens of an answer; default ${DEFAULT-VALUE}")
+          double median,
+      @Option(
+              names = "--deviation",
+              paramLabel = "X",
+              defaultValue = "0.8",
+              description = "of their logarithm; default ${DEFAULT-VALUE}")
+          double deviation,
+      @Option(
+              names = "--speed",
+              paramLabel = "X",
+              defaultValue = "2",
+              description = "by which the engines are faster; default ${DEFAULT-VALUE}")
+          double speed,
+      @Option(
+              names = "--tokenizer",
+              paramLabel = "MODEL",
+              defaultValue = QUICKSTART_BASE,
+              description = "for the prompts; default ${DEFAULT-VALUE}")
+          Path tokenizer)
+      throws IOException {
+    RolloutsBench bench =
+        new RolloutsBench(
+            workers, learners, speed, new SimulatedEngines.Lengths(median, deviation));
+    List<RolloutsConfig> ways = new ArrayList<>();
+    ways.add(new RolloutsConfig(false, 0));
+    ways.add(RolloutsConfig.ON_POLICY);
+    staleness.forEach(k -> ways.add(new RolloutsConfig(true, k)));
+    for (RolloutsConfig way : ways) {
+      try (Scratch scratch = new Scratch()) {
+        common.print(bench.run(way, tokenizer, scratch.path(), common.rounds()));
       }
     }
     return ExitCode.OK;

@@ -253,6 +253,8 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
             + HELD_OUT
             + ", samples = 0, generation { max-new-tokens = 1 } }",
         "}",
+        // By phases, as the ideal is: what overlaps would hide what it costs.
+        "rollouts.overlap = false",
         "checkpoints { every-steps = 0 }",
         "cluster {",
         "  policy.node = others",

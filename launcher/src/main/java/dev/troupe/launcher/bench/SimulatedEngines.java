@@ -25,15 +25,20 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.DoubleAdder;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 
 /**
  * Engines that wait as long as a {@link CostModel} says in place of computing. What they answer is
- * well formed and means nothing: tokens at random, each response as long as it may be.
+ * well formed and means nothing: tokens at random, each response as long as it may be or as long as
+ * {@link Lengths} say. They keep account of how long they were busy.
  */
 public final class SimulatedEngines implements RoleEngine.Factory {
   /** Token ids are below it; the tokenizer of the run knows as many. */
@@ -41,21 +46,51 @@ public final class SimulatedEngines implements RoleEngine.Factory {
 
   private static final String TEXT = "abc ";
 
+  /**
+   * How long answers are, in tokens: log-normal, so that a few are much longer than most.
+   *
+   * @param deviation of the logarithm
+   */
+  public record Lengths(double median, double deviation) {
+    /** As long as they may be. */
+    public static final Lengths ALL = new Lengths(Double.MAX_VALUE, 0);
+
+    int draw(long seed, int most) {
+      double length = median * Math.exp(deviation * new Random(seed).nextGaussian());
+      return (int) Math.max(1, Math.min(most, Math.rint(length)));
+    }
+  }
+
   private final CostModel cost;
+  private final Lengths lengths;
+  private final Map<String, DoubleAdder> busy = new ConcurrentHashMap<>();
 
   public SimulatedEngines(CostModel cost) {
+    this(cost, Lengths.ALL);
+  }
+
+  public SimulatedEngines(CostModel cost, Lengths lengths) {
     this.cost = cost;
+    this.lengths = lengths;
   }
 
   @Override
   public RoleEngine open(RoleSpec spec) {
-    return new Engine(spec, cost);
+    return new Engine(
+        spec, cost, lengths, busy.computeIfAbsent(spec.name(), it -> new DoubleAdder()));
+  }
+
+  /** Seconds so far that engines had work for, by role. */
+  public Map<String, Double> busySeconds() {
+    Map<String, Double> seconds = new TreeMap<>();
+    busy.forEach((role, sum) -> seconds.put(role, sum.sum()));
+    return seconds;
   }
 
   @Override
   public void close() {}
 
-  private static void spend(double seconds) {
+  private static void park(double seconds) {
     long end = System.nanoTime() + (long) (seconds * 1e9);
     for (long left = end - System.nanoTime(); left > 0; left = end - System.nanoTime()) {
       LockSupport.parkNanos(left);
@@ -75,12 +110,21 @@ public final class SimulatedEngines implements RoleEngine.Factory {
   private static final class Engine implements RoleEngine {
     private final RoleSpec spec;
     private final CostModel cost;
+    private final Lengths lengths;
+    private final DoubleAdder busy;
     private long version;
     private long flipped = -1;
 
-    Engine(RoleSpec spec, CostModel cost) {
+    Engine(RoleSpec spec, CostModel cost, Lengths lengths, DoubleAdder busy) {
       this.spec = spec;
       this.cost = cost;
+      this.lengths = lengths;
+      this.busy = busy;
+    }
+
+    private void spend(double seconds) {
+      park(seconds);
+      busy.add(seconds);
     }
 
     @Override
@@ -99,23 +143,30 @@ public final class SimulatedEngines implements RoleEngine.Factory {
         spend(cost.flip());
         flipped = version;
       }
-      spend(cost.generate(prompts.size() * answers, settings.maxNewTokens()));
-      return prompts.stream()
-          .flatMap(
-              prompt -> IntStream.range(0, answers).mapToObj(i -> rollout(prompt, i, settings)))
-          .toList();
+      List<Rollout> rollouts =
+          prompts.stream()
+              .flatMap(
+                  prompt -> IntStream.range(0, answers).mapToObj(i -> rollout(prompt, i, settings)))
+              .toList();
+      spend(cost.generate(rollouts.stream().mapToInt(Rollout::length).toArray()));
+      return rollouts;
+    }
+
+    @Override
+    public boolean samplesByRow() {
+      return true;
     }
 
     private Rollout rollout(Prompt prompt, int answer, SamplingSettings settings) {
       String id = answer == 0 ? prompt.id() : prompt.id() + "#" + answer;
       SplittableRandom random = new SplittableRandom(settings.seed() ^ id.hashCode());
-      int size = settings.maxNewTokens();
+      int size = lengths.draw(random.nextLong(), settings.maxNewTokens());
       return new Rollout(
           prompt,
           new TokenIds(random.ints(size, 0, VOCABULARY).toArray()),
           TEXT.repeat(size),
           filled(size, -1),
-          FinishReason.LENGTH,
+          size < settings.maxNewTokens() ? FinishReason.EOS : FinishReason.LENGTH,
           version);
     }
 
