@@ -23,22 +23,26 @@ def pack(self, w) -> $WEIGHT:
 
 # ---- the shadow: weights for generation made of the training path's
 
-def biased(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
-  # w with the trained biases in the place of the base's, or of some of a bias's rows
-  if len(self.bias_slots) == 0:
+def replaced(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
+  # w with what is trained whole in the place of the base's, or of some of a weight's rows
+  if len(self.whole_slots) == 0:
     return w
   out = [t for t in w]
-  for i in range(len(self.bias_slots)):
-    k, r = self.bias_slots[i], self.bias_rows[i]
-    b = p[self.bias_piece + i]
-    n = b.numel()
-    out[k] = b if n == out[k].numel() else torch.cat([out[k][:r], b, out[k][r + n:]])
+  for i in range(len(self.whole_slots)):
+    k, r = self.whole_slots[i], self.whole_rows[i]
+    t, own = out[k], p[self.whole_piece + i]
+    if t.dim() == 2:
+      own = own.view(-1, t.size(1))
+    n = own.size(0)
+    out[k] = own if n == t.size(0) else torch.cat([t[:r], own, t[r + n:]])
+  if self.tied:
+    out[2] = out[0]
   return out
 
 def frame(self, w: List[Tensor], flat) -> List[Tensor]:
   out: List[Tensor] = []
   p = torch.split_with_sizes(flat.detach(), self.sizes)
-  ws = self.biased(w, p)
+  ws = self.replaced(w, p)
   i = 0
   for k in range(len(w)):
     if not self.full or k == 3 or k == 4 or w[k].numel() == 0:
@@ -48,6 +52,11 @@ def frame(self, w: List[Tensor], flat) -> List[Tensor]:
     else:
       out.append(p[i].view(w[k].shape))
       i += 1
+  for l in range(self.layers):
+    for g in range(4):
+      k = 9 + 16 * l + [7, 10, 13, 14][g]
+      if out[k].numel() > 0:
+        out[k] = self.changed_bias(out[k], p, l, g)
   if self.plus_one:
     out[1] = out[1] + 1
   for l in range(self.layers):
@@ -71,14 +80,12 @@ def frame(self, w: List[Tensor], flat) -> List[Tensor]:
 
 def adapted(self, p: List[Tensor], i: int) -> bool:
   # whether training touches matrix i of pw
-  if self.full:
+  if self.full or self.whole_matrices[i] > 0:
     return True
-  if not self.lora or i == 4 * self.layers:
-    return False
-  return p[11 * (i // 4) + self.group_piece[i % 4]].numel() > 0
+  return i < 4 * self.layers and self.changes_group(p, i // 4, i % 4)
 
 def merged(self, w: List[Tensor], p: List[Tensor], i: int) -> Tensor:
-  # matrix i of pw in full precision; a new tensor where there is something to add, never an update of the base
+  # matrix i of pw in full precision, w with what is trained whole; a new tensor where there is something to add, never an update of the base
   l = i // 4
   head = i == 4 * self.layers
   at = 2 if head else 9 + 16 * l + self.weight_at[i % 4]
@@ -90,49 +97,68 @@ def merged(self, w: List[Tensor], p: List[Tensor], i: int) -> Tensor:
       if j != 3 and j != 4 and w[j].numel() > 0 and not (j == 2 and self.tied):
         k += 1
     return p[k].view(base.shape)
-  if not self.adapted(p, i):
-    return base
-  a = p[11 * l + self.group_piece[i % 4]].view(-1, base.size(1))
+  return base if head else self.changed(base, p, l, i % 4)
+
+# What a method's text (kernels/methods) puts its own in the place of; here it is LoRA's
+
+def changes_group(self, p: List[Tensor], l: int, g: int) -> bool:
+  # whether what is trained beside a group's weight changes it
+  return self.lora and p[11 * l + self.group_piece[g]].numel() > 0
+
+def changed_bias(self, b, p: List[Tensor], l: int, g: int):
+  # a group's bias [out] as it is used
+  return b
+
+def changed(self, w, p: List[Tensor], l: int, g: int):
+  # a group's weight [out, in], in float32, as it is used
+  if not self.changes_group(p, l, g):
+    return w
+  a = p[11 * l + self.group_piece[g]].view(-1, w.size(1))
   b: List[Tensor] = []
-  for j in range(self.group_size[i % 4]):
-    k = self.group_linear[i % 4] + j
+  for j in range(self.group_size[g]):
+    k = self.group_linear[g] + j
     if self.widths[k] > 0:
-      t = p[11 * l + self.group_piece[i % 4] + 1 + j]
+      t = p[11 * l + self.group_piece[g] + 1 + j]
       t = t.view(t.numel() // self.widths[k], self.widths[k])
       b.append(t if self.even else t * self.scales[7 * l + k])
-  m = torch.addmm(base, torch.block_diag(b).t(), a, beta=1, alpha=self.scale)
+  m = torch.addmm(w, torch.block_diag(b).t(), a, beta=1, alpha=self.scale)
   if self.dora:
     # each row as long as its magnitude, where there is one
     r = 0
-    for j in range(self.group_size[i % 4]):
-      k = self.group_linear[i % 4] + j
-      g = p[11 * self.layers + 7 * l + k]
+    for j in range(self.group_size[g]):
+      k = self.group_linear[g] + j
+      length = p[11 * self.layers + 7 * l + k]
       if self.widths[k] > 0:
-        if g.numel() > 0:
+        if length.numel() > 0:
           rows = m[r:r + self.widths[k]]
-          rows.mul_((g / torch.linalg_vector_norm(rows, 2, [1])).unsqueeze(1))
+          rows.mul_((length / torch.linalg_vector_norm(rows, 2, [1])).unsqueeze(1))
         r += self.widths[k]
   return m
 
 def shadow(self, w: List[Tensor], flat, old: List[$WEIGHT], part: int, parts: int) -> List[$WEIGHT]:
   # One of consecutive parts of pw. old: an earlier shadow, whose matrices are taken over where training does not touch them; or empty
   p = torch.split_with_sizes(flat.detach(), self.sizes)
+  ws = w if self.full else self.replaced(w, p)
   out: List[$WEIGHT] = []
   n = 4 * self.layers + 1
   for i in range(n * part // parts, n * (part + 1) // parts):
     if len(old) > 0 and not self.adapted(p, i):
       out.append(old[i])
     else:
-      out.append(self.pack(self.merged(w, p, i)))
+      out.append(self.pack(self.merged(ws, p, i)))
   return out
 
 def untouched(self, flat, old: List[$WEIGHT]) -> List[$WEIGHT]:
-  # lets go of what the next flip will make anew; the head, never adapted, stands in its place
+  # lets go of what the next flip will make anew; another stands in its place
   p = torch.split_with_sizes(flat.detach(), self.sizes)
   out: List[$WEIGHT] = []
-  if not self.full:
+  kept = -1
+  for i in range(len(old)):
+    if not self.adapted(p, i):
+      kept = i
+  if kept >= 0:
     for i in range(len(old)):
-      out.append(old[len(old) - 1] if self.adapted(p, i) else old[i])
+      out.append(old[kept] if self.adapted(p, i) else old[i])
   return out
 
 def joined(self, a: List[$WEIGHT], b: List[$WEIGHT]) -> List[$WEIGHT]:

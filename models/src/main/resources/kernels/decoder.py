@@ -8,29 +8,33 @@
 #     tokens turn otherwise (longrope), the positions of those stand behind, [2 * positions, 1, head_dim / 2, 2].
 # p = the flat buffer, split by self.sizes. LoRA: 11 pieces per layer [A_qkv, B_q, B_k, B_v, A_o, B_o, A_gate_up, B_gate, B_up, A_down, B_down],
 #     A [ranks, in], B [rank, out]; a layer that is not adapted has rank 0; a family with q, k and v in one has its B in that of q. With DoRA
-#     then 7 magnitudes per layer, [out] or empty; then the trained biases, whose places are attributes. Full: the weights of w but the computed ones, in order. Last the value head, if any.
+#     then 7 magnitudes per layer, [out] or empty; then what of w is trained whole, whose places are attributes. Full: the weights of w but the computed ones, in order. Last the value head, if any.
 # ids = a micro-batch in sections, [B, T] each, right padded by -1: what goes position by position takes them all end to end, attention one after the other.
 # Letters: B rows, T tokens a row, N the sum of B * T over the sections, d width, M read positions.
 
 def pieces(self, flat):
   return torch.split_with_sizes(flat, self.sizes)
 
-def biased(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
-  # w with the trained biases in the place of the base's, or of some of a bias's rows
-  if len(self.bias_slots) == 0:
+def replaced(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
+  # w with what is trained whole in the place of the base's, or of some of a weight's rows
+  if len(self.whole_slots) == 0:
     return w
   out = [t for t in w]
-  for i in range(len(self.bias_slots)):
-    k, r = self.bias_slots[i], self.bias_rows[i]
-    b = p[self.bias_piece + i]
-    n = b.numel()
-    out[k] = b if n == out[k].numel() else torch.cat([out[k][:r], b, out[k][r + n:]])
+  for i in range(len(self.whole_slots)):
+    k, r = self.whole_slots[i], self.whole_rows[i]
+    t, own = out[k], p[self.whole_piece + i]
+    if t.dim() == 2:
+      own = own.view(-1, t.size(1))
+    n = own.size(0)
+    out[k] = own if n == t.size(0) else torch.cat([t[:r], own, t[r + n:]])
+  if self.tied:
+    out[2] = out[0]
   return out
 
 def weights(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
-  # the weights to use: the frozen ones but for trained biases, or views of the buffer where everything is trained
+  # the weights to use: the frozen ones but for what is trained whole, or views of the buffer where everything is
   if not self.full:
-    return self.biased(w, p)
+    return self.replaced(w, p)
   out: List[Tensor] = []
   i = 0
   for k in range(len(w)):
@@ -150,9 +154,13 @@ def low_rank(self, x, y, p: List[Tensor], l: int, g: int, seed: int):
   # in place: y is fresh from a product, whose gradient does not need it
   return y.addmm_(self.narrowed(x, a.view(-1, x.size(1)).type_as(y), b, l, g, seed), torch.block_diag(b).type_as(y), beta=1, alpha=self.scale)
 
-def adapts(self, seed: int) -> bool:
+def fixed(self, l: int, g: int) -> bool:
+  # whether no row of a group's weight is trained
+  return not self.full and self.whole_matrices[4 * l + g] == 0
+
+def adapts(self, l: int, g: int, seed: int) -> bool:
   # whether a frozen weight's product and its LoRA, if it has any, are one operator
-  return $WIDE and not self.full and not self.dora and (seed == 0 or self.drop_below == 0)
+  return $WIDE and self.fixed(l, g) and not self.dora and (seed == 0 or self.drop_below == 0)
 
 def adapted(self, x, w, residual: Optional[Tensor], p: List[Tensor], l: int, g: int):
   # that product of a whole group; with a residual, that and it in float32
@@ -190,7 +198,7 @@ def narrowed(self, x, a, b: List[Tensor], l: int, g: int, seed: int):
 
 def gate_up(self, x, w, p: List[Tensor], l: int, seed: int) -> List[Tensor]:
   # both halves with LoRA, each a product of its own: the gradient of one cut in two would be put together by a copy
-  if self.adapts(seed):
+  if self.adapts(l, 2, seed):
     rows = p[11 * l + self.group_piece[2]].view(-1, x.size(1))
     outs = self.group_outs(p, l, 2)
     first = outs[0].size(0)
@@ -207,6 +215,33 @@ def gate_up(self, x, w, p: List[Tensor], l: int, seed: int) -> List[Tensor]:
         out[j] = out[j].addmm_(h[:, r:r + n], b[j].type_as(h), beta=1, alpha=self.scale)
         r += n
   return out
+
+def project(self, x, w, b, residual: Optional[Tensor], p: List[Tensor], l: int, g: int, seed: int):
+  # The one product with the weight of a layer's group g: [residual +] x wᵀ + b with what is trained beside it. x [N, in] in the numbers of products, w [out, in], b
+  # [out] or empty. A method's text (kernels/methods) puts its own in this place; here it is LoRA's, or none
+  return self.product(x, w, b, residual, p, l, g, seed)
+
+def product(self, x, w, b, residual: Optional[Tensor], p: List[Tensor], l: int, g: int, seed: int):
+  # the same with LoRA, or with nothing
+  if self.adapts(l, g, seed):
+    y = self.adapted(x, w, residual, p, l, g)
+    return y + b if b.numel() > 0 else y
+  if self.dora or self.bf16:
+    y = self.linear(x, w)
+    if self.dora:
+      y = self.stretched(x, y, w, p, l, g, seed)
+    elif self.lora:
+      y = self.low_rank(x, y, p, l, g, seed)
+    if residual is not None:
+      y = residual + y
+    return y + b if b.numel() > 0 else y
+  if residual is not None:
+    y = torch.addmm(residual, x, w.t())
+  else:
+    y = torch.linear(x, w, b) if b.numel() > 0 else torch.linear(x, w)
+  if self.lora:
+    y = self.low_rank(x, y, p, l, g, seed)
+  return y + b if residual is not None and b.numel() > 0 else y
 
 def magnitude(self, w, p: List[Tensor], l: int, g: int):
   # DoRA: m / |row of W + scale Bᵀ A|, the norm without a gradient (Liu et al., arXiv:2402.09353, 4.3); 1 for what is not adapted
@@ -364,17 +399,7 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
   n = x.size(0)
   o = 9 + 16 * l
   h = self.prepared(x, w[o], w[o + 6])
-  fused = self.qkv_bias and not self.dora and not self.bf16
-  if self.adapts(seed):
-    qkv = self.adapted(h, w[o + 1], None, p, l, 0)
-  else:
-    qkv = torch.linear(h, w[o + 1], w[o + 7]) if fused else self.linear(h, w[o + 1])
-    if self.dora:
-      qkv = self.stretched(h, qkv, w[o + 1], p, l, 0, seed)
-    elif self.lora:
-      qkv = self.low_rank(h, qkv, p, l, 0, seed)
-  if self.qkv_bias and not fused:
-    qkv = qkv + w[o + 7]
+  qkv = self.project(h, w[o + 1], w[o + 7], None, p, l, 0, seed)
   if self.in_one():
     return self.at_once(qkv, w[o + 8], w[o + 9], rope[self.local[l]], self.local[l] > 0, ids)
   qk, v = qkv.split_with_sizes([(hq + hk) * hd, hk * hd], -1)
@@ -399,9 +424,7 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
   # what a layer does after attention, each position by itself: output projection and MLP
   o = 9 + 16 * l
   before = x
-  x = self.output(x, a, w[o + 2], p, l, 1, seed)
-  if self.out_bias:
-    x = x + w[o + 10]
+  x = self.output(x, a, w[o + 2], w[o + 10], p, l, 1, seed)
   if self.post_norms:
     x = before + self.scaled(x, w[o + 11], False)
   h = self.prepared(before if self.parallel else x, w[o + 3], w[o + 12])
@@ -411,41 +434,19 @@ def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
       halves = [halves[0] + w[o + 13][:self.ffn], halves[1] + w[o + 13][self.ffn:]]
     a = self.gated_by(halves[0], halves[1])
   else:
-    fused = self.mlp_bias and not self.dora and not self.bf16
-    if self.adapts(seed):
-      gu = self.adapted(h, w[o + 4], None, p, l, 2)
-    else:
-      gu = torch.linear(h, w[o + 4], w[o + 13]) if fused else self.linear(h, w[o + 4])
-      if self.dora:
-        gu = self.stretched(h, gu, w[o + 4], p, l, 2, seed)
-      elif self.lora:
-        gu = self.low_rank(h, gu, p, l, 2, seed)
-    if self.mlp_bias and not fused:
-      gu = gu + w[o + 13]
-    a = self.of_whole(gu)
+    a = self.of_whole(self.project(h, w[o + 4], w[o + 13], None, p, l, 2, seed))
   before = x
-  x = self.output(x, a, w[o + 5], p, l, 3, seed)
-  if self.mlp_bias:
-    x = x + w[o + 14]
+  x = self.output(x, a, w[o + 5], w[o + 14], p, l, 3, seed)
   if self.post_norms:
     x = before + self.scaled(x, w[o + 15], False)
   return x
 
-def output(self, x, a, w, p: List[Tensor], l: int, g: int, seed: int):
+def output(self, x, a, w, b, p: List[Tensor], l: int, g: int, seed: int):
   # x and the product of a with a group's weight; that product alone where a norm comes behind it
-  a = self.rounded(a)
-  if self.adapts(seed):
-    residual: Optional[Tensor] = None
-    if not self.post_norms:
-      residual = x
-    return self.adapted(a, w, residual, p, l, g)
-  apart = self.post_norms or self.dora or self.bf16
-  y = self.linear(a, w) if apart else torch.addmm(x, a, w.t())
-  if self.dora:
-    y = self.stretched(a, y, w, p, l, g, seed)
-  elif self.lora:
-    y = self.low_rank(a, y, p, l, g, seed)
-  return x + y if apart and not self.post_norms else y
+  residual: Optional[Tensor] = None
+  if not self.post_norms:
+    residual = x
+  return self.project(self.rounded(a), w, b, residual, p, l, g, seed)
 
 def joined(self, parts: List[Tensor]):
   # end to end
@@ -592,7 +593,7 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
   head = w[2]
   d = s.detach()
   seed = torch.zeros_like(d)
-  ghead = torch.zeros_like(head) if self.full else torch.zeros([0], device=d.device)
+  ghead = torch.zeros_like(head) if self.head_at >= 0 else torch.zeros([0], device=d.device)
   if gl.numel() > 0 or ge.numel() > 0:
     c = self.chunk
     for i in range(0, d.size(0), c):
@@ -623,7 +624,7 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
       if self.final_cap > 0.0:
         dz.mul_(slope)
       seed[i:i + c] = self.to_states(dz, head)
-      if self.full:
+      if self.head_at >= 0:
         ghead = ghead + dz.t() @ x
   gvalue = torch.zeros([0], device=d.device)
   if gv.numel() > 0:
@@ -636,7 +637,7 @@ def with_heads(self, out, seeds: List[Tensor]) -> Tensor:
   # adds what does not come through the hidden states
   if seeds[2].numel() > 0:
     out[out.size(0) - seeds[2].size(0):] += seeds[2]
-  if self.full:
+  if self.head_at >= 0:
     out[self.head_at:self.head_at + seeds[1].numel()] += seeds[1].view(-1)
   return out
 
@@ -672,18 +673,20 @@ def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, g
     p = self.pieces(flat)
     ws = self.weights(w, p)
     x = kept[k].detach().requires_grad_(True)
-    # the embedding too has what may be trained: itself, and its norm's bias
-    start = self.embedded(ids, ws) if k == 0 and (self.full or len(self.bias_slots) > 0) else x
+    # the embedding too has what may be trained: itself, and its norm
+    start = self.embedded(ids, ws) if k == 0 and (self.full or len(self.whole_slots) > 0) else x
     y = self.advance(start, first, min(first + self.segment, self.layers), ws, p, reads, ids, seed)
-    given: List[Optional[Tensor]] = [g]
-    got = torch.grad([y], [x, flat], given, False, False, True)
+    if y.requires_grad:
+      given: List[Optional[Tensor]] = [g]
+      got = torch.grad([y], [x, flat], given, False, False, True)
+      torch.set_grad_enabled(False)
+      of_flat = got[1]
+      if of_flat is not None:
+        out.add_(of_flat)
+      of_x = got[0]
+      if of_x is not None:
+        g = of_x
     torch.set_grad_enabled(False)
-    of_flat = got[1]
-    if of_flat is not None:
-      out.add_(of_flat)
-    of_x = got[0]
-    if of_x is not None:
-      g = of_x
   return self.with_heads(out, seeds)
 
 def logits(self, ids, reads, w: List[Tensor], flat) -> Tensor:

@@ -2,10 +2,15 @@ package dev.troupe.engine;
 
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.peft.Adapter;
+import dev.troupe.models.peft.AdapterConfig;
+import dev.troupe.models.peft.Bitfit;
+import dev.troupe.models.peft.LnTuning;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.LoraOptions.Bias;
 import dev.troupe.models.peft.LoraOptions.Initial;
 import dev.troupe.models.peft.Modules;
+import dev.troupe.models.peft.Partial;
+import dev.troupe.models.peft.PeftMethod;
 import dev.troupe.protocol.data.Tuning;
 import java.nio.file.Path;
 import java.util.List;
@@ -14,69 +19,129 @@ import java.util.TreeMap;
 
 /** What a configuration asks of an adapter, held against the model that it is for. */
 final class AdapterChoices {
+  /**
+   * A method, and what is trained whole beside it.
+   *
+   * @param saved modules of the model, by the ends of their names
+   */
+  record Choice(PeftMethod method, List<String> saved) {
+    static Choice of(AdapterConfig config) {
+      return new Choice(config.method(), config.saved());
+    }
+
+    /** Whether both have the same parameters, and they mean the same. */
+    boolean isAs(Choice other, ModelConfig model) {
+      return method.isAs(other.method, model)
+          && replaced(model).equals(other.replaced(model));
+    }
+
+    private List<String> replaced(ModelConfig model) {
+      return new AdapterConfig(method, false, saved, false, "").replaced(model);
+    }
+
+    /** For people. */
+    String describe() {
+      return method.describe() + (saved.isEmpty() ? "" : ", beside it whole " + saved);
+    }
+  }
+
   private AdapterChoices() {}
 
   /**
+   * The adapter of a role; none where it has none to train.
+   *
    * @throws EngineException when the model has no such layers, or a choice cannot be honoured
    */
-  static LoraOptions options(Tuning.Lora lora, ModelConfig model) {
+  static Optional<Choice> choice(Tuning tuning, ModelConfig model) {
     try {
-      LoraOptions options =
-          new LoraOptions(
-              lora.rank(),
-              lora.alpha(),
-              modules(lora.targets()),
-              Optional.empty(),
-              lora.rankStabilised(),
-              lora.layers(),
-              List.of(),
-              new TreeMap<>(lora.rankPattern()),
-              new TreeMap<>(lora.alphaPattern()),
-              lora.dropout(),
-              lora.dora(),
-              bias(lora.bias()),
-              lora.start() == Tuning.Lora.Start.GAUSSIAN ? Initial.GAUSSIAN : Initial.KAIMING);
-      List<String> unknown = options.unknownTargets(model);
-      if (!unknown.isEmpty()) {
-        throw new EngineException(
-            "no linear layer '"
-                + unknown.get(0)
-                + "' to adapt by LoRA in this "
-                + model.architecture()
-                + "; it has "
-                + String.join(", ", LoraOptions.targetNames(model))
-                + ": name those in the key targets, or all-linear");
-      }
-      for (int layer : lora.layers()) {
-        if (layer >= model.layers()) {
-          throw new EngineException(
-              "no decoder layer "
-                  + layer
-                  + " to adapt by LoRA; the model has "
-                  + model.layers()
-                  + ", counted from 0 (key layers)");
-        }
-      }
-      if (options.head(model).isPresent()) {
-        throw new EngineException(
-            "the key targets, "
-                + lora.targets()
-                + ", has the output matrix, which is not trained by LoRA here; expected some of "
-                + String.join(", ", LoraOptions.targetNames(model)));
-      }
-      if (options.pairs(model).isEmpty()) {
-        throw new EngineException(
-            "the key targets, "
-                + lora.targets()
-                + ", finds no linear layer to adapt by LoRA in this "
-                + model.architecture()
-                + "; it has "
-                + String.join(", ", LoraOptions.targetNames(model)));
-      }
-      return options;
+      Optional<Choice> found = asked(tuning, model);
+      found.ifPresent(
+          choice ->
+              new AdapterConfig(choice.method(), false, choice.saved(), false, "").tensors(model));
+      return found;
     } catch (IllegalArgumentException e) {
-      throw new EngineException("LoRA cannot be as configured: " + e.getMessage(), e);
+      throw new EngineException(
+          (tuning instanceof Tuning.Lora ? "LoRA" : "the tuning")
+              + " cannot be as configured: "
+              + e.getMessage(),
+          e);
     }
+  }
+
+  private static Optional<Choice> asked(Tuning tuning, ModelConfig model) {
+    if (tuning instanceof Tuning.Lora lora) {
+      return Optional.of(new Choice(lora(lora, model), lora.modulesToSave()));
+    } else if (tuning instanceof Tuning.Bitfit) {
+      return alone(new Bitfit());
+    } else if (tuning instanceof Tuning.LnTuning norms) {
+      return alone(
+          norms.targets().isEmpty()
+              ? LnTuning.all(model)
+              : new LnTuning(modules(norms.targets())));
+    } else if (tuning instanceof Tuning.Partial partial) {
+      return alone(new Partial(partial.lastLayers(), partial.pattern()));
+    }
+    return Optional.empty();
+  }
+
+  private static Optional<Choice> alone(PeftMethod method) {
+    return Optional.of(new Choice(method, List.of()));
+  }
+
+  private static LoraOptions lora(Tuning.Lora lora, ModelConfig model) {
+    LoraOptions options =
+        new LoraOptions(
+            lora.rank(),
+            lora.alpha(),
+            modules(lora.targets()),
+            Optional.empty(),
+            lora.rankStabilised(),
+            lora.layers(),
+            List.of(),
+            new TreeMap<>(lora.rankPattern()),
+            new TreeMap<>(lora.alphaPattern()),
+            lora.dropout(),
+            lora.dora(),
+            bias(lora.bias()),
+            lora.start() == Tuning.Lora.Start.GAUSSIAN ? Initial.GAUSSIAN : Initial.KAIMING);
+    List<String> unknown = options.unknownTargets(model);
+    if (!unknown.isEmpty()) {
+      throw new EngineException(
+          "no linear layer '"
+              + unknown.get(0)
+              + "' to adapt by LoRA in this "
+              + model.architecture()
+              + "; it has "
+              + String.join(", ", LoraOptions.targetNames(model))
+              + ": name those in the key targets, or all-linear");
+    }
+    for (int layer : lora.layers()) {
+      if (layer >= model.layers()) {
+        throw new EngineException(
+            "no decoder layer "
+                + layer
+                + " to adapt by LoRA; the model has "
+                + model.layers()
+                + ", counted from 0 (key layers)");
+      }
+    }
+    if (options.head(model).isPresent()) {
+      throw new EngineException(
+          "the key targets, "
+              + lora.targets()
+              + ", has the output matrix, which is not trained by LoRA here; expected some of "
+              + String.join(", ", LoraOptions.targetNames(model)));
+    }
+    if (options.pairs(model).isEmpty()) {
+      throw new EngineException(
+          "the key targets, "
+              + lora.targets()
+              + ", finds no linear layer to adapt by LoRA in this "
+              + model.architecture()
+              + "; it has "
+              + String.join(", ", LoraOptions.targetNames(model)));
+    }
+    return options;
   }
 
   private static Bias bias(Tuning.Lora.Bias bias) {
@@ -88,20 +153,13 @@ final class AdapterChoices {
   }
 
   /** What is trained stands beside a base that roles share. */
-  static void refuseOutsideLayers(Adapter adapter, ModelConfig config, Path model, Path directory) {
-    if (adapter.isOutsideLayers(config)) {
-      String what =
-          adapter.config().saved().isEmpty()
-              ? "a LoRA on the output matrix (target_modules: lm_head)"
-              : "modules of its own in place of the base's (modules_to_save: "
-                  + String.join(", ", adapter.config().saved())
-                  + ")";
+  static void refuseAdaptedHead(Adapter adapter, ModelConfig config, Path model, Path directory) {
+    if (adapter.adaptsHead(config)) {
       throw new EngineException(
           "the adapter "
               + directory
-              + " brings "
-              + what
-              + ", which cannot be trained further: roles share one base. Merge it into a model first: troupe export "
+              + " brings a LoRA on the output matrix (target_modules: lm_head), which cannot be trained"
+              + " further: roles share one base. Merge it into a model first: troupe export "
               + model
               + " --adapter "
               + directory
@@ -110,49 +168,12 @@ final class AdapterChoices {
   }
 
   private static Modules modules(List<String> targets) {
-    if (targets.size() == 1 && targets.get(0).equals(Tuning.Lora.ALL_LINEAR)) {
+    if (targets.size() == 1 && targets.get(0).equals(Tuning.ALL_LINEAR)) {
       return new Modules.AllLinear();
     }
-    if (targets.size() == 1 && targets.get(0).startsWith(Tuning.Lora.REGEX)) {
-      return new Modules.Pattern(targets.get(0).substring(Tuning.Lora.REGEX.length()));
+    if (targets.size() == 1 && targets.get(0).startsWith(Tuning.REGEX)) {
+      return new Modules.Pattern(targets.get(0).substring(Tuning.REGEX.length()));
     }
     return new Modules.Names(targets);
-  }
-
-  /** Whether two choices have the same parameters, and they mean the same. */
-  static boolean same(LoraOptions one, LoraOptions other, ModelConfig model) {
-    return one.dora() == other.dora()
-        && one.pairs(model).equals(other.pairs(model))
-        && one.trainedBiases(model).equals(other.trainedBiases(model));
-  }
-
-  /** For people. */
-  static String shown(LoraOptions lora) {
-    StringBuilder text =
-        new StringBuilder("rank " + lora.rank() + ", alpha " + lora.alpha() + " on ");
-    if (lora.targets() instanceof Modules.Names list) {
-      text.append(list.names());
-    } else if (lora.targets() instanceof Modules.Pattern pattern) {
-      text.append("regex:").append(pattern.regex());
-    } else {
-      text.append(Tuning.Lora.ALL_LINEAR);
-    }
-    lora.excluded().ifPresent(out -> text.append(" without some"));
-    if (!lora.layers().isEmpty()) {
-      text.append(" of layers ").append(lora.layers());
-    }
-    if (lora.rankStabilised()) {
-      text.append(", rank-stabilised");
-    }
-    if (!lora.rankPattern().isEmpty()) {
-      text.append(", ranks ").append(lora.rankPattern());
-    }
-    if (!lora.alphaPattern().isEmpty()) {
-      text.append(", alphas ").append(lora.alphaPattern());
-    }
-    if (lora.bias() != Bias.NONE) {
-      text.append(", bias ").append(lora.bias().key());
-    }
-    return text.append(lora.dora() ? ", DoRA" : "").toString();
   }
 }

@@ -13,7 +13,6 @@ import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.peft.Adapter;
-import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.tokenizer.TokenizerFiles;
 import dev.troupe.models.torch.Lanes;
@@ -150,7 +149,7 @@ public final class HybridEngine implements RoleEngine {
     if (!(spec.tuning() instanceof Tuning.Frozen)) {
       adapter.ifPresent(
           found ->
-              AdapterChoices.refuseOutsideLayers(found, config, model, directory.orElseThrow()));
+              AdapterChoices.refuseAdaptedHead(found, config, model, directory.orElseThrow()));
     }
     return adapter;
   }
@@ -176,34 +175,38 @@ public final class HybridEngine implements RoleEngine {
                 + spec.name()
                 + " is to train every weight, but "
                 + directory.orElseThrow()
-                + " is a LoRA adapter; use tuning.type = lora, or give a merged model");
+                + " is an adapter; let tuning.type be its own, or give a merged model");
       }
       return ParameterLayout.full(config, head);
     }
-    if (spec.tuning() instanceof Tuning.Lora lora) {
-      LoraOptions options = AdapterChoices.options(lora, config);
-      adapter.ifPresent(found -> sameShape(spec, options, found, config, directory.orElseThrow()));
-      return ParameterLayout.lora(config, options, head);
+    Optional<AdapterChoices.Choice> asked = AdapterChoices.choice(spec.tuning(), config);
+    if (asked.isPresent()) {
+      adapter.ifPresent(
+          found -> sameShape(spec, asked.get(), found, config, directory.orElseThrow()));
+      return ParameterLayout.adapter(config, asked.get().method(), asked.get().saved(), head);
     }
     return adapter
-        .filter(found -> !found.config().lora().pairs(config).isEmpty())
-        .map(found -> ParameterLayout.lora(config, found.config().lora(), head))
+        .map(found -> ParameterLayout.adapter(config, found.config(), head))
         .orElseGet(() -> ParameterLayout.bare(config, head));
   }
 
   private static void sameShape(
-      RoleSpec spec, LoraOptions asked, Adapter found, ModelConfig model, Path directory) {
-    LoraOptions other = found.config().lora();
-    if (!AdapterChoices.same(asked, other, model)) {
+      RoleSpec spec,
+      AdapterChoices.Choice asked,
+      Adapter found,
+      ModelConfig model,
+      Path directory) {
+    AdapterChoices.Choice other = AdapterChoices.Choice.of(found.config());
+    if (!asked.isAs(other, model)) {
       throw new EngineException(
           "the "
               + spec.name()
               + " is to go on from the adapter "
               + directory
               + ", which has "
-              + AdapterChoices.shown(other)
+              + other.describe()
               + "; the configuration asks for "
-              + AdapterChoices.shown(asked));
+              + asked.describe());
     }
   }
 

@@ -9,7 +9,6 @@ import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.peft.Adapter;
-import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.models.torch.Torch;
@@ -102,10 +101,13 @@ public final class HybridEngines implements RoleEngine.Factory {
    * @throws EngineException when the model cannot be tuned so
    */
   public static long trainedParameters(Tuning tuning, ModelConfig model) {
-    if (tuning instanceof Tuning.Lora lora) {
-      return ParameterLayout.lora(model, AdapterChoices.options(lora, model), false).size();
+    if (tuning instanceof Tuning.Full) {
+      return ParameterLayout.full(model, false).size();
     }
-    return tuning instanceof Tuning.Full ? ParameterLayout.full(model, false).size() : 0;
+    return AdapterChoices.choice(tuning, model)
+        .map(choice -> ParameterLayout.adapter(model, choice.method(), choice.saved(), false))
+        .map(ParameterLayout::size)
+        .orElse(0);
   }
 
   /** Tokens of a micro-batch where nothing else is asked for. */
@@ -139,25 +141,23 @@ public final class HybridEngines implements RoleEngine.Factory {
    * @throws EngineException when it cannot
    */
   public static void checkGoesOn(Tuning earlier, Tuning now, ModelConfig model) {
-    if (!(earlier instanceof Tuning.Lora before)) {
+    Optional<AdapterChoices.Choice> before = AdapterChoices.choice(earlier, model);
+    if (before.isEmpty()) {
       return;
     }
     if (now instanceof Tuning.Full) {
       throw new EngineException(
           "is to train every weight, and goes on from an adapter that an earlier stage trains;"
-              + " set type = lora in both, or full in both");
+              + " set the same type in both");
     }
-    if (now instanceof Tuning.Lora after) {
-      LoraOptions asked = AdapterChoices.options(after, model);
-      LoraOptions other = AdapterChoices.options(before, model);
-      if (!AdapterChoices.same(asked, other, model)) {
-        throw new EngineException(
-            "goes on from the adapter of an earlier stage, which has "
-                + AdapterChoices.shown(other)
-                + "; it asks for "
-                + AdapterChoices.shown(asked)
-                + ": set the same in both");
-      }
+    Optional<AdapterChoices.Choice> after = AdapterChoices.choice(now, model);
+    if (after.isPresent() && !after.get().isAs(before.get(), model)) {
+      throw new EngineException(
+          "goes on from the adapter of an earlier stage, which has "
+              + before.get().describe()
+              + "; it asks for "
+              + after.get().describe()
+              + ": set the same in both");
     }
   }
 
@@ -232,8 +232,8 @@ public final class HybridEngines implements RoleEngine.Factory {
   }
 
   /**
-   * A frozen adapter that changes the output matrix or whole modules, which a base shared by roles
-   * cannot have. Where it is to be trained further, it is refused.
+   * A frozen adapter of the output matrix, which a base shared by roles cannot have. Where it is to
+   * be trained further, it is refused.
    */
   private static Optional<Adapter> ofItsOwnBase(RoleSpec spec, Path model) {
     if (!(spec.tuning() instanceof Tuning.Frozen)) {
@@ -244,7 +244,7 @@ public final class HybridEngines implements RoleEngine.Factory {
         .map(Path::of)
         .filter(path -> !path.equals(model) && Adapter.isIn(path))
         .map(path -> Adapter.read(path, config))
-        .filter(adapter -> adapter.isOutsideLayers(config));
+        .filter(adapter -> adapter.adaptsHead(config));
   }
 
   /** Where every weight is trained, the base is what the float32 weights start from. */

@@ -190,7 +190,17 @@ class HybridEngineTest {
   void recompute_givesTheSameGradientAndTheSameSteps() {
     Path deep = TinyModel.write(directory.resolve("deep"), TinyModel.DEEP);
     Tuning.Lora all = new Tuning.Lora(3, 6, TinyModel.ALL);
-    for (Tuning tuning : List.of(all, TinyModel.CHOICES, TinyModel.DORA, new Tuning.Full())) {
+    for (Tuning tuning :
+        List.of(
+            all,
+            TinyModel.CHOICES,
+            TinyModel.DORA,
+            TinyModel.BESIDE,
+            new Tuning.LnTuning(List.of()),
+            new Tuning.Partial(1, Optional.empty()),
+            new Tuning.Partial(0, Optional.of("lm_head.weight")),
+            new Tuning.Partial(0, Optional.of("model.embed_tokens.weight")),
+            new Tuning.Full())) {
       compareRecomputed(deep, tuning);
     }
   }
@@ -293,7 +303,34 @@ class HybridEngineTest {
     }
   }
 
-  private void saveAndReadBack(Path model, Tuning.Lora tuning) {
+  @Test
+  void save_ofWholeTensors_isReadBack() {
+    for (Tuning tuning :
+        List.of(
+            TinyModel.BESIDE,
+            new Tuning.LnTuning(List.of("norm")),
+            new Tuning.Partial(1, Optional.of("lm_head.weight")))) {
+      saveAndReadBack(model, tuning);
+    }
+    saveAndReadBack(
+        Path.of(
+            System.getProperty("troupe.root"), "models/src/test/resources/golden/families/gpt2"),
+        new Tuning.Bitfit());
+  }
+
+  @Test
+  void bitfit_ofAModelWithoutBiases_isRefused() {
+    try (HybridEngines engines = new HybridEngines()) {
+      RoleSpec spec = TinyModel.role(model, new Tuning.Bitfit(), Head.VALUE);
+      assertThatThrownBy(() -> engines.open(spec))
+          .isInstanceOf(EngineException.class)
+          .hasMessage(
+              "the tuning cannot be as configured: BitFit trains biases, and this LlamaForCausalLM has none; train its"
+                  + " norms (ln-tuning), or an adapter such as lora");
+    }
+  }
+
+  private void saveAndReadBack(Path model, Tuning tuning) {
     List<One> examples = examples(4, 2);
     List<Sequence> sequences = sequences(examples);
     Path saved = directory.resolve("saved");
@@ -331,7 +368,7 @@ class HybridEngineTest {
               0);
       assertThatThrownBy(() -> engines.open(other))
           .isInstanceOf(EngineException.class)
-          .hasMessageContaining("is to go on from the adapter " + saved + ", which has rank ")
+          .hasMessageContaining("is to go on from the adapter " + saved + ", which has ")
           .hasMessageEndingWith("the configuration asks for rank 3, alpha 6.0 on all-linear");
     }
   }

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
@@ -89,7 +90,12 @@ class NumericsTest {
 
   static List<Tuning> tunings() {
     return List.of(
-        new Tuning.Lora(3, 6, List.of(Tuning.Lora.ALL_LINEAR)), TinyModel.DORA, new Tuning.Full());
+        new Tuning.Lora(3, 6, List.of(Tuning.ALL_LINEAR)),
+        TinyModel.DORA,
+        TinyModel.BESIDE,
+        new Tuning.LnTuning(List.of()),
+        new Tuning.Partial(1, Optional.of("lm_head.weight")),
+        new Tuning.Full());
   }
 
   @ParameterizedTest
@@ -127,7 +133,7 @@ class NumericsTest {
           new Tuning.Lora(
               3,
               6,
-              List.of(Tuning.Lora.ALL_LINEAR),
+              List.of(Tuning.ALL_LINEAR),
               false,
               0,
               dora,

@@ -115,7 +115,7 @@ final class PackingTest {
     ModelConfig config = ModelConfig.read(family);
     int longest = Math.min(config.maxPositionEmbeddings(), 90);
     for (Tuning tuning :
-        List.of(new Tuning.Lora(3, 6, List.of(Tuning.Lora.ALL_LINEAR)), new Tuning.Full())) {
+        List.of(new Tuning.Lora(3, 6, List.of(Tuning.ALL_LINEAR)), new Tuning.Full())) {
       compare(
           family.getFileName() + ", " + tuning.getClass().getSimpleName(),
           TinyModel.role(family, tuning, Head.VALUE, 0, false),

@@ -105,7 +105,7 @@ class RewardModelStartTest {
             new Tuning.Lora(
                 2,
                 4,
-                List.of(Tuning.Lora.ALL_LINEAR),
+                List.of(Tuning.ALL_LINEAR),
                 false,
                 0,
                 false,

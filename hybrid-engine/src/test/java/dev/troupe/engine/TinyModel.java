@@ -85,6 +85,22 @@ final class TinyModel {
           Tuning.Lora.Start.KAIMING,
           Tuning.Lora.Bias.NONE);
 
+  /** LoRA beside modules that are trained whole. */
+  static final Tuning.Lora BESIDE =
+      new Tuning.Lora(
+          2,
+          6,
+          List.of("q_proj", "down_proj"),
+          false,
+          0,
+          false,
+          List.of(),
+          Map.of(),
+          Map.of(),
+          Tuning.Lora.Start.KAIMING,
+          Tuning.Lora.Bias.NONE,
+          List.of("lm_head", "v_proj", "input_layernorm"));
+
   private TinyModel() {}
 
   /** Writes it as a checkpoint, with weights large enough for an uneven distribution. */

@@ -111,7 +111,12 @@ final class TrainingStateTest {
   }
 
   private static Tuning tuning(String name) {
-    return name.equals("full") ? new Tuning.Full() : new Tuning.Lora(3, 6, TinyModel.ALL);
+    return switch (name) {
+      case "full" -> new Tuning.Full();
+      case "ln-tuning" -> new Tuning.LnTuning(List.of());
+      case "partial" -> new Tuning.Partial(1, Optional.of("lm_head.weight"));
+      default -> new Tuning.Lora(3, 6, TinyModel.ALL);
+    };
   }
 
   /** A critic whose parameters are also averaged; batches of 40 tokens, so that lanes have work. */
@@ -158,7 +163,7 @@ final class TrainingStateTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"lora", "full"})
+  @ValueSource(strings = {"lora", "ln-tuning", "partial", "full"})
   void checkpoint_restore_tenAndTenStepsAreTwenty(String tuning) {
     try (Lanes lanes = new Lanes(2);
         HybridEngines engines = new HybridEngines(lanes)) {
@@ -184,7 +189,7 @@ final class TrainingStateTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"lora", "full"})
+  @ValueSource(strings = {"lora", "ln-tuning", "partial", "full"})
   void save_openedFrozen_givesTheSameNumbers_emaBesideIt(String tuning) {
     try (HybridEngines engines = new HybridEngines()) {
       List<TokenOutputs> expected;

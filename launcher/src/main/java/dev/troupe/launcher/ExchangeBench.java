@@ -165,7 +165,7 @@ record ExchangeBench(int parameters, int replicas, double step) {
         ROLE,
         "none",
         Optional.empty(),
-        new Tuning.Lora(8, 16, List.of(Tuning.Lora.ALL_LINEAR)),
+        new Tuning.Lora(8, 16, List.of(Tuning.ALL_LINEAR)),
         Head.LANGUAGE_MODEL,
         Optional.of(
             new OptimizerSettings(

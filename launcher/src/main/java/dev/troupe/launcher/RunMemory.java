@@ -167,8 +167,8 @@ final class RunMemory {
 
   /**
    * A whole model that {@code start} or the stage itself names is loaded beside the run's own, once
-   * for all roles that stand on it; an adapter that changes more than linear layers has a copy of
-   * the model for itself.
+   * for all roles that stand on it; an adapter of the output matrix has a copy of the model for
+   * itself, and one that brings whole modules is counted as if it had.
    *
    * @return by the first role that stands on it
    */
@@ -216,7 +216,7 @@ final class RunMemory {
         .filter(
             config -> {
               AdapterConfig adapter = AdapterConfig.read(start, config);
-              return !adapter.saved().isEmpty() || adapter.lora().head(config).isPresent();
+              return !adapter.saved().isEmpty() || adapter.headPair(config).isPresent();
             });
   }
 

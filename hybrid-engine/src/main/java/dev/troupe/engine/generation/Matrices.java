@@ -1,10 +1,9 @@
 package dev.troupe.engine.generation;
 
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.models.decoder.ParameterLayout;
-import java.util.Set;
-import java.util.stream.Collectors;
 
 /** Sizes of the matrices that a shadow packs. */
 final class Matrices {
@@ -25,15 +24,13 @@ final class Matrices {
     if (layout.isFull()) {
       return elements(config);
     }
-    Set<String> adapted =
-        layout.pairs().stream()
-            .map(pair -> pair.module().name() + ".weight")
-            .collect(Collectors.toSet());
+    boolean head = config.weights().stream().filter(weight -> weight.slot() == Slot.HEAD).anyMatch(layout::changes);
     return config.weights().stream()
-        .filter(Matrices::isPacked)
-        .filter(weight -> weight.parts().stream().anyMatch(part -> adapted.contains(part.name())))
-        .mapToLong(StoredWeight::elements)
-        .sum();
+            .filter(Matrices::isPacked)
+            .filter(layout::changes)
+            .mapToLong(StoredWeight::elements)
+            .sum()
+        + (head ? (long) config.vocabSize() * config.hiddenSize() : 0);
   }
 
   private static boolean isPacked(StoredWeight weight) {

@@ -9,8 +9,11 @@ import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Products;
+import dev.troupe.models.peft.LnTuning;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.Modules;
+import dev.troupe.models.peft.Partial;
+import dev.troupe.models.peft.PeftMethod;
 import dev.troupe.models.tokenizer.BpeTrainer;
 import dev.troupe.models.tokenizer.BpeVocabulary;
 import dev.troupe.models.tokenizer.Tokenizer;
@@ -92,6 +95,8 @@ final class FamilyGreedyTest {
         check(bare, ParameterLayout.bare(base.config(), false), golden);
         check(bare, ParameterLayout.full(base.config(), false), golden);
         check(bare, ParameterLayout.lora(base.config(), ADAPTER, false), golden);
+        check(bare, adapter(base, LnTuning.all(base.config())), golden);
+        check(bare, adapter(base, new Partial(1, Optional.empty())), golden);
       }
     }
   }
@@ -100,12 +105,18 @@ final class FamilyGreedyTest {
   private record Case(
       String name, Kernels kernels, BaseModel base, Tokenizer tokenizer, Lanes lanes) {}
 
+  private static ParameterLayout adapter(BaseModel base, PeftMethod method) {
+    return ParameterLayout.adapter(base.config(), method, List.of(), false);
+  }
+
   private static void check(Case family, ParameterLayout layout, JsonNode golden) {
     BaseModel base = family.base();
     Lanes lanes = family.lanes();
     float[] parameters = layout.isFull() ? layout.copyOf(base, 1) : layout.initial(1);
     Random random = new Random(4);
-    for (int i = 0; layout.isLora() && i < parameters.length; i++) {
+    layout.takeFromBase(parameters, base);
+    boolean adapted = layout.size() > 0 && !layout.isFull();
+    for (int i = 0; adapted && i < parameters.length; i++) {
       parameters[i] += (float) (0.1 * random.nextGaussian());
     }
     try (Handle flat = Handle.of(parameters, parameters.length);
@@ -124,7 +135,7 @@ final class FamilyGreedyTest {
         Rollout rollout = rollouts.get(i);
         int room = base.config().maxPositionEmbeddings() - rollout.prompt().tokens().size();
         assertThat(rollout.response().values()).hasSize(Math.min(room, 64));
-        if (!layout.isLora()) {
+        if (!adapted) {
           int[] tokens = ints(rows.get(i).get("greedy").get("tokens"));
           assertThat(rollout.response().values())
               .as("continuation of text %s", i)
@@ -147,7 +158,7 @@ final class FamilyGreedyTest {
           Locale.ROOT,
           "%s: %s, cached from uncached %.1e nats%n",
           family.name(),
-          layout.isLora()
+          adapted
               ? "adapter"
               : layout.isFull() ? "all trained, greedy equal" : "greedy equal",
           worst);

@@ -62,7 +62,7 @@ final class GreedyGoldenTest {
       if (!adapter.isEmpty()) {
         Adapter lora = Adapter.read(GOLDEN.resolve(adapter), base.config());
         AdapterConfig config = lora.config();
-        layout = ParameterLayout.lora(base.config(), config.lora(), false);
+        layout = ParameterLayout.adapter(base.config(), config, false);
         parameters = new float[layout.size()];
         layout.take(parameters, lora);
       }

@@ -28,7 +28,7 @@ final class TrainSteps implements AutoCloseable {
   /** The engine's own choice of micro-batches. */
   static final int USUAL = 0;
 
-  static final List<String> EVERYWHERE = List.of(Tuning.Lora.ALL_LINEAR);
+  static final List<String> EVERYWHERE = List.of(Tuning.ALL_LINEAR);
   static final List<String> ATTENTION = List.of("q_proj", "k_proj", "v_proj", "o_proj");
 
   private final RoleEngine engine;

@@ -129,13 +129,13 @@ public final class BaseModel implements AutoCloseable {
   }
 
   /**
-   * Loads a Hugging Face directory with what an adapter changes outside of the decoder's layers.
+   * Loads a Hugging Face directory with its output matrix as an adapter changes it.
    *
    * @throws dev.troupe.models.checkpoint.CheckpointException naming what is wrong with it
    */
   public static BaseModel load(Path directory, Precision precision, Adapter adapter) {
     try (Checkpoint checkpoint = Checkpoint.open(directory)) {
-      MergedWeights weights = MergedWeights.outsideLayers(checkpoint, adapter);
+      MergedWeights weights = MergedWeights.withHead(checkpoint, adapter);
       return new BaseModel(
           weights.config(), precision, (name, target) -> target.put(weights.floats(name)));
     }

@@ -180,7 +180,7 @@ final class FusedWeights {
   }
 
   /** (n, m) to (m, n). */
-  private static float[] transpose(float[] values, int n, int m) {
+  static float[] transpose(float[] values, int n, int m) {
     float[] out = new float[values.length];
     for (int i = 0; i < n; i++) {
       for (int j = 0; j < m; j++) {

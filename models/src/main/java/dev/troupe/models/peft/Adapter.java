@@ -1,5 +1,6 @@
 package dev.troupe.models.peft;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.troupe.models.checkpoint.CheckpointException;
 import dev.troupe.models.checkpoint.DType;
 import dev.troupe.models.checkpoint.Finite;
@@ -24,7 +25,7 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * A LoRA adapter with its numbers, as PEFT stores it.
+ * An adapter with its numbers, as PEFT stores it.
  *
  * @param config what it adapts and how
  * @param tensors those of {@link AdapterConfig#tensors}, row by row, in the base's own order of
@@ -64,85 +65,41 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
     }
   }
 
-  /** What is added to each matrix, by its name in the checkpoint. */
-  public Map<String, LowRank> lowRanks(ModelConfig model) {
-    Map<String, LowRank> found = new LinkedHashMap<>();
-    for (LoraPair pair : config.lora().pairs(model)) {
-      LinearModule module = pair.module();
-      found.put(
-          module.name() + ".weight",
-          LowRank.of(
-              pair,
-              floats(module.nameOfA()),
-              floats(module.nameOfB()),
-              magnitudes(module.nameOfMagnitude())));
-    }
-    found.putAll(ofHead(model));
-    return found;
+  /** What becomes of the base's tensors that it does not bring whole, by their names there. */
+  public Map<String, WeightChange> changes(ModelConfig model) {
+    return config.method().changes(model, tensors);
   }
 
   /** The same of the output matrix alone. */
-  Map<String, LowRank> ofHead(ModelConfig model) {
-    return config
-        .lora()
-        .head(model)
-        .map(
-            head ->
-                Map.of(
-                    head.stored(),
-                    new LowRank(
-                        head.rank(),
-                        head.scale(),
-                        head.inputs(),
-                        head.outputs(),
-                        false,
-                        floats(head.nameOfA()),
-                        floats(head.nameOfB()),
-                        magnitudes(head.nameOfMagnitude()))))
-        .orElse(Map.of());
+  Map<String, WeightChange> changesOfHead(ModelConfig model) {
+    return config.lora().map(lora -> lora.changesOfHead(model, tensors)).orElse(Map.of());
   }
 
-  private Optional<float[]> magnitudes(String name) {
-    return config.lora().dora() ? Optional.of(floats(name)) : Optional.empty();
-  }
-
-  /** What it brings whole, biases and modules, in the base's place, by the base's names. */
+  /** What it brings whole in the base's place, by the base's names. */
   public Map<String, TensorData> whole(ModelConfig model) {
     Map<String, TensorData> found = new LinkedHashMap<>();
     config
-        .biases(model)
+        .whole(model)
         .forEach(
             (name, stored) -> found.put(stored, Objects.requireNonNull(tensors.get(name), name)));
-    found.putAll(modules(model));
+    found.putAll(wholeHead(model));
     return found;
   }
 
-  /** The same without the biases. */
-  Map<String, TensorData> modules(ModelConfig model) {
-    Map<String, TensorData> found = new LinkedHashMap<>();
-    config
-        .replaced(model)
-        .forEach(name -> found.put(name, Objects.requireNonNull(tensors.get(name), name)));
-    config
-        .lora()
-        .head(model)
-        .ifPresent(
-            head -> {
-              TensorData own = tensors.get(head.nameOfBase());
-              if (own != null) {
-                found.put(head.stored(), own);
-              }
-            });
-    return found;
+  /** The output matrix that it adapts, where it brings that along. */
+  Map<String, TensorData> wholeHead(ModelConfig model) {
+    return config
+        .headPair(model)
+        .flatMap(
+            head ->
+                Optional.ofNullable(tensors.get(head.nameOfBase()))
+                    .map(own -> Map.of(head.stored(), own)))
+        .orElse(Map.of());
   }
 
-  /** Whether it changes more than the decoder's layers: the output matrix, or whole modules. */
-  public boolean isOutsideLayers(ModelConfig model) {
-    return config.lora().head(model).isPresent() || !config.saved().isEmpty();
-  }
-
-  private float[] floats(String name) {
-    return Objects.requireNonNull(tensors.get(name), name).floats();
+  /** Whether it adapts the output matrix, which roles that share a base have in common. */
+  public boolean adaptsHead(ModelConfig model) {
+    return config.headPair(model).isPresent();
   }
 
   private static Map<String, TensorData> account(
@@ -174,13 +131,12 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
         });
     // PEFT saves the matrix that it adapts; without it, the base's own is meant.
     config
-        .lora()
-        .head(model)
+        .headPair(model)
         .map(HeadPair::nameOfBase)
         .filter(name -> missing.remove(PREFIX + name))
         .ifPresent(tensors::remove);
-    Set<String> biases = config.biases(model).keySet();
-    if (config.lora().bias() == LoraOptions.Bias.LORA_ONLY
+    Set<String> biases = config.method().whole(model).keySet();
+    if (config.lora().filter(lora -> lora.bias() == LoraOptions.Bias.LORA_ONLY).isPresent()
         && !missing.isEmpty()
         && missing.stream().allMatch(name -> biases.contains(name.substring(PREFIX.length())))) {
       throw new CheckpointException(
@@ -234,7 +190,8 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
 
   /** The targets as the file has them. */
   private static String shown(AdapterConfig config) {
-    return config.toJson().get("target_modules").toString();
+    JsonNode targets = config.toJson().get("target_modules");
+    return targets == null ? config.method().describe() : targets.toString();
   }
 
   /**

@@ -10,13 +10,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Collectors;
 
 /**
- * What an {@code adapter_config.json} says of a LoRA.
+ * What an {@code adapter_config.json} says.
  *
- * @param lora what it adapts and how; it may find nothing in the model when there is a head
+ * @param method what it changes and how; it may find nothing in the model when there is a head
  * @param head whether a head on the last hidden state, one number per position, belongs to it
  *     (value or reward)
  * @param saved modules of the model that the adapter brings whole, in place of the base's, by the
@@ -25,7 +25,7 @@ import java.util.stream.Collectors;
  * @param baseModel the base's path or name, for people; not opened
  */
 public record AdapterConfig(
-    LoraOptions lora, boolean head, List<String> saved, boolean transposed, String baseModel) {
+    PeftMethod method, boolean head, List<String> saved, boolean transposed, String baseModel) {
   /**
    * The head's tensor, {@code (1, hiddenSize)}, as {@code LlamaForSequenceClassification} calls it.
    */
@@ -36,14 +36,24 @@ public record AdapterConfig(
   }
 
   /** One that brings no module whole. */
-  public AdapterConfig(LoraOptions lora, boolean head, String baseModel) {
-    this(lora, head, List.of(), false, baseModel);
+  public AdapterConfig(PeftMethod method, boolean head, String baseModel) {
+    this(method, head, List.of(), false, baseModel);
   }
 
-  /** The same rank on the same layers of a Llama. */
+  /** LoRA of the same rank on the same layers of a Llama. */
   public AdapterConfig(
       int rank, double alpha, Set<AdaptedLinear> targets, boolean head, String baseModel) {
     this(LoraOptions.plain(rank, alpha, targets), head, baseModel);
+  }
+
+  /** The method, where it is LoRA. */
+  public Optional<LoraOptions> lora() {
+    return method instanceof LoraOptions lora ? Optional.of(lora) : Optional.empty();
+  }
+
+  /** The output matrix's pair, where LoRA has one there. */
+  public Optional<HeadPair> headPair(ModelConfig model) {
+    return lora().flatMap(found -> found.head(model));
   }
 
   /**
@@ -53,82 +63,70 @@ public record AdapterConfig(
    * @throws IllegalArgumentException when a choice cannot be honoured on this model
    */
   public Map<String, Shape> tensors(ModelConfig model) {
-    Map<String, Shape> tensors = new LinkedHashMap<>();
-    for (LoraPair pair : lora.pairs(model)) {
-      LinearModule module = pair.module();
-      tensors.put(module.nameOfA(), Shape.of(pair.rank(), module.inputs()));
-      tensors.put(module.nameOfB(), Shape.of(module.outputs(), pair.rank()));
-      if (lora.dora()) {
-        tensors.put(module.nameOfMagnitude(), Shape.of(module.outputs()));
-      }
-    }
-    lora.head(model)
-        .ifPresent(
-            pair -> {
-              tensors.put(pair.nameOfA(), Shape.of(pair.rank(), pair.inputs()));
-              tensors.put(pair.nameOfB(), Shape.of(pair.outputs(), pair.rank()));
-              if (lora.dora()) {
-                tensors.put(pair.nameOfMagnitude(), Shape.of(pair.outputs()));
-              }
-              tensors.put(pair.nameOfBase(), Shape.of(pair.outputs(), pair.inputs()));
-            });
-    biases(model)
-        .forEach(
-            (name, stored) ->
-                tensors.put(name, Objects.requireNonNull(model.tensors().get(stored))));
+    Map<String, Shape> tensors = new LinkedHashMap<>(method.tensors(model));
+    Map<String, String> own = method.whole(model);
+    own.forEach((name, stored) -> tensors.put(name, shape(model, stored)));
     if (head) {
       tensors.put(HEAD, Shape.of(1, model.hiddenSize()));
     }
     for (String name : replaced(model)) {
+      String module = WholeWeights.module(name);
       boolean adapted =
-          lora.pairs(model).stream().anyMatch(pair -> pair.module().name().equals(module(name)))
-              || lora.head(model).filter(pair -> pair.stored().equals(name)).isPresent();
+          method.modules(model).stream().anyMatch(linear -> linear.name().equals(module))
+              || headPair(model).filter(pair -> pair.stored().equals(name)).isPresent();
       if (adapted) {
         throw new IllegalArgumentException(
-            "modules_to_save names '" + module(name) + "', which target_modules adapts as well");
+            "modules_to_save names '" + module + "', which target_modules adapts as well");
       }
-      if (tensors.put(name, Objects.requireNonNull(model.tensors().get(name))) != null) {
+      if (own.containsValue(name)) {
         throw new IllegalArgumentException(
             "modules_to_save names '"
-                + module(name)
-                + "', whose bias the choice bias '"
-                + lora.bias().key()
-                + "' trains as well");
+                + module
+                + "', whose "
+                + name.substring(module.length() + 1)
+                + " "
+                + lora()
+                    .map(lora -> "the choice bias '" + lora.bias().key() + "'")
+                    .orElse(method.describe())
+                + " trains as well");
       }
+      tensors.put(name, shape(model, name));
     }
     return tensors;
   }
 
+  private static Shape shape(ModelConfig model, String stored) {
+    return Objects.requireNonNull(model.tensors().get(stored), stored);
+  }
+
   /**
-   * The names under which the adapter has the biases that it trains, with those of the checkpoint.
-   * In PEFT an adapted layer is a wrapper, and its bias is the wrapped one's.
+   * The model's tensors that the adapter brings whole: their names in the adapter, with those in
+   * the checkpoint.
+   *
+   * @throws IllegalArgumentException when a choice cannot be honoured on this model
    */
-  public Map<String, String> biases(ModelConfig model) {
-    Set<String> adapted =
-        lora.pairs(model).stream().map(pair -> pair.module().name()).collect(Collectors.toSet());
-    Map<String, String> names = new LinkedHashMap<>();
-    for (String stored : lora.trainedBiases(model)) {
-      String module = module(stored);
-      names.put(adapted.contains(module) ? module + ".base_layer.bias" : stored, stored);
-    }
+  public Map<String, String> whole(ModelConfig model) {
+    Map<String, String> names = new LinkedHashMap<>(method.whole(model));
+    replaced(model).forEach(name -> names.put(name, name));
     return names;
   }
 
   /**
-   * The model's tensors that the adapter brings whole, in place of the base's.
+   * The model's tensors that the adapter brings whole as {@link #saved}, in place of the base's.
    *
    * @throws IllegalArgumentException when the model has no such module, or a tied one
    */
   public List<String> replaced(ModelConfig model) {
     for (String ending : saved) {
-      if (model.tensors().keySet().stream().noneMatch(name -> module(name).endsWith(ending))) {
+      if (model.tensors().keySet().stream()
+          .noneMatch(name -> WholeWeights.module(name).endsWith(ending))) {
         throw new IllegalArgumentException(
             "modules_to_save names '" + ending + "', which this base has not");
       }
     }
     List<String> replaced =
         model.tensors().keySet().stream()
-            .filter(name -> saved.stream().anyMatch(ending -> module(name).endsWith(ending)))
+            .filter(name -> saved.stream().anyMatch(WholeWeights.module(name)::endsWith))
             .toList();
     String embedding = model.decoder().names().embed();
     if (model.tiedEmbeddings() && replaced.contains(embedding + ".weight")) {
@@ -146,12 +144,7 @@ public record AdapterConfig(
    * longer the embedding.
    */
   public ModelConfig merged(ModelConfig model) {
-    return model.tiedEmbeddings() && lora.head(model).isPresent() ? model.untied() : model;
-  }
-
-  /** A tensor's module: its name without its last part. */
-  private static String module(String tensor) {
-    return tensor.substring(0, tensor.lastIndexOf('.'));
+    return model.tiedEmbeddings() && headPair(model).isPresent() ? model.untied() : model;
   }
 
   /**

@@ -1,12 +1,15 @@
 package dev.troupe.models.peft;
 
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.Shape;
+import dev.troupe.models.checkpoint.TensorData;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -45,7 +48,10 @@ public record LoraOptions(
     double dropout,
     boolean dora,
     Bias bias,
-    Initial initial) {
+    Initial initial)
+    implements PeftMethod {
+  static final String TYPE = "LORA";
+
   /** Which biases an adapter brings along. */
   public enum Bias {
     NONE,
@@ -185,6 +191,128 @@ public record LoraOptions(
                   case LORA_ONLY -> adapted.contains(name);
                 })
         .toList();
+  }
+
+  @Override
+  public String type() {
+    return TYPE;
+  }
+
+  @Override
+  public List<LinearModule> modules(ModelConfig model) {
+    return pairs(model).stream().map(LoraPair::module).toList();
+  }
+
+  @Override
+  public Map<String, Shape> tensors(ModelConfig model) {
+    Map<String, Shape> tensors = new LinkedHashMap<>();
+    for (LoraPair pair : pairs(model)) {
+      LinearModule module = pair.module();
+      tensors.put(module.nameOfA(), Shape.of(pair.rank(), module.inputs()));
+      tensors.put(module.nameOfB(), Shape.of(module.outputs(), pair.rank()));
+      if (dora) {
+        tensors.put(module.nameOfMagnitude(), Shape.of(module.outputs()));
+      }
+    }
+    head(model)
+        .ifPresent(
+            pair -> {
+              tensors.put(pair.nameOfA(), Shape.of(pair.rank(), pair.inputs()));
+              tensors.put(pair.nameOfB(), Shape.of(pair.outputs(), pair.rank()));
+              if (dora) {
+                tensors.put(pair.nameOfMagnitude(), Shape.of(pair.outputs()));
+              }
+              tensors.put(pair.nameOfBase(), Shape.of(pair.outputs(), pair.inputs()));
+            });
+    return tensors;
+  }
+
+  /** The biases that are trained as well: in PEFT an adapted layer is a wrapper, and its bias is the wrapped one's. */
+  @Override
+  public Map<String, String> whole(ModelConfig model) {
+    Set<String> adapted =
+        modules(model).stream().map(LinearModule::name).collect(Collectors.toUnmodifiableSet());
+    Map<String, String> names = new LinkedHashMap<>();
+    for (String stored : trainedBiases(model)) {
+      String module = WholeWeights.module(stored);
+      names.put(adapted.contains(module) ? module + ".base_layer.bias" : stored, stored);
+    }
+    return names;
+  }
+
+  @Override
+  public Map<String, WeightChange> changes(ModelConfig model, Map<String, TensorData> tensors) {
+    Map<String, WeightChange> found = new LinkedHashMap<>();
+    for (LoraPair pair : pairs(model)) {
+      LinearModule module = pair.module();
+      found.put(
+          module.name() + ".weight",
+          LowRank.of(
+              pair,
+              floats(tensors, module.nameOfA()),
+              floats(tensors, module.nameOfB()),
+              magnitudes(tensors, module.nameOfMagnitude())));
+    }
+    found.putAll(changesOfHead(model, tensors));
+    return found;
+  }
+
+  /** The same of the output matrix alone. */
+  Map<String, WeightChange> changesOfHead(ModelConfig model, Map<String, TensorData> tensors) {
+    return head(model)
+        .<Map<String, WeightChange>>map(
+            head ->
+                Map.of(
+                    head.stored(),
+                    new LowRank(
+                        head.rank(),
+                        head.scale(),
+                        head.inputs(),
+                        head.outputs(),
+                        false,
+                        floats(tensors, head.nameOfA()),
+                        floats(tensors, head.nameOfB()),
+                        magnitudes(tensors, head.nameOfMagnitude()))))
+        .orElse(Map.of());
+  }
+
+  private Optional<float[]> magnitudes(Map<String, TensorData> tensors, String name) {
+    return dora ? Optional.of(floats(tensors, name)) : Optional.empty();
+  }
+
+  private static float[] floats(Map<String, TensorData> tensors, String name) {
+    return Objects.requireNonNull(tensors.get(name), name).floats();
+  }
+
+  @Override
+  public boolean isAs(PeftMethod other, ModelConfig model) {
+    return other instanceof LoraOptions lora
+        && dora == lora.dora
+        && pairs(model).equals(lora.pairs(model))
+        && trainedBiases(model).equals(lora.trainedBiases(model));
+  }
+
+  @Override
+  public String describe() {
+    StringBuilder text =
+        new StringBuilder("rank " + rank + ", alpha " + alpha + " on " + targets.describe());
+    excluded.ifPresent(out -> text.append(" without some"));
+    if (!layers.isEmpty()) {
+      text.append(" of layers ").append(layers);
+    }
+    if (rankStabilised) {
+      text.append(", rank-stabilised");
+    }
+    if (!rankPattern.isEmpty()) {
+      text.append(", ranks ").append(rankPattern);
+    }
+    if (!alphaPattern.isEmpty()) {
+      text.append(", alphas ").append(alphaPattern);
+    }
+    if (bias != Bias.NONE) {
+      text.append(", bias ").append(bias.key());
+    }
+    return text.append(dora ? ", DoRA" : "").toString();
   }
 
   /** Names in {@link #targets} that no linear layer of the model has; empty when all are found. */

@@ -20,7 +20,8 @@ public record LowRank(
     boolean transposed,
     float[] a,
     float[] b,
-    Optional<float[]> magnitudes) {
+    Optional<float[]> magnitudes)
+    implements WeightChange {
   static LowRank of(LoraPair pair, float[] a, float[] b, Optional<float[]> magnitudes) {
     LinearModule module = pair.module();
     return new LowRank(
@@ -40,6 +41,7 @@ public record LowRank(
    * @param weight as the checkpoint has it: {@code (outputs, inputs)}, or {@code (inputs, outputs)}
    *     where that is transposed
    */
+  @Override
   public void mergeInto(float[] weight) {
     int step = transposed ? outputs : 1;
     IntStream.range(0, outputs)

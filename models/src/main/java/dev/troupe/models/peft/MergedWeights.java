@@ -11,20 +11,20 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * A checkpoint's tensors with an adapter merged in, in fp32, by Hugging Face name: W + scale · B A,
- * with DoRA stretched to its magnitudes, and what the adapter brings whole in place of the base's.
+ * A checkpoint's tensors with an adapter merged in, in fp32, by Hugging Face name: changed as its
+ * method says, and what the adapter brings whole in place of the base's.
  * One tensor at a time is in memory.
  */
 public final class MergedWeights {
   private final Checkpoint checkpoint;
   private final ModelConfig config;
-  private final Map<String, LowRank> adapted;
+  private final Map<String, WeightChange> adapted;
   private final Map<String, TensorData> replaced;
 
   private MergedWeights(
       Checkpoint checkpoint,
       ModelConfig config,
-      Map<String, LowRank> adapted,
+      Map<String, WeightChange> adapted,
       Map<String, TensorData> replaced) {
     this.checkpoint = checkpoint;
     this.config = config;
@@ -40,17 +40,17 @@ public final class MergedWeights {
     }
     Adapter found = adapter.get();
     return new MergedWeights(
-        checkpoint, found.config().merged(base), found.lowRanks(base), found.whole(base));
+        checkpoint, found.config().merged(base), found.changes(base), found.whole(base));
   }
 
   /**
-   * With what the adapter changes outside of the decoder's layers: what a base shared by several
-   * roles cannot have, since the rest of an adapter is run beside the base.
+   * With the output matrix as the adapter changes it: what a base shared by several roles cannot
+   * have, since the rest of an adapter is run beside the base.
    */
-  public static MergedWeights outsideLayers(Checkpoint checkpoint, Adapter adapter) {
+  public static MergedWeights withHead(Checkpoint checkpoint, Adapter adapter) {
     ModelConfig base = checkpoint.config();
     return new MergedWeights(
-        checkpoint, adapter.config().merged(base), adapter.ofHead(base), adapter.modules(base));
+        checkpoint, adapter.config().merged(base), adapter.changesOfHead(base), adapter.wholeHead(base));
   }
 
   /** The merged model's: where the output matrix is adapted, it is no longer the embedding. */
@@ -72,7 +72,7 @@ public final class MergedWeights {
   /** One tensor's numbers, for the caller to keep. */
   public float[] floats(String name) {
     float[] values = own(name);
-    LowRank added = adapted.get(name);
+    WeightChange added = adapted.get(name);
     if (added != null) {
       added.mergeInto(values);
     }

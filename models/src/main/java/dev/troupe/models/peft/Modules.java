@@ -21,6 +21,14 @@ public sealed interface Modules {
   /** All of the decoder's layers; not the output matrix. */
   record AllLinear() implements Modules {}
 
+  /** For people. */
+  default String describe() {
+    if (this instanceof Names list) {
+      return list.names().toString();
+    }
+    return this instanceof Pattern pattern ? "regex:" + pattern.regex() : "all-linear";
+  }
+
   /** Whether it has the layer of this name. */
   default boolean contains(String module) {
     if (this instanceof Names list) {

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -49,11 +50,34 @@ public final class KernelModule implements AutoCloseable {
       String resource,
       Map<String, Object> attributes,
       Map<String, String> placeholders) {
-    String text = read(owner, resource);
+    return load(owner, List.of(resource), attributes, placeholders);
+  }
+
+  /**
+   * Compiles several resources as one: a function of a later one takes the place of an earlier one
+   * of its name.
+   *
+   * @param owner the class beside whose class path the resources lie
+   */
+  public static KernelModule load(
+      Class<?> owner,
+      List<String> resources,
+      Map<String, Object> attributes,
+      Map<String, String> placeholders) {
+    return compile(
+        resources.get(0),
+        filled(
+            KernelText.joined(resources.stream().map(each -> read(owner, each)).toList()),
+            placeholders),
+        attributes);
+  }
+
+  private static String filled(String text, Map<String, String> placeholders) {
+    String filled = text;
     for (Map.Entry<String, String> entry : placeholders.entrySet()) {
-      text = text.replace("$" + entry.getKey(), entry.getValue());
+      filled = filled.replace("$" + entry.getKey(), entry.getValue());
     }
-    return compile(resource, text, attributes);
+    return filled;
   }
 
   /** Compiles text; {@code name} stands in error messages. */

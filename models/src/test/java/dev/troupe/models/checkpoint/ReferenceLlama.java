@@ -23,7 +23,7 @@ final class ReferenceLlama {
   }
 
   private void merge(Adapter adapter) {
-    adapter.lowRanks(config).forEach((name, added) -> added.mergeInto(weights.get(name)));
+    adapter.changes(config).forEach((name, added) -> added.mergeInto(weights.get(name)));
   }
 
   /** Logits after every token, {@code (tokens, vocabulary)}. */

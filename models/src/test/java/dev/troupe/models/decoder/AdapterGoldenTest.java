@@ -43,13 +43,8 @@ final class AdapterGoldenTest {
     }
   }
 
-  /** Roles share one base: what an adapter brings whole is merged only. */
-  static List<String> withoutModulesOfTheirOwn() throws IOException {
-    return adapters().stream().filter(name -> !name.equals("saved")).toList();
-  }
-
   @ParameterizedTest
-  @MethodSource("withoutModulesOfTheirOwn")
+  @MethodSource("adapters")
   void logprobsAndGradients_arePefts(String name) {
     JsonNode golden = Golden.json("adapters/" + name + "/expected.json");
     Lanes.shared()
@@ -58,7 +53,7 @@ final class AdapterGoldenTest {
               try (BaseModel base = BaseModel.load(Golden.path(golden.get("base").asText()))) {
                 Adapter adapter = Adapter.read(Golden.path("adapters/" + name), base.config());
                 ParameterLayout layout =
-                    ParameterLayout.lora(base.config(), adapter.config().lora(), false);
+                    ParameterLayout.adapter(base.config(), adapter.config(), false);
                 float[] parameters = new float[layout.size()];
                 layout.take(parameters, adapter);
                 compare(name, base, layout, parameters, golden);
@@ -68,7 +63,7 @@ final class AdapterGoldenTest {
   }
 
   @ParameterizedTest
-  @MethodSource("withoutModulesOfTheirOwn")
+  @MethodSource("adapters")
   void merged_givesTheSameLogits(String name) {
     JsonNode golden = Golden.json("adapters/" + name + "/expected.json");
     Path model = Golden.path(golden.get("base").asText());
@@ -89,7 +84,7 @@ final class AdapterGoldenTest {
                       Batch batch = new Batch(golden)) {
                     Adapter adapter = Adapter.read(Golden.path("adapters/" + name), base.config());
                     ParameterLayout layout =
-                        ParameterLayout.lora(base.config(), adapter.config().lora(), false);
+                        ParameterLayout.adapter(base.config(), adapter.config(), false);
                     float[] parameters = new float[layout.size()];
                     layout.take(parameters, adapter);
                     return difference(
@@ -200,7 +195,7 @@ final class AdapterGoldenTest {
         System.out.printf(Locale.ROOT, "%s: logprobs %.1e%n", name, worst);
         assertThat(worst).isLessThanOrEqualTo(TOLERANCE);
         Path gradients = Golden.path("adapters").resolve(name).resolve("gradients.safetensors");
-        if (layout.isLora() && Files.exists(gradients)) {
+        if (layout.isAdapter() && Files.exists(gradients)) {
           float[] ones = new float[found.length];
           Arrays.fill(ones, 1);
           try (Handle each = Handle.of(ones, ones.length);

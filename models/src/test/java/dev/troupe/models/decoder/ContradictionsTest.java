@@ -87,7 +87,7 @@ final class ContradictionsTest {
                     adapter
                         .map(
                             found ->
-                                ParameterLayout.lora(base.config(), found.config().lora(), false))
+                                ParameterLayout.adapter(base.config(), found.config(), false))
                         .orElseGet(() -> ParameterLayout.bare(base.config(), false));
                 float[] parameters = new float[layout.size()];
                 adapter.ifPresent(found -> layout.take(parameters, found));

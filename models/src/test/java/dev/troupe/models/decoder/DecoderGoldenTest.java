@@ -65,7 +65,7 @@ final class DecoderGoldenTest {
       return ParameterLayout.bare(base.config(), false);
     }
     var config = Adapter.read(Golden.path(adapter), base.config()).config();
-    return ParameterLayout.lora(base.config(), config.lora(), false);
+    return ParameterLayout.adapter(base.config(), config, false);
   }
 
   private static void compare(

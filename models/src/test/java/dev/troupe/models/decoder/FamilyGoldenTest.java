@@ -9,7 +9,7 @@ import dev.troupe.models.checkpoint.CheckpointWriter;
 import dev.troupe.models.checkpoint.DType;
 import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.peft.Adapter;
-import dev.troupe.models.peft.LowRank;
+import dev.troupe.models.peft.WeightChange;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
@@ -101,7 +101,7 @@ final class FamilyGoldenTest {
               try (BaseModel base = BaseModel.load(path)) {
                 Adapter adapter = Adapter.read(path.resolve("adapter"), base.config());
                 ParameterLayout layout =
-                    ParameterLayout.lora(base.config(), adapter.config().lora(), false);
+                    ParameterLayout.adapter(base.config(), adapter.config(), false);
                 float[] parameters = new float[layout.size()];
                 layout.take(parameters, adapter);
                 double beside = worst(base, layout, parameters, golden, "adapter_logits");
@@ -125,7 +125,7 @@ final class FamilyGoldenTest {
 
   private void merge(Path path, Adapter adapter) {
     try (Checkpoint checkpoint = Checkpoint.open(path)) {
-      Map<String, LowRank> added = adapter.lowRanks(checkpoint.config());
+      Map<String, WeightChange> added = adapter.changes(checkpoint.config());
       Map<String, TensorData> tensors = new LinkedHashMap<>();
       for (String name : checkpoint.names()) {
         float[] values = checkpoint.floats(name);

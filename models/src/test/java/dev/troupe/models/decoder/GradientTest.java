@@ -6,9 +6,13 @@ import static org.assertj.core.api.Assertions.within;
 import dev.troupe.models.Golden;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.peft.AdaptedLinear;
+import dev.troupe.models.peft.Bitfit;
 import dev.troupe.models.peft.LinearModule;
+import dev.troupe.models.peft.LnTuning;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.Modules;
+import dev.troupe.models.peft.Partial;
+import dev.troupe.models.peft.PeftMethod;
 import dev.troupe.models.torch.GradMode;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
@@ -217,6 +221,18 @@ final class GradientTest {
     cases.add(new Case("dora, dropout", ParameterLayout.lora(config(true), dora(0.4), true), true));
     cases.add(new Case("full, tied", ParameterLayout.full(config(true), true), true));
     cases.add(new Case("full, untied", ParameterLayout.full(config(false), true), false));
+    cases.add(
+        whole("last layer and head", new Partial(1, Optional.of("lm_head.weight")), false));
+    cases.add(
+        whole("embedding, tied", new Partial(0, Optional.of(".*embed_tokens.*")), true));
+    cases.add(
+        whole("keys and values of rows", new Partial(0, Optional.of(".*[kv]_proj.*")), false));
+    cases.add(
+        new Case(
+            "lora beside whole modules",
+            ParameterLayout.adapter(
+                config(false), CHOICES, List.of("lm_head", "input_layernorm", "k_proj"), true),
+            false));
     cases.add(new Case("value head alone", ParameterLayout.bare(config(true), true), true));
     for (String family : FamilyGoldenTest.families()) {
       ModelConfig config = ModelConfig.read(Golden.path("families/" + family));
@@ -243,9 +259,34 @@ final class GradientTest {
                   family));
         }
       }
+      cases.add(
+          new Case(
+              family + ", ln-tuning",
+              ParameterLayout.adapter(config, LnTuning.all(config), List.of(), true),
+              false,
+              family));
+      cases.add(
+          new Case(
+              family + ", last layer",
+              ParameterLayout.adapter(config, new Partial(1, Optional.empty()), List.of(), true),
+              false,
+              family));
+      if (config.tensors().keySet().stream().anyMatch(name -> name.endsWith(".bias"))) {
+        cases.add(
+            new Case(
+                family + ", bitfit",
+                ParameterLayout.adapter(config, new Bitfit(), List.of(), true),
+                false,
+                family));
+      }
       cases.add(new Case(family + ", full", ParameterLayout.full(config, true), false, family));
     }
     return cases.stream();
+  }
+
+  private static Case whole(String name, PeftMethod method, boolean tied) {
+    return new Case(
+        name, ParameterLayout.adapter(config(tied), method, List.of(), true), tied);
   }
 
   private static Case lora(EnumSet<AdaptedLinear> targets, boolean head) {

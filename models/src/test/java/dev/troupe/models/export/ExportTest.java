@@ -237,7 +237,7 @@ final class ExportTest {
     head[3] = 0.25f;
     tensors.put(AdapterConfig.HEAD, TensorData.of(head, 1, 64));
     Path scored = directory.resolve("scored");
-    new Adapter(new AdapterConfig(old.lora(), true, "base"), tensors).write(scored);
+    new Adapter(new AdapterConfig(old.method(), true, "base"), tensors).write(scored);
     Path output = directory.resolve("out");
     assertThat(
             HuggingFaceExport.write(
@@ -284,7 +284,7 @@ final class ExportTest {
                 ParameterLayout layout =
                     found
                         .map(Adapter::config)
-                        .map(config -> ParameterLayout.lora(base.config(), config.lora(), false))
+                        .map(config -> ParameterLayout.adapter(base.config(), config, false))
                         .orElseGet(() -> ParameterLayout.bare(base.config(), false));
                 float[] parameters = new float[layout.size()];
                 found.ifPresent(adapterFound -> layout.take(parameters, adapterFound));

@@ -2,9 +2,16 @@ package dev.troupe.protocol.data;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Which parameters of a role are trained; a value head is trained whenever anything is. */
 public sealed interface Tuning {
+  /** In the place of names: every linear layer of the decoder. */
+  String ALL_LINEAR = "all-linear";
+
+  /** What a regular expression is marked by, in the place of names. */
+  String REGEX = "regex:";
+
   /** Nothing: a reference or a finished reward model. */
   record Frozen() implements Tuning {}
 
@@ -22,6 +29,8 @@ public sealed interface Tuning {
    * @param alphaPattern alphas likewise
    * @param start of A
    * @param bias which biases of the model are trained as well
+   * @param modulesToSave modules of the model that are trained whole beside it, by the ends of their
+   *     names
    */
   record Lora(
       int rank,
@@ -34,14 +43,9 @@ public sealed interface Tuning {
       Map<String, Integer> rankPattern,
       Map<String, Double> alphaPattern,
       Start start,
-      Bias bias)
+      Bias bias,
+      List<String> modulesToSave)
       implements Tuning {
-    /** Every linear layer of the decoder. */
-    public static final String ALL_LINEAR = "all-linear";
-
-    /** What a regular expression is marked by. */
-    public static final String REGEX = "regex:";
-
     /** How A starts; B starts as zero. */
     public enum Start {
       /** Uniform in ±1/sqrt(inputs). */
@@ -67,6 +71,35 @@ public sealed interface Tuning {
       layers = List.copyOf(layers);
       rankPattern = Map.copyOf(rankPattern);
       alphaPattern = Map.copyOf(alphaPattern);
+      modulesToSave = List.copyOf(modulesToSave);
+    }
+
+    /** No module whole. */
+    public Lora(
+        int rank,
+        double alpha,
+        List<String> targets,
+        boolean rankStabilised,
+        double dropout,
+        boolean dora,
+        List<Integer> layers,
+        Map<String, Integer> rankPattern,
+        Map<String, Double> alphaPattern,
+        Start start,
+        Bias bias) {
+      this(
+          rank,
+          alpha,
+          targets,
+          rankStabilised,
+          dropout,
+          dora,
+          layers,
+          rankPattern,
+          alphaPattern,
+          start,
+          bias,
+          List.of());
     }
 
     /** The plain one. */
@@ -85,6 +118,28 @@ public sealed interface Tuning {
           Bias.NONE);
     }
   }
+
+  /** Every bias of the model (BitFit; Ben Zaken et al. 2022). */
+  record Bitfit() implements Tuning {}
+
+  /**
+   * Norms of the model (LN tuning; Zhao et al. 2023).
+   *
+   * @param targets as LoRA's; empty for every norm
+   */
+  record LnTuning(List<String> targets) implements Tuning {
+    public LnTuning {
+      targets = List.copyOf(targets);
+    }
+  }
+
+  /**
+   * Some of the model's own tensors.
+   *
+   * @param lastLayers decoder layers from the end
+   * @param pattern a regular expression on whole names of further tensors
+   */
+  record Partial(int lastLayers, Optional<String> pattern) implements Tuning {}
 
   /** Every weight of the role's own copy of the model. */
   record Full() implements Tuning {}

@@ -114,6 +114,9 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.Carries.class,
         RoleWorker.FetchAddress.class,
         RoleWorker.FetchEnd.class,
-        RoleWorker.Address.class);
+        RoleWorker.Address.class,
+        Tuning.Bitfit.class,
+        Tuning.LnTuning.class,
+        Tuning.Partial.class);
   }
 }

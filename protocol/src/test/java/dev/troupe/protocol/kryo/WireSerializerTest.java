@@ -256,6 +256,9 @@ class WireSerializerTest {
         List.of(
             new Tuning.Frozen(),
             new Tuning.Full(),
+            new Tuning.Bitfit(),
+            new Tuning.LnTuning(List.of("norm")),
+            new Tuning.Partial(2, Optional.of("lm_head.weight")),
             new Tuning.Lora(8, 16, List.of("q_proj", "v_proj", "o_proj")),
             new Tuning.Lora(
                 8,

@@ -14,7 +14,7 @@ public record PretrainConfig(ModelInitConfig model, SftConfig training) {
     new Limits()
         .condition(
             "training.tuning.type",
-            "lora",
+            training.tuning().type(),
             training.tuning() instanceof TuningConfig.Full,
             "full, random weights have nothing to adapt")
         .verify();

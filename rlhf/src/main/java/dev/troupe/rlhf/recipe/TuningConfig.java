@@ -3,12 +3,19 @@ package dev.troupe.rlhf.recipe;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.limits.Limits;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
-/** What a stage trains: an adapter, or every weight. */
+/** What a stage trains: an adapter, some of the weights, or every one. */
 public sealed interface TuningConfig {
   /** As the roles want it. */
   Tuning tuning();
+
+  /** Its name in a configuration. */
+  default String type() {
+    return getClass().getSimpleName().replaceAll("(?<=.)(?=[A-Z])", "-").toLowerCase(Locale.ROOT);
+  }
 
   /**
    * A LoRA adapter.
@@ -26,6 +33,8 @@ public sealed interface TuningConfig {
    * @param alphaPattern alphas likewise
    * @param start of A: uniform in ±1/sqrt(inputs) or normal with deviation 1/rank
    * @param bias which biases of the model are trained as well
+   * @param modulesToSave modules of the model that are trained whole beside it, by the ends of their
+   *     names, as PEFT's modules_to_save
    */
   record Lora(
       int rank,
@@ -38,27 +47,23 @@ public sealed interface TuningConfig {
       Map<String, Integer> rankPattern,
       Map<String, Double> alphaPattern,
       Tuning.Lora.Start start,
-      Tuning.Lora.Bias bias)
+      Tuning.Lora.Bias bias,
+      List<String> modulesToSave)
       implements TuningConfig {
     public Lora {
       targets = List.copyOf(targets);
       layers = List.copyOf(layers);
       rankPattern = Map.copyOf(rankPattern);
       alphaPattern = Map.copyOf(alphaPattern);
-      boolean alone =
-          targets.stream()
-              .anyMatch(
-                  name ->
-                      name.equals(Tuning.Lora.ALL_LINEAR) || name.startsWith(Tuning.Lora.REGEX));
+      modulesToSave = List.copyOf(modulesToSave);
+      boolean alone = targets.stream().anyMatch(TuningConfig::standsAlone);
       new Limits()
           .atLeast("rank", rank, 1)
           .above("alpha", alpha, 0)
           .condition(
               "targets",
               targets,
-              !targets.isEmpty()
-                  && targets.stream().noneMatch(String::isBlank)
-                  && !(alone && targets.size() > 1),
+              !targets.isEmpty() && goTogether(targets),
               "names of linear layers, or all-linear or a regex: alone")
           .condition("dropout", dropout, dropout >= 0 && dropout < 1, "at least 0 and below 1")
           .condition(
@@ -77,7 +82,40 @@ public sealed interface TuningConfig {
               alphaPattern,
               alphaPattern.values().stream().allMatch(value -> value > 0),
               "alphas above 0")
+          .condition(
+              "modules-to-save",
+              modulesToSave,
+              modulesToSave.stream().noneMatch(String::isBlank),
+              "names of modules")
           .verify();
+    }
+
+    /** No module whole. */
+    public Lora(
+        int rank,
+        double alpha,
+        List<String> targets,
+        boolean rankStabilised,
+        double dropout,
+        boolean dora,
+        List<Integer> layers,
+        Map<String, Integer> rankPattern,
+        Map<String, Double> alphaPattern,
+        Tuning.Lora.Start start,
+        Tuning.Lora.Bias bias) {
+      this(
+          rank,
+          alpha,
+          targets,
+          rankStabilised,
+          dropout,
+          dora,
+          layers,
+          rankPattern,
+          alphaPattern,
+          start,
+          bias,
+          List.of());
     }
 
     /** The plain one. */
@@ -109,8 +147,75 @@ public sealed interface TuningConfig {
           rankPattern,
           alphaPattern,
           start,
-          bias);
+          bias,
+          modulesToSave);
     }
+  }
+
+  /** Every bias of the model and nothing else (BitFit; Ben Zaken et al. 2022). */
+  record Bitfit() implements TuningConfig {
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Bitfit();
+    }
+  }
+
+  /**
+   * Norms of the model and nothing else (LN tuning; Zhao et al. 2023).
+   *
+   * @param targets norms by their names or the ends of these, or a regex: alone; empty for every one
+   */
+  record LnTuning(List<String> targets) implements TuningConfig {
+    public LnTuning {
+      targets = List.copyOf(targets);
+      new Limits()
+          .condition(
+              "targets",
+              targets,
+              goTogether(targets) && !targets.contains(Tuning.ALL_LINEAR),
+              "names of norms, or a regex: alone")
+          .verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.LnTuning(targets);
+    }
+  }
+
+  /**
+   * Some of the model's own tensors.
+   *
+   * @param lastLayers decoder layers from the end, whole
+   * @param pattern a regular expression on whole names of further tensors
+   */
+  record Partial(int lastLayers, Optional<String> pattern) implements TuningConfig {
+    public Partial {
+      new Limits()
+          .atLeast("last-layers", lastLayers, 0)
+          .condition(
+              "last-layers",
+              lastLayers,
+              lastLayers != 0 || pattern.isPresent(),
+              "at least 1 where no pattern says what is trained",
+              "pattern")
+          .verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Partial(lastLayers, pattern);
+    }
+  }
+
+  private static boolean standsAlone(String target) {
+    return target.equals(Tuning.ALL_LINEAR) || target.startsWith(Tuning.REGEX);
+  }
+
+  /** Whether names may stand in one list. */
+  private static boolean goTogether(List<String> targets) {
+    return targets.stream().noneMatch(String::isBlank)
+        && (targets.size() < 2 || targets.stream().noneMatch(TuningConfig::standsAlone));
   }
 
   /** Every weight of the role's own copy of the model. */

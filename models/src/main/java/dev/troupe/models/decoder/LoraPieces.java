@@ -1,0 +1,280 @@
+package dev.troupe.models.decoder;
+
+import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.StoredWeight;
+import dev.troupe.models.checkpoint.TensorData;
+import dev.troupe.models.peft.AdaptedLinear;
+import dev.troupe.models.peft.LinearModule;
+import dev.troupe.models.peft.LoraOptions;
+import dev.troupe.models.peft.LoraPair;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Random;
+
+/**
+ * LoRA: per layer, for the groups (q k v), (o), (gate up), (down), the A matrices of the adapted
+ * ones stacked, then each one's B transposed, (rank, out); with DoRA, behind all of them, the
+ * magnitudes. Nothing where no linear layer has a pair.
+ */
+final class LoraPieces implements Pieces {
+  private static final List<AdaptedLinear> LINEARS = List.of(AdaptedLinear.values());
+
+  private static final List<List<AdaptedLinear>> GROUPS =
+      List.of(
+          List.of(AdaptedLinear.Q_PROJ, AdaptedLinear.K_PROJ, AdaptedLinear.V_PROJ),
+          List.of(AdaptedLinear.O_PROJ),
+          List.of(AdaptedLinear.GATE_PROJ, AdaptedLinear.UP_PROJ),
+          List.of(AdaptedLinear.DOWN_PROJ));
+
+  /**
+   * A pair's place: A at {@code a}, (rank, in); B transposed at {@code b}, (rank, out); DoRA's
+   * magnitudes at {@code magnitude}, (out), -1 without.
+   */
+  private record Place(LoraPair pair, int a, int b, int magnitude) {
+    int sizeOfA() {
+      return pair.rank() * pair.module().inputs();
+    }
+
+    int sizeOfB() {
+      return pair.rank() * pair.module().outputs();
+    }
+
+    Place withMagnitude(int at) {
+      return new Place(pair, a, b, at);
+    }
+  }
+
+  private final ModelConfig config;
+  private final Optional<LoraOptions> options;
+  private final List<Long> sizes = new ArrayList<>();
+  private final List<Place> places;
+
+  /**
+   * @param options empty for no pair
+   */
+  LoraPieces(ModelConfig config, Optional<LoraOptions> options) {
+    this.config = config;
+    this.options = options;
+    List<Place> placed = new ArrayList<>();
+    List<LoraPair> pairs = options.map(lora -> lora.pairs(config)).orElse(List.of());
+    if (!pairs.isEmpty()) {
+      int at = 0;
+      for (int layer = 0; layer < config.layers(); layer++) {
+        for (List<AdaptedLinear> group : GROUPS) {
+          at = place(byPlace(pairs, layer), group, at, placed);
+        }
+      }
+      if (options.orElseThrow().dora()) {
+        placed = placeMagnitudes(placed, at);
+      }
+    }
+    places = List.copyOf(placed);
+  }
+
+  private static Map<AdaptedLinear, LoraPair> byPlace(List<LoraPair> pairs, int layer) {
+    Map<AdaptedLinear, LoraPair> found = new EnumMap<>(AdaptedLinear.class);
+    for (LoraPair pair : pairs) {
+      if (pair.module().layer() == layer) {
+        found.put(pair.module().place(), pair);
+      }
+    }
+    return found;
+  }
+
+  private int place(
+      Map<AdaptedLinear, LoraPair> pairs,
+      List<AdaptedLinear> group,
+      int start,
+      List<Place> placed) {
+    List<LoraPair> adapted =
+        group.stream()
+            .map(pairs::get)
+            .filter(Objects::nonNull)
+            .map(Objects::requireNonNull)
+            .toList();
+    int a = start;
+    int at = start;
+    for (LoraPair pair : adapted) {
+      at += pair.rank() * pair.module().inputs();
+    }
+    sizes.add((long) at - start);
+    for (AdaptedLinear linear : group) {
+      LoraPair pair = pairs.get(linear);
+      int count = 0;
+      if (pair != null) {
+        Place place = new Place(pair, a, at, -1);
+        placed.add(place);
+        a += place.sizeOfA();
+        count = place.sizeOfB();
+      }
+      sizes.add((long) count);
+      at += count;
+    }
+    return at;
+  }
+
+  /** Behind all pairs, seven per layer; empty where a linear layer is not adapted. */
+  private List<Place> placeMagnitudes(List<Place> placed, int start) {
+    Place[] out = placed.toArray(Place[]::new);
+    int at = start;
+    int next = 0;
+    for (int layer = 0; layer < config.layers(); layer++) {
+      for (AdaptedLinear linear : LINEARS) {
+        int count = 0;
+        if (next < out.length
+            && out[next].pair().module().layer() == layer
+            && out[next].pair().module().place() == linear) {
+          out[next] = out[next].withMagnitude(at);
+          count = out[next].pair().module().outputs();
+          next++;
+        }
+        sizes.add((long) count);
+        at += count;
+      }
+    }
+    return List.of(out);
+  }
+
+  /** The adapted linear layers, in network order. */
+  List<LoraPair> pairs() {
+    return places.stream().map(Place::pair).toList();
+  }
+
+  @Override
+  public List<Long> sizes() {
+    return List.copyOf(sizes);
+  }
+
+  @Override
+  public Map<String, Object> attributes() {
+    Map<String, Object> attributes = new LinkedHashMap<>();
+    boolean even =
+        places.stream().mapToDouble(place -> place.pair().scale()).distinct().count() < 2;
+    double first = places.isEmpty() ? 0.0 : places.get(0).pair().scale();
+    // Of each pair; one number in the product where it is the same for all.
+    attributes.put("even", even);
+    attributes.put("scale", even ? first : 1.0);
+    attributes.put("scales", scales());
+    attributes.put("dora", !places.isEmpty() && options.map(LoraOptions::dora).orElse(false));
+    double dropout = places.isEmpty() ? 0.0 : options.map(LoraOptions::dropout).orElse(0.0);
+    attributes.put("drop_below", (long) (dropout * (1L << 53)));
+    attributes.put("keep_scale", 1 / (1 - dropout));
+    attributes.put("lora", !places.isEmpty());
+    return attributes;
+  }
+
+  /** Of each linear layer's pair, layer by layer; 0 where it has none. */
+  private double[] scales() {
+    double[] scales = new double[config.layers() * LINEARS.size()];
+    for (Place place : places) {
+      LinearModule module = place.pair().module();
+      scales[module.layer() * LINEARS.size() + LINEARS.indexOf(module.place())] =
+          place.pair().scale();
+    }
+    return scales;
+  }
+
+  /** A uniform in ±1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt 5) or normal, B zero. */
+  @Override
+  public void initialise(float[] flat, Random random) {
+    for (Place place : places) {
+      double bound = 1 / Math.sqrt(place.pair().module().inputs());
+      boolean normal = options.orElseThrow().initial() == LoraOptions.Initial.GAUSSIAN;
+      for (int i = 0; i < place.sizeOfA(); i++) {
+        flat[place.a() + i] =
+            (float)
+                (normal
+                    ? random.nextGaussian() / place.pair().rank()
+                    : bound * (2 * random.nextDouble() - 1));
+      }
+    }
+  }
+
+  /** DoRA's magnitudes are the lengths of the base's rows. */
+  @Override
+  public void takeFromBase(float[] flat, BaseModel base) {
+    List<StoredWeight> weights = config.weights();
+    for (int i = 0; i < weights.size(); i++) {
+      StoredWeight weight = weights.get(i);
+      List<Place> of =
+          places.stream().filter(place -> place.magnitude() >= 0 && isOf(place, weight)).toList();
+      if (!of.isEmpty()) {
+        float[] values = base.floats(i);
+        of.forEach(place -> setMagnitude(flat, place, values));
+      }
+    }
+  }
+
+  private static boolean isOf(Place place, StoredWeight weight) {
+    String name = place.pair().module().name() + ".weight";
+    return weight.parts().stream().anyMatch(part -> part.name().equals(name));
+  }
+
+  private static void setMagnitude(float[] flat, Place place, float[] weight) {
+    LinearModule module = place.pair().module();
+    for (int row = 0; row < module.outputs(); row++) {
+      double squares = 0;
+      int at = (module.firstRow() + row) * module.inputs();
+      for (int i = 0; i < module.inputs(); i++) {
+        squares += (double) weight[at + i] * weight[at + i];
+      }
+      flat[place.magnitude() + row] = (float) Math.sqrt(squares);
+    }
+  }
+
+  @Override
+  public void put(float[] flat, Map<String, TensorData> tensors) {
+    for (Place place : places) {
+      LinearModule module = place.pair().module();
+      RowOrder order = RowOrder.of(config, module);
+      int rank = place.pair().rank();
+      int outputs = module.outputs();
+      tensors.put(
+          module.nameOfA(),
+          TensorData.of(
+              Arrays.copyOfRange(flat, place.a(), place.a() + place.sizeOfA()),
+              rank,
+              module.inputs()));
+      float[] b = Arrays.copyOfRange(flat, place.b(), place.b() + place.sizeOfB());
+      tensors.put(
+          module.nameOfB(),
+          TensorData.of(
+              order.toCheckpoint(FusedWeights.transpose(b, rank, outputs)), outputs, rank));
+      if (place.magnitude() >= 0) {
+        float[] magnitude =
+            Arrays.copyOfRange(flat, place.magnitude(), place.magnitude() + outputs);
+        tensors.put(
+            module.nameOfMagnitude(), TensorData.of(order.toCheckpoint(magnitude), outputs));
+      }
+    }
+  }
+
+  @Override
+  public void take(float[] flat, Map<String, TensorData> tensors) {
+    for (Place place : places) {
+      LinearModule module = place.pair().module();
+      RowOrder order = RowOrder.of(config, module);
+      float[] a = RowOrder.floats(tensors, module.nameOfA());
+      float[] rows = order.toKernels(RowOrder.floats(tensors, module.nameOfB()));
+      System.arraycopy(a, 0, flat, place.a(), a.length);
+      float[] b = FusedWeights.transpose(rows, module.outputs(), place.pair().rank());
+      System.arraycopy(b, 0, flat, place.b(), b.length);
+      if (place.magnitude() >= 0) {
+        float[] magnitude =
+            order.toKernels(RowOrder.floats(tensors, module.nameOfMagnitude()));
+        System.arraycopy(magnitude, 0, flat, place.magnitude(), magnitude.length);
+      }
+    }
+  }
+
+  @Override
+  public boolean changes(StoredWeight weight) {
+    return places.stream().anyMatch(place -> isOf(place, weight));
+  }
+}

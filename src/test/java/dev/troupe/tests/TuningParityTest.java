@@ -1,0 +1,111 @@
+package dev.troupe.tests;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.troupe.engine.HybridEngines;
+import dev.troupe.engine.RoleEngine;
+import dev.troupe.protocol.data.Head;
+import dev.troupe.protocol.data.LearningRateSchedule;
+import dev.troupe.protocol.data.OptimizerSettings;
+import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Tuning;
+import dev.troupe.rlhf.loss.Averaging;
+import dev.troupe.rlhf.loss.SftExample;
+import dev.troupe.rlhf.loss.SftObjective;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Twenty steps of every way of tuning, as peft takes them (src/test/golden/parity/make_tuning.py),
+ * from the same adapter, on the same model and data. Prints the largest differences, which
+ * docs/tuning.md lists.
+ */
+class TuningParityTest {
+  private static final Path GOLDEN = Quickstarts.ROOT.resolve("src/test/resources/parity");
+  private static final int STEPS = 20;
+  private static final int WARMUP = 4;
+
+  /** Of a final weight after twenty steps of a rate of 1e-2. */
+  private static final double WEIGHTS = 1e-4;
+
+  @TempDir Path directory;
+
+  private record Case(String name, Tuning tuning) {
+    String model() {
+      return name.equals("bitfit") ? "model-biased" : "model";
+    }
+
+    @Override
+    public String toString() {
+      return name;
+    }
+  }
+
+  static List<Case> cases() {
+    return List.of(
+        new Case("bitfit", new Tuning.Bitfit()),
+        new Case("partial", new Tuning.Partial(1, Optional.of("lm_head.weight"))),
+        new Case("ln-tuning", new Tuning.LnTuning(List.of())),
+        new Case(
+            "lora-modules",
+            new Tuning.Lora(
+                4,
+                8,
+                List.of("q_proj", "v_proj"),
+                false,
+                0,
+                false,
+                List.of(),
+                Map.of(),
+                Map.of(),
+                Tuning.Lora.Start.KAIMING,
+                Tuning.Lora.Bias.NONE,
+                List.of("lm_head"))));
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void twentySteps_arePefts(Case tried) throws IOException {
+    JsonNode golden = PeerSteps.golden(tried.name());
+    try (HybridEngines engines = new HybridEngines();
+        RoleEngine engine = engines.open(spec(tried))) {
+      double worst =
+          PeerSteps.repeat(
+              engine,
+              new SftObjective(Averaging.GLOBAL_TOKEN),
+              golden,
+              golden.path("steps"),
+              text -> new SftExample(PeerSteps.sequence(text)));
+      PeerSteps.assertSameWeights(
+          directory, tried.name(), engine, tried.name() + "/final", worst, WEIGHTS);
+    }
+  }
+
+  private static RoleSpec spec(Case tried) {
+    Path initial = GOLDEN.resolve(tried.name()).resolve("initial");
+    return new RoleSpec(
+        "policy",
+        GOLDEN.resolve(tried.model()).toString(),
+        Files.exists(initial) ? Optional.of(initial.toString()) : Optional.empty(),
+        tried.tuning(),
+        Head.LANGUAGE_MODEL,
+        Optional.of(
+            new OptimizerSettings(
+                new LearningRateSchedule(LearningRateSchedule.Shape.COSINE, 1e-2, WARMUP, STEPS),
+                0.9,
+                0.999,
+                1e-8,
+                0.01,
+                1,
+                0)),
+        1,
+        Optional.empty(),
+        0);
+  }
+}
