@@ -1,4 +1,7 @@
-"""Loads with transformers and peft what WriteForPython wrote, and compares with the golden files. See README.md."""
+"""Loads with transformers and peft what WriteForPython wrote, and compares with the golden files. See README.md.
+
+    python check_written.py DIRECTORY [ADAPTER ...]
+"""
 
 import json
 import os
@@ -12,6 +15,7 @@ torch.set_num_threads(1)
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "..", "resources", "golden")
 WRITTEN = sys.argv[1]
+NAMES = sys.argv[2:] or sorted(os.listdir(os.path.join(GOLDEN, "adapters")))
 
 
 def expected(name):
@@ -40,7 +44,7 @@ def main():
     base = LlamaForCausalLM.from_pretrained(os.path.join(WRITTEN, "gqa-tied-bf16"), dtype=torch.float32)
     adapted = PeftModel.from_pretrained(base, os.path.join(WRITTEN, "gqa-adapter")).eval()
     print("gqa-adapter", "largest difference", worst(adapted, expected("gqa-adapter")))
-    for name in sorted(os.listdir(os.path.join(GOLDEN, "adapters"))):
+    for name in NAMES:
         golden = expected(os.path.join("adapters", name))
         base = AutoModelForCausalLM.from_pretrained(os.path.join(GOLDEN, golden["base"]), dtype=torch.float32, attn_implementation="eager")
         adapted = PeftModel.from_pretrained(base, os.path.join(WRITTEN, name)).eval()

@@ -53,7 +53,7 @@ def main():
             for parameter in model.parameters():
                 if parameter.requires_grad:
                     # Matrices that are multiplied with each other are larger, so that their product is seen.
-                    factor = 0.5 if name.startswith(("loha", "lokr")) else 0.2
+                    factor = 0.3 if name.startswith(("loha", "lokr")) else 0.2
                     parameter.add_(factor * torch.randn_like(parameter))
         batch = prompts(base_name)
         target = os.path.join(TARGET, name)

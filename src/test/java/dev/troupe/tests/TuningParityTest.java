@@ -28,6 +28,9 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class TuningParityTest {
   private static final Path GOLDEN = Quickstarts.ROOT.resolve("src/test/resources/parity");
+  private static final List<String> ALL =
+      List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
+
   private static final int STEPS = 20;
   private static final int WARMUP = 4;
 
@@ -52,6 +55,10 @@ class TuningParityTest {
         new Case("bitfit", new Tuning.Bitfit()),
         new Case("partial", new Tuning.Partial(1, Optional.of("lm_head.weight"))),
         new Case("ln-tuning", new Tuning.LnTuning(List.of())),
+        new Case("ia3", new Tuning.Ia3(List.of(), List.of())),
+        new Case("loha", new Tuning.Loha(3, 6, ALL, List.of(), Map.of(), Map.of())),
+        new Case("lokr", new Tuning.Lokr(2, 4, ALL, List.of(), -1, false, Map.of(), Map.of())),
+        new Case("oft", new Tuning.Oft(4, ALL, List.of(), 5)),
         new Case(
             "lora-modules",
             new Tuning.Lora(

@@ -4,16 +4,23 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.peft.Bitfit;
+import dev.troupe.models.peft.Ia3;
 import dev.troupe.models.peft.LnTuning;
+import dev.troupe.models.peft.Loha;
+import dev.troupe.models.peft.Lokr;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.LoraOptions.Bias;
 import dev.troupe.models.peft.LoraOptions.Initial;
+import dev.troupe.models.peft.ModuleMethod;
 import dev.troupe.models.peft.Modules;
+import dev.troupe.models.peft.Oft;
 import dev.troupe.models.peft.Partial;
 import dev.troupe.models.peft.PeftMethod;
+import dev.troupe.models.peft.Targets;
 import dev.troupe.protocol.data.Tuning;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.TreeMap;
 
@@ -31,8 +38,7 @@ final class AdapterChoices {
 
     /** Whether both have the same parameters, and they mean the same. */
     boolean isAs(Choice other, ModelConfig model) {
-      return method.isAs(other.method, model)
-          && replaced(model).equals(other.replaced(model));
+      return method.isAs(other.method, model) && replaced(model).equals(other.replaced(model));
     }
 
     private List<String> replaced(ModelConfig model) {
@@ -71,13 +77,44 @@ final class AdapterChoices {
   private static Optional<Choice> asked(Tuning tuning, ModelConfig model) {
     if (tuning instanceof Tuning.Lora lora) {
       return Optional.of(new Choice(lora(lora, model), lora.modulesToSave()));
+    } else if (tuning instanceof Tuning.Ia3 ia3) {
+      return alone(
+          ia3.targets().isEmpty()
+              ? Ia3.usual(model)
+              : found(
+                  new Ia3(targets(ia3.targets(), List.of()), modules(ia3.feedforward())), model));
+    } else if (tuning instanceof Tuning.Loha loha) {
+      return alone(
+          found(
+              new Loha(
+                  targets(loha.targets(), loha.layers()),
+                  loha.rank(),
+                  loha.alpha(),
+                  new TreeMap<>(loha.rankPattern()),
+                  new TreeMap<>(loha.alphaPattern())),
+              model));
+    } else if (tuning instanceof Tuning.Lokr lokr) {
+      return alone(
+          found(
+              new Lokr(
+                  targets(lokr.targets(), lokr.layers()),
+                  lokr.rank(),
+                  lokr.alpha(),
+                  lokr.factor(),
+                  lokr.decomposeBoth(),
+                  new TreeMap<>(lokr.rankPattern()),
+                  new TreeMap<>(lokr.alphaPattern())),
+              model));
+    } else if (tuning instanceof Tuning.Oft oft) {
+      return alone(
+          found(
+              new Oft(targets(oft.targets(), oft.layers()), 0, oft.blockSize(), oft.terms()),
+              model));
     } else if (tuning instanceof Tuning.Bitfit) {
       return alone(new Bitfit());
     } else if (tuning instanceof Tuning.LnTuning norms) {
       return alone(
-          norms.targets().isEmpty()
-              ? LnTuning.all(model)
-              : new LnTuning(modules(norms.targets())));
+          norms.targets().isEmpty() ? LnTuning.all(model) : new LnTuning(modules(norms.targets())));
     } else if (tuning instanceof Tuning.Partial partial) {
       return alone(new Partial(partial.lastLayers(), partial.pattern()));
     }
@@ -86,6 +123,55 @@ final class AdapterChoices {
 
   private static Optional<Choice> alone(PeftMethod method) {
     return Optional.of(new Choice(method, List.of()));
+  }
+
+  private static Targets targets(List<String> names, List<Integer> layers) {
+    return new Targets(modules(names), Optional.empty(), layers, List.of());
+  }
+
+  /** Holds a method's targets against the model. */
+  private static ModuleMethod found(ModuleMethod method, ModelConfig model) {
+    Targets targets = method.targets();
+    requireLayers(
+        targets.unknown(model), targets.layers(), method.type().toLowerCase(Locale.ROOT), model);
+    if (method.modules(model).isEmpty()) {
+      throw new EngineException(
+          "the key targets, "
+              + targets.modules().describe()
+              + ", finds no linear layer in this "
+              + model.architecture()
+              + "; it has "
+              + String.join(", ", LoraOptions.targetNames(model)));
+    }
+    return method;
+  }
+
+  private static void requireLayers(
+      List<String> unknown, List<Integer> layers, String method, ModelConfig model) {
+    if (!unknown.isEmpty()) {
+      throw new EngineException(
+          "no linear layer '"
+              + unknown.get(0)
+              + "' to adapt by "
+              + method
+              + " in this "
+              + model.architecture()
+              + "; it has "
+              + String.join(", ", LoraOptions.targetNames(model))
+              + ": name those in the key targets, or all-linear");
+    }
+    for (int layer : layers) {
+      if (layer >= model.layers()) {
+        throw new EngineException(
+            "no decoder layer "
+                + layer
+                + " to adapt by "
+                + method
+                + "; the model has "
+                + model.layers()
+                + ", counted from 0 (key layers)");
+      }
+    }
   }
 
   private static LoraOptions lora(Tuning.Lora lora, ModelConfig model) {
@@ -104,27 +190,7 @@ final class AdapterChoices {
             lora.dora(),
             bias(lora.bias()),
             lora.start() == Tuning.Lora.Start.GAUSSIAN ? Initial.GAUSSIAN : Initial.KAIMING);
-    List<String> unknown = options.unknownTargets(model);
-    if (!unknown.isEmpty()) {
-      throw new EngineException(
-          "no linear layer '"
-              + unknown.get(0)
-              + "' to adapt by LoRA in this "
-              + model.architecture()
-              + "; it has "
-              + String.join(", ", LoraOptions.targetNames(model))
-              + ": name those in the key targets, or all-linear");
-    }
-    for (int layer : lora.layers()) {
-      if (layer >= model.layers()) {
-        throw new EngineException(
-            "no decoder layer "
-                + layer
-                + " to adapt by LoRA; the model has "
-                + model.layers()
-                + ", counted from 0 (key layers)");
-      }
-    }
+    requireLayers(options.unknownTargets(model), lora.layers(), "LoRA", model);
     if (options.head(model).isPresent()) {
       throw new EngineException(
           "the key targets, "

@@ -148,8 +148,7 @@ public final class HybridEngine implements RoleEngine {
     }
     if (!(spec.tuning() instanceof Tuning.Frozen)) {
       adapter.ifPresent(
-          found ->
-              AdapterChoices.refuseAdaptedHead(found, config, model, directory.orElseThrow()));
+          found -> AdapterChoices.refuseAdaptedHead(found, config, model, directory.orElseThrow()));
     }
     return adapter;
   }

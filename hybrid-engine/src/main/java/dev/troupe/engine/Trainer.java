@@ -95,7 +95,7 @@ final class Trainer implements AutoCloseable {
     this.temperature = temperature;
     this.seed = seed;
     this.lanes = lanes;
-    kernels = products.kernels(layout.kernelAttributes(precision));
+    kernels = products.kernels(layout, precision);
     temperatureHandle = Handle.of(temperature);
     try (Handle data = Handle.of(initial, initial.length)) {
       parameters = lanes.run(() -> kernels.train("leaf", data));

@@ -127,7 +127,7 @@ final class AdamStateTest {
   }
 
   private static KernelModule kernels(ParameterLayout layout) {
-    return Products.TORCH.kernels(layout.kernelAttributes());
+    return Products.TORCH.kernels(layout);
   }
 
   private static StepResult step(AdamState adam, float[] first, float[] second, double loss) {

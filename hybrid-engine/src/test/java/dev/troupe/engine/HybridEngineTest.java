@@ -203,6 +203,7 @@ class HybridEngineTest {
             new Tuning.Full())) {
       compareRecomputed(deep, tuning);
     }
+    TinyModel.METHODS.forEach(tuning -> compareRecomputed(deep, tuning));
   }
 
   /** Biases of the embedding's norm among them, and inputs that are dropped. */
@@ -312,6 +313,7 @@ class HybridEngineTest {
             new Tuning.Partial(1, Optional.of("lm_head.weight")))) {
       saveAndReadBack(model, tuning);
     }
+    TinyModel.METHODS.forEach(tuning -> saveAndReadBack(model, tuning));
     saveAndReadBack(
         Path.of(
             System.getProperty("troupe.root"), "models/src/test/resources/golden/families/gpt2"),

@@ -89,13 +89,16 @@ class NumericsTest {
   }
 
   static List<Tuning> tunings() {
-    return List.of(
-        new Tuning.Lora(3, 6, List.of(Tuning.ALL_LINEAR)),
-        TinyModel.DORA,
-        TinyModel.BESIDE,
-        new Tuning.LnTuning(List.of()),
-        new Tuning.Partial(1, Optional.of("lm_head.weight")),
-        new Tuning.Full());
+    List<Tuning> tunings = new ArrayList<>(TinyModel.METHODS);
+    tunings.addAll(
+        List.of(
+            new Tuning.Lora(3, 6, List.of(Tuning.ALL_LINEAR)),
+            TinyModel.DORA,
+            TinyModel.BESIDE,
+            new Tuning.LnTuning(List.of()),
+            new Tuning.Partial(1, Optional.of("lm_head.weight")),
+            new Tuning.Full()));
+    return tunings;
   }
 
   @ParameterizedTest

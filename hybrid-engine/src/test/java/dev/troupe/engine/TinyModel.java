@@ -101,6 +101,17 @@ final class TinyModel {
           Tuning.Lora.Bias.NONE,
           List.of("lm_head", "v_proj", "input_layernorm"));
 
+  /** The methods whose parameters each belong to one linear layer. */
+  static final List<Tuning> METHODS =
+      List.of(
+          new Tuning.Ia3(List.of(), List.of()),
+          new Tuning.Ia3(ALL, List.of("k_proj", "down_proj")),
+          new Tuning.Loha(2, 4, ALL, List.of(), Map.of("v_proj", 1), Map.of()),
+          new Tuning.Lokr(
+              2, 4, List.of(Tuning.ALL_LINEAR), List.of(), -1, false, Map.of(), Map.of()),
+          new Tuning.Oft(4, ALL, List.of(1), 5),
+          new Tuning.Oft(4, List.of("q_proj", "o_proj"), List.of(), 0));
+
   private TinyModel() {}
 
   /** Writes it as a checkpoint, with weights large enough for an uneven distribution. */

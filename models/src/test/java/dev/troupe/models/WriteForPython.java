@@ -11,39 +11,22 @@ import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.tokenizer.BpeTrainer;
 import dev.troupe.models.tokenizer.BpeVocabulary;
 import dev.troupe.models.tokenizer.ChatTemplate;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * Writes what {@code check_written.py} loads with transformers and peft; see
  * src/test/golden/README.md.
  */
 public final class WriteForPython {
-  private static final List<String> CHOICES =
-      List.of(
-          "rslora-regex",
-          "patterns",
-          "all-linear",
-          "dora",
-          "phi3",
-          "phi3-dora",
-          "qwen2-dora",
-          "gpt2",
-          "gpt2-dora",
-          "gpt-neox",
-          "opt",
-          "bloom",
-          "gemma3",
-          "gpt2-biases",
-          "gpt-neox-biases",
-          "bloom-biases",
-          "qwen2-biases",
-          "saved");
-
   private WriteForPython() {}
 
   public static void main(String[] arguments) {
@@ -66,7 +49,7 @@ public final class WriteForPython {
         }
       }
     }
-    for (String choice : CHOICES) {
+    for (String choice : adapters()) {
       String base = Golden.json("adapters/" + choice + "/expected.json").get("base").asText();
       ModelConfig config = ModelConfig.read(Golden.path(base));
       Adapter.read(Golden.path("adapters/" + choice), config).write(target.resolve(choice));
@@ -83,6 +66,15 @@ public final class WriteForPython {
                 Optional.empty(),
                 Optional.of(ChatTemplate.SIMPLE),
                 64));
+  }
+
+  /** Every choice that PEFT has saved. */
+  private static List<String> adapters() {
+    try (Stream<Path> found = Files.list(Golden.path("adapters"))) {
+      return found.map(path -> path.getFileName().toString()).sorted().toList();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static Adapter head(Checkpoint checkpoint) {

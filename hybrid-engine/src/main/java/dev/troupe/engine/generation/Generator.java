@@ -147,7 +147,7 @@ public final class Generator implements AutoCloseable {
     training =
         lanes
             .run(() -> Operators.products(options.kernels(), options.training()))
-            .kernels(layout.kernelAttributes(options.training()));
+            .kernels(layout, options.training());
     // Where qkv, o, gate_up and down stand in a layer's weights.
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
     Operators operators =
@@ -158,10 +158,12 @@ public final class Generator implements AutoCloseable {
                     .exactly(options.exact(), options.format()));
     cacheNumberBytes = operators.cacheBytes();
     shares = operators.areNative() && options.format().hasNativeProducts();
+    List<String> texts = new ArrayList<>(List.of("/kernels/generate.py"));
+    texts.addAll(layout.kernelTexts(false));
     kernels =
         KernelModule.load(
             Generator.class,
-            "/kernels/generate.py",
+            texts,
             attributes,
             lanes.run(() -> options.format().placeholders(operators)));
     probe = new Probe(kernels, training, base, options, operators.halfCache());

@@ -24,7 +24,10 @@ final class Matrices {
     if (layout.isFull()) {
       return elements(config);
     }
-    boolean head = config.weights().stream().filter(weight -> weight.slot() == Slot.HEAD).anyMatch(layout::changes);
+    boolean head =
+        config.weights().stream()
+            .filter(weight -> weight.slot() == Slot.HEAD)
+            .anyMatch(layout::changes);
     return config.weights().stream()
             .filter(Matrices::isPacked)
             .filter(layout::changes)

@@ -63,7 +63,7 @@ final class DeviceKernelsTest {
       lanes.run(
           () -> {
             try (KernelModule kernels = plain(layout, format);
-                KernelModule training = Products.TORCH.kernels(layout.kernelAttributes());
+                KernelModule training = Products.TORCH.kernels(layout);
                 Handle flat = Handle.of(layout.initial(1), layout.size());
                 Handle frame = kernels.infer("frame", base.weights(), flat);
                 Handle packed = shadow(kernels, base.weights(), flat)) {

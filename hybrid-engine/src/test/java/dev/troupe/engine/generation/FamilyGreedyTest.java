@@ -9,11 +9,16 @@ import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Products;
+import dev.troupe.models.peft.Ia3;
+import dev.troupe.models.peft.LinearModule;
 import dev.troupe.models.peft.LnTuning;
+import dev.troupe.models.peft.Lokr;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.Modules;
+import dev.troupe.models.peft.Oft;
 import dev.troupe.models.peft.Partial;
 import dev.troupe.models.peft.PeftMethod;
+import dev.troupe.models.peft.Targets;
 import dev.troupe.models.tokenizer.BpeTrainer;
 import dev.troupe.models.tokenizer.BpeVocabulary;
 import dev.troupe.models.tokenizer.Tokenizer;
@@ -97,6 +102,11 @@ final class FamilyGreedyTest {
         check(bare, ParameterLayout.lora(base.config(), ADAPTER, false), golden);
         check(bare, adapter(base, LnTuning.all(base.config())), golden);
         check(bare, adapter(base, new Partial(1, Optional.empty())), golden);
+        check(bare, adapter(base, Ia3.usual(base.config())), golden);
+        if (LinearModule.of(base.config()).stream().noneMatch(LinearModule::transposed)) {
+          check(bare, adapter(base, new Lokr(ALL, 2, 0.2, -1, false, Map.of(), Map.of())), golden);
+          check(bare, adapter(base, new Oft(ALL, 0, 4, 5)), golden);
+        }
       }
     }
   }
@@ -104,6 +114,8 @@ final class FamilyGreedyTest {
   /** A family by the operators of one side. */
   private record Case(
       String name, Kernels kernels, BaseModel base, Tokenizer tokenizer, Lanes lanes) {}
+
+  private static final Targets ALL = new Targets(new Modules.AllLinear());
 
   private static ParameterLayout adapter(BaseModel base, PeftMethod method) {
     return ParameterLayout.adapter(base.config(), method, List.of(), false);
@@ -158,9 +170,7 @@ final class FamilyGreedyTest {
           Locale.ROOT,
           "%s: %s, cached from uncached %.1e nats%n",
           family.name(),
-          adapted
-              ? "adapter"
-              : layout.isFull() ? "all trained, greedy equal" : "greedy equal",
+          adapted ? "adapter" : layout.isFull() ? "all trained, greedy equal" : "greedy equal",
           worst);
       assertThat(worst).isLessThan(CACHE_TOLERANCE);
     }
@@ -201,7 +211,7 @@ final class FamilyGreedyTest {
       reads[i] = (long) prompt.length + i - 1;
       targets[i] = response[i];
     }
-    try (KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
+    try (KernelModule kernels = Products.TORCH.kernels(layout);
         Handle tokens = Handle.of(ids, 1, ids.length);
         Handle positions = Handle.of(reads, reads.length);
         Handle wanted = Handle.of(targets, targets.length);

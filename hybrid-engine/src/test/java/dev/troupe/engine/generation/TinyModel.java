@@ -67,7 +67,7 @@ final class TinyModel implements AutoCloseable {
           case BARE -> ParameterLayout.bare(config, false);
         };
     parameters = Handle.of(values(11), layout.size());
-    training = Products.TORCH.kernels(layout.kernelAttributes());
+    training = Products.TORCH.kernels(layout);
   }
 
   static ModelConfig config(

@@ -266,8 +266,7 @@ final class LoraPieces implements Pieces {
       float[] b = FusedWeights.transpose(rows, module.outputs(), place.pair().rank());
       System.arraycopy(b, 0, flat, place.b(), b.length);
       if (place.magnitude() >= 0) {
-        float[] magnitude =
-            order.toKernels(RowOrder.floats(tensors, module.nameOfMagnitude()));
+        float[] magnitude = order.toKernels(RowOrder.floats(tensors, module.nameOfMagnitude()));
         System.arraycopy(magnitude, 0, flat, place.magnitude(), magnitude.length);
       }
     }

@@ -9,6 +9,7 @@ import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.peft.LinearModule;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.LoraPair;
+import dev.troupe.models.peft.ModuleMethod;
 import dev.troupe.models.peft.PeftMethod;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Where each trained parameter of a role lies in its one flat buffer: those of the adapter's
@@ -32,6 +34,7 @@ public final class ParameterLayout {
   private final boolean full;
   private final boolean valueHead;
   private final LoraPieces lora;
+  private final Optional<ModuleMethod> moduleMethod;
   private final WholePieces whole;
   private final List<Pieces> parts;
   private final long[] sizes;
@@ -53,6 +56,15 @@ public final class ParameterLayout {
     }
     lora = new LoraPieces(config, adapter.flatMap(AdapterConfig::lora));
     pieces.addAll(lora.sizes());
+    moduleMethod =
+        adapter
+            .map(AdapterConfig::method)
+            .filter(ModuleMethod.class::isInstance)
+            .map(ModuleMethod.class::cast);
+    Optional<Pieces> modules =
+        moduleMethod.map(
+            method -> new ModulePieces(config, method, lora.sizes().size(), sum(lora.sizes())));
+    modules.ifPresent(found -> pieces.addAll(found.sizes()));
     whole =
         new WholePieces(
             config,
@@ -60,7 +72,8 @@ public final class ParameterLayout {
             pieces.size(),
             sum(pieces));
     pieces.addAll(whole.sizes());
-    parts = List.of(lora, whole);
+    parts =
+        Stream.concat(Stream.concat(Stream.of(lora), modules.stream()), Stream.of(whole)).toList();
     if (valueHead || pieces.isEmpty()) {
       pieces.add(valueHead ? (long) config.hiddenSize() : 0L);
     }
@@ -156,6 +169,14 @@ public final class ParameterLayout {
   /** Whether training changes one of the kernels' weights. */
   public boolean changes(StoredWeight weight) {
     return full || parts.stream().anyMatch(part -> part.changes(weight));
+  }
+
+  /**
+   * Class path names of the kernel texts of the adapter's method, whose functions take the places
+   * of those of training or of generation.
+   */
+  public List<String> kernelTexts(boolean ofTraining) {
+    return moduleMethod.map(method -> MethodKernels.of(method).texts(ofTraining)).orElse(List.of());
   }
 
   /** The numbers that the kernels need to know, by attribute name, in float32. */

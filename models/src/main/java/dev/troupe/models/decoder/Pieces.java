@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 
-/** One kind of trained parameters: where they lie in the flat buffer, and what they are in files. */
+/**
+ * One kind of trained parameters: where they lie in the flat buffer, and what they are in files.
+ */
 interface Pieces {
   /** Numbers of each of its pieces, which lie one behind the other. */
   List<Long> sizes();

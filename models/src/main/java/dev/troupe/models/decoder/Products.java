@@ -2,6 +2,8 @@ package dev.troupe.models.decoder;
 
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.NativeLibrary;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 
 /** Whose operators the kernels of training and scoring call. */
@@ -53,9 +55,17 @@ public enum Products {
    * The decoder's kernels for training and scoring. All but {@link #TORCH} want the library to be
    * loaded.
    *
-   * @param attributes of {@link ParameterLayout#kernelAttributes}
+   * @param layout of the parameters, with the texts of its method
    */
-  public KernelModule kernels(Map<String, Object> attributes) {
-    return KernelModule.load(Products.class, "/kernels/decoder.py", attributes, placeholders());
+  public KernelModule kernels(ParameterLayout layout, Precision precision) {
+    List<String> texts = new ArrayList<>(List.of("/kernels/decoder.py"));
+    texts.addAll(layout.kernelTexts(true));
+    return KernelModule.load(
+        Products.class, texts, layout.kernelAttributes(precision), placeholders());
+  }
+
+  /** The same in float32. */
+  public KernelModule kernels(ParameterLayout layout) {
+    return kernels(layout, Precision.FP32);
   }
 }

@@ -23,6 +23,10 @@ final class AdapterJson {
 
   static {
     METHODS.put(LoraOptions.TYPE, new LoraJson());
+    METHODS.put(Ia3.TYPE, new Ia3Json());
+    METHODS.put(Loha.TYPE, new LohaJson());
+    METHODS.put(Lokr.TYPE, new LokrJson());
+    METHODS.put(Oft.TYPE, new OftJson());
     METHODS.put(LnTuning.TYPE, new LnTuningJson());
     METHODS.put(Bitfit.TYPE, new BitfitJson());
     METHODS.put(Partial.TYPE, new PartialJson());

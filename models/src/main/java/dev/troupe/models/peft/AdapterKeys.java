@@ -137,6 +137,11 @@ final class AdapterKeys {
     }
   }
 
+  /** A choice of layers, or null where there is none. */
+  static void putModules(ObjectNode json, String key, Optional<Modules> modules) {
+    modules.ifPresentOrElse(found -> put(json, key, found), () -> json.putNull(key));
+  }
+
   /** A list, or null where it is empty. */
   static void putTexts(ObjectNode json, String key, List<String> texts) {
     if (texts.isEmpty()) {

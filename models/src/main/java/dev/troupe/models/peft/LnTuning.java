@@ -55,8 +55,7 @@ public record LnTuning(Modules targets) implements PeftMethod {
     for (String tensor : model.tensors().keySet()) {
       String module = WholeWeights.module(tensor);
       if (norms.contains(module) && targets.contains(module)) {
-        found.put(
-            module + ".ln_tuning_layers" + tensor.substring(tensor.lastIndexOf('.')), tensor);
+        found.put(module + ".ln_tuning_layers" + tensor.substring(tensor.lastIndexOf('.')), tensor);
       }
     }
     if (found.isEmpty()) {

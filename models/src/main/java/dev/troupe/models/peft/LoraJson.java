@@ -123,10 +123,7 @@ final class LoraJson implements MethodJson<LoraOptions> {
     ObjectNode alphas = json.putObject("alpha_pattern");
     lora.alphaPattern().forEach((key, value) -> AdapterKeys.put(alphas, key, value));
     json.put("bias", lora.bias().key());
-    lora.excluded()
-        .ifPresentOrElse(
-            modules -> AdapterKeys.put(json, "exclude_modules", modules),
-            () -> json.putNull("exclude_modules"));
+    AdapterKeys.putModules(json, "exclude_modules", lora.excluded());
     if (lora.initial() == Initial.GAUSSIAN) {
       json.put("init_lora_weights", "gaussian");
     } else {

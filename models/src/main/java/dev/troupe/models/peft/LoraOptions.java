@@ -12,8 +12,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -81,6 +79,7 @@ public record LoraOptions(
         "lora_dropout must be at least 0 and below 1, found " + dropout);
     layers = List.copyOf(layers);
     layersPattern = List.copyOf(layersPattern);
+    new Targets(targets, excluded, layers, layersPattern);
     rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
     alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
     rankPattern.forEach(
@@ -93,12 +92,6 @@ public record LoraOptions(
                 "alpha_pattern '" + key + "' must be a finite number, found " + value));
     rankPattern.keySet().forEach(NamePattern::ofEnd);
     alphaPattern.keySet().forEach(NamePattern::ofEnd);
-    require(
-        layers.isEmpty() || targets instanceof Modules.Names,
-        "layers_to_transform goes with target_modules as a list of names only");
-    require(
-        layersPattern.isEmpty() || !layers.isEmpty(),
-        "layers_pattern goes with layers_to_transform only");
   }
 
   /** The same rank on the same linear layers of every decoder layer. */
@@ -136,8 +129,8 @@ public record LoraOptions(
     List<LoraPair> pairs = new ArrayList<>();
     for (LinearModule module : all) {
       if (has(module.name())) {
-        int ranks = first(rankPattern, module.name()).orElse(rank);
-        double numerator = first(alphaPattern, module.name()).orElse(alpha);
+        int ranks = Targets.first(rankPattern, module.name()).orElse(rank);
+        double numerator = Targets.first(alphaPattern, module.name()).orElse(alpha);
         pairs.add(
             new LoraPair(module, ranks, numerator / (rankStabilised ? Math.sqrt(ranks) : ranks)));
       }
@@ -159,8 +152,8 @@ public record LoraOptions(
         .findFirst()
         .map(
             name -> {
-              int ranks = first(rankPattern, name).orElse(rank);
-              double numerator = first(alphaPattern, name).orElse(alpha);
+              int ranks = Targets.first(rankPattern, name).orElse(rank);
+              double numerator = Targets.first(alphaPattern, name).orElse(alpha);
               return new HeadPair(
                   name,
                   own + ".weight",
@@ -227,7 +220,10 @@ public record LoraOptions(
     return tensors;
   }
 
-  /** The biases that are trained as well: in PEFT an adapted layer is a wrapper, and its bias is the wrapped one's. */
+  /**
+   * The biases that are trained as well: in PEFT an adapted layer is a wrapper, and its bias is the
+   * wrapped one's.
+   */
   @Override
   public Map<String, String> whole(ModelConfig model) {
     Set<String> adapted =
@@ -317,14 +313,7 @@ public record LoraOptions(
 
   /** Names in {@link #targets} that no linear layer of the model has; empty when all are found. */
   public List<String> unknownTargets(ModelConfig model) {
-    if (!(targets instanceof Modules.Names list)) {
-      return List.of();
-    }
-    List<LinearModule> all = LinearModule.of(model);
-    return list.names().stream()
-        .filter(name -> all.stream().noneMatch(module -> Modules.named(module.name(), name)))
-        .sorted()
-        .toList();
+    return places().unknown(model);
   }
 
   /** The last parts of the names of a model's linear layers: what may be a target. */
@@ -335,29 +324,12 @@ public record LoraOptions(
         .toList();
   }
 
+  private Targets places() {
+    return new Targets(targets, excluded, layers, layersPattern);
+  }
+
   private boolean has(String module) {
-    boolean found =
-        targets.contains(module) && excluded.filter(out -> out.contains(module)).isEmpty();
-    return found && (layers.isEmpty() || layer(module).filter(layers::contains).isPresent());
-  }
-
-  /** The index of a decoder layer in a name. */
-  private Optional<Integer> layer(String module) {
-    List<String> names = layersPattern.isEmpty() ? List.of("[^.]*") : layersPattern;
-    for (String name : names) {
-      Matcher matcher = Pattern.compile(".*\\." + name + "\\.(\\d{1,9})\\..*").matcher(module);
-      if (matcher.matches()) {
-        return Optional.of(Integer.valueOf(matcher.group(1)));
-      }
-    }
-    return Optional.empty();
-  }
-
-  private static <T> Optional<T> first(Map<String, T> patterns, String module) {
-    return patterns.entrySet().stream()
-        .filter(entry -> NamePattern.ofEnd(entry.getKey()).matches(module))
-        .findFirst()
-        .map(Map.Entry::getValue);
+    return places().has(module);
   }
 
   /** PEFT would adapt the embedding when it is named. */

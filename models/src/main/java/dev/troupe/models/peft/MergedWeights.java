@@ -12,8 +12,8 @@ import java.util.Optional;
 
 /**
  * A checkpoint's tensors with an adapter merged in, in fp32, by Hugging Face name: changed as its
- * method says, and what the adapter brings whole in place of the base's.
- * One tensor at a time is in memory.
+ * method says, and what the adapter brings whole in place of the base's. One tensor at a time is in
+ * memory.
  */
 public final class MergedWeights {
   private final Checkpoint checkpoint;
@@ -50,7 +50,10 @@ public final class MergedWeights {
   public static MergedWeights withHead(Checkpoint checkpoint, Adapter adapter) {
     ModelConfig base = checkpoint.config();
     return new MergedWeights(
-        checkpoint, adapter.config().merged(base), adapter.changesOfHead(base), adapter.wholeHead(base));
+        checkpoint,
+        adapter.config().merged(base),
+        adapter.changesOfHead(base),
+        adapter.wholeHead(base));
   }
 
   /** The merged model's: where the output matrix is adapted, it is no longer the embedding. */

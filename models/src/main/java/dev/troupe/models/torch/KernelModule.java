@@ -64,12 +64,15 @@ public final class KernelModule implements AutoCloseable {
       List<String> resources,
       Map<String, Object> attributes,
       Map<String, String> placeholders) {
-    return compile(
-        resources.get(0),
-        filled(
-            KernelText.joined(resources.stream().map(each -> read(owner, each)).toList()),
-            placeholders),
-        attributes);
+    return compile(resources.get(0), source(owner, resources, placeholders), attributes);
+  }
+
+  /** The text that {@link #load(Class, List, Map, Map)} compiles. */
+  public static String source(
+      Class<?> owner, List<String> resources, Map<String, String> placeholders) {
+    return filled(
+        KernelText.joined(resources.stream().map(each -> read(owner, each)).toList()),
+        placeholders);
   }
 
   private static String filled(String text, Map<String, String> placeholders) {

@@ -126,7 +126,7 @@ final class AdapterGoldenTest {
 
   private static float[] logits(
       BaseModel base, ParameterLayout layout, float[] parameters, Batch batch) {
-    try (KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
+    try (KernelModule kernels = Products.TORCH.kernels(layout);
         Handle flat = Handle.of(parameters, parameters.length);
         Handle logits = kernels.infer("logits", batch.ids(), batch.reads(), base.weights(), flat)) {
       return logits.floats();
@@ -148,7 +148,7 @@ final class AdapterGoldenTest {
   private static void compare(
       String name, BaseModel base, ParameterLayout layout, float[] parameters, JsonNode golden) {
     for (Products products : Float32Products.all()) {
-      compare(products, name + " " + products, base, layout, parameters, golden);
+      compare(products, name, base, layout, parameters, golden);
     }
   }
 
@@ -160,7 +160,7 @@ final class AdapterGoldenTest {
       float[] parameters,
       JsonNode golden) {
     try (Batch batch = new Batch(golden);
-        KernelModule kernels = products.kernels(layout.kernelAttributes());
+        KernelModule kernels = products.kernels(layout);
         Handle data = Handle.of(parameters, parameters.length);
         Handle flat = kernels.train("leaf", data);
         Handle one = Handle.of(1.0);
@@ -192,7 +192,7 @@ final class AdapterGoldenTest {
         for (int i = 0; i < found.length; i++) {
           worst = Math.max(worst, Math.abs((double) found[i] - expected[i]));
         }
-        System.out.printf(Locale.ROOT, "%s: logprobs %.1e%n", name, worst);
+        System.out.printf(Locale.ROOT, "%s %s: logprobs %.1e%n", name, products, worst);
         assertThat(worst).isLessThanOrEqualTo(TOLERANCE);
         Path gradients = Golden.path("adapters").resolve(name).resolve("gradients.safetensors");
         if (layout.isAdapter() && Files.exists(gradients)) {
@@ -215,7 +215,8 @@ final class AdapterGoldenTest {
                               none,
                               none,
                               kept))) {
-            compareGradients(name, layout.toAdapter(gradient.floats(), ""), gradients);
+            compareGradients(
+                name + " " + products, layout.toAdapter(gradient.floats(), ""), gradients);
           }
         }
       } finally {

@@ -91,7 +91,7 @@ final class DecoderGoldenTest {
         }
       }
     }
-    try (KernelModule kernels = products.kernels(layout.kernelAttributes());
+    try (KernelModule kernels = products.kernels(layout);
         Handle idsHandle = Handle.of(ids, batch.size(), width);
         Handle readsHandle = Handle.of(longs(reads), reads.size());
         Handle targetsHandle = Handle.of(longs(targets), targets.size());

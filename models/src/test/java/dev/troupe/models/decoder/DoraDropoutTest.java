@@ -220,7 +220,7 @@ final class DoraDropoutTest {
     }
 
     private static KernelModule kernels(ParameterLayout layout) {
-      return Products.TORCH.kernels(layout.kernelAttributes());
+      return Products.TORCH.kernels(layout);
     }
   }
 }

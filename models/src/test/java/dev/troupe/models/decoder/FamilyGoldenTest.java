@@ -171,7 +171,7 @@ final class FamilyGoldenTest {
     }
     double worst = 0;
     for (Products products : Float32Products.all()) {
-      try (KernelModule kernels = products.kernels(layout.kernelAttributes());
+      try (KernelModule kernels = products.kernels(layout);
           Handle tokens = Handle.of(ids, prompts.size(), width);
           Handle positions =
               Handle.of(reads.stream().mapToLong(Long::longValue).toArray(), reads.size());

@@ -7,20 +7,22 @@ import dev.troupe.models.Golden;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.Bitfit;
+import dev.troupe.models.peft.Ia3;
 import dev.troupe.models.peft.LinearModule;
 import dev.troupe.models.peft.LnTuning;
+import dev.troupe.models.peft.Loha;
+import dev.troupe.models.peft.Lokr;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.Modules;
+import dev.troupe.models.peft.Oft;
 import dev.troupe.models.peft.Partial;
 import dev.troupe.models.peft.PeftMethod;
+import dev.troupe.models.peft.Targets;
 import dev.troupe.models.torch.GradMode;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -28,7 +30,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
@@ -146,6 +147,17 @@ final class GradientTest {
         LoraOptions.Initial.KAIMING);
   }
 
+  private static final Targets ALL = new Targets(new Modules.AllLinear());
+
+  /** Inputs of one layer alone, and of one of several that are multiplied together. */
+  private static final Ia3 IA3 =
+      new Ia3(ALL, new Modules.Names(List.of("down_proj", "k_proj", "dense_4h_to_h", "fc2")));
+
+  private static final Loha LOHA =
+      new Loha(ALL, 2, 3, Map.of("v_proj", 1), Map.of("layers.0.*", 1.5));
+
+  private static final Lokr LOKR = new Lokr(ALL, 2, 3, -1, false, Map.of(), Map.of());
+
   /** Biases of norms and of every linear layer, or of two of these. */
   private static LoraOptions biases(LoraOptions.Bias bias) {
     return new LoraOptions(
@@ -221,10 +233,8 @@ final class GradientTest {
     cases.add(new Case("dora, dropout", ParameterLayout.lora(config(true), dora(0.4), true), true));
     cases.add(new Case("full, tied", ParameterLayout.full(config(true), true), true));
     cases.add(new Case("full, untied", ParameterLayout.full(config(false), true), false));
-    cases.add(
-        whole("last layer and head", new Partial(1, Optional.of("lm_head.weight")), false));
-    cases.add(
-        whole("embedding, tied", new Partial(0, Optional.of(".*embed_tokens.*")), true));
+    cases.add(whole("last layer and head", new Partial(1, Optional.of("lm_head.weight")), false));
+    cases.add(whole("embedding, tied", new Partial(0, Optional.of(".*embed_tokens.*")), true));
     cases.add(
         whole("keys and values of rows", new Partial(0, Optional.of(".*[kv]_proj.*")), false));
     cases.add(
@@ -233,6 +243,13 @@ final class GradientTest {
             ParameterLayout.adapter(
                 config(false), CHOICES, List.of("lm_head", "input_layernorm", "k_proj"), true),
             false));
+    cases.add(whole("ia3", IA3, false));
+    cases.add(whole("loha", LOHA, true));
+    cases.add(whole("lokr", LOKR, false));
+    cases.add(whole("lokr, both", new Lokr(ALL, 1, 3, 2, true, Map.of(), Map.of()), false));
+    for (int terms : new int[] {0, 2, 3, 5}) {
+      cases.add(whole("oft, terms " + terms, new Oft(ALL, 0, 4, terms), true));
+    }
     cases.add(new Case("value head alone", ParameterLayout.bare(config(true), true), true));
     for (String family : FamilyGoldenTest.families()) {
       ModelConfig config = ModelConfig.read(Golden.path("families/" + family));
@@ -271,6 +288,22 @@ final class GradientTest {
               ParameterLayout.adapter(config, new Partial(1, Optional.empty()), List.of(), true),
               false,
               family));
+      cases.add(
+          new Case(
+              family + ", ia3",
+              ParameterLayout.adapter(config, IA3, List.of(), true),
+              false,
+              family));
+      if (LinearModule.of(config).stream().noneMatch(LinearModule::transposed)) {
+        for (PeftMethod method : List.of(LOHA, LOKR, new Oft(ALL, 0, 4, 5))) {
+          cases.add(
+              new Case(
+                  family + ", " + method.type(),
+                  ParameterLayout.adapter(config, method, List.of(), true),
+                  false,
+                  family));
+        }
+      }
       if (config.tensors().keySet().stream().anyMatch(name -> name.endsWith(".bias"))) {
         cases.add(
             new Case(
@@ -285,8 +318,7 @@ final class GradientTest {
   }
 
   private static Case whole(String name, PeftMethod method, boolean tied) {
-    return new Case(
-        name, ParameterLayout.adapter(config(tied), method, List.of(), true), tied);
+    return new Case(name, ParameterLayout.adapter(config(tied), method, List.of(), true), tied);
   }
 
   private static Case lora(EnumSet<AdaptedLinear> targets, boolean head) {
@@ -366,19 +398,15 @@ final class GradientTest {
   }
 
   private static KernelModule kernels(ParameterLayout layout) {
-    try (InputStream source = BaseModel.class.getResourceAsStream("/kernels/decoder.py")) {
-      String text =
-          new String(Objects.requireNonNull(source).readAllBytes(), StandardCharsets.UTF_8);
-      for (Map.Entry<String, String> entry : Products.TORCH.placeholders().entrySet()) {
-        text = text.replace("$" + entry.getKey(), entry.getValue());
-      }
-      Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
-      // Attention in several blocks, though the texts are short.
-      attributes.put("block_rows", 2L);
-      return KernelModule.compile("decoder.py", text + FROZEN, attributes);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    List<String> texts = new ArrayList<>(List.of("/kernels/decoder.py"));
+    texts.addAll(layout.kernelTexts(true));
+    Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
+    // Attention in several blocks, though the texts are short.
+    attributes.put("block_rows", 2L);
+    return KernelModule.compile(
+        "decoder.py",
+        KernelModule.source(BaseModel.class, texts, Products.TORCH.placeholders()) + FROZEN,
+        attributes);
   }
 
   /** No piece is zero, B of LoRA neither; norms are near one. */
@@ -514,7 +542,7 @@ final class GradientTest {
   private static float[] gradient(ParameterLayout layout, boolean logprobs) {
     Random random = new Random(3);
     try (BaseModel base = BaseModel.random(config(false), 3);
-        KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
+        KernelModule kernels = Products.TORCH.kernels(layout);
         Handle data = Handle.of(parameters(layout, random), layout.size());
         Handle flat = kernels.train("leaf", data);
         Batch batch = Batch.random(random, VOCABULARY, true);

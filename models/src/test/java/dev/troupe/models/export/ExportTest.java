@@ -290,7 +290,7 @@ final class ExportTest {
                 found.ifPresent(adapterFound -> layout.take(parameters, adapterFound));
                 long[] ids = LongStream.range(0, 24).map(i -> i * 7 % 100).toArray();
                 long[] reads = LongStream.range(0, 24).toArray();
-                try (KernelModule kernels = Products.TORCH.kernels(layout.kernelAttributes());
+                try (KernelModule kernels = Products.TORCH.kernels(layout);
                     Handle idsHandle = Handle.of(ids, 1, 24);
                     Handle readsHandle = Handle.of(reads, 24);
                     Handle flat = Handle.of(parameters, parameters.length);

@@ -33,7 +33,9 @@ final class AdapterTest {
     assertThat(adapter.config())
         .isEqualTo(
             new AdapterConfig(4, 10, EnumSet.allOf(AdaptedLinear.class), false, "gqa-tied-bf16"));
-    assertThat(adapter.config().lora().orElseThrow().pairs(BASE)).extracting(LoraPair::scale).containsOnly(2.5);
+    assertThat(adapter.config().lora().orElseThrow().pairs(BASE))
+        .extracting(LoraPair::scale)
+        .containsOnly(2.5);
     assertThat(adapter.tensors()).hasSize(3 * 7 * 2);
     TensorData down = adapter.tensors().get("model.layers.2.mlp.down_proj.lora_A.weight");
     assertThat(down.shape()).isEqualTo(Shape.of(4, 96));
@@ -156,7 +158,7 @@ final class AdapterTest {
         "rank_pattern | {\"q_proj\":0} | rank_pattern 'q_proj' must be at least 1, found 0.",
         "rank_pattern | {\"(\":1} | the regular expression '(' is malformed: Unclosed group.",
         "layers_pattern | \"layers\" | layers_pattern goes with layers_to_transform only.",
-        "peft_type | \"ADALORA\" | peft_type 'ADALORA' is not supported; expected LORA, LN_TUNING, BITFIT, PARTIAL.",
+        "peft_type | \"ADALORA\" | peft_type 'ADALORA' is not supported; expected LORA, IA3, LOHA, LOKR, OFT, LN_TUNING, BITFIT, PARTIAL.",
         "modules_to_save | [\"embed_tokens\"] | modules_to_save names 'model.embed_tokens', which in this base is the output matrix as well"
             + " (tie_word_embeddings): PEFT replaces the one without the other, and the result is no model of this kind.",
         "modules_to_save | [\"wte\"] | modules_to_save names 'wte', which this base has not.",
@@ -195,7 +197,9 @@ final class AdapterTest {
     JsonFile.write(file, json);
     assertThat(Adapter.read(directory, BASE).changes(BASE).values())
         .isNotEmpty()
-        .allSatisfy(pair -> assertThat(((LowRank) pair).scale()).isEqualTo(alpha / ((LowRank) pair).rank()));
+        .allSatisfy(
+            pair ->
+                assertThat(((LowRank) pair).scale()).isEqualTo(alpha / ((LowRank) pair).rank()));
   }
 
   @Test
@@ -210,7 +214,10 @@ final class AdapterTest {
     ModelConfig other = ModelConfig.read(Golden.path("families/qwen2"));
     assertThat(
             Adapter.read(Golden.path("adapters/qwen2-biases"), other)
-                .config().lora().orElseThrow().trainedBiases(other))
+                .config()
+                .lora()
+                .orElseThrow()
+                .trainedBiases(other))
         .isNotEmpty()
         .allMatch(name -> name.endsWith(".q_proj.bias") || name.endsWith(".v_proj.bias"));
   }

@@ -29,8 +29,8 @@ public sealed interface Tuning {
    * @param alphaPattern alphas likewise
    * @param start of A
    * @param bias which biases of the model are trained as well
-   * @param modulesToSave modules of the model that are trained whole beside it, by the ends of their
-   *     names
+   * @param modulesToSave modules of the model that are trained whole beside it, by the ends of
+   *     their names
    */
   record Lora(
       int rank,
@@ -116,6 +116,89 @@ public sealed interface Tuning {
           Map.of(),
           Start.KAIMING,
           Bias.NONE);
+    }
+  }
+
+  /**
+   * A factor for each output or input of a linear layer (IA3; Liu et al. 2022).
+   *
+   * @param targets linear layers, as LoRA's; empty for keys, values and the layer that closes the
+   *     MLP
+   * @param feedforward those of them whose inputs are scaled, by the ends of their names; where
+   *     targets is empty, that which closes the MLP
+   */
+  record Ia3(List<String> targets, List<String> feedforward) implements Tuning {
+    public Ia3 {
+      targets = List.copyOf(targets);
+      feedforward = List.copyOf(feedforward);
+    }
+  }
+
+  /**
+   * Low-rank Hadamard products (LoHa; Hyeon-Woo et al. 2022): W + (alpha / rank) (A1 B1) ⊙ (A2 B2).
+   *
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted; empty for all
+   * @param rankPattern ranks of layers whose names end as a regular expression says
+   * @param alphaPattern alphas likewise
+   */
+  record Loha(
+      int rank,
+      double alpha,
+      List<String> targets,
+      List<Integer> layers,
+      Map<String, Integer> rankPattern,
+      Map<String, Double> alphaPattern)
+      implements Tuning {
+    public Loha {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+      rankPattern = Map.copyOf(rankPattern);
+      alphaPattern = Map.copyOf(alphaPattern);
+    }
+  }
+
+  /**
+   * Kronecker products (LoKr; Yeh et al. 2024): W + (alpha / rank) (w1 ⊗ w2).
+   *
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted; empty for all
+   * @param factor of inputs and outputs, the sides of w1; -1 for the one nearest to their roots
+   * @param decomposeBoth whether w1 too is of low rank
+   * @param rankPattern ranks of layers whose names end as a regular expression says
+   * @param alphaPattern alphas likewise
+   */
+  record Lokr(
+      int rank,
+      double alpha,
+      List<String> targets,
+      List<Integer> layers,
+      int factor,
+      boolean decomposeBoth,
+      Map<String, Integer> rankPattern,
+      Map<String, Double> alphaPattern)
+      implements Tuning {
+    public Lokr {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+      rankPattern = Map.copyOf(rankPattern);
+      alphaPattern = Map.copyOf(alphaPattern);
+    }
+  }
+
+  /**
+   * Turns of the inputs of linear layers, block by block (OFT; Qiu et al. 2023).
+   *
+   * @param blockSize inputs that turn together
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted; empty for all
+   * @param terms of the series that a turn is made by; 0 for the turn itself
+   */
+  record Oft(int blockSize, List<String> targets, List<Integer> layers, int terms)
+      implements Tuning {
+    public Oft {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
     }
   }
 

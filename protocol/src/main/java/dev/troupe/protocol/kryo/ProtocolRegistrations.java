@@ -117,6 +117,10 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.Address.class,
         Tuning.Bitfit.class,
         Tuning.LnTuning.class,
-        Tuning.Partial.class);
+        Tuning.Partial.class,
+        Tuning.Ia3.class,
+        Tuning.Loha.class,
+        Tuning.Lokr.class,
+        Tuning.Oft.class);
   }
 }

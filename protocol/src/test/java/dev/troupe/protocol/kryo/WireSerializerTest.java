@@ -257,6 +257,11 @@ class WireSerializerTest {
             new Tuning.Frozen(),
             new Tuning.Full(),
             new Tuning.Bitfit(),
+            new Tuning.Ia3(List.of("k_proj"), List.of("k_proj")),
+            new Tuning.Loha(2, 3, List.of("q_proj"), List.of(1), Map.of("a", 1), Map.of("b", 0.5)),
+            new Tuning.Lokr(
+                2, 3, List.of("q_proj"), List.of(1), 4, true, Map.of("a", 1), Map.of("b", 0.5)),
+            new Tuning.Oft(8, List.of("q_proj"), List.of(1), 5),
             new Tuning.LnTuning(List.of("norm")),
             new Tuning.Partial(2, Optional.of("lm_head.weight")),
             new Tuning.Lora(8, 16, List.of("q_proj", "v_proj", "o_proj")),

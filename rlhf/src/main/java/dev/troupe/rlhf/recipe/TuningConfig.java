@@ -9,6 +9,9 @@ import java.util.Optional;
 
 /** What a stage trains: an adapter, some of the weights, or every one. */
 public sealed interface TuningConfig {
+  /** What {@code targets} may be. */
+  String LAYERS = "names of linear layers, or all-linear or a regex: alone";
+
   /** As the roles want it. */
   Tuning tuning();
 
@@ -33,8 +36,8 @@ public sealed interface TuningConfig {
    * @param alphaPattern alphas likewise
    * @param start of A: uniform in ±1/sqrt(inputs) or normal with deviation 1/rank
    * @param bias which biases of the model are trained as well
-   * @param modulesToSave modules of the model that are trained whole beside it, by the ends of their
-   *     names, as PEFT's modules_to_save
+   * @param modulesToSave modules of the model that are trained whole beside it, by the ends of
+   *     their names, as PEFT's modules_to_save
    */
   record Lora(
       int rank,
@@ -56,32 +59,8 @@ public sealed interface TuningConfig {
       rankPattern = Map.copyOf(rankPattern);
       alphaPattern = Map.copyOf(alphaPattern);
       modulesToSave = List.copyOf(modulesToSave);
-      boolean alone = targets.stream().anyMatch(TuningConfig::standsAlone);
-      new Limits()
-          .atLeast("rank", rank, 1)
-          .above("alpha", alpha, 0)
-          .condition(
-              "targets",
-              targets,
-              !targets.isEmpty() && goTogether(targets),
-              "names of linear layers, or all-linear or a regex: alone")
+      limits(rank, alpha, targets, layers, rankPattern, alphaPattern)
           .condition("dropout", dropout, dropout >= 0 && dropout < 1, "at least 0 and below 1")
-          .condition(
-              "layers",
-              layers,
-              layers.stream().allMatch(layer -> layer >= 0) && !(alone && !layers.isEmpty()),
-              "numbers of decoder layers from 0, and only where targets are names",
-              "targets")
-          .condition(
-              "rank-pattern",
-              rankPattern,
-              rankPattern.values().stream().allMatch(value -> value >= 1),
-              "ranks of at least 1")
-          .condition(
-              "alpha-pattern",
-              alphaPattern,
-              alphaPattern.values().stream().allMatch(value -> value > 0),
-              "alphas above 0")
           .condition(
               "modules-to-save",
               modulesToSave,
@@ -152,6 +131,130 @@ public sealed interface TuningConfig {
     }
   }
 
+  /**
+   * A factor for each output or input of a linear layer (IA3; Liu et al. 2022).
+   *
+   * @param targets linear layers, as LoRA's; empty for keys, values and the layer that closes the
+   *     MLP
+   * @param feedforward those of them whose inputs are scaled, by the ends of their names; where
+   *     targets is empty, that which closes the MLP
+   */
+  record Ia3(List<String> targets, List<String> feedforward) implements TuningConfig {
+    public Ia3 {
+      targets = List.copyOf(targets);
+      feedforward = List.copyOf(feedforward);
+      new Limits()
+          .condition("targets", targets, goTogether(targets), LAYERS)
+          .condition(
+              "feedforward",
+              feedforward,
+              goTogether(feedforward) && (feedforward.isEmpty() || !targets.isEmpty()),
+              "some of targets, which must be given then",
+              "targets")
+          .verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Ia3(targets, feedforward);
+    }
+  }
+
+  /**
+   * Low-rank Hadamard products (LoHa; Hyeon-Woo et al. 2022): W + (alpha / rank) (A1 B1) ⊙ (A2 B2).
+   *
+   * @param rank of each of two pairs of matrices, at least 1
+   * @param alpha numerator of the scale
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted, from 0; empty for all
+   * @param rankPattern ranks of layers whose names end as a regular expression says
+   * @param alphaPattern alphas likewise
+   */
+  record Loha(
+      int rank,
+      double alpha,
+      List<String> targets,
+      List<Integer> layers,
+      Map<String, Integer> rankPattern,
+      Map<String, Double> alphaPattern)
+      implements TuningConfig {
+    public Loha {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+      rankPattern = Map.copyOf(rankPattern);
+      alphaPattern = Map.copyOf(alphaPattern);
+      limits(rank, alpha, targets, layers, rankPattern, alphaPattern).verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Loha(rank, alpha, targets, layers, rankPattern, alphaPattern);
+    }
+  }
+
+  /**
+   * Kronecker products (LoKr; Yeh et al. 2024): W + (alpha / rank) (w1 ⊗ w2).
+   *
+   * @param rank of w2, at least 1; where it is half its longer side or more, w2 is one matrix
+   * @param alpha numerator of the scale
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted, from 0; empty for all
+   * @param factor of inputs and outputs, the sides of w1; -1 for the one nearest to their roots
+   * @param decomposeBoth whether w1 too is of low rank
+   * @param rankPattern ranks of layers whose names end as a regular expression says
+   * @param alphaPattern alphas likewise
+   */
+  record Lokr(
+      int rank,
+      double alpha,
+      List<String> targets,
+      List<Integer> layers,
+      int factor,
+      boolean decomposeBoth,
+      Map<String, Integer> rankPattern,
+      Map<String, Double> alphaPattern)
+      implements TuningConfig {
+    public Lokr {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+      rankPattern = Map.copyOf(rankPattern);
+      alphaPattern = Map.copyOf(alphaPattern);
+      limits(rank, alpha, targets, layers, rankPattern, alphaPattern)
+          .condition("factor", factor, factor == -1 || factor >= 1, "-1, or at least 1")
+          .verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Lokr(
+          rank, alpha, targets, layers, factor, decomposeBoth, rankPattern, alphaPattern);
+    }
+  }
+
+  /**
+   * Turns of the inputs of linear layers, block by block (OFT; Qiu et al. 2023).
+   *
+   * @param blockSize inputs that turn together, at least 2
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted, from 0; empty for all
+   * @param terms of the series that a turn is made by, at least 2; 0 for the turn itself
+   */
+  record Oft(int blockSize, List<String> targets, List<Integer> layers, int terms)
+      implements TuningConfig {
+    public Oft {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+      places(new Limits().atLeast("block-size", blockSize, 2), targets, layers)
+          .condition("terms", terms, terms == 0 || terms >= 2, "0, or at least 2")
+          .verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Oft(blockSize, targets, layers, terms);
+    }
+  }
+
   /** Every bias of the model and nothing else (BitFit; Ben Zaken et al. 2022). */
   record Bitfit() implements TuningConfig {
     @Override
@@ -163,7 +266,8 @@ public sealed interface TuningConfig {
   /**
    * Norms of the model and nothing else (LN tuning; Zhao et al. 2023).
    *
-   * @param targets norms by their names or the ends of these, or a regex: alone; empty for every one
+   * @param targets norms by their names or the ends of these, or a regex: alone; empty for every
+   *     one
    */
   record LnTuning(List<String> targets) implements TuningConfig {
     public LnTuning {
@@ -206,6 +310,40 @@ public sealed interface TuningConfig {
     public Tuning tuning() {
       return new Tuning.Partial(lastLayers, pattern);
     }
+  }
+
+  /** Of methods that have a rank and a scale. */
+  private static Limits limits(
+      int rank,
+      double alpha,
+      List<String> targets,
+      List<Integer> layers,
+      Map<String, Integer> rankPattern,
+      Map<String, Double> alphaPattern) {
+    return places(new Limits().atLeast("rank", rank, 1).above("alpha", alpha, 0), targets, layers)
+        .condition(
+            "rank-pattern",
+            rankPattern,
+            rankPattern.values().stream().allMatch(value -> value >= 1),
+            "ranks of at least 1")
+        .condition(
+            "alpha-pattern",
+            alphaPattern,
+            alphaPattern.values().stream().allMatch(value -> value > 0),
+            "alphas above 0");
+  }
+
+  /** Of which linear layers. */
+  private static Limits places(Limits limits, List<String> targets, List<Integer> layers) {
+    boolean alone = targets.stream().anyMatch(TuningConfig::standsAlone);
+    return limits
+        .condition("targets", targets, !targets.isEmpty() && goTogether(targets), LAYERS)
+        .condition(
+            "layers",
+            layers,
+            layers.stream().allMatch(layer -> layer >= 0) && !(alone && !layers.isEmpty()),
+            "numbers of decoder layers from 0, and only where targets are names",
+            "targets");
   }
 
   private static boolean standsAlone(String target) {
