@@ -3,6 +3,8 @@ package dev.troupe.models.peft;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** OFT's keys, as PEFT 0.18 to 0.21 write and read them. */
 final class OftJson implements MethodJson<Oft> {
@@ -37,11 +39,22 @@ final class OftJson implements MethodJson<Oft> {
         json.path("bias").asText("none").equals("none"),
         "bias '" + json.path("bias").asText() + "' cannot be used with OFT; expected none");
     boolean whole = json.has("use_cayley_neumann") && !AdapterKeys.flag(json, "use_cayley_neumann");
+    AdapterKeys.require(
+        whole || isOf018(json.path("peft_version").asText("none")),
+        "peft_version is "
+            + json.path("peft_version")
+            + ", and before 0.18 PEFT ended the series of OFT otherwise; merge it with the PEFT that trained it");
     return new Oft(
         TargetKeys.read(json),
         number(json, "r", 0),
         number(json, "oft_block_size", 0),
         whole ? 0 : number(json, "num_cayley_neumann_terms", 5));
+  }
+
+  private static boolean isOf018(String version) {
+    Matcher parts = Pattern.compile("(\\d{1,4})\\.(\\d{1,4})(\\D.*)?").matcher(version);
+    return parts.matches()
+        && (Integer.parseInt(parts.group(1)) > 0 || Integer.parseInt(parts.group(2)) >= 18);
   }
 
   private static int number(ObjectNode json, String key, int otherwise) {
@@ -57,6 +70,8 @@ final class OftJson implements MethodJson<Oft> {
     json.put("init_weights", true);
     json.put("module_dropout", 0.0);
     json.put("num_cayley_neumann_terms", method.terms() == 0 ? 5 : method.terms());
+    // Whose series it is.
+    json.put("peft_version", "0.18.0");
     json.put("oft_block_size", method.blockSize());
     json.put("r", method.blocks());
     json.put("use_cayley_neumann", method.terms() > 0);
