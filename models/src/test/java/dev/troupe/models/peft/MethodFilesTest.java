@@ -30,7 +30,14 @@ final class MethodFilesTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "ia3", "ia3-mixed", "loha", "lokr", "lokr-both", "oft", "oft-exact", "oft-terms",
+        "ia3",
+        "ia3-mixed",
+        "loha",
+        "lokr",
+        "lokr-both",
+        "oft",
+        "oft-exact",
+        "oft-terms",
         "ln-tuning"
       })
   void write_whatPeftSaved_isReadBackEqual_underPeftsKeys(String name, @TempDir Path directory) {
@@ -158,8 +165,7 @@ final class MethodFilesTest {
   @ParameterizedTest
   @CsvSource({"768, 24, 32", "2048, 32, 64", "11008, 86, 128", "127, 1, 127"})
   void lokr_factorsAreThoseNearestToTheRoot(int size, int outer, int inner) {
-    LinearModule square =
-        new LinearModule(0, AdaptedLinear.O_PROJ, "o_proj", size, size, 0, false);
+    LinearModule square = new LinearModule(0, AdaptedLinear.O_PROJ, "o_proj", size, size, 0, false);
     List<ModuleTensor> tensors =
         new Lokr(ALL, inner, 1, -1, false, Map.of(), Map.of()).tensors(square);
     assertThat(tensors.get(0).shape()).isEqualTo(Shape.of(outer, outer));
