@@ -63,7 +63,10 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
     }
   }
 
-  /** Ends the role after all requests before it; answered by {@link RoleWorker.Finished}. */
+  /**
+   * Ends the role after all requests before it, but for prompts that workers are still answering:
+   * nobody waits for these. Answered by {@link RoleWorker.Finished}.
+   */
   record Close(ActorRef<RoleWorker.Reply> replyTo) implements Command {}
 
   /** One more worker may live on a node. */
@@ -188,10 +191,10 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
    * that it lends say, or might be asked again for what it has been.
    */
   private boolean mayBegin(Command next) {
-    if (rounds.isEmpty()) {
+    if (rounds.isEmpty() || !(next instanceof Ask ask)) {
       return true;
     }
-    if (!(next instanceof Ask ask) || ask.work() instanceof RoleWorker.Restore) {
+    if (ask.work() instanceof RoleWorker.Restore) {
       return false;
     }
     return !(ask.work() instanceof RoleWorker.Step)
@@ -262,6 +265,13 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
   private void close(Close close) {
     closing = close;
     places.clear();
+    List.copyOf(rounds)
+        .forEach(
+            round ->
+                round.fail(
+                    new RoleWorker.Failed(
+                        "the " + learner.name + " was closed while prompts were being answered",
+                        false)));
     stop(learner);
     workers.stream().filter(worker -> worker.worker != null).forEach(this::stop);
   }

@@ -726,6 +726,7 @@ class RolloutDispatcherTest {
                 + " (cluster.request-timeout-seconds)");
   }
 
+  /** Answers that are still on their way are nobody's. */
   @Test
   void close_stopsEveryWorker_thenItself() {
     ActorRef<RolloutDispatcher.Command> dispatcher = dispatcher(1);
@@ -733,9 +734,10 @@ class RolloutDispatcherTest {
     learnerLends(1);
     Place one = places.get(0).loads();
     one.takes(1);
+    RoleWorker.Request open = one.isAsked(RoleWorker.Generate.class);
     dispatcher.tell(new RolloutDispatcher.Close(replies.getRef()));
-    one.answers(1);
-    replies.expectMessageClass(RoleWorker.Generated.class);
+    assertThat(failure()).isEqualTo("the policy was closed while prompts were being answered");
+    answer(open, 1);
     learner.expectMessageClass(RoleWorker.Stop.class).replyTo().tell(new RoleWorker.Finished());
     replies.expectNoMessage(Duration.ofMillis(50));
     one.worker.expectMessageClass(RoleWorker.Stop.class).replyTo().tell(new RoleWorker.Finished());

@@ -16,6 +16,7 @@ import java.util.Optional;
  *     proximal policy
  * @param refLogprobs of what the policy started from, where the algorithm has a reference
  * @param teacherLogprobs of the teacher, where there is one
+ * @param stale whether older weights sampled it than those that learn from it
  * @param again whether an earlier round gave it, whose books it is in
  */
 record GroupAnswer(
@@ -26,6 +27,7 @@ record GroupAnswer(
     Floats logprobs,
     Optional<Floats> refLogprobs,
     Optional<Floats> teacherLogprobs,
+    boolean stale,
     boolean again) {
   boolean truncated() {
     return rollout.finish() == FinishReason.LENGTH;
@@ -35,9 +37,18 @@ record GroupAnswer(
     return rollout.length();
   }
 
+  /**
+   * Those that a divergence from the reference is estimated by: an estimate holds for the samples
+   * of the distribution that it is of, so of stale answers they are those that they were sampled
+   * by.
+   */
+  Floats divergingLogprobs() {
+    return stale || again ? rollout.logprobs() : logprobs;
+  }
+
   /** To the reference, summed over the response, in nats. */
   Optional<Double> kl() {
-    return refLogprobs.map(ref -> Kl.K1.sum(logprobs, ref));
+    return refLogprobs.map(ref -> Kl.K1.sum(divergingLogprobs(), ref));
   }
 
   /** To the teacher, of a token, in nats. */
@@ -46,14 +57,14 @@ record GroupAnswer(
   }
 
   GroupAnswer seen(Floats own, Optional<Floats> ref, Optional<Floats> teacher) {
-    return new GroupAnswer(sample, rollout, score, shaped, own, ref, teacher, again);
+    return new GroupAnswer(sample, rollout, score, shaped, own, ref, teacher, stale, again);
   }
 
   /** For a later round. */
   GroupAnswer forLater() {
     Rollout bare = rollout.to(rollout.prompt().bare());
     return new GroupAnswer(
-        sample, bare, score, shaped, logprobs, refLogprobs, teacherLogprobs, true);
+        sample, bare, score, shaped, logprobs, refLogprobs, teacherLogprobs, stale, true);
   }
 
   /** Leaves it out, and enters that where it was not entered before. */

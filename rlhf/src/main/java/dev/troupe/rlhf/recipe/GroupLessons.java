@@ -203,7 +203,10 @@ record GroupLessons<E extends Example>(Objective<E> objective, List<List<GroupLe
 
   private static double penalty(GrpoConfig config, GroupAnswer answer) {
     return config.kl().coefficient()
-        * config.kl().estimator().sum(answer.logprobs(), answer.refLogprobs().orElseThrow());
+        * config
+            .kl()
+            .estimator()
+            .sum(answer.divergingLogprobs(), answer.refLogprobs().orElseThrow());
   }
 
   private static Floats credited(GrpoConfig config, GroupAnswer answer, double advantage) {
@@ -219,7 +222,9 @@ record GroupLessons<E extends Example>(Objective<E> objective, List<List<GroupLe
                   * config
                       .kl()
                       .estimator()
-                      .estimate(answer.logprobs().get(t), answer.refLogprobs().orElseThrow().get(t))
+                      .estimate(
+                          answer.divergingLogprobs().get(t),
+                          answer.refLogprobs().orElseThrow().get(t))
               : 0;
       each[t] = (float) ((t == each.length - 1 ? advantage : 0) - penalty);
     }

@@ -283,6 +283,7 @@ record GroupRound(
               rollout.logprobs(),
               Optional.empty(),
               Optional.empty(),
+              rollouts.isStale(),
               false);
       return new Entry(sample, Optional.of(answer), Optional.empty());
     }

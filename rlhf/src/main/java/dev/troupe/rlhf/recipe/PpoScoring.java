@@ -140,8 +140,10 @@ record PpoScoring(
       Floats reference = ref.get(i).logprobs();
       int at = i;
       Floats logprobs = own.map(all -> all.get(at).logprobs()).orElse(rollout.logprobs());
+      // An estimate of a divergence holds for the samples of the distribution that it is of.
+      Floats diverging = rollouts.isStale() ? rollout.logprobs() : logprobs;
       DeepSpeedChatRewards.OfResponse rewards =
-          rewards(logprobs, rollout.finish(), reference, score, klCoefficient);
+          rewards(diverging, rollout.finish(), reference, score, klCoefficient);
       if (rewards.trainedActions() < fewestTrained) {
         ledger.dropped(sample, "too few trained tokens");
         continue;
@@ -156,7 +158,7 @@ record PpoScoring(
               critic.get(i).values(),
               rewards.rewards(),
               rewards.trainedActions(),
-              Kl.K1.sum(logprobs, reference)));
+              Kl.K1.sum(diverging, reference)));
     }
     return new Round(scored, scores);
   }

@@ -9,7 +9,7 @@ import dev.troupe.protocol.data.Rollout;
  * @param logprobs of the response as training computes them; the rollout's own where it samples in
  *     the same numbers
  * @param trained how many of its response tokens are trained, from the first
- * @param kl to the reference, summed over the response
+ * @param kl to the reference, summed over the response, of what sampled it where older weights did
  */
 record Scored(
     String sample,

@@ -68,18 +68,10 @@ final class Underway {
 
   /** The elements of all lists in one, as soon as all are there. */
   static <T> CompletionStage<List<T>> joined(List<CompletionStage<List<T>>> lists) {
-    CompletionStage<List<T>> joined = CompletableFuture.completedFuture(List.of());
-    for (CompletionStage<List<T>> next : lists) {
-      joined =
-          joined.thenCombine(
-              next,
-              (before, these) -> {
-                List<T> both = new ArrayList<>(before);
-                both.addAll(these);
-                return both;
-              });
-    }
-    return joined;
+    List<CompletableFuture<List<T>>> all =
+        lists.stream().map(CompletionStage::toCompletableFuture).toList();
+    return CompletableFuture.allOf(all.toArray(CompletableFuture[]::new))
+        .thenApply(done -> all.stream().flatMap(list -> list.join().stream()).toList());
   }
 
   /**

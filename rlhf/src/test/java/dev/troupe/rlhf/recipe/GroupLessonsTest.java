@@ -360,6 +360,7 @@ class GroupLessonsTest {
         rollout.logprobs(),
         Optional.ofNullable(ref).map(Floats::new),
         Optional.empty(),
+        false,
         false);
   }
 
@@ -373,6 +374,7 @@ class GroupLessonsTest {
         own,
         Optional.of(ref),
         Optional.of(teacher),
+        false,
         false);
   }
 

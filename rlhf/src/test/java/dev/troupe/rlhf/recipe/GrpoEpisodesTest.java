@@ -61,6 +61,7 @@ class GrpoEpisodesTest {
         rollout.logprobs(),
         Optional.empty(),
         Optional.empty(),
+        false,
         false);
   }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.protocol.data.Experience;
+import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
@@ -73,6 +74,27 @@ class StaleRolloutsTest {
     assertThat(observer.steps.get(0).get("logprobGapMax")).isZero();
     assertThat(observer.steps.get(2).get("logprobGapMean")).isPositive();
     assertThat(observer.steps.get(2)).containsKey("importanceCappedFraction");
+  }
+
+  /**
+   * Of what the policy has unlearned since, its own estimate would be a large reward: the samples
+   * are not its own.
+   */
+  @Test
+  void ppo_stale_penaltyIsOfWhatSampled() {
+    ppo(6).run(context(cast, "ppo", stale(3), observer, Checkpoints.NONE));
+
+    for (int i = 0; i < observer.experiences.size(); i++) {
+      Experience experience = observer.experiences.get(i);
+      double beta = observer.steps.get(i / PROMPTS).get("klCoefficient");
+      Floats rewards = experience.rewards().orElseThrow();
+      for (int t = 0; t < rewards.size() - 1; t++) {
+        double kl =
+            (double) experience.rollout().logprobs().get(t)
+                - experience.refLogprobs().orElseThrow().get(t);
+        assertThat((double) rewards.get(t)).isCloseTo(-beta * kl, within(1e-6));
+      }
+    }
   }
 
   @ParameterizedTest
