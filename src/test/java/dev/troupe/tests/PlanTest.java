@@ -45,6 +45,7 @@ class PlanTest {
         .containsPattern("sft +1280 texts +64 +0 +40 +32 +36,544 +38\n")
         .containsPattern("reward +1024 pairs +64 +0 +32 +32 +58,306 +39\n")
         .containsPattern("ppo +2432 prompts +128 +0 +20 +64 +≤ 35,840 +43\n")
+        .contains("\ntrained   sft policy lora ", "; ppo critic lora ")
         .contains("\nmemory    about ", "\ndisk      about ")
         .doesNotContain("sft.epochs");
     assertThat(out.toString().lines().count()).as(out.toString()).isLessThan(50);

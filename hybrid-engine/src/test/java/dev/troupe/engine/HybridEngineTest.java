@@ -328,7 +328,7 @@ class HybridEngineTest {
           .isInstanceOf(EngineException.class)
           .hasMessage(
               "the tuning cannot be as configured: BitFit trains biases, and this LlamaForCausalLM has none; train its"
-                  + " norms (ln-tuning), or an adapter such as lora");
+                  + " norms, or an adapter such as lora");
     }
   }
 

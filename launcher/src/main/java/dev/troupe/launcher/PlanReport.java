@@ -5,7 +5,9 @@ import dev.troupe.actors.pipeline.PipelineConfig;
 import dev.troupe.actors.pipeline.RunForecast;
 import dev.troupe.actors.pipeline.StageDemands;
 import dev.troupe.configuration.ConfigurationLoader;
+import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.rlhf.recipe.TuningConfig;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import dev.troupe.rlhf.stage.Forecast;
 import dev.troupe.rlhf.stage.RoleUse;
@@ -106,6 +108,7 @@ final class PlanReport {
     text.append("roles     ").append(roles(config)).append('\n');
     ReplicaCores.idle(forecast, Lanes.on(memory.device()))
         .forEach(note -> text.append("sharing   ").append(note).append('\n'));
+    text.append("trained   ").append(trained(config)).append('\n');
     text.append("memory    ").append(memory.summary(available)).append('\n');
     text.append("disk      about ")
         .append(MachineMemory.readable(forecast.diskBytes()))
@@ -122,6 +125,32 @@ final class PlanReport {
           .append('\n');
     }
     return text.toString();
+  }
+
+  /** What each stage trains, and of how many parameters; heads of values are not counted. */
+  static String trained(PipelineConfig config) {
+    ModelSize model = RunMemory.model(config);
+    long all = model.config().tensors().values().stream().mapToLong(Shape::elements).sum();
+    return config.run().stream()
+        .flatMap(
+            stage ->
+                stage.roles().stream()
+                    .filter(role -> role.training().isPresent())
+                    .map(role -> trained(stage.name(), role, model, all)))
+        .collect(Collectors.joining("; "));
+  }
+
+  private static String trained(String stage, RoleUse role, ModelSize model, long all) {
+    TuningConfig tuning = role.training().orElseThrow().tuning();
+    long own = model.trainedParameters(tuning);
+    return String.format(
+        Locale.ROOT,
+        "%s %s %s %s (%.3f %%)",
+        stage,
+        role.name(),
+        tuning.type(),
+        count(own),
+        100.0 * own / all);
   }
 
   /** Those of the stage that plays the most come first. */

@@ -35,7 +35,7 @@ public record Bitfit() implements PeftMethod {
       throw new IllegalArgumentException(
           "BitFit trains biases, and this "
               + model.architecture()
-              + " has none; train its norms (ln-tuning), or an adapter such as lora");
+              + " has none; train its norms, or an adapter such as lora");
     }
     return biases;
   }

@@ -269,8 +269,8 @@ public sealed interface TuningConfig {
    * @param targets norms by their names or the ends of these, or a regex: alone; empty for every
    *     one
    */
-  record LnTuning(List<String> targets) implements TuningConfig {
-    public LnTuning {
+  record Norms(List<String> targets) implements TuningConfig {
+    public Norms {
       targets = List.copyOf(targets);
       new Limits()
           .condition(
