@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# kill -9 of the driver or a node at drawn moments of a small run over JVMs (troupe launch --local, so over TLS). A run whose node was killed
-# goes on by itself, one whose driver was killed is resumed; each must have the bytes of a run that nobody touched. Prints a line per trial and the counts.
+# kill -9 of the driver or a node, or SIGSTOP for 1 to 60 s, at drawn moments of a small run over JVMs (troupe launch --local, so over TLS). A run goes on by itself
+# but for one whose driver was killed, which is resumed; each must have the bytes of a run that nobody touched. Prints a line per trial and the counts.
 #   bench/kill_trials.sh [TRIALS] [SEED]
-#   TROUPE  the command, default ./troupe;  NODES  beside the driver, default 3;  ROLLOUTS  further ones, default 2;  TRIALS_DIR  where the runs go, default a new directory
+#   KINDS   what may be done, of "kill stop", the default;  TROUPE  the command, default ./troupe;  NODES  beside the driver, default 3;  ROLLOUTS  further ones, default 2;  TRIALS_DIR  where the runs go, default a new directory
 set -uo pipefail
 home=$(cd "$(dirname "$0")/.." && pwd)
 trials=${1:-30}
@@ -42,6 +42,9 @@ for ((i = 1; i <= trials; i++)); do
   log=$work/run-$i.log
   moment=$(((RANDOM * 32768 + RANDOM) % length))
   victim=$((RANDOM % (nodes + 1)))
+  kinds=(${KINDS:-kill stop})
+  kind=${kinds[$((RANDOM % ${#kinds[@]}))]}
+  pause=$((1 + RANDOM % 60))
   begun=$(date +%s%N)
   launch "$dir" >"$log" 2>&1 &
   driver=$!
@@ -53,7 +56,14 @@ for ((i = 1; i <= trials; i++)); do
       pid=${node#* } who="node ${node% *}"
     fi
   fi
-  if kill -9 "$pid" 2>/dev/null; then :; else late=$((late + 1)) who="nobody ($who had ended)"; fi
+  if [ "$kind" = stop ]; then signal=-STOP did="stopped for $pause s"; else signal=-KILL did=killed; fi
+  if ! kill "$signal" "$pid" 2>/dev/null; then
+    late=$((late + 1)) who="nobody ($who had ended)"
+  elif [ "$kind" = stop ]; then
+    # A run that is over in the meantime needs no waiting for.
+    timeout "$pause" tail --pid="$driver" -f /dev/null
+    kill -CONT "$pid" 2>/dev/null
+  fi
   wait "$driver" 2>/dev/null
   resumes=0
   while ! grep -qs "\"outcome\" : \"completed\"" "$dir/summary.json" && [ $resumes -lt 3 ]; do
@@ -67,14 +77,14 @@ for ((i = 1; i <= trials; i++)); do
     fi
   done
   took=$((($(date +%s%N) - begun) / 1000000))
-  if [ "$who" != driver ] && [ $resumes -gt 0 ]; then byhand=$((byhand + 1)); fi
+  if { [ "$who" != driver ] || [ "$kind" = stop ]; } && [ $resumes -gt 0 ]; then byhand=$((byhand + 1)); fi
   if differs "$dir"; then
     wrong=$((wrong + 1)) result=DIFFERENT
   else
     equal=$((equal + 1)) result=equal
     rm -rf "$dir"
   fi
-  echo "trial $i: killed $who after $moment ms, resumed $resumes times, $took ms in all: $result"
+  echo "trial $i: $did $who after $moment ms, resumed $resumes times, $took ms in all: $result"
 done
 echo "seed $seed: $trials trials, $equal equal, $wrong different, $byhand resumed though the driver lived, $late of them came after the end"
 [ "$wrong" -eq 0 ]

@@ -119,7 +119,7 @@ class LaunchTest {
           return expected.isEmpty();
         });
     awaitLine(lines, line -> line.startsWith("ppo "));
-    assertThat(new ProcessBuilder("kill", "-INT", "" + launch.pid()).start().waitFor()).isZero();
+    signal("INT", launch.pid());
     assertThat(launch.waitFor()).as(output.join()).isEqualTo(130);
     assertThat(stolen).doesNotExist();
     assertThat(nodes).hasSize(3).noneMatch(LaunchTest::alive);
@@ -199,7 +199,7 @@ class LaunchTest {
     Process launch = launch(run, "--local", "2");
     List<Long> nodes = new ArrayList<>();
     String output = read(launch, nodes, "reward ");
-    assertThat(new ProcessBuilder("kill", "-INT", "" + launch.pid()).start().waitFor()).isZero();
+    signal("INT", launch.pid());
     output += read(launch, nodes, "never");
     assertThat(launch.waitFor()).as(output).isEqualTo(130);
     assertThat(nodes).hasSize(2).noneMatch(LaunchTest::alive);
@@ -349,22 +349,51 @@ class LaunchTest {
     return file;
   }
 
+  /**
+   * A node is killed; then another is stopped, which is as good as dead and must not go on beside
+   * the one in its place; then the driver is, which nodes cannot tell from one that is gone.
+   */
   @Test
-  void nodeKilled_isStartedAgain_andTheRunGoesOnToTheSameBytes() throws Exception {
+  void lostNodes_areStartedAgain_andTheRunGoesOnToTheSameBytes() throws Exception {
     Path run = directory.resolve("again");
     Process launch = launch(run, "--local", "3");
     List<Long> nodes = new ArrayList<>();
     String output = read(launch, nodes, "ppo ");
-    ProcessHandle.of(nodes.get(2)).orElseThrow().destroyForcibly();
+    signal("KILL", nodes.get(2));
+    output += read(launch, nodes, "ppo ");
+    signal("STOP", nodes.get(3));
+    output += read(launch, nodes, "ppo ");
+    signal("STOP", launch.pid());
+    awaitText(run.resolve("nodes/policy.log"), "cut off from its run");
+    signal("CONT", launch.pid());
     output += read(launch, nodes, "never");
     assertThat(launch.waitFor()).as(output).isZero();
     assertThat(output)
         .contains("the node policy ended with exit code 137")
         .containsPattern("error: the policy is lost: its node 127\\.0\\.0\\.1:\\d+ ended")
-        .contains("starting the nodes again (1 of 3)");
-    assertThat(nodes).hasSize(6).noneMatch(LaunchTest::alive);
+        .contains("starting the nodes again (1 of 3)")
+        .contains("node critic is silent; what its threads do is in " + run + "/nodes/critic.log")
+        .containsOnlyOnce("is given up")
+        .contains("node critic is given up and ended, as nothing was heard of it")
+        .contains("starting the nodes again (2 of 3)")
+        .contains("the node policy ended with exit code 3")
+        .contains("this node is cut off from its run")
+        .contains("starting the nodes again (3 of 3)");
+    assertThat(nodes).hasSize(12).noneMatch(LaunchTest::alive);
     assertThat(run.resolve("nodes/policy.log")).content().containsPattern("(?s)joined .*joined ");
     assertSameBytesAsAlone(run);
+  }
+
+  /** Looks for it from outside: a process whose parent is stopped does not end for this JVM. */
+  private static void awaitText(Path log, String text) throws Exception {
+    String look = "until grep -qs '" + text + "' '" + log + "'; do sleep 0.1; done";
+    assertThat(new ProcessBuilder("timeout", "120", "sh", "-c", look).start().waitFor())
+        .as("'%s' in %s", text, log)
+        .isZero();
+  }
+
+  private static void signal(String name, long process) throws Exception {
+    assertThat(new ProcessBuilder("kill", "-" + name, "" + process).start().waitFor()).isZero();
   }
 
   /**
@@ -416,7 +445,7 @@ class LaunchTest {
     launch.destroyForcibly();
     for (Process node : nodes) {
       String said = read(node, new ArrayList<>(), "never");
-      assertThat(node.waitFor()).as(said).isEqualTo(2);
+      assertThat(node.waitFor()).as(said).isEqualTo(3);
       assertThat(said)
           .contains("cut off from its run: the run's driver has ended, or they did not");
     }

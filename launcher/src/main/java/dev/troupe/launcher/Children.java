@@ -25,7 +25,25 @@ final class Children implements AutoCloseable {
   private final List<Child> children = new CopyOnWriteArrayList<>();
   private volatile boolean closing;
 
-  private record Child(String name, Process process, CompletableFuture<Void> watch) {}
+  /** One of them. */
+  record Child(String name, Process process, Path log, CompletableFuture<Void> watch) {
+    /** Ends it at once, even when it is stopped. */
+    void kill() {
+      process.destroyForcibly();
+    }
+
+    /**
+     * Asks a JVM of this machine to write to its log what its threads do; one that is stopped does
+     * so when it goes on.
+     */
+    void dumpThreads() {
+      try {
+        new ProcessBuilder("kill", "-QUIT", String.valueOf(process.pid())).start();
+      } catch (IOException e) {
+        // No such command here; what its threads do is then not known.
+      }
+    }
+  }
 
   /** How a node's process ended. */
   record End(String node, int code, Path log) {
@@ -87,7 +105,7 @@ final class Children implements AutoCloseable {
    * @param said to it over its standard input, which stays open
    * @param onDeath hears of its end, when that comes before {@link #close}
    */
-  void start(String name, List<String> command, HandOver said, Consumer<End> onDeath) {
+  Child start(String name, List<String> command, HandOver said, Consumer<End> onDeath) {
     Path log = logs.resolve(name + ".log");
     try {
       Files.createDirectories(logs);
@@ -108,8 +126,10 @@ final class Children implements AutoCloseable {
                       onDeath.accept(new End(name, ended.exitValue(), log));
                     }
                   });
-      children.add(new Child(name, process, watch));
+      Child child = new Child(name, process, log, watch);
+      children.add(child);
       say(process, said);
+      return child;
     } catch (IOException e) {
       throw new UserException(
           "cannot start node " + name + " with '" + command.get(0) + "': " + e.getMessage(), e);

@@ -10,6 +10,9 @@ final class ExitCode {
   /** Usage, configuration, data or model: something that the user can mend. */
   static final int USER_ERROR = 2;
 
+  /** A node and its run did not hear of one another for too long: to be started again. */
+  static final int CUT_OFF = 3;
+
   /** Ctrl-C, as shells have it: 128 and the signal's number. */
   static final int INTERRUPTED = 130;
 

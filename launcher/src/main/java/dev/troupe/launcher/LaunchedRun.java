@@ -10,7 +10,9 @@ import dev.troupe.actors.trust.Credentials;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -18,9 +20,9 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A run on nodes that this process starts, and starts again when they end before it is over: a node
- * that answers prompts while the others go on, all of them where the run has failed for want of
- * one, from its last checkpoint. The nodes end with this.
+ * A run on nodes that this process starts, and starts again when they end before it is over, or are
+ * given up as nothing is heard of them: a node that answers prompts while the others go on, all of
+ * them where the run has failed for want of one, from its last checkpoint. The nodes end with this.
  */
 final class LaunchedRun implements RunSession.Starter, AutoCloseable {
   private static final Duration LONGEST_WAIT = Duration.ofSeconds(30);
@@ -42,6 +44,24 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
 
   /** Whether a node has ended that the run cannot do without. Guarded by this. */
   private boolean missed;
+
+  /** Nodes by their credentials. Guarded by this. */
+  private final Map<String, Node> nodes = new HashMap<>();
+
+  private static final class Node {
+    private final NodePlan.Start plan;
+    private final Children.Child child;
+    private Ensemble.Presence presence = Ensemble.Presence.HEARD;
+
+    Node(NodePlan.Start plan, Children.Child child) {
+      this.plan = plan;
+      this.child = child;
+    }
+
+    boolean onlyAnswers() {
+      return plan.roles().equals(List.of(Ensemble.ROLLOUT));
+    }
+  }
 
   /**
    * @param port of the driver's own node; 0 for any free one
@@ -74,6 +94,7 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
   public RunHandle start(RunRequest request, boolean resume) {
     synchronized (this) {
       missed = false;
+      nodes.clear();
     }
     Ensemble seed = Ensemble.seed(plan.driver(), port, plan.rollouts(config), own);
     RunRequest clustered = request.on(seed);
@@ -82,6 +103,7 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
     plan.note(config).ifPresent(out::println);
     Children started = new Children(Path.of(config.output()).resolve("nodes"), restarts.get() > 0);
     children = started;
+    seed.watch((credentials, presence) -> told(started, credentials, presence));
     for (NodePlan.Start node : plan.starts(config, seed.address())) {
       start(started, node, seed);
       if (plan.here()) {
@@ -93,9 +115,45 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
     return handle;
   }
 
-  private void start(Children started, NodePlan.Start node, Ensemble seed) {
+  private synchronized void start(Children started, NodePlan.Start node, Ensemble seed) {
     HandOver said = new HandOver(config.output(), authority.issue(node.name(), validity));
-    started.start(node.name(), node.command(), said, end -> ended(started, node, seed, said, end));
+    Children.Child child =
+        started.start(
+            node.name(), node.command(), said, end -> ended(started, node, seed, said, end));
+    nodes.put(said.credentials().id(), new Node(node, child));
+  }
+
+  /**
+   * A process that is stopped, hangs or is cut off ends only when it is made to. Nothing of it may
+   * go on beside the one in its place.
+   */
+  private synchronized void told(Children started, String credentials, Ensemble.Presence presence) {
+    Node node = nodes.get(credentials);
+    if (started.isClosing() || node == null || !node.child.process().isAlive()) {
+      return;
+    }
+    node.presence = presence;
+    String name = "node " + node.plan.name();
+    switch (presence) {
+      case SILENT -> {
+        if (plan.here()) {
+          node.child.dumpThreads();
+          say(name + " is silent; what its threads do is in " + node.child.log());
+        } else {
+          say(name + " is silent");
+        }
+      }
+      case HEARD -> say(name + " is heard of again");
+      case LOST -> {
+        say(name + " is given up and ended, as nothing was heard of it");
+        node.child.kill();
+      }
+    }
+  }
+
+  private void say(String line) {
+    out.println("\n" + line);
+    out.flush();
   }
 
   /** The run hears of it in here, and what then asks {@link #again} waits until this is done. */
@@ -111,33 +169,33 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
       // It left because the run is over.
       return;
     }
-    out.println("\n" + end.sentence());
-    out.flush();
+    say(end.sentence());
     if (end.code() == ExitCode.USER_ERROR) {
       return;
     }
-    if (!node.roles().equals(List.of(Ensemble.ROLLOUT))) {
+    Node ended = nodes.get(said.credentials().id());
+    if (ended == null || !ended.onlyAnswers()) {
       missed = true;
       return;
     }
-    int count = restarts.incrementAndGet();
-    if (count <= allowed) {
-      Thread restart = new Thread(() -> startAgain(started, node, seed, count), "restart");
-      restart.setDaemon(true);
-      restart.start();
-    }
+    Thread restart = new Thread(() -> startAgain(started, node, seed), "restart");
+    restart.setDaemon(true);
+    restart.start();
   }
 
-  private void startAgain(Children started, NodePlan.Start node, Ensemble seed, int count) {
+  private void startAgain(Children started, NodePlan.Start node, Ensemble seed) {
     try {
-      TimeUnit.MILLISECONDS.sleep(wait(count).toMillis());
+      TimeUnit.MILLISECONDS.sleep(wait(restarts.get() + 1).toMillis());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return;
     }
-    if (!started.isClosing()) {
-      out.println("starting node " + node.name() + " again (" + count + " of " + allowed + ")");
-      out.flush();
+    synchronized (this) {
+      // Where all are started again, it is with them.
+      if (started.isClosing() || missed || restarts.incrementAndGet() > allowed) {
+        return;
+      }
+      say("starting node " + node.name() + " again (" + restarts.get() + " of " + allowed + ")");
       start(started, node, seed);
     }
   }
@@ -150,14 +208,22 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
 
   @Override
   public Optional<String> again() throws InterruptedException {
+    int count;
     synchronized (this) {
-      if (!missed) {
+      List<Node> gone =
+          nodes.values().stream()
+              .filter(node -> !node.onlyAnswers())
+              .filter(node -> node.presence != Ensemble.Presence.HEARD)
+              .toList();
+      if (!missed && gone.isEmpty()) {
         return Optional.empty();
       }
-    }
-    int count = restarts.incrementAndGet();
-    if (count > allowed) {
-      return Optional.empty();
+      gone.forEach(node -> node.child.kill());
+      count = restarts.incrementAndGet();
+      if (count > allowed) {
+        return Optional.empty();
+      }
+      missed = true;
     }
     close();
     TimeUnit.MILLISECONDS.sleep(wait(count).toMillis());

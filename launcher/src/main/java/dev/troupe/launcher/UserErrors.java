@@ -1,6 +1,7 @@
 package dev.troupe.launcher;
 
 import dev.troupe.actors.cluster.ClusterException;
+import dev.troupe.actors.cluster.CutOffException;
 import dev.troupe.actors.pipeline.PipelineException;
 import dev.troupe.actors.role.RoleException;
 import dev.troupe.actors.shortage.Shortage;
@@ -61,6 +62,7 @@ final class UserErrors {
           DeviceException.class,
           PipelineException.class,
           ClusterException.class,
+          CutOffException.class,
           TrustException.class,
           GenerationException.class);
 
@@ -136,7 +138,7 @@ final class UserErrors {
     Optional<String> message = message(thrown);
     if (message.isPresent()) {
       err.println("error: " + message.get());
-      return ExitCode.USER_ERROR;
+      return isCutOff(thrown) ? ExitCode.CUT_OFF : ExitCode.USER_ERROR;
     }
     Optional<RoleException> role = role(thrown);
     if (role.isPresent()) {
@@ -154,6 +156,15 @@ final class UserErrors {
             + (cause.getMessage() == null ? "" : ": " + firstLine(cause.getMessage())));
     err.println(written(thrown));
     return ExitCode.FAILURE;
+  }
+
+  private static boolean isCutOff(Throwable thrown) {
+    for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+      if (cause instanceof CutOffException) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** A role that failed or was lost: its message names role and node. */

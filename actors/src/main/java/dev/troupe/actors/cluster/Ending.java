@@ -58,6 +58,10 @@ final class Ending {
     asked = true;
   }
 
+  boolean asked() {
+    return asked;
+  }
+
   /**
    * The run wants none of this node.
    *
@@ -70,7 +74,8 @@ final class Ending {
   /**
    * To be called when the system has ended.
    *
-   * @throws ClusterException when the run sent this node away, or its driver is gone
+   * @throws ClusterException when the run sent this node away
+   * @throws CutOffException when its driver is gone
    * @throws RoleException when it ended by itself
    */
   void check(ActorSystem<?> system) {
@@ -85,9 +90,7 @@ final class Ending {
         .getShutdownReason()
         .filter(CoordinatedShutdown.clusterDowningReason()::equals)
         .isPresent()) {
-      throw new ClusterException(
-          "this node is cut off from its run: the run's driver has ended, or they did not hear from"
-              + " one another for too long; the run's notices say more");
+      throw new CutOffException();
     }
     throw new RoleException(Shortage.ofActorSystem(), false);
   }

@@ -369,6 +369,38 @@ public final class Ensemble implements AutoCloseable {
     return waitedFor;
   }
 
+  /** How a node that has joined does, as far as the others can tell. */
+  public enum Presence {
+    /** No heartbeat for some time; it may be stopped, hang, be cut off or merely very busy. */
+    SILENT,
+    /** There again after a silence. */
+    HEARD,
+    /** Given up: the run goes on, or fails, without it, whatever its process does. */
+    LOST
+  }
+
+  /** Hears of nodes, on a thread of the actor system's: to be short. */
+  @FunctionalInterface
+  public interface Watch {
+    /**
+     * Takes a change.
+     *
+     * @param credentials {@link Credentials#id} of the node
+     */
+    void told(String credentials, Presence presence);
+  }
+
+  /** From here on tells of every node that joins, until the run is over and all leave. */
+  public void watch(Watch watch) {
+    Watch meanwhile =
+        (credentials, presence) -> {
+          if (!ending.asked()) {
+            watch.told(credentials, presence);
+          }
+        };
+    system.systemActorOf(Attendance.create(meanwhile), "attendance", Props.empty());
+  }
+
   /** Host and port at which others join. */
   public String address() {
     Address address = Cluster.get(system).selfMember().address();
