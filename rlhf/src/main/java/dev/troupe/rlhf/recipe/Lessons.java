@@ -18,16 +18,27 @@ final class Lessons {
    * One lesson per answer, in their order. GAE sees the whole response; whitening sees the trained
    * tokens of the round alone, and the others' advantages are 0.
    *
-   * @param importanceCap of the weights that correct for rollouts in other numbers; absent for no
-   *     correction
+   * @param importanceCap of the weights that correct for rollouts in other numbers, or by older
+   *     weights; absent for no correction
+   * @param stale whether older weights sampled
    */
   static List<Lesson> of(
-      List<Scored> scored, PpoConfig.Advantages config, Optional<Double> importanceCap) {
+      List<Scored> scored,
+      PpoConfig.Advantages config,
+      Optional<Double> importanceCap,
+      boolean stale) {
     List<Gae.Estimate> estimates = new ArrayList<>();
     List<Floats> advantages = new ArrayList<>();
     for (Scored one : scored) {
       Gae.Estimate estimate =
-          Gae.estimate(one.rewards(), one.values(), config.gamma(), config.gaeLambda());
+          stale
+              ? Gae.estimate(
+                  one.rewards(),
+                  one.values(),
+                  ImportanceWeights.truncated(one.logprobs(), one.rollout().logprobs(), 1),
+                  config.gamma(),
+                  config.gaeLambda())
+              : Gae.estimate(one.rewards(), one.values(), config.gamma(), config.gaeLambda());
       estimates.add(estimate);
       advantages.add(Lesson.head(estimate.advantages(), one.trained()));
     }

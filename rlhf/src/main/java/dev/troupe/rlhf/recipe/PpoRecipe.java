@@ -28,8 +28,9 @@ import java.util.stream.IntStream;
  * sampler's, and {@link ImportanceWeights} correct for the difference. Answers may be sampled by
  * weights some rounds old while others are learned from ({@link RolloutsConfig}): then this is
  * decoupled PPO (Hilton et al. 2022, arXiv:2110.00641; Fu et al. 2025, arXiv:2505.24298, equation
- * 5), whose clip is around the policy at the beginning of the round. Leaves out several answers per
- * prompt and reuse of older experience.
+ * 5), whose clip is around the policy at the beginning of the round, with the advantages of V-trace
+ * (Espeholt et al. 2018, arXiv:1802.01561). Leaves out several answers per prompt and reuse of
+ * older experience.
  */
 public final class PpoRecipe implements Recipe {
   private final PpoConfig config;
@@ -188,9 +189,13 @@ public final class PpoRecipe implements Recipe {
         List<Scored> scored = round.scored();
         ScoreParts.notices(iteration, round.scores())
             .forEach(text -> context.observer().notice(context.stage(), text));
-        // 4. Advantages and returns by GAE; whitening over the round.
+        // 4. Advantages and returns by GAE, of stale answers by V-trace; whitening over the round.
         List<Lesson> lessons =
-            Lessons.of(scored, config.advantages(), config.policy().importanceCap());
+            Lessons.of(
+                scored,
+                config.advantages(),
+                config.policy().importanceCap(),
+                context.rollouts().isStale());
         // 5. Learn: epochs of minibatches, policy and critic side by side.
         Learning before = state.progress().learning();
         Learning learning =

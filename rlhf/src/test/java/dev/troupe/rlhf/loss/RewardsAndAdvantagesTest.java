@@ -12,6 +12,7 @@ import dev.troupe.protocol.data.TokenIds;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
+import java.util.Random;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 
@@ -98,6 +99,52 @@ class RewardsAndAdvantagesTest {
     assertThat(Gae.estimate(Floats.of(3), Floats.of(1), 1, .95).advantages())
         .isEqualTo(Floats.of(2));
     assertThat(Gae.estimate(Floats.EMPTY, Floats.EMPTY, 1, .95).returns()).isEqualTo(Floats.EMPTY);
+  }
+
+  @Test
+  void vTrace_byHand() {
+    Gae.Estimate estimate =
+        Gae.estimate(Floats.of(1, 2, 3), Floats.of(.5f, 1, 2), Floats.of(2, .5f, 0), .9, .5);
+    // δ = 1.4, 2.8, 1; what follows a token of ratio 0 is not credited to those before it.
+    assertThat(estimate.advantages().values())
+        .containsExactly(new float[] {1.4f + .45f * 1.4f, 2.8f, 1}, TOLERANCE);
+    assertThat(estimate.returns().values())
+        .containsExactly(new float[] {.5f + 2.03f, 1 + 1.4f, 2}, TOLERANCE);
+  }
+
+  /** V-trace as its paper writes it: v_s = V_s + Σ γ^(t−s) (Π c_i) ρ_t δ_t, c = λ min(1, ρ). */
+  @Test
+  void vTrace_isTheSumOfThePaper() {
+    long seed = 20261130;
+    Random random = new Random(seed);
+    double gamma = .97;
+    double lambda = .9;
+    for (int trial = 0; trial < 20; trial++) {
+      int size = 1 + random.nextInt(8);
+      float[] rewards = new float[size];
+      float[] values = new float[size];
+      float[] ratios = new float[size];
+      for (int t = 0; t < size; t++) {
+        rewards[t] = (float) random.nextGaussian();
+        values[t] = (float) random.nextGaussian();
+        ratios[t] = (float) Math.exp(random.nextGaussian());
+      }
+      float[] returns =
+          Gae.estimate(new Floats(rewards), new Floats(values), new Floats(ratios), gamma, lambda)
+              .returns()
+              .values();
+      for (int s = 0; s < size; s++) {
+        double expected = values[s];
+        double product = 1;
+        for (int t = s; t < size; t++) {
+          double next = t + 1 < size ? values[t + 1] : 0;
+          double delta = rewards[t] + gamma * next - values[t];
+          expected += Math.pow(gamma, t - s) * product * Math.min(1, ratios[t]) * delta;
+          product *= lambda * Math.min(1, ratios[t]);
+        }
+        assertThat((double) returns[s]).as("seed %d", seed).isCloseTo(expected, within(1e-5));
+      }
+    }
   }
 
   @Test

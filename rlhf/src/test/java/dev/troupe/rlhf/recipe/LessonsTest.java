@@ -87,7 +87,8 @@ class LessonsTest {
             REWARDS,
             2,
             0);
-    return Lessons.of(List.of(scored), new PpoConfig.Advantages(1, 1, whitening), Optional.of(2.0))
+    return Lessons.of(
+            List.of(scored), new PpoConfig.Advantages(1, 1, whitening), Optional.of(2.0), false)
         .get(0);
   }
 }
