@@ -15,11 +15,12 @@ import peft
 import torch
 import transformers
 from peft import IA3Config, LNTuningConfig, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, get_peft_model
+from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 TARGET = Path(__file__).resolve().parents[2] / "resources" / "parity"
-STEPS, WARMUP, PEAK, DECAY, CLIP = 20, 4, 1e-2, 0.01, 1.0
+STEPS, WARMUP, PEAK, DECAY, CLIP, RATIO = 20, 4, 1e-2, 0.01, 1.0, 6
 VOCABULARY, PAD = 97, 0
 
 torch.manual_seed(0)
@@ -34,6 +35,7 @@ PEFT = {
     "loha": LoHaConfig(r=3, alpha=6, target_modules=LINEARS),
     "lokr": LoKrConfig(r=2, alpha=4, target_modules=LINEARS),
     "oft": OFTConfig(r=0, oft_block_size=4, target_modules=LINEARS),
+    "lora-plus": LoraConfig(r=4, lora_alpha=8, target_modules=LINEARS, use_dora=True),
 }
 
 
@@ -71,12 +73,17 @@ def logprobs(model, rows):
 
 def train(case, model, save):
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=PEAK, betas=(0.9, 0.999), eps=1e-8, weight_decay=DECAY)
+    adam = dict(betas=(0.9, 0.999), eps=1e-8)
+    if case == "lora-plus":
+        optimizer = create_loraplus_optimizer(model, torch.optim.AdamW, lr=PEAK, loraplus_lr_ratio=RATIO, loraplus_weight_decay=DECAY, **adam)
+    else:
+        optimizer = torch.optim.AdamW(parameters, lr=PEAK, weight_decay=DECAY, **adam)
+    ratios = [group["lr"] / PEAK for group in optimizer.param_groups]
     steps, batches = [], []
     for step in range(STEPS):
         batch = texts(4)
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step)
+        for group, ratio in zip(optimizer.param_groups, ratios):
+            group["lr"] = rate(step) * ratio
         optimizer.zero_grad()
         loss = -logprobs(model, batch).mean()
         loss.backward()

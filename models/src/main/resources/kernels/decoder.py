@@ -719,6 +719,21 @@ def adamw(self, pl: List[Tensor], gl: List[Tensor], ml: List[Tensor], vl: List[T
   torch._fused_adamw_(pl, gl, ml, vl, [], sl, lr=lr, beta1=beta1, beta2=beta2, weight_decay=decay, eps=eps, amsgrad=False, maximize=False)
   return 1
 
+def spans(self, x, starts: List[int], sizes: List[int]) -> List[Tensor]:
+  # views of parts of the buffer
+  return [torch.narrow(x, 0, starts[i], sizes[i]) for i in range(len(starts))]
+
+def begin(self, g, s, norm: float, clip: float) -> int:
+  # what a step does before parts of the buffer take it at rates of their own
+  if clip > 0.0 and norm > clip:
+    g.mul_(clip / (norm + 1e-6))
+  s.add_(1)
+  return 1
+
+def adamw_spans(self, pl: List[Tensor], gl: List[Tensor], ml: List[Tensor], vl: List[Tensor], sl: List[Tensor], lr: float, beta1: float, beta2: float, eps: float, decay: float) -> int:
+  torch._fused_adamw_(pl, gl, ml, vl, [], sl, lr=lr, beta1=beta1, beta2=beta2, weight_decay=decay, eps=eps, amsgrad=False, maximize=False)
+  return 1
+
 def norm(self, g) -> float:
   # over chunks of a fixed size, added up in their order as doubles: whoever holds some of the chunks comes to the same
   total = 0.0

@@ -73,7 +73,24 @@ class TuningParityTest {
                 Map.of(),
                 Tuning.Lora.Start.KAIMING,
                 Tuning.Lora.Bias.NONE,
-                List.of("lm_head"))));
+                List.of("lm_head"),
+                1)),
+        new Case(
+            "lora-plus",
+            new Tuning.Lora(
+                4,
+                8,
+                ALL,
+                false,
+                0,
+                true,
+                List.of(),
+                Map.of(),
+                Map.of(),
+                Tuning.Lora.Start.KAIMING,
+                Tuning.Lora.Bias.NONE,
+                List.of(),
+                6)));
   }
 
   @ParameterizedTest

@@ -24,6 +24,9 @@ final class AdamState implements AutoCloseable {
   private final Optional<Handle> average;
   private final double emaDecay;
 
+  /** Parts of the buffer with rates of their own; empty where all have one. */
+  private final List<RateGroup.Open> groups;
+
   /** Steps asked for, skipped ones included: what the schedule counts. */
   private long steps;
 
@@ -33,6 +36,21 @@ final class AdamState implements AutoCloseable {
       Handle parameters,
       OptimizerSettings settings,
       Optional<Double> emaDecay) {
+    this(kernels, lanes, parameters, settings, emaDecay, List.of(), 1);
+  }
+
+  /**
+   * @param apart where the rate is another: each a start and a size, in order
+   * @param ratio how many times the rate it is there
+   */
+  AdamState(
+      KernelModule kernels,
+      Lanes lanes,
+      Handle parameters,
+      OptimizerSettings settings,
+      Optional<Double> emaDecay,
+      List<long[]> apart,
+      double ratio) {
     this.kernels = kernels;
     this.lanes = lanes;
     this.parameters = parameters;
@@ -44,6 +62,14 @@ final class AdamState implements AutoCloseable {
       count = lanes.run(() -> kernels.train("plain", zero));
     }
     average = emaDecay.map(decay -> lanes.run(() -> kernels.train("plain", parameters)));
+    groups =
+        ratio == 1 || apart.isEmpty()
+            ? List.of()
+            : lanes.run(
+                () ->
+                    RateGroup.of(apart, parameters.shape()[0], ratio).stream()
+                        .map(group -> group.open(kernels, parameters, first, second, count))
+                        .toList());
   }
 
   OptimizerSettings settings() {
@@ -80,6 +106,23 @@ final class AdamState implements AutoCloseable {
   }
 
   private void apply(Handle gradient, double norm, StepSettings asked) {
+    if (groups.isEmpty()) {
+      applyWhole(gradient, norm, asked);
+    } else {
+      try (Handle normHandle = Handle.of(norm);
+          Handle clip = Handle.of(asked.maxGradientNorm())) {
+        kernels.train("begin", gradient, count, normHandle, clip).close();
+      }
+      groups.forEach(group -> group.step(kernels, gradient, asked));
+    }
+    if (average.isPresent()) {
+      try (Handle decay = Handle.of(emaDecay)) {
+        kernels.train("ema", average.get(), parameters, decay).close();
+      }
+    }
+  }
+
+  private void applyWhole(Handle gradient, double norm, StepSettings asked) {
     try (Handle p = Handle.ofTensors(List.of(parameters));
         Handle g = Handle.ofTensors(List.of(gradient));
         Handle m = Handle.ofTensors(List.of(first));
@@ -95,11 +138,6 @@ final class AdamState implements AutoCloseable {
       kernels
           .train("adamw", p, g, m, v, s, normHandle, clip, lr, beta1, beta2, epsilon, decay)
           .close();
-    }
-    if (average.isPresent()) {
-      try (Handle decay = Handle.of(emaDecay)) {
-        kernels.train("ema", average.get(), parameters, decay).close();
-      }
     }
   }
 
@@ -132,6 +170,7 @@ final class AdamState implements AutoCloseable {
 
   @Override
   public void close() {
+    groups.forEach(RateGroup.Open::close);
     first.close();
     second.close();
     count.close();

@@ -96,6 +96,7 @@ public final class HybridEngine implements RoleEngine {
             lanes.run(() -> Operators.products(spec.numerics().kernels(), precision)),
             spec.tuning() instanceof Tuning.Frozen ? Optional.empty() : spec.optimizer(),
             spec.emaDecay(),
+            spec.tuning() instanceof Tuning.Lora lora ? lora.rateRatioOfB() : 1,
             spec.temperature(),
             spec.seed(),
             lanes,

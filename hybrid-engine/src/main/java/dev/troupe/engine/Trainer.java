@@ -73,6 +73,7 @@ final class Trainer implements AutoCloseable {
   private final Optional<ExactLogprobs> exact;
 
   /**
+   * @param rateRatioOfB how many times the learning rate LoRA's B steps at
    * @param exact if present, has the log-probabilities that are asked for and those that are
    *     compared with sampled ones; their gradient is that of the training path
    */
@@ -84,6 +85,7 @@ final class Trainer implements AutoCloseable {
       Products products,
       Optional<OptimizerSettings> optimizer,
       Optional<Double> emaDecay,
+      double rateRatioOfB,
       double temperature,
       long seed,
       Lanes lanes,
@@ -100,7 +102,17 @@ final class Trainer implements AutoCloseable {
     try (Handle data = Handle.of(initial, initial.length)) {
       parameters = lanes.run(() -> kernels.train("leaf", data));
     }
-    adam = optimizer.map(settings -> new AdamState(kernels, lanes, parameters, settings, emaDecay));
+    adam =
+        optimizer.map(
+            settings ->
+                new AdamState(
+                    kernels,
+                    lanes,
+                    parameters,
+                    settings,
+                    emaDecay,
+                    layout.spansOfB(),
+                    rateRatioOfB));
     accumulation = new Accumulation(kernels, lanes);
   }
 

@@ -99,7 +99,8 @@ final class TinyModel {
           Map.of(),
           Tuning.Lora.Start.KAIMING,
           Tuning.Lora.Bias.NONE,
-          List.of("lm_head", "v_proj", "input_layernorm"));
+          List.of("lm_head", "v_proj", "input_layernorm"),
+          4);
 
   /** The methods whose parameters each belong to one linear layer. */
   static final List<Tuning> METHODS =

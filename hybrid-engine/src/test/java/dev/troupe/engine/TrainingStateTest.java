@@ -115,6 +115,7 @@ final class TrainingStateTest {
       case "full" -> new Tuning.Full();
       case "ln-tuning" -> new Tuning.LnTuning(List.of());
       case "partial" -> new Tuning.Partial(1, Optional.of("lm_head.weight"));
+      case "beside" -> TinyModel.BESIDE;
       case "ia3" -> TinyModel.METHODS.get(1);
       case "loha" -> TinyModel.METHODS.get(2);
       case "lokr" -> TinyModel.METHODS.get(3);
@@ -167,7 +168,8 @@ final class TrainingStateTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"lora", "ln-tuning", "partial", "ia3", "loha", "lokr", "oft", "full"})
+  @ValueSource(
+      strings = {"lora", "beside", "ln-tuning", "partial", "ia3", "loha", "lokr", "oft", "full"})
   void checkpoint_restore_tenAndTenStepsAreTwenty(String tuning) {
     try (Lanes lanes = new Lanes(2);
         HybridEngines engines = new HybridEngines(lanes)) {
@@ -193,7 +195,8 @@ final class TrainingStateTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"lora", "ln-tuning", "partial", "ia3", "loha", "lokr", "oft", "full"})
+  @ValueSource(
+      strings = {"lora", "beside", "ln-tuning", "partial", "ia3", "loha", "lokr", "oft", "full"})
   void save_openedFrozen_givesTheSameNumbers_emaBesideIt(String tuning) {
     try (HybridEngines engines = new HybridEngines()) {
       List<TokenOutputs> expected;

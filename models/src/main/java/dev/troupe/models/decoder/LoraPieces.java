@@ -146,6 +146,18 @@ final class LoraPieces implements Pieces {
     return places.stream().map(Place::pair).toList();
   }
 
+  /** Where B and what else is no matrix lies: each a start and a size. */
+  List<long[]> spansOfB() {
+    List<long[]> spans = new ArrayList<>();
+    for (Place place : places) {
+      spans.add(new long[] {place.b(), place.sizeOfB()});
+      if (place.magnitude() >= 0) {
+        spans.add(new long[] {place.magnitude(), place.pair().module().outputs()});
+      }
+    }
+    return spans;
+  }
+
   @Override
   public List<Long> sizes() {
     return List.copyOf(sizes);

@@ -13,6 +13,7 @@ import dev.troupe.models.peft.ModuleMethod;
 import dev.troupe.models.peft.PeftMethod;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -164,6 +165,26 @@ public final class ParameterLayout {
   /** The linear layers that LoRA adapts, in network order. */
   public List<LoraPair> pairs() {
     return lora.pairs();
+  }
+
+  /**
+   * Where LoRA+ has a rate of its own (Hayou et al., arXiv:2402.12354): LoRA's B, and as in PEFT
+   * what is no matrix. Each a start and a size, in order, neighbours joined.
+   */
+  public List<long[]> spansOfB() {
+    List<long[]> joined = new ArrayList<>();
+    Stream.concat(lora.spansOfB().stream(), whole.vectors().stream())
+        .sorted(Comparator.comparingLong(span -> span[0]))
+        .forEach(
+            span -> {
+              long[] last = joined.isEmpty() ? null : joined.get(joined.size() - 1);
+              if (last != null && last[0] + last[1] == span[0]) {
+                last[1] += span[1];
+              } else {
+                joined.add(span.clone());
+              }
+            });
+    return joined;
   }
 
   /** Whether training changes one of the kernels' weights. */

@@ -87,6 +87,14 @@ final class WholePieces implements Pieces {
     }
   }
 
+  /** Where gains and biases lie: each a start and a size. */
+  List<long[]> vectors() {
+    return places.stream()
+        .filter(place -> place.weight().columns() == 0)
+        .map(place -> new long[] {place.at(), place.size()})
+        .toList();
+  }
+
   @Override
   public List<Long> sizes() {
     return runs.stream().map(Run::size).toList();

@@ -31,6 +31,7 @@ public sealed interface Tuning {
    * @param bias which biases of the model are trained as well
    * @param modulesToSave modules of the model that are trained whole beside it, by the ends of
    *     their names
+   * @param rateRatioOfB how many times A's learning rate B has
    */
   record Lora(
       int rank,
@@ -44,7 +45,8 @@ public sealed interface Tuning {
       Map<String, Double> alphaPattern,
       Start start,
       Bias bias,
-      List<String> modulesToSave)
+      List<String> modulesToSave,
+      double rateRatioOfB)
       implements Tuning {
     /** How A starts; B starts as zero. */
     public enum Start {
@@ -99,7 +101,8 @@ public sealed interface Tuning {
           alphaPattern,
           start,
           bias,
-          List.of());
+          List.of(),
+          1);
     }
 
     /** The plain one. */

@@ -38,6 +38,7 @@ public sealed interface TuningConfig {
    * @param bias which biases of the model are trained as well
    * @param modulesToSave modules of the model that are trained whole beside it, by the ends of
    *     their names, as PEFT's modules_to_save
+   * @param rateRatioOfB how many times A's learning rate B has (LoRA+; Hayou et al. 2024)
    */
   record Lora(
       int rank,
@@ -51,7 +52,8 @@ public sealed interface TuningConfig {
       Map<String, Double> alphaPattern,
       Tuning.Lora.Start start,
       Tuning.Lora.Bias bias,
-      List<String> modulesToSave)
+      List<String> modulesToSave,
+      double rateRatioOfB)
       implements TuningConfig {
     public Lora {
       targets = List.copyOf(targets);
@@ -66,6 +68,7 @@ public sealed interface TuningConfig {
               modulesToSave,
               modulesToSave.stream().noneMatch(String::isBlank),
               "names of modules")
+          .above("rate-ratio-of-b", rateRatioOfB, 0)
           .verify();
     }
 
@@ -94,7 +97,8 @@ public sealed interface TuningConfig {
           alphaPattern,
           start,
           bias,
-          List.of());
+          List.of(),
+          1);
     }
 
     /** The plain one. */
@@ -127,7 +131,8 @@ public sealed interface TuningConfig {
           alphaPattern,
           start,
           bias,
-          modulesToSave);
+          modulesToSave,
+          rateRatioOfB);
     }
   }
 

@@ -1,0 +1,88 @@
+package dev.troupe.engine;
+
+import dev.troupe.models.torch.Handle;
+import dev.troupe.models.torch.KernelModule;
+import dev.troupe.protocol.data.StepSettings;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * Parts of the flat buffer that step at one multiple of the learning rate.
+ *
+ * @param spans each a start and a size, in order
+ * @param factor of the rate
+ */
+record RateGroup(List<long[]> spans, double factor) {
+  /** Those parts, and the others at the rate itself. */
+  static List<RateGroup> of(List<long[]> apart, long size, double ratio) {
+    List<long[]> others = new ArrayList<>();
+    long at = 0;
+    for (long[] span : apart) {
+      if (span[0] > at) {
+        others.add(new long[] {at, span[0] - at});
+      }
+      at = span[0] + span[1];
+    }
+    if (at < size) {
+      others.add(new long[] {at, size - at});
+    }
+    RateGroup own = new RateGroup(apart, ratio);
+    return others.isEmpty() ? List.of(own) : List.of(new RateGroup(others, 1), own);
+  }
+
+  /** On a lane: with views of the buffer and its moments, which are written in place. */
+  Open open(KernelModule kernels, Handle parameters, Handle first, Handle second, Handle count) {
+    Handle starts = Handle.ofList(spans.stream().mapToLong(span -> span[0]).toArray());
+    Handle sizes = Handle.ofList(spans.stream().mapToLong(span -> span[1]).toArray());
+    return new Open(
+        factor,
+        starts,
+        sizes,
+        kernels.train("spans", parameters, starts, sizes),
+        kernels.train("spans", first, starts, sizes),
+        kernels.train("spans", second, starts, sizes),
+        Handle.ofTensors(Collections.nCopies(spans.size(), count)));
+  }
+
+  /** A group's views. */
+  record Open(
+      double factor,
+      Handle starts,
+      Handle sizes,
+      Handle parameters,
+      Handle first,
+      Handle second,
+      Handle counts)
+      implements AutoCloseable {
+    /** On a lane. */
+    void step(KernelModule kernels, Handle gradient, StepSettings asked) {
+      try (Handle g = kernels.train("spans", gradient, starts, sizes);
+          Handle lr = Handle.of(factor * asked.learningRate());
+          Handle beta1 = Handle.of(asked.beta1());
+          Handle beta2 = Handle.of(asked.beta2());
+          Handle epsilon = Handle.of(asked.epsilon());
+          Handle decay = Handle.of(asked.weightDecay())) {
+        kernels
+            .train(
+                "adamw_spans",
+                parameters,
+                g,
+                first,
+                second,
+                counts,
+                lr,
+                beta1,
+                beta2,
+                epsilon,
+                decay)
+            .close();
+      }
+    }
+
+    @Override
+    public void close() {
+      List.of(starts, sizes, parameters, first, second, counts).forEach(Handle::close);
+    }
+  }
+}
