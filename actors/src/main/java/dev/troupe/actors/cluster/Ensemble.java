@@ -610,7 +610,14 @@ public final class Ensemble implements AutoCloseable {
     try {
       alone.get(FAREWELL.toSeconds(), TimeUnit.SECONDS);
     } catch (TimeoutException e) {
+      // What is left of them would be waited for by the cluster as long as it waits for the lost.
       system.log().info("not all nodes have left");
+      Cluster cluster = Cluster.get(system);
+      for (Member member : cluster.state().getMembers()) {
+        if (!member.address().equals(cluster.selfMember().address())) {
+          cluster.manager().tell(new Down(member.address()));
+        }
+      }
     }
   }
 
