@@ -603,6 +603,7 @@ class RolloutDispatcherTest {
     other.takes(2);
     RoleWorker.Request newer = other.isAsked(RoleWorker.Generate.class);
     lost.dies();
+    assertThat(statuses.receiveMessage().state()).isEqualTo("failed");
     answer(newer, 2);
     assertThat(other.takes(1)).isIn(learner.getRef(), other.worker.getRef());
     other.answers(1);
