@@ -558,6 +558,8 @@ class RolloutDispatcherTest {
     for (Place place : places) {
       place.loads().takes(1);
     }
+    // It has its portion before the other is done with its own.
+    RoleWorker.Request late = places.get(1).isAsked(RoleWorker.Generate.class);
     asks(dispatcher, STEP);
     steps(2);
     RoleWorker.Generate second = ask(dispatcher, 16, 1);
@@ -566,7 +568,7 @@ class RolloutDispatcherTest {
     one.takes(2);
     one.answers(2).answers(2);
     expectAnswers(second, 2);
-    places.get(1).answers(1);
+    answer(late, 1);
     expectAnswers(first, 1);
     RoleWorker.Generate third = ask(dispatcher, 2, 1);
     assertThat(((RoleWorker.Lend) learnerIsAskedToLend(2)).oldest()).isEqualTo(Long.MAX_VALUE);
@@ -657,9 +659,10 @@ class RolloutDispatcherTest {
     for (Place place : places) {
       place.loads().takes(1);
     }
-    places.get(0).answers(1);
+    List<RoleWorker.Request> portions = portions();
+    answer(portions.get(0), 1);
     steps(2);
-    places.get(1).answers(1);
+    answer(portions.get(1), 1);
     expectAnswers(first, 1);
 
     RoleWorker.Generate second = ask(dispatcher, 32, 1);
@@ -669,8 +672,9 @@ class RolloutDispatcherTest {
     for (Place place : places) {
       place.takes(2);
     }
-    places.get(0).answers(2);
-    RoleWorker.Request request = places.get(1).isAsked(RoleWorker.Generate.class);
+    portions = portions();
+    answer(portions.get(0), 2);
+    RoleWorker.Request request = portions.get(1);
     request
         .replyTo()
         .tell(new RoleWorker.Generated(rollouts((RoleWorker.Generate) request.work(), 2), false));
@@ -678,6 +682,11 @@ class RolloutDispatcherTest {
     assertThat(failure())
         .startsWith("rollout-2 on node-2 gave log-probabilities that depend on what it sampled")
         .contains("rollouts.staleness", "engine.strict");
+  }
+
+  /** One for each place: whoever is done early with its own would take another's. */
+  private List<RoleWorker.Request> portions() {
+    return places.stream().map(place -> place.isAsked(RoleWorker.Generate.class)).toList();
   }
 
   @Test
