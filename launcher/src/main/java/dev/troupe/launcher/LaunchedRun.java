@@ -57,10 +57,6 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
       this.plan = plan;
       this.child = child;
     }
-
-    boolean onlyAnswers() {
-      return plan.roles().equals(List.of(Ensemble.ROLLOUT));
-    }
   }
 
   /**
@@ -173,8 +169,7 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
     if (end.code() == ExitCode.USER_ERROR) {
       return;
     }
-    Node ended = nodes.get(said.credentials().id());
-    if (ended == null || !ended.onlyAnswers()) {
+    if (!node.onlyAnswers()) {
       missed = true;
       return;
     }
@@ -212,7 +207,7 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
     synchronized (this) {
       List<Node> gone =
           nodes.values().stream()
-              .filter(node -> !node.onlyAnswers())
+              .filter(node -> !node.plan.onlyAnswers())
               .filter(node -> node.presence != Ensemble.Presence.HEARD)
               .toList();
       if (!missed && gone.isEmpty()) {

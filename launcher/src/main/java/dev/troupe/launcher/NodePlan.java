@@ -24,6 +24,11 @@ sealed interface NodePlan permits LocalNodes, HostNodes, SlurmNodes {
       roles = List.copyOf(roles);
       command = List.copyOf(command);
     }
+
+    /** Whether it answers prompts and nothing else. */
+    boolean onlyAnswers() {
+      return roles.equals(List.of(Ensemble.ROLLOUT));
+    }
   }
 
   /** How many nodes answer the policy's prompts with its weights; 0 when it does so itself. */

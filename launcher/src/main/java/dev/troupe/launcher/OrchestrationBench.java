@@ -38,8 +38,6 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
   private static final int PROMPTS_PER_WORKER = 16;
   private static final int PROMPT_TOKENS = 64;
   private static final int NEW_TOKENS = 64;
-  private static final int HELD_OUT = 2;
-  private static final int MINIBATCHES = 4;
   private static final String LOOPBACK = "127.0.0.1";
   private static final String OTHERS = "others";
   private static final ObjectMapper JSON = OutputJson.mapper();
@@ -56,11 +54,18 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
     System.setProperty(WireMeter.SETTING, WireMeter.class.getName());
     ConfigFactory.invalidateCaches();
     Path conf =
-        Files.writeString(
-            scratch.resolve("orchestration.conf"), configuration(tokenizer, scratch, rounds));
-    Files.writeString(
-        scratch.resolve("prompts.jsonl"), BenchTexts.prompts(prompts() + HELD_OUT, PROMPT_TOKENS));
-    Files.writeString(scratch.resolve("pairs.jsonl"), BenchTexts.pairs());
+        new SimulatedPpo(rounds + 1, prompts(), PROMPT_TOKENS, NEW_TOKENS)
+            .write(
+                tokenizer,
+                scratch,
+                // By phases, as the ideal is: what overlaps would hide what it costs.
+                "rollouts.overlap = false",
+                "cluster {",
+                "  policy.node = others",
+                "  critic.node = others",
+                "  reward.node = others",
+                "  reference.node = others",
+                "}");
     var loaded = PipelineConfigurations.loader().load(conf, List.of());
     List<Mark> marks = new ArrayList<>();
     RunResult result;
@@ -227,41 +232,5 @@ record OrchestrationBench(int workers, int jvms, double speed, int parameters) {
             "--parameters",
             "" + parameters));
     return command;
-  }
-
-  private String configuration(Path tokenizer, Path scratch, int rounds) {
-    return String.join(
-        "\n",
-        "output = " + BenchTexts.quoted(scratch.resolve("run")),
-        "model = " + BenchTexts.quoted(tokenizer.toAbsolutePath()),
-        "seed = 1",
-        "stages = [reward, ppo]",
-        "data {",
-        "  preferences = [{ path = " + BenchTexts.quoted(scratch.resolve("pairs.jsonl")) + " }]",
-        "  prompts = [{ path = " + BenchTexts.quoted(scratch.resolve("prompts.jsonl")) + " }]",
-        "  max-prompt-tokens = " + PROMPT_TOKENS,
-        "  too-long = truncate",
-        "}",
-        "reward { batch-size = 4, held-out = 4, epochs = 1 }",
-        "ppo {",
-        "  iterations = " + (rounds + 1),
-        "  prompts-per-iteration = " + prompts(),
-        "  ppo-epochs = 1",
-        "  minibatches = " + MINIBATCHES,
-        "  generation { max-new-tokens = " + NEW_TOKENS + " }",
-        "  evaluation { held-out = "
-            + HELD_OUT
-            + ", samples = 0, generation { max-new-tokens = 1 } }",
-        "}",
-        // By phases, as the ideal is: what overlaps would hide what it costs.
-        "rollouts.overlap = false",
-        "checkpoints { every-steps = 0 }",
-        "cluster {",
-        "  policy.node = others",
-        "  critic.node = others",
-        "  reward.node = others",
-        "  reference.node = others",
-        "}",
-        "");
   }
 }

@@ -9,7 +9,6 @@ import dev.troupe.launcher.bench.Measurement;
 import dev.troupe.launcher.bench.SimulatedEngines;
 import dev.troupe.rlhf.recipe.RolloutsConfig;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -28,8 +27,6 @@ record RolloutsBench(int workers, double learners, double speed, SimulatedEngine
   private static final int PROMPTS_PER_WORKER = 16;
   private static final int PROMPT_TOKENS = 16;
   private static final int NEW_TOKENS = 224;
-  private static final int HELD_OUT = 2;
-  private static final int MINIBATCHES = 4;
 
   /** First rounds that warm up. */
   private static final int FIRST = 2;
@@ -64,11 +61,15 @@ record RolloutsBench(int workers, double learners, double speed, SimulatedEngine
       throws IOException {
     int iterations = FIRST + rounds + way.staleness() + 1;
     Path conf =
-        Files.writeString(
-            scratch.resolve("rollouts.conf"), configuration(way, tokenizer, scratch, iterations));
-    Files.writeString(
-        scratch.resolve("prompts.jsonl"), BenchTexts.prompts(prompts() + HELD_OUT, PROMPT_TOKENS));
-    Files.writeString(scratch.resolve("pairs.jsonl"), BenchTexts.pairs());
+        new SimulatedPpo(iterations, workers * PROMPTS_PER_WORKER, PROMPT_TOKENS, NEW_TOKENS)
+            .write(
+                tokenizer,
+                scratch,
+                "rollouts { overlap = "
+                    + way.overlap()
+                    + ", staleness = "
+                    + way.staleness()
+                    + " }");
     var loaded = PipelineConfigurations.loader().load(conf, List.of());
     SimulatedEngines engines =
         new SimulatedEngines(new CostModel(workers, speed, learners, 1_000_000), lengths);
@@ -85,10 +86,6 @@ record RolloutsBench(int workers, double learners, double speed, SimulatedEngine
         .result()
         .join();
     return figures(way, marks.subList(FIRST - 1, FIRST + rounds));
-  }
-
-  private int prompts() {
-    return workers * PROMPTS_PER_WORKER;
   }
 
   private List<Measurement> figures(RolloutsConfig way, List<Mark> marks) {
@@ -113,34 +110,5 @@ record RolloutsBench(int workers, double learners, double speed, SimulatedEngine
         Measurement.of("rollouts, sampling of an iteration", setting, "s", List.of(sampling)),
         Measurement.of("rollouts, learning of an iteration", setting, "s", List.of(learning)),
         Measurement.of("rollouts, resource bound over time", setting, "", List.of(bound / took)));
-  }
-
-  private String configuration(RolloutsConfig way, Path tokenizer, Path scratch, int iterations) {
-    return String.join(
-        "\n",
-        "output = " + BenchTexts.quoted(scratch.resolve("run")),
-        "model = " + BenchTexts.quoted(tokenizer.toAbsolutePath()),
-        "seed = 1",
-        "stages = [reward, ppo]",
-        "data {",
-        "  preferences = [{ path = " + BenchTexts.quoted(scratch.resolve("pairs.jsonl")) + " }]",
-        "  prompts = [{ path = " + BenchTexts.quoted(scratch.resolve("prompts.jsonl")) + " }]",
-        "  max-prompt-tokens = " + PROMPT_TOKENS,
-        "  too-long = truncate",
-        "}",
-        "reward { batch-size = 4, held-out = 4, epochs = 1 }",
-        "ppo {",
-        "  iterations = " + iterations,
-        "  prompts-per-iteration = " + prompts(),
-        "  ppo-epochs = 1",
-        "  minibatches = " + MINIBATCHES,
-        "  generation { max-new-tokens = " + NEW_TOKENS + " }",
-        "  evaluation { held-out = "
-            + HELD_OUT
-            + ", samples = 0, generation { max-new-tokens = 1 } }",
-        "}",
-        "rollouts { overlap = " + way.overlap() + ", staleness = " + way.staleness() + " }",
-        "checkpoints { every-steps = 0 }",
-        "");
   }
 }

@@ -1,9 +1,7 @@
 package dev.troupe.models.peft;
 
 import dev.troupe.models.checkpoint.ModelConfig;
-import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.Slot;
-import dev.troupe.models.checkpoint.TensorData;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,7 +13,7 @@ import java.util.stream.Collectors;
  *
  * @param targets which norms; those that it does not find are an error
  */
-public record LnTuning(Modules targets) implements PeftMethod {
+public record LnTuning(Modules targets) implements WholeMethod {
   static final String TYPE = "LN_TUNING";
 
   /** Every norm that a model has. */
@@ -28,16 +26,6 @@ public record LnTuning(Modules targets) implements PeftMethod {
   @Override
   public String type() {
     return TYPE;
-  }
-
-  @Override
-  public List<LinearModule> modules(ModelConfig model) {
-    return List.of();
-  }
-
-  @Override
-  public Map<String, Shape> tensors(ModelConfig model) {
-    return Map.of();
   }
 
   @Override
@@ -81,16 +69,6 @@ public record LnTuning(Modules targets) implements PeftMethod {
         .map(name -> name.substring(name.lastIndexOf('.') + 1))
         .distinct()
         .collect(Collectors.joining(", "));
-  }
-
-  @Override
-  public Map<String, WeightChange> changes(ModelConfig model, Map<String, TensorData> tensors) {
-    return Map.of();
-  }
-
-  @Override
-  public boolean isAs(PeftMethod other, ModelConfig model) {
-    return other instanceof LnTuning && whole(model).equals(other.whole(model));
   }
 
   @Override

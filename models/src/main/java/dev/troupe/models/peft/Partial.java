@@ -1,10 +1,7 @@
 package dev.troupe.models.peft;
 
 import dev.troupe.models.checkpoint.ModelConfig;
-import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.StoredWeight;
-import dev.troupe.models.checkpoint.TensorData;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -18,7 +15,7 @@ import java.util.stream.Collectors;
  * @param pattern a regular expression on whole names of tensors, such as {@code
  *     model.layers.3.mlp.up_proj.weight}
  */
-public record Partial(int lastLayers, Optional<String> pattern) implements PeftMethod {
+public record Partial(int lastLayers, Optional<String> pattern) implements WholeMethod {
   static final String TYPE = "PARTIAL";
 
   public Partial {
@@ -34,16 +31,6 @@ public record Partial(int lastLayers, Optional<String> pattern) implements PeftM
   @Override
   public String type() {
     return TYPE;
-  }
-
-  @Override
-  public List<LinearModule> modules(ModelConfig model) {
-    return List.of();
-  }
-
-  @Override
-  public Map<String, Shape> tensors(ModelConfig model) {
-    return Map.of();
   }
 
   @Override
@@ -75,16 +62,6 @@ public record Partial(int lastLayers, Optional<String> pattern) implements PeftM
     return WholeWeights.named(
         model,
         name -> last.contains(name) || named.filter(regex -> regex.matches(name)).isPresent());
-  }
-
-  @Override
-  public Map<String, WeightChange> changes(ModelConfig model, Map<String, TensorData> tensors) {
-    return Map.of();
-  }
-
-  @Override
-  public boolean isAs(PeftMethod other, ModelConfig model) {
-    return other instanceof Partial && whole(model).equals(other.whole(model));
   }
 
   @Override

@@ -10,7 +10,7 @@ import java.util.Map;
  * How an adapter changes a model: a method of PEFT's, or weights of the model trained as they are.
  * What it adds to, it names by the base's own names.
  */
-public sealed interface PeftMethod permits Bitfit, LnTuning, LoraOptions, ModuleMethod, Partial {
+public sealed interface PeftMethod permits LoraOptions, ModuleMethod, WholeMethod {
   /** Its name in {@code peft_type}; of what PEFT has not, our own. */
   String type();
 
