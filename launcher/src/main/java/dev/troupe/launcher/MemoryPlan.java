@@ -35,7 +35,7 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
   private static final String ACTIVATIONS = "activations";
 
   /** libtorch itself, as far as its code and buffers are touched. */
-  private static final long LIBRARY = 155L << 20;
+  private static final long LIBRARY = 140L << 20;
 
   /** The same of CUDA's context and libraries. */
   private static final long CUDA_LIBRARY = 300L << 20;
