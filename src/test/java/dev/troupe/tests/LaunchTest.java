@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.io.Writer;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -181,14 +182,19 @@ class LaunchTest {
     }
   }
 
-  /** Answers come from other JVMs, with the policy's weights. */
+  /**
+   * Answers come from other JVMs, with the policy's weights. And whoever would start the driver
+   * again is killed, without which the run goes on.
+   */
   @Test
-  void local1_withTwoRolloutNodes_givesTheBytesOfOneJvm() throws Exception {
+  void local1_withTwoRolloutNodes_givesTheBytesOfOneJvm_alsoUnsupervised() throws Exception {
     Path spread = directory.resolve("spread");
     Process launch = launch(spread, "--local", "1", "--rollouts", "2");
     List<Long> nodes = new ArrayList<>();
-    String output = read(launch, nodes, "never");
-    assertThat(launch.waitFor()).as(output).isZero();
+    String output = read(launch, nodes, "sft ");
+    signal("KILL", launch.pid());
+    assertThat(launch.waitFor()).as(output).isEqualTo(137);
+    ProcessHandle.of(driver(output)).ifPresent(driver -> driver.onExit().join());
     assertThat(nodes).hasSize(3).noneMatch(LaunchTest::alive);
     assertSameBytesAsAlone(spread);
   }
@@ -351,10 +357,10 @@ class LaunchTest {
 
   /**
    * A node is killed; then another is stopped, which is as good as dead and must not go on beside
-   * the one in its place; then the driver is, which nodes cannot tell from one that is gone.
+   * the one in its place; then the process that drives them is killed.
    */
   @Test
-  void lostNodes_areStartedAgain_andTheRunGoesOnToTheSameBytes() throws Exception {
+  void lostProcesses_areStartedAgain_andTheRunGoesOnToTheSameBytes() throws Exception {
     Path run = directory.resolve("again");
     Process launch = launch(run, "--local", "3");
     List<Long> nodes = new ArrayList<>();
@@ -363,9 +369,7 @@ class LaunchTest {
     output += read(launch, nodes, "ppo ");
     signal("STOP", nodes.get(3));
     output += read(launch, nodes, "ppo ");
-    signal("STOP", launch.pid());
-    awaitText(run.resolve("nodes/policy.log"), "cut off from its run");
-    signal("CONT", launch.pid());
+    signal("KILL", driver(output));
     output += read(launch, nodes, "never");
     assertThat(launch.waitFor()).as(output).isZero();
     assertThat(output)
@@ -376,20 +380,17 @@ class LaunchTest {
         .containsOnlyOnce("is given up")
         .contains("node critic is given up and ended, as nothing was heard of it")
         .contains("starting the nodes again (2 of 3)")
-        .contains("the node policy ended with exit code 3")
-        .contains("this node is cut off from its run")
-        .contains("starting the nodes again (3 of 3)");
+        .contains("the driver ended with exit code 137; starting it again (1 of 3)");
     assertThat(nodes).hasSize(12).noneMatch(LaunchTest::alive);
     assertThat(run.resolve("nodes/policy.log")).content().containsPattern("(?s)joined .*joined ");
     assertSameBytesAsAlone(run);
   }
 
-  /** Looks for it from outside: a process whose parent is stopped does not end for this JVM. */
-  private static void awaitText(Path log, String text) throws Exception {
-    String look = "until grep -qs '" + text + "' '" + log + "'; do sleep 0.1; done";
-    assertThat(new ProcessBuilder("timeout", "120", "sh", "-c", look).start().waitFor())
-        .as("'%s' in %s", text, log)
-        .isZero();
+  /** The process that drives the run: the command's own starts it, and starts it again. */
+  private static long driver(String output) {
+    Matcher told = Pattern.compile("driver: process (\\d+)").matcher(output);
+    assertThat(told.find()).as(output).isTrue();
+    return Long.parseLong(told.group(1));
   }
 
   private static void signal(String name, long process) throws Exception {
@@ -431,7 +432,8 @@ class LaunchTest {
     List<String> endless = List.of("ppo.iterations=10000");
     Path run = directory.resolve("killed");
     Path mine = certificates("killed-keys");
-    Process launch = launch(run, endless, "--local", "0", "--certificates", mine.toString());
+    Process launch =
+        launch(run, endless, "--local", "0", "--restarts", "0", "--certificates", mine.toString());
     String output = read(launch, new ArrayList<>(), "a node that is started by hand joins with: ");
     Matcher join = Pattern.compile("--join (\\S+)").matcher(output);
     assertThat(join.find()).as(output).isTrue();
@@ -448,6 +450,60 @@ class LaunchTest {
       assertThat(node.waitFor()).as(said).isEqualTo(3);
       assertThat(said)
           .contains("cut off from its run: the run's driver has ended, or they did not");
+    }
+  }
+
+  /** The one that drives is lost for good, and another takes its place. */
+  @Test
+  @Timeout(300)
+  void nodesStartedByHand_whoseDriverIsLost_goOnWithTheOneThatStandsBy() throws Exception {
+    List<String> often = List.of("checkpoints.every-steps=1");
+    Path run = directory.resolve("taken-over");
+    String mine = certificates("taken-over-keys").toString();
+    String[] driving = {"--local", "0", "--restarts", "0", "--certificates", mine};
+    Process first = launch(run, often, driving);
+    String output = read(first, new ArrayList<>(), "a node that is started by hand joins with: ");
+    Matcher join = Pattern.compile("--join (\\S+)").matcher(output);
+    assertThat(join.find()).as(output).isTrue();
+    int port = freePort();
+    Process second =
+        launch(
+            run,
+            often,
+            Stream.concat(
+                    Stream.of(driving), Stream.of("--port", "" + port, "--stand-by", join.group(1)))
+                .toArray(String[]::new));
+    String said = read(second, new ArrayList<>(), "standing by: the run's driver is ");
+    Process node =
+        start(
+            with(
+                List.of(
+                    "node",
+                    "--rejoin",
+                    "--join",
+                    join.group(1) + ",127.0.0.1:" + port,
+                    "--roles",
+                    "policy,critic,judge",
+                    "--output",
+                    run.toString()),
+                Path.of(mine)));
+    read(first, new ArrayList<>(), "ppo ");
+    first.destroyForcibly();
+    said += read(second, new ArrayList<>(), "never");
+    assertThat(second.waitFor()).as(said).isZero();
+    assertThat(said)
+        .contains("the run's driver " + join.group(1) + " is lost, or this host is cut off")
+        .contains("waiting for the run's nodes at 127.0.0.1:" + port);
+    String its = read(node, new ArrayList<>(), "never");
+    assertThat(node.waitFor()).as(its).isZero();
+    assertThat(its).containsOnlyOnce("joining again");
+    assertThat(run.resolve("drivers")).isDirectoryContaining("glob:**00000002");
+    assertSameBytesAsAlone(run);
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0)) {
+      return socket.getLocalPort();
     }
   }
 

@@ -149,7 +149,8 @@ final class Strangers {
               () ->
                   AskPattern.<Node.Command, Node.Reply>ask(
                           node,
-                          replyTo -> new Node.Open(spec, system.ignoreRef(), replyTo),
+                          replyTo ->
+                              new Node.Open(spec, Node.Terms.NONE, system.ignoreRef(), replyTo),
                           Duration.ofSeconds(3),
                           system.scheduler())
                       .toCompletableFuture()

@@ -21,6 +21,9 @@ import java.util.TreeMap;
  * length. For one thread.
  */
 final class RunHistory {
+  /** What is said of a lost rollout worker begins so. */
+  private static final String OTHERS_ANSWER = "its node ended; others answer its prompts";
+
   static final int ROLLOUTS = 200;
   static final int NOTICES = 200;
 
@@ -38,6 +41,7 @@ final class RunHistory {
   private long startedMillis;
   private long completedMillis;
   private long rolloutCount;
+  private final TreeMap<String, Long> recoveries = new TreeMap<>();
 
   /** Takes up one event; a kind that this version does not know only moves the clock. */
   void apply(RunEvent event) {
@@ -53,6 +57,9 @@ final class RunHistory {
       case ROLE_CHANGED -> {
         RoleChanged actor = event.getRoleChanged();
         actors.put(actor.getRole() + " " + actor.getNode(), timed(actor));
+        if (actor.getState().equals("failed") && actor.getActivity().startsWith(OTHERS_ANSWER)) {
+          recoveries.merge(RunView.ROLLOUT, 1L, Long::sum);
+        }
       }
       case MEMBERS_CHANGED -> members = List.copyOf(event.getMembersChanged().getMembersList());
       case STAGE_COMPLETED ->
@@ -74,6 +81,9 @@ final class RunHistory {
   }
 
   private void started(RunStarted event) {
+    if (state == State.RUNNING || state == State.FAILED) {
+      recoveries.merge(RunView.RUN, 1L, Long::sum);
+    }
     start = event;
     end = RunCompleted.getDefaultInstance();
     state = State.RUNNING;
@@ -135,7 +145,8 @@ final class RunHistory {
         List.copyOf(notices),
         Collections.unmodifiableMap(new TreeMap<>(noticeCounts)),
         List.copyOf(rollouts),
-        rolloutCount);
+        rolloutCount,
+        Collections.unmodifiableMap(new TreeMap<>(recoveries)));
   }
 
   /** What a whole list of events amounts to. */

@@ -49,6 +49,8 @@ final class RunJson {
     json.set("stages", array(view.stages(), RunJson::stage));
     json.set("actors", array(view.actors(), RunJson::actor));
     json.set("members", array(view.members(), RunJson::member));
+    ObjectNode recoveries = json.putObject("recoveries");
+    view.recoveries().forEach(recoveries::put);
     json.set("notices", array(view.notices(), RunJson::notice));
     json.set("rollouts", array(view.rollouts(), RunJson::excerpt));
     EndResults.of(view.summaryJson()).ifPresent(summary -> json.set("summary", summary));

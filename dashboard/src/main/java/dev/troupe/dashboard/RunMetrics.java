@@ -56,6 +56,15 @@ final class RunMetrics {
         .forEach(
             (severity, count) ->
                 counter("troupe.notices", "Notices so far", Tags.of("severity", severity), count));
+    view.recoveries()
+        .forEach(
+            (what, count) ->
+                counter(
+                    "troupe.recoveries",
+                    "Times that the run went on after a process was lost: all of it from a checkpoint"
+                        + " (run), or without a rollout worker (rollout)",
+                    Tags.of("what", what),
+                    count));
     view.members().stream()
         .forEach(
             member ->

@@ -22,6 +22,8 @@ import java.util.OptionalDouble;
  * @param noticeCounts by severity, all of them
  * @param rollouts newest first, bounded
  * @param rolloutCount all of them
+ * @param recoveries how often it went on after something was lost, by what did: {@value #RUN} or
+ *     {@value #ROLLOUT}
  */
 record RunView(
     long sequence,
@@ -41,7 +43,13 @@ record RunView(
     List<Timed<Notice>> notices,
     Map<String, Long> noticeCounts,
     List<Timed<RolloutRecorded>> rollouts,
-    long rolloutCount) {
+    long rolloutCount,
+    Map<String, Long> recoveries) {
+  /** The run was taken up again, after its driver, a role or the machine was lost. */
+  static final String RUN = "run";
+
+  /** Others answered what a lost rollout worker had. */
+  static final String ROLLOUT = "rollout";
 
   enum State {
     WAITING,

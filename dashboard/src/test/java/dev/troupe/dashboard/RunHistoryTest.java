@@ -8,12 +8,15 @@ import dev.troupe.dashboard.RunView.StageState;
 import dev.troupe.dashboard.RunView.State;
 import dev.troupe.protocol.event.EventLog;
 import dev.troupe.protocol.event.EventReader;
+import dev.troupe.protocol.event.RoleChanged;
+import dev.troupe.protocol.event.RunCompleted;
 import dev.troupe.protocol.event.RunEvent;
 import dev.troupe.protocol.event.RunStarted;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -141,5 +144,41 @@ final class RunHistoryTest {
     assertThat(view.sequence()).isEqualTo(1);
     assertThat(view.timeMillis()).isEqualTo(5);
     assertThat(view.state()).isEqualTo(State.WAITING);
+  }
+
+  /** By itself or by hand; a stop that was asked for is none. */
+  @Test
+  void recoveries_areCounted_byWhatWentOn() {
+    RunEvent.Builder start = RunEvent.newBuilder().setRunStarted(RunStarted.newBuilder());
+    RunHistory history = new RunHistory();
+    history.apply(start.build());
+    assertThat(history.view().recoveries()).isEmpty();
+    // A driver that is killed says nothing; one whose role is lost does.
+    history.apply(start.build());
+    history.apply(ended("failed"));
+    history.apply(start.build());
+    history.apply(
+        RunEvent.newBuilder()
+            .setRoleChanged(
+                RoleChanged.newBuilder()
+                    .setRole("rollout-1")
+                    .setState("failed")
+                    .setActivity(
+                        "its node ended; others answer its prompts (it was to generate 8)"))
+            .build());
+    history.apply(ended("cancelled"));
+    history.apply(start.build());
+    assertThat(history.view().recoveries()).isEqualTo(Map.of("run", 2L, "rollout", 1L));
+    assertThat(RunMetrics.text(history.view()))
+        .contains("troupe_recoveries_total{what=\"run\"} 2.0")
+        .contains("troupe_recoveries_total{what=\"rollout\"} 1.0");
+    assertThat(RunJson.run(history.view(), Optional.empty()).get("recoveries"))
+        .hasToString("{\"rollout\":1,\"run\":2}");
+  }
+
+  private static RunEvent ended(String outcome) {
+    return RunEvent.newBuilder()
+        .setRunCompleted(RunCompleted.newBuilder().setOutcome(outcome))
+        .build();
   }
 }

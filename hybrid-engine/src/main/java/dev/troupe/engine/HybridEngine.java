@@ -16,6 +16,7 @@ import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.tokenizer.TokenizerFiles;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.models.torch.Torch;
 import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.BatchTotals;
 import dev.troupe.protocol.data.Example;
@@ -39,6 +40,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.function.Consumer;
@@ -489,6 +491,12 @@ public final class HybridEngine implements RoleEngine {
     bytes.putAll(
         generator == null ? Map.of("shadow", 0L, "kv-cache", 0L) : generator.memoryBytes());
     return bytes;
+  }
+
+  /** Each micro-batch, each token of a batch and each matrix of a flip is a kernel, or several. */
+  @Override
+  public OptionalLong progress() {
+    return OptionalLong.of(Torch.kernels());
   }
 
   @Override

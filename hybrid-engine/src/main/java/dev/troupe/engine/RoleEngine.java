@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.function.Consumer;
@@ -168,6 +169,15 @@ public interface RoleEngine extends AutoCloseable {
 
   /** Native bytes by purpose: base, adapter, optimizer, shadow, kv-cache. */
   Map<String, Long> memoryBytes();
+
+  /**
+   * How far it is, in steps of no fixed size, of which each takes seconds at most where a model is
+   * of moderate size: rises as long as it works. Empty where that is not known. For any thread,
+   * also during other calls.
+   */
+  default OptionalLong progress() {
+    return OptionalLong.empty();
+  }
 
   /** Seconds spent so far by phase: generate, score, train, flip. */
   Map<String, Double> phaseSeconds();

@@ -206,6 +206,9 @@ record ContainerRun(
                 host,
                 "--port",
                 String.valueOf(CLUSTER_PORT),
+                // Who restarts containers restarts the driver too.
+                "--restarts",
+                "0",
                 "--health",
                 String.valueOf(HEALTH_PORT)));
     groups.stream()

@@ -13,6 +13,7 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.Tuning;
+import dev.troupe.protocol.message.Node;
 import dev.troupe.rlhf.loss.Averaging;
 import dev.troupe.rlhf.loss.SftExample;
 import dev.troupe.rlhf.loss.SftObjective;
@@ -70,7 +71,14 @@ record ExchangeBench(int parameters, int replicas, double step) {
       }
       Role role =
           ensemble
-              .cast(Map.of(ROLE, ROLE), Map.of(ROLE, replicas), exchanging, LONG, LONG, event -> {})
+              .cast(
+                  Map.of(ROLE, ROLE),
+                  Map.of(ROLE, replicas),
+                  exchanging,
+                  LONG,
+                  LONG,
+                  Node.Terms.NONE,
+                  event -> {})
               .open(spec())
               .toCompletableFuture()
               .join();

@@ -2,27 +2,49 @@ package dev.troupe.launcher;
 
 import dev.troupe.models.torch.Torch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
 import org.jline.utils.Signals;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Ctrl-C and SIGTERM: the first asks for a stop at the next step, the second ends the process. In
  * place from construction to close.
  */
 final class Interrupts implements AutoCloseable {
-  private final AtomicInteger code = new AtomicInteger();
-  private final @Nullable Object previousInt;
-  private final @Nullable Object previousTerm;
-
-  Interrupts(Runnable stop) {
-    previousInt = Signals.register("INT", () -> on(ExitCode.INTERRUPTED, stop));
-    previousTerm = Signals.register("TERM", () -> on(ExitCode.TERMINATED, stop));
+  /** Where it is heard that somebody wants this process to stop. */
+  interface Source {
+    /**
+     * @param wish takes the exit code of a process that stops for it; the newest one alone is told
+     * @return takes that back
+     */
+    Runnable hear(IntConsumer wish);
   }
 
-  private void on(int signal, Runnable stop) {
-    if (!code.compareAndSet(0, signal)) {
+  /** Signals to this process. */
+  static final Source SIGNALS =
+      wish -> {
+        Object previousInt = Signals.register("INT", () -> wish.accept(ExitCode.INTERRUPTED));
+        Object previousTerm = Signals.register("TERM", () -> wish.accept(ExitCode.TERMINATED));
+        return () -> {
+          Signals.unregister("INT", previousInt);
+          Signals.unregister("TERM", previousTerm);
+        };
+      };
+
+  private final AtomicInteger code = new AtomicInteger();
+  private final Runnable unheard;
+
+  Interrupts(Runnable stop) {
+    this(SIGNALS, stop);
+  }
+
+  Interrupts(Source source, Runnable stop) {
+    unheard = source.hear(wish -> on(wish, stop));
+  }
+
+  private void on(int wish, Runnable stop) {
+    if (!code.compareAndSet(0, wish)) {
       Torch.end();
-      Runtime.getRuntime().halt(signal);
+      Runtime.getRuntime().halt(wish);
     }
     stop.run();
   }
@@ -38,7 +60,6 @@ final class Interrupts implements AutoCloseable {
 
   @Override
   public void close() {
-    Signals.unregister("INT", previousInt);
-    Signals.unregister("TERM", previousTerm);
+    unheard.run();
   }
 }

@@ -2,6 +2,7 @@ package dev.troupe.launcher;
 
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.pipeline.PipelineConfig;
+import dev.troupe.actors.pipeline.RunDirectory;
 import dev.troupe.actors.trust.Authority;
 import dev.troupe.actors.trust.Credentials;
 import dev.troupe.configuration.ConfigurationLoader;
@@ -14,6 +15,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
@@ -81,9 +84,22 @@ final class LaunchCommand implements Callable<Integer> {
       defaultValue = "3",
       paramLabel = "N",
       description =
-          "how often nodes that end before the run is over are started again, and the run goes on"
-              + " from its last checkpoint (default: ${DEFAULT-VALUE})")
+          "how often nodes that end before the run is over are started again, and as often this"
+              + " process's own part, which drives it; the run goes on from its last checkpoint"
+              + " (default: ${DEFAULT-VALUE})")
   private int restarts;
+
+  @Option(
+      names = Supervisor.SIGN,
+      hidden = true,
+      description = "this process drives the run, and touches the file while it lives")
+  private @Nullable Path sign;
+
+  @Option(
+      names = Supervisor.AGAIN,
+      hidden = true,
+      description = "this is not the first process to drive the run")
+  private boolean again;
 
   @Option(
       names = "--port",
@@ -91,6 +107,14 @@ final class LaunchCommand implements Callable<Integer> {
       paramLabel = "PORT",
       description = "at which nodes join, 0 for any free one (default: ${DEFAULT-VALUE})")
   private int port;
+
+  @Option(
+      names = "--stand-by",
+      paramLabel = "HOST:PORT",
+      description =
+          "with --local 0, --certificates and --port: drives the run when the driver at HOST:PORT is lost"
+              + " and the nodes have joined here (troupe node --rejoin --join HOST:PORT,HERE:PORT)")
+  private @Nullable String standBy;
 
   @Option(
       names = "--health",
@@ -196,12 +220,24 @@ final class LaunchCommand implements Callable<Integer> {
     if (restarts < 0) {
       throw new UserException("--restarts is " + restarts + ", allowed: at least 0");
     }
+    if (standBy != null && (where.local != 0 || certificates == null || port == 0)) {
+      throw new UserException(
+          "--stand-by is for runs whose nodes are started by hand, which must find this process: give"
+              + " --local 0, --certificates DIR and --port PORT too");
+    }
     NodePlan plan = plan();
     if (certificates == null) {
       // Else more may be started by hand.
       plan.check(config);
     }
-    RunSession session = new RunSession(spec, json);
+    Path supervised = sign;
+    if (supervised == null && restarts > 0) {
+      return supervisor(config).follow();
+    }
+    RunSession session =
+        supervised == null
+            ? new RunSession(spec, json)
+            : new RunSession(spec, json, Supervised.by(System.in, supervised));
     Authority authority = authority(Path.of(config.output()));
     Credentials own = authority.issue("driver", VALIDITY).checked(Instant.now());
     if (own.endsSoon(Instant.now())) {
@@ -217,6 +253,7 @@ final class LaunchCommand implements Callable<Integer> {
                 VALIDITY,
                 own,
                 restarts,
+                again,
                 session.out(),
                 seed -> {
                   if (certificates != null) {
@@ -227,8 +264,45 @@ final class LaunchCommand implements Callable<Integer> {
                     healthy.ready();
                   }
                 })) {
-      return session.follow(loaded, options.resume(), here(config, plan.here()), false, run);
+      boolean resume = options.resume();
+      String driver = standBy;
+      if (driver != null) {
+        Optional<Ensemble> nodes =
+            new StandBy(
+                    config, driver, plan.driver(), port, plan.rollouts(config), own, session.out())
+                .await();
+        if (nodes.isEmpty()) {
+          return ExitCode.OK;
+        }
+        run.on(nodes.get());
+        resume = new RunDirectory(Path.of(config.output())).holdsTraining();
+      }
+      return session.follow(loaded, resume, here(config, plan.here()), false, run);
     }
+  }
+
+  private Supervisor supervisor(PipelineConfig config) {
+    List<String> command = new ArrayList<>(JavaCommand.ofThisProgram());
+    command.addAll(typed(spec));
+    return new Supervisor(
+        command,
+        Supervisor.SILENT_SECONDS,
+        restarts,
+        new RunDirectory(Path.of(config.output()))::holdsTraining,
+        () -> RunSession.resumeCommand(spec),
+        new RunSession(spec, json).out(),
+        spec.commandLine().getErr());
+  }
+
+  /** The arguments as a person typed them, without those of a supervisor. */
+  static List<String> typed(CommandSpec spec) {
+    List<String> words = new ArrayList<>(spec.root().commandLine().getParseResult().originalArgs());
+    words.remove(Supervisor.AGAIN);
+    int sign = words.indexOf(Supervisor.SIGN);
+    if (sign >= 0) {
+      words.subList(sign, sign + 2).clear();
+    }
+    return words;
   }
 
   /** Writes what starts the run elsewhere; what to do with it. */

@@ -7,6 +7,7 @@ import dev.troupe.actors.pipeline.RunHandle;
 import dev.troupe.actors.pipeline.RunRequest;
 import dev.troupe.actors.trust.Authority;
 import dev.troupe.actors.trust.Credentials;
+import dev.troupe.protocol.event.EventLogException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -16,7 +17,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,7 +28,8 @@ import org.jspecify.annotations.Nullable;
  * them where the run has failed for want of one, from its last checkpoint. The nodes end with this.
  */
 final class LaunchedRun implements RunSession.Starter, AutoCloseable {
-  private static final Duration LONGEST_WAIT = Duration.ofSeconds(30);
+  /** Of a driver that was cut off. */
+  private static final Duration LONGEST_END = Duration.ofMinutes(2);
 
   private final PipelineConfig config;
   private final NodePlan plan;
@@ -40,7 +44,12 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
 
   private final AtomicInteger restarts = new AtomicInteger();
   private final int allowed;
+  private final boolean again;
   private @Nullable Children children;
+  private volatile @Nullable RunHandle handle;
+
+  /** Nodes that are there already, in the place of those that would be waited for. */
+  private @Nullable Ensemble gathered;
 
   /** Whether a node has ended that the run cannot do without. Guarded by this. */
   private boolean missed;
@@ -64,6 +73,7 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
    * @param validity of nodes' certificates
    * @param own the driver's
    * @param allowed how often nodes may be started again
+   * @param again whether an earlier driver had nodes, whose logs go on
    */
   LaunchedRun(
       PipelineConfig config,
@@ -73,6 +83,7 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
       Duration validity,
       Credentials own,
       int allowed,
+      boolean again,
       PrintWriter out,
       Consumer<Ensemble> onReady) {
     this.config = config;
@@ -82,6 +93,7 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
     this.validity = validity;
     this.own = own;
     this.allowed = allowed;
+    this.again = again;
     this.out = out;
     this.onReady = onReady;
   }
@@ -92,12 +104,17 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
       missed = false;
       nodes.clear();
     }
-    Ensemble seed = Ensemble.seed(plan.driver(), port, plan.rollouts(config), own);
+    Ensemble there = gathered;
+    gathered = null;
+    Ensemble seed =
+        there == null ? Ensemble.seed(plan.driver(), port, plan.rollouts(config), own) : there;
     RunRequest clustered = request.on(seed);
-    RunHandle handle = resume ? Pipeline.resume(clustered) : Pipeline.start(clustered);
+    RunHandle handle =
+        there == null ? begin(clustered, resume) : onceItIsFree(() -> begin(clustered, resume));
     onReady.accept(seed);
     plan.note(config).ifPresent(out::println);
-    Children started = new Children(Path.of(config.output()).resolve("nodes"), restarts.get() > 0);
+    Children started =
+        new Children(Path.of(config.output()).resolve("nodes"), again || restarts.get() > 0);
     children = started;
     seed.watch((credentials, presence) -> told(started, credentials, presence));
     for (NodePlan.Start node : plan.starts(config, seed.address())) {
@@ -108,7 +125,32 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
       }
     }
     out.flush();
+    this.handle = handle;
     return handle;
+  }
+
+  private static RunHandle begin(RunRequest request, boolean resume) {
+    return resume ? Pipeline.resume(request) : Pipeline.start(request);
+  }
+
+  /** A driver that was cut off from its nodes ends when it finds that out. */
+  private static RunHandle onceItIsFree(Supplier<RunHandle> begin) {
+    long end = System.nanoTime() + LONGEST_END.toNanos();
+    while (true) {
+      try {
+        return begin.get();
+      } catch (EventLogException e) {
+        if (System.nanoTime() > end) {
+          throw e;
+        }
+        LockSupport.parkNanos(Duration.ofSeconds(1).toNanos());
+      }
+    }
+  }
+
+  /** Nodes that have joined a driver that is to be this run's. */
+  void on(Ensemble nodes) {
+    gathered = nodes;
   }
 
   private synchronized void start(Children started, NodePlan.Start node, Ensemble seed) {
@@ -147,9 +189,13 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
     }
   }
 
+  /** With the run's events, so that its page has it too; they are printed. */
   private void say(String line) {
-    out.println("\n" + line);
-    out.flush();
+    RunHandle told = handle;
+    if (told == null || !told.notice(line)) {
+      out.println("\n" + line);
+      out.flush();
+    }
   }
 
   /** The run hears of it in here, and what then asks {@link #again} waits until this is done. */
@@ -180,7 +226,7 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
 
   private void startAgain(Children started, NodePlan.Start node, Ensemble seed) {
     try {
-      TimeUnit.MILLISECONDS.sleep(wait(restarts.get() + 1).toMillis());
+      TimeUnit.MILLISECONDS.sleep(Supervisor.wait(restarts.get() + 1).toMillis());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return;
@@ -193,12 +239,6 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
       say("starting node " + node.name() + " again (" + restarts.get() + " of " + allowed + ")");
       start(started, node, seed);
     }
-  }
-
-  /** 1, 2, 4, … seconds. */
-  private static Duration wait(int count) {
-    Duration wait = Duration.ofSeconds(1L << Math.min(count - 1, 10));
-    return wait.compareTo(LONGEST_WAIT) < 0 ? wait : LONGEST_WAIT;
   }
 
   @Override
@@ -221,7 +261,7 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
       missed = true;
     }
     close();
-    TimeUnit.MILLISECONDS.sleep(wait(count).toMillis());
+    TimeUnit.MILLISECONDS.sleep(Supervisor.wait(count).toMillis());
     return Optional.of("starting the nodes again (" + count + " of " + allowed + ")");
   }
 

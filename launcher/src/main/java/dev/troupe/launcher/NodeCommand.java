@@ -1,9 +1,11 @@
 package dev.troupe.launcher;
 
+import dev.troupe.actors.cluster.CutOffException;
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.role.RunFiles;
 import dev.troupe.actors.shortage.Headroom;
 import dev.troupe.configuration.PipelineConfigurations;
+import dev.troupe.engine.RoleEngine;
 import dev.troupe.engine.generation.Operators;
 import dev.troupe.models.torch.Torch;
 import java.io.IOException;
@@ -13,6 +15,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletionException;
+import org.jline.utils.Signals;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IDefaultValueProvider;
@@ -35,7 +39,9 @@ final class NodeCommand implements Callable<Integer> {
       names = "--join",
       required = true,
       paramLabel = "HOST:PORT",
-      description = "the run's own node, as troupe launch prints it")
+      description =
+          "the run's own node, as troupe launch prints it; several, with commas, where others stand by"
+              + " to drive it (launch --stand-by)")
   private String join;
 
   @Option(
@@ -71,6 +77,13 @@ final class NodeCommand implements Callable<Integer> {
       paramLabel = "SECONDS",
       description = "how long to try (default: ${DEFAULT-VALUE})")
   private int timeout;
+
+  @Option(
+      names = "--rejoin",
+      description =
+          "joins again when it is cut off from its run, or the run's driver is lost, for as long as"
+              + " --join-timeout, in the place of ending")
+  private boolean rejoin;
 
   @Option(
       names = "--device",
@@ -116,16 +129,25 @@ final class NodeCommand implements Callable<Integer> {
     place.credentials().checked(Instant.now());
     Headroom.forThreads();
     PrintWriter out = spec.commandLine().getOut();
-    try (Health healthy = health == null ? null : Health.listen(health);
-        Ensemble node =
-            Ensemble.node(
-                host,
-                port,
-                join,
-                roles,
-                Duration.ofSeconds(timeout),
-                place,
-                Engines.create(device))) {
+    RoleEngine.Factory engines = Engines.create(device);
+    try (Health healthy = health == null ? null : Health.listen(health)) {
+      while (takesPart(place, engines, healthy, out)) {
+        out.println("joining again");
+        out.flush();
+      }
+    }
+    return ExitCode.OK;
+  }
+
+  /**
+   * Until the run is over, or goes on without this node.
+   *
+   * @return whether it is to join again
+   */
+  private boolean takesPart(
+      Ensemble.Place place, RoleEngine.Factory engines, @Nullable Health healthy, PrintWriter out) {
+    try (Ensemble node =
+        Ensemble.node(host, port, join, roles, Duration.ofSeconds(timeout), place, engines)) {
       if (healthy != null) {
         healthy.ready();
       }
@@ -151,8 +173,14 @@ final class NodeCommand implements Callable<Integer> {
         endWithStandardInput();
       }
       node.ended().join();
+      return false;
+    } catch (CompletionException e) {
+      if (rejoin && e.getCause() instanceof CutOffException cut) {
+        out.println(cut.getMessage());
+        return true;
+      }
+      throw e;
     }
-    return ExitCode.OK;
   }
 
   private Ensemble.Place byHand() throws IOException {
@@ -174,6 +202,8 @@ final class NodeCommand implements Callable<Integer> {
 
   /** A launcher that is gone, however it went, closes our standard input. */
   static void endWithStandardInput() {
+    // A terminal sends Ctrl-C to all its processes; what it means here, the launcher says.
+    Signals.register("INT", () -> {});
     Thread watch =
         new Thread(
             () -> {

@@ -47,10 +47,19 @@ final class RunSession {
 
   private final CommandSpec spec;
   private final boolean json;
+  private final Interrupts.Source wishes;
 
   RunSession(CommandSpec spec, boolean json) {
+    this(spec, json, Interrupts.SIGNALS);
+  }
+
+  /**
+   * @param wishes where it is heard that the run is to stop
+   */
+  RunSession(CommandSpec spec, boolean json, Interrupts.Source wishes) {
     this.spec = spec;
     this.json = json;
+    this.wishes = wishes;
   }
 
   /** Where people are told of progress; standard output is kept for JSON when that is asked for. */
@@ -109,6 +118,7 @@ final class RunSession {
     Progress progress = Progress.onStandardOutput(out, !alone);
     Interrupts interrupts =
         new Interrupts(
+            wishes,
             () -> {
               out.println("\nstopping at the next step (Ctrl-C again: at once)");
               out.flush();
@@ -184,9 +194,13 @@ final class RunSession {
     return interrupts.exitCode();
   }
 
-  /** The command line that this is, with --resume. */
   private String resumeCommand() {
-    List<String> words = new ArrayList<>(spec.root().commandLine().getParseResult().originalArgs());
+    return resumeCommand(spec);
+  }
+
+  /** The command line that this is, with --resume. */
+  static String resumeCommand(CommandSpec spec) {
+    List<String> words = new ArrayList<>(LaunchCommand.typed(spec));
     words.remove("--resume");
     words.add("--resume");
     return Invocation.line(words.toArray(String[]::new));

@@ -4,6 +4,7 @@ import dev.troupe.actors.cluster.ClusterException;
 import dev.troupe.actors.cluster.CutOffException;
 import dev.troupe.actors.pipeline.PipelineException;
 import dev.troupe.actors.role.RoleException;
+import dev.troupe.actors.role.RunFilesException;
 import dev.troupe.actors.shortage.Shortage;
 import dev.troupe.actors.trust.TrustException;
 import dev.troupe.configuration.ConfigException;
@@ -63,6 +64,7 @@ final class UserErrors {
           PipelineException.class,
           ClusterException.class,
           CutOffException.class,
+          RunFilesException.class,
           TrustException.class,
           GenerationException.class);
 

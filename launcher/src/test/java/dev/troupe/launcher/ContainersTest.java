@@ -101,7 +101,7 @@ final class ContainersTest {
         .isEqualTo(
             "if [ -e '/data/runs/My run/identity.json' ]; then set -- --resume; fi; exec"
                 + " /app/bin/troupe launch --local 0 --certificates /run/troupe --host"
-                + " driver.troupe-my-run --port 7355 --health 8558 --rollouts 3 --set"
+                + " driver.troupe-my-run --port 7355 --restarts 0 --health 8558 --rollouts 3 --set"
                 + " cluster.join-timeout-seconds=1800 /etc/troupe/run.conf \"$@\"");
     JsonNode policy = documents.get(4).at("/spec");
     assertThat(policy.at("/completions").asInt()).isEqualTo(2);

@@ -22,6 +22,7 @@ final class Ending {
   private final CompletableFuture<Done> overdue = new CompletableFuture<>();
   private volatile boolean asked;
   private volatile @Nullable String dismissal;
+  private volatile @Nullable String hang;
 
   Ending() {
     this(LAST_PHASE);
@@ -72,13 +73,26 @@ final class Ending {
   }
 
   /**
+   * Work hangs here, and can be ended with the JVM alone.
+   *
+   * @param what a sentence about it
+   */
+  void hang(String what) {
+    hang = what;
+  }
+
+  /**
    * To be called when the system has ended.
    *
    * @throws ClusterException when the run sent this node away
    * @throws CutOffException when its driver is gone
-   * @throws RoleException when it ended by itself
+   * @throws RoleException when work hangs here, or it ended by itself
    */
   void check(ActorSystem<?> system) {
+    String what = hang;
+    if (what != null) {
+      throw new RoleException(what, false);
+    }
     if (asked) {
       return;
     }

@@ -18,9 +18,11 @@ import dev.troupe.protocol.message.Node;
 import dev.troupe.rlhf.port.Cast;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
@@ -47,6 +49,7 @@ import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.JoinSeedNodes;
 import org.apache.pekko.cluster.typed.SelfUp;
 import org.apache.pekko.cluster.typed.Subscribe;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The actor system of this JVM, alone or as a member of a cluster. The guardian is the JVM's {@link
@@ -58,6 +61,9 @@ import org.apache.pekko.cluster.typed.Subscribe;
 public final class Ensemble implements AutoCloseable {
   /** The node role of nodes that answer prompts with the policy's weights. */
   public static final String ROLLOUT = "rollout";
+
+  /** The node role of those that may come to drive the run. */
+  private static final String STAND_BY = "stand-by";
 
   /** What stands before a certificate's id among the cluster's own roles of a member. */
   static final String CERTIFICATE = "certificate-";
@@ -75,6 +81,8 @@ public final class Ensemble implements AutoCloseable {
 
   /** The nodes, when all have joined; fails when one ends before that. */
   private final CompletableFuture<Discovery.Found> found = new CompletableFuture<>();
+
+  private @Nullable ActorRef<Discovery.Command> searcher;
 
   private final Ending ending;
 
@@ -126,7 +134,8 @@ public final class Ensemble implements AutoCloseable {
                 Groups.NONE,
                 none,
                 ending::ask,
-                ending::dismiss),
+                ending::dismiss,
+                Optional.empty()),
             SYSTEM,
             config),
         false,
@@ -170,6 +179,25 @@ public final class Ensemble implements AutoCloseable {
   }
 
   /**
+   * A member that plays no role, until the run is over or its driver is lost.
+   *
+   * @param driver host:port of the run's seed
+   * @throws ClusterException when it cannot be reached in time
+   */
+  public static Ensemble standBy(
+      String host, int port, String driver, Duration timeout, Credentials credentials) {
+    return node(
+        host,
+        port,
+        driver,
+        List.of(STAND_BY),
+        0,
+        timeout,
+        new Place(credentials, RunFiles.NOWHERE),
+        new NoEngines());
+  }
+
+  /**
    * What a node is given by whoever starts it, and believes no message about.
    *
    * @param credentials of the same authority as the seed's
@@ -180,7 +208,7 @@ public final class Ensemble implements AutoCloseable {
   /**
    * A further node.
    *
-   * @param seed host:port of the first
+   * @param seed host:port of the first; several, with commas, where it may be one of them
    * @param roles the node roles that placements name
    * @throws ClusterException when the seed cannot be reached in time
    */
@@ -219,18 +247,21 @@ public final class Ensemble implements AutoCloseable {
       int protocolVersion,
       Place place,
       RoleEngine.Factory engines) {
+    List<Address> seeds = Arrays.stream(seed.split(",", -1)).map(Ensemble::seedAt).toList();
+    Ensemble ensemble =
+        clustered(host, port, roles, rolloutWorkers, protocolVersion, place, engines, 0);
+    ensemble.join(seeds, seed, timeout);
+    return ensemble;
+  }
+
+  private static Address seedAt(String seed) {
     int colon = seed.lastIndexOf(':');
     if (colon < 1 || !seed.substring(colon + 1).matches("\\d{1,5}")) {
       throw new ClusterException(
           "the seed node must be HOST:PORT, found '" + seed + "'; for example 127.0.0.1:7355");
     }
-    Ensemble ensemble =
-        clustered(host, port, roles, rolloutWorkers, protocolVersion, place, engines, 0);
-    Address address =
-        new Address(
-            "pekko", SYSTEM, seed.substring(0, colon), Integer.parseInt(seed.substring(colon + 1)));
-    ensemble.join(List.of(address), seed, timeout);
-    return ensemble;
+    return new Address(
+        "pekko", SYSTEM, seed.substring(0, colon), Integer.parseInt(seed.substring(colon + 1)));
   }
 
   private static Ensemble clustered(
@@ -240,7 +271,7 @@ public final class Ensemble implements AutoCloseable {
       int room,
       int protocolVersion,
       Place place,
-      RoleEngine.@org.jspecify.annotations.Nullable Factory engines,
+      RoleEngine.@Nullable Factory engines,
       int rolloutWorkers) {
     List<String> memberRoles = new ArrayList<>(roles);
     memberRoles.add(CERTIFICATE + place.credentials().id());
@@ -283,7 +314,12 @@ public final class Ensemble implements AutoCloseable {
                           Groups.of(host, place.credentials()),
                           refusals,
                           ending::ask,
-                          ending::dismiss)),
+                          ending::dismiss,
+                          Optional.of(
+                              what -> {
+                                ending.hang(what);
+                                context.getSystem().terminate();
+                              }))),
               SYSTEM,
               ActorSystemSetup.create(
                   BootstrapSetup.create(config), RunTls.setup(place.credentials(), refusals)));
@@ -422,7 +458,8 @@ public final class Ensemble implements AutoCloseable {
       Duration joinTimeout,
       Duration deadline,
       Consumer<RunEvent.Builder> events) {
-    return cast(placement, Map.of(), Exchanging.AUTO, joinTimeout, deadline, events);
+    return cast(
+        placement, Map.of(), Exchanging.AUTO, joinTimeout, deadline, Node.Terms.NONE, events);
   }
 
   /**
@@ -431,6 +468,7 @@ public final class Ensemble implements AutoCloseable {
    * @param replicas by role name, of its node role a node for each; 1 where it is not named.
    *     Ignored when alone, as what is learned does not depend on it
    * @param exchanging how replicas exchange gradients
+   * @param terms of all its roles
    */
   public Cast cast(
       Map<String, String> placement,
@@ -438,6 +476,7 @@ public final class Ensemble implements AutoCloseable {
       Exchanging exchanging,
       Duration joinTimeout,
       Duration deadline,
+      Node.Terms terms,
       Consumer<RunEvent.Builder> events) {
     ActorRef<RunCoordinator.Command> coordinator =
         system.systemActorOf(
@@ -458,13 +497,10 @@ public final class Ensemble implements AutoCloseable {
           ears.roles(),
           deadline,
           exchanging,
-          ears.notices()::tell);
+          ears.notices()::tell,
+          terms);
     }
-    ActorRef<Discovery.Command> searcher =
-        system.systemActorOf(
-            Discovery.create(nodes(placement, replicas), rolloutWorkers, joinTimeout, found),
-            "discovery",
-            Props.empty());
+    ActorRef<Discovery.Command> searcher = searching(placement, replicas, joinTimeout);
     Discovery.Found nodes = await(found);
     nodes.byRole().values().forEach(some -> some.forEach(node -> joins(node, ears)));
     nodes.rolloutWorkers().forEach(node -> joins(node, ears));
@@ -480,11 +516,37 @@ public final class Ensemble implements AutoCloseable {
             ears.roles(),
             deadline,
             exchanging,
-            ears.notices()::tell);
+            ears.notices()::tell,
+            terms);
     searcher.tell(
         new Discovery.Follow(
             newcomer -> joins(newcomer, cast, ears), (node, why) -> sentAway(node, why, ears)));
     return cast;
+  }
+
+  /**
+   * Waits for the nodes that a {@link #cast} would wait for.
+   *
+   * @throws ClusterException when nodes are missing or strangers
+   */
+  public void gather(
+      Map<String, String> placement, Map<String, Integer> replicas, Duration joinTimeout) {
+    searching(placement, replicas, joinTimeout);
+    await(found);
+  }
+
+  private synchronized ActorRef<Discovery.Command> searching(
+      Map<String, String> placement, Map<String, Integer> replicas, Duration joinTimeout) {
+    ActorRef<Discovery.Command> known = searcher;
+    if (known == null) {
+      known =
+          system.systemActorOf(
+              Discovery.create(nodes(placement, replicas), rolloutWorkers, joinTimeout, found),
+              "discovery",
+              Props.empty());
+      searcher = known;
+    }
+    return known;
   }
 
   /** A node that came when the run had begun and cannot take part. */

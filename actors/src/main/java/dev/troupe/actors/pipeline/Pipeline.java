@@ -1,12 +1,15 @@
 package dev.troupe.actors.pipeline;
 
 import dev.troupe.actors.cluster.Ensemble;
+import dev.troupe.actors.role.Fence;
+import dev.troupe.actors.role.RunFilesException;
 import dev.troupe.actors.shortage.Headroom;
 import dev.troupe.actors.shortage.Shortage;
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.tokenizer.TokenizerFiles;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.event.EventLog;
+import dev.troupe.protocol.event.Notice;
 import dev.troupe.protocol.event.RunCompleted;
 import dev.troupe.protocol.event.RunEvent;
 import dev.troupe.protocol.event.RunPage;
@@ -36,12 +39,17 @@ import dev.troupe.rlhf.stage.NewModel;
 import dev.troupe.rlhf.stage.Stage;
 import dev.troupe.rlhf.stage.StageSetting;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -62,6 +70,7 @@ public final class Pipeline {
   private final RunRecorder recorder;
   private final RunCheckpoints checkpoints;
   private final RunSummary summary;
+  private final Fence fence;
 
   private Pipeline(
       PipelineConfig config,
@@ -69,6 +78,7 @@ public final class Pipeline {
       AtomicBoolean cancelled,
       EventLog log,
       Ensemble ensemble,
+      Fence fence,
       RunRequest request) {
     this.config = config;
     this.scorers = new OutsideScorers(request.functions());
@@ -78,7 +88,8 @@ public final class Pipeline {
     this.cancelled = cancelled;
     this.log = log;
     this.recorder = new RunRecorder(log, directory, request.listener(), cancelled);
-    this.checkpoints = new RunCheckpoints(directory.path(), config.checkpoints());
+    this.checkpoints = new RunCheckpoints(directory.path(), config.checkpoints(), fence);
+    this.fence = fence;
     this.summary = new RunSummary(config, directory);
   }
 
@@ -140,12 +151,15 @@ public final class Pipeline {
     EventLog log = EventLog.open(directory.events());
     Optional<RunPage> page;
     RunState state;
+    Fence fence;
     try {
       state = RunState.of(directory.path());
       Optional<String> refusal = state.refusal(purpose);
       if (refusal.isPresent()) {
         throw new PipelineException(refusal.get());
       }
+      fence = Fence.take(directory.path(), driver());
+      log.guardedBy(fence::check);
       if (state.holdsTraining()) {
         directory.goOn(request.text(), identity, state, config.stages());
       } else {
@@ -167,7 +181,13 @@ public final class Pipeline {
       throw e;
     }
     RunHandle handle =
-        new RunHandle(cancelled, result, log.sequence(), directory, page.map(RunPage::url));
+        new RunHandle(
+            cancelled,
+            result,
+            log.sequence(),
+            directory,
+            page.map(RunPage::url),
+            text -> told(log, text));
     if (forecast.complete()) {
       log.close();
       return handle;
@@ -184,7 +204,7 @@ public final class Pipeline {
                         .orElseGet(
                             () -> Ensemble.local(HybridEngines.on(config.engine().device())))) {
                   finished =
-                      new Pipeline(config, directory, cancelled, log, ensemble, request)
+                      new Pipeline(config, directory, cancelled, log, ensemble, fence, request)
                           .run(request.text(), state, forecast.notices());
                 }
               } catch (RuntimeException | Error | IOException e) {
@@ -201,6 +221,34 @@ public final class Pipeline {
     thread.setDaemon(true);
     thread.start();
     return handle;
+  }
+
+  private static boolean told(EventLog log, String text) {
+    try {
+      log.append(
+          RunEvent.newBuilder()
+              .setNotice(Notice.newBuilder().setSeverity("warning").setText(text)));
+      return true;
+    } catch (IllegalStateException | RunFilesException e) {
+      // The run has ended, or another has taken it over.
+      return false;
+    }
+  }
+
+  /** This process, for people. */
+  private static String driver() {
+    String host;
+    try {
+      host = InetAddress.getLocalHost().getHostName();
+    } catch (UnknownHostException e) {
+      host = "this host";
+    }
+    return String.format(
+        Locale.ROOT,
+        "process %d on %s, since %s",
+        ProcessHandle.current().pid(),
+        host,
+        Instant.now().truncatedTo(ChronoUnit.SECONDS));
   }
 
   /** A run that embeds this finds out here, and not in the middle of what it does. */
@@ -251,6 +299,7 @@ public final class Pipeline {
                   config.cluster().exchanging(),
                   Duration.ofSeconds(config.cluster().joinTimeoutSeconds()),
                   Duration.ofSeconds(config.cluster().requestTimeoutSeconds()),
+                  new Node.Terms(fence.number(), config.cluster().silenceSeconds() * 1000L),
                   this::happened));
       return ended(complete ? RunResult.COMPLETED : RunResult.CANCELLED);
     } catch (RuntimeException | Error | IOException e) {
@@ -268,6 +317,7 @@ public final class Pipeline {
   /** A disk that is full is no reason to lose the first failure. */
   private void writeFailure(Throwable failure) {
     try {
+      fence.check();
       directory.writeSummary(
           json(RunResult.FAILED, Optional.of(String.valueOf(failure.getMessage()))));
     } catch (RuntimeException | IOException e) {
@@ -283,6 +333,7 @@ public final class Pipeline {
 
   private RunResult ended(String outcome) throws IOException {
     String json = json(outcome, Optional.empty());
+    fence.check();
     directory.writeSummary(json);
     log.append(
         RunEvent.newBuilder()

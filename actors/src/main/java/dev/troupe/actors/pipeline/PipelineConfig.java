@@ -347,6 +347,7 @@ public record PipelineConfig(
    * @param joinTimeoutSeconds how long a run waits for the nodes that it needs
    * @param requestTimeoutSeconds longest time of one request to a role; then the run fails and
    *     names it
+   * @param silenceSeconds how long a role's work may make no progress; 0 for no limit
    */
   public record Cluster(
       Home policy,
@@ -356,7 +357,8 @@ public record PipelineConfig(
       Exchange exchange,
       Reduction reduction,
       int joinTimeoutSeconds,
-      int requestTimeoutSeconds) {
+      int requestTimeoutSeconds,
+      int silenceSeconds) {
     public Cluster {
       new Limits()
           .condition(
@@ -367,6 +369,7 @@ public record PipelineConfig(
               "exchange")
           .atLeast("join-timeout-seconds", joinTimeoutSeconds, 1)
           .atLeast("request-timeout-seconds", requestTimeoutSeconds, 1)
+          .atLeast("silence-seconds", silenceSeconds, 0)
           .verify();
     }
 

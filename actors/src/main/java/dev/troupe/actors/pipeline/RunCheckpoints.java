@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
+import dev.troupe.actors.role.Fence;
 import dev.troupe.models.checkpoint.DurableFiles;
 import dev.troupe.models.checkpoint.JsonFile;
 import dev.troupe.rlhf.port.Checkpoints;
@@ -46,6 +47,7 @@ final class RunCheckpoints implements Checkpoints {
   private static final String MANIFEST = "manifest.json";
   private static final String DONE = "done.json";
   private static final String WRITING = ".writing";
+
   private static final ObjectMapper JSON =
       JsonMapper.builder()
           .addModule(new Jdk8Module())
@@ -54,6 +56,8 @@ final class RunCheckpoints implements Checkpoints {
 
   private final Path directory;
   private final PipelineConfig.Checkpointing config;
+  private final long driver;
+  private final Runnable fence;
 
   /**
    * @param seconds that the stage has been at work, over all its runs
@@ -75,12 +79,24 @@ final class RunCheckpoints implements Checkpoints {
   private double secondsBefore;
   private long started = System.nanoTime();
 
+  /** For reading what there is. */
+  RunCheckpoints(Path run, PipelineConfig.Checkpointing config) {
+    this(run, config, 0, () -> {});
+  }
+
   /**
    * @param run the run's directory
    */
-  RunCheckpoints(Path run, PipelineConfig.Checkpointing config) {
+  RunCheckpoints(Path run, PipelineConfig.Checkpointing config, Fence fence) {
+    this(run, config, fence.number(), fence::check);
+  }
+
+  private RunCheckpoints(
+      Path run, PipelineConfig.Checkpointing config, long driver, Runnable fence) {
     this.directory = run.resolve(DIRECTORY);
     this.config = config;
+    this.driver = driver;
+    this.fence = fence;
   }
 
   /** A stage starts or goes on: its seconds count from here. */
@@ -102,9 +118,10 @@ final class RunCheckpoints implements Checkpoints {
 
   @Override
   public String begin(String stage, long step) {
-    Path writing = directory.resolve(stage).resolve(WRITING);
+    fence.run();
+    Path writing = writing(stage);
     try {
-      remove(writing);
+      removeUnfinished(stage);
       Files.createDirectories(writing);
     } catch (IOException e) {
       throw new PipelineException("cannot write the checkpoint " + writing + ": " + e, e);
@@ -114,7 +131,7 @@ final class RunCheckpoints implements Checkpoints {
 
   @Override
   public void commit(String stage, long step, Record state, Set<Long> needed) {
-    Path writing = directory.resolve(stage).resolve(WRITING);
+    Path writing = writing(stage);
     Path place = place(stage, step);
     try {
       if (Digests.of(writing).files().isEmpty()) {
@@ -128,6 +145,7 @@ final class RunCheckpoints implements Checkpoints {
       Manifest manifest = new Manifest(stage, step, seconds(), Digests.of(writing), needed);
       JSON.writeValue(writing.resolve(MANIFEST).toFile(), manifest);
       DurableFiles.syncTree(writing);
+      fence.run();
       DurableFiles.rename(writing, place);
       DurableFiles.sync(directory);
       prune(stage);
@@ -174,6 +192,7 @@ final class RunCheckpoints implements Checkpoints {
 
   @Override
   public void discard(String stage, long from) {
+    fence.run();
     try {
       for (Path checkpoint : all(stage)) {
         if (step(checkpoint) >= from) {
@@ -182,6 +201,33 @@ final class RunCheckpoints implements Checkpoints {
       }
     } catch (IOException e) {
       throw new PipelineException("cannot remove checkpoints of stage " + stage + ": " + e, e);
+    }
+  }
+
+  /** Each driver's own: a node of one that was replaced may still be writing into its. */
+  private Path writing(String stage) {
+    return directory.resolve(stage).resolve(WRITING + "-" + driver);
+  }
+
+  /** What this driver or others left of checkpoints that did not come to be. */
+  private void removeUnfinished(String stage) throws IOException {
+    Path ofStage = directory.resolve(stage);
+    if (!Files.isDirectory(ofStage)) {
+      return;
+    }
+    List<Path> unfinished;
+    try (Stream<Path> entries = Files.list(ofStage)) {
+      unfinished = entries.filter(entry -> name(entry).startsWith(WRITING)).toList();
+    }
+    for (Path one : unfinished) {
+      try {
+        remove(one);
+      } catch (IOException e) {
+        if (one.equals(writing(stage))) {
+          throw e;
+        }
+        // Somebody who should not is writing there still; it is in nobody's way.
+      }
     }
   }
 
@@ -237,6 +283,7 @@ final class RunCheckpoints implements Checkpoints {
 
   /** Notes that a stage is complete; its checkpoints are not needed any more. */
   void complete(String stage, Path trained, StageResult result) {
+    fence.run();
     Path done = directory.resolve(stage).resolve(DONE);
     try {
       Files.createDirectories(directory.resolve(stage));

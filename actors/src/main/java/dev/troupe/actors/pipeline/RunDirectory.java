@@ -68,6 +68,11 @@ public record RunDirectory(Path path) {
     }
   }
 
+  /** Whether it holds anything that was trained, to go on from. */
+  public boolean holdsTraining() {
+    return RunState.of(path).holdsTraining();
+  }
+
   /** Whether a run has left its files there. */
   static boolean isOne(Path path) {
     return Files.exists(path.resolve(CONFIGURATION));

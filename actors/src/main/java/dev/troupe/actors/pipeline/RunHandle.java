@@ -4,6 +4,7 @@ import java.net.URI;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Predicate;
 
 /** A run that goes on. */
 public final class RunHandle {
@@ -14,18 +15,21 @@ public final class RunHandle {
 
   private final RunDirectory directory;
   private final Optional<URI> page;
+  private final Predicate<String> notices;
 
   RunHandle(
       AtomicBoolean cancelled,
       CompletableFuture<RunResult> result,
       long eventsBefore,
       RunDirectory directory,
-      Optional<URI> page) {
+      Optional<URI> page,
+      Predicate<String> notices) {
     this.cancelled = cancelled;
     this.result = result;
     this.eventsBefore = eventsBefore;
     this.directory = directory;
     this.page = page;
+    this.notices = notices;
   }
 
   /** Where the run's page is, when one was asked for. */
@@ -35,7 +39,16 @@ public final class RunHandle {
 
   /** Whether the run's directory holds anything that was trained, to go on from. */
   public boolean holdsTraining() {
-    return RunState.of(directory.path()).holdsTraining();
+    return directory.holdsTraining();
+  }
+
+  /**
+   * Has something be told with the run's events that whoever surrounds it knows.
+   *
+   * @return whether the run was still there to take it
+   */
+  public boolean notice(String text) {
+    return notices.test(text);
   }
 
   /** How many events the file held when the run began: 0, or those of the run that is resumed. */

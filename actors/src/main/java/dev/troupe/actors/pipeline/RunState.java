@@ -1,6 +1,7 @@
 package dev.troupe.actors.pipeline;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.troupe.actors.role.Fence;
 import dev.troupe.rlhf.stage.Stage;
 import dev.troupe.rlhf.stage.Stages;
 import java.io.IOException;
@@ -40,7 +41,12 @@ record RunState(
 
   /** What is there before a run has said which run it is. */
   private static final Set<String> FIRST_FILES =
-      Set.of("events.pb", ".events.pb.lock", "nodes", RunDirectory.IDENTITY + ".writing");
+      Set.of(
+          "events.pb",
+          ".events.pb.lock",
+          "nodes",
+          Fence.DIRECTORY,
+          RunDirectory.IDENTITY + ".writing");
 
   static RunState of(Path path) {
     try {

@@ -41,6 +41,7 @@ public final class ActorCast implements Cast {
    * @param deadline longest time that one request to a worker may take
    * @param exchanging how replicas of a role exchange gradients
    * @param notices is told how they do
+   * @param run what holds for all its roles
    */
   public ActorCast(
       ActorSystem<?> system,
@@ -49,12 +50,13 @@ public final class ActorCast implements Cast {
       ActorRef<RoleStatus> listener,
       Duration deadline,
       Exchanging exchanging,
-      Consumer<String> notices) {
+      Consumer<String> notices,
+      Node.Terms run) {
     this.system = system;
     this.placement = placement;
     this.listener = listener;
     this.deadline = deadline;
-    terms = new Replicas.Terms(deadline, exchanging, notices);
+    terms = new Replicas.Terms(deadline, exchanging, notices, run);
     watcher = system.systemActorOf(Watcher.create(), "watcher", Props.empty());
     others.forEach(this::watch);
   }
@@ -77,7 +79,8 @@ public final class ActorCast implements Cast {
             RolloutDispatcher.create(
                 spec,
                 home,
-                new RolloutDispatcher.Company(placement.workers(spec.name()), listener, deadline)),
+                new RolloutDispatcher.Company(
+                    placement.workers(spec.name()), listener, deadline, terms.node())),
             "role-" + spec.name() + "-" + opened.incrementAndGet(),
             Props.empty());
     tellWhatHappened(dispatcher);

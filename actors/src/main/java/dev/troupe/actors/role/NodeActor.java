@@ -4,7 +4,9 @@ import dev.troupe.actors.trust.Refusals;
 import dev.troupe.engine.RoleEngine;
 import dev.troupe.protocol.kryo.WireTypes;
 import dev.troupe.protocol.message.Node;
+import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -31,6 +33,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
   private final Refusals refusals;
   private final Runnable leaving;
   private final Consumer<String> dismissed;
+  private final Optional<Consumer<String>> hanging;
   private int opened;
 
   private NodeActor(
@@ -44,7 +47,8 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
       Groups groups,
       Refusals refusals,
       Runnable leaving,
-      Consumer<String> dismissed) {
+      Consumer<String> dismissed,
+      Optional<Consumer<String>> hanging) {
     super(context);
     this.name = name;
     this.roles = roles;
@@ -56,6 +60,7 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
     this.refusals = refusals;
     this.leaving = leaving;
     this.dismissed = dismissed;
+    this.hanging = hanging;
     context.getSystem().receptionist().tell(Receptionist.register(KEY, context.getSelf()));
   }
 
@@ -69,6 +74,8 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
    * @param refusals of connections to this JVM
    * @param leaving is run when the run tells this node to end
    * @param dismissed is told why the run wants none of this node, which then ends
+   * @param hanging is told what work hangs here for which this JVM must end; absent where it is not
+   *     a node's
    */
   public static Behavior<Node.Command> create(
       String name,
@@ -80,7 +87,8 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
       Groups groups,
       Refusals refusals,
       Runnable leaving,
-      Consumer<String> dismissed) {
+      Consumer<String> dismissed,
+      Optional<Consumer<String>> hanging) {
     return Behaviors.setup(
         context ->
             new NodeActor(
@@ -94,7 +102,8 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
                 groups,
                 refusals,
                 leaving,
-                dismissed));
+                dismissed,
+                hanging));
   }
 
   @Override
@@ -137,8 +146,9 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
                     open.spec(),
                     name,
                     () -> engines.open(open.spec()),
-                    files,
+                    files.of(open.terms().driver()),
                     groups,
+                    new Patience(Duration.ofMillis(open.terms().silenceMillis()), hanging),
                     open.listener()),
                 open.spec().name() + "-" + opened);
     open.replyTo().tell(new Node.Opened(worker, name));

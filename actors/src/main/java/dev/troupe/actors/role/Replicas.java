@@ -68,8 +68,10 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
    * @param deadline longest time of one request to a role
    * @param exchanging how gradients are exchanged
    * @param notices is told how they are, in the end
+   * @param node what holds for all roles of the run
    */
-  public record Terms(Duration deadline, Exchanging exchanging, Consumer<String> notices) {}
+  public record Terms(
+      Duration deadline, Exchanging exchanging, Consumer<String> notices, Node.Terms node) {}
 
   private final RoleSpec spec;
   private final Exchanging exchanging;
@@ -117,7 +119,7 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
           Node.Reply.class,
           member.home,
           OPENING,
-          replyTo -> new Node.Open(as, listener, replyTo),
+          replyTo -> new Node.Open(as, terms.node(), listener, replyTo),
           (reply, failure) -> new Opened(member, reply, failure));
     }
   }

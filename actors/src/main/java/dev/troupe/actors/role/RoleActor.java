@@ -13,12 +13,16 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentNavigableMap;
@@ -34,6 +38,7 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -72,6 +77,9 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     }
   }
 
+  /** A look at how far the work is. */
+  private record Look() implements RoleWorker.Command {}
+
   private static final Logger LOG = LoggerFactory.getLogger(RoleActor.class);
 
   private final RoleSpec spec;
@@ -91,6 +99,20 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
   private final Exchange exchange = new Exchange();
 
   private final ActorRef<RoleWorker.Command> exchanger;
+  private final Patience patience;
+  private final TimerScheduler<RoleWorker.Command> timers;
+  private final Vigil vigil = new Vigil();
+
+  /** How far the engine is; it may be asked on any thread. */
+  private volatile Supplier<OptionalLong> progress = OptionalLong::empty;
+
+  /** Whether the work in hand waits for other replicas; written on the role's thread. */
+  private volatile boolean awaitsOthers;
+
+  /** Under a vigil, and since when; absent where nothing is. */
+  private RoleWorker.@Nullable Request watched;
+
+  private Instant moved = Instant.EPOCH;
   private final Groups groups;
   private final Groups.Membership membership;
 
@@ -108,6 +130,8 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       Supplier<RoleEngine> opener,
       RunFiles files,
       Groups groups,
+      Patience patience,
+      TimerScheduler<RoleWorker.Command> timers,
       ActorRef<RoleStatus> listener) {
     super(context);
     this.spec = spec;
@@ -117,6 +141,8 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     this.groups = groups;
     this.membership = new Groups.Membership(groups);
     this.listener = listener;
+    this.patience = patience;
+    this.timers = timers;
     this.system = context.getSystem();
     this.watcher = context.spawn(Watcher.create(), "watcher");
     this.exchanger = ExchangeActor.spawn(context, exchange);
@@ -133,6 +159,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
    * The engine is opened by the first request, on the role's thread.
    *
    * @param groups by which it may exchange gradients with replicas
+   * @param patience with work that makes no progress
    */
   static Behavior<RoleWorker.Command> create(
       RoleSpec spec,
@@ -140,9 +167,14 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
       Supplier<RoleEngine> opener,
       RunFiles files,
       Groups groups,
+      Patience patience,
       ActorRef<RoleStatus> listener) {
     return Behaviors.setup(
-        context -> new RoleActor(context, spec, node, opener, files, groups, listener));
+        context ->
+            Behaviors.withTimers(
+                timers ->
+                    new RoleActor(
+                        context, spec, node, opener, files, groups, patience, timers, listener)));
   }
 
   @Override
@@ -152,6 +184,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
         .onMessage(RoleWorker.Stop.class, this::onCommand)
         .onMessage(RoleWorker.Fetch.class, this::onFetch)
         .onMessage(Done.class, this::onDone)
+        .onMessage(Look.class, look -> onLook())
         .onSignal(PostStop.class, this::onPostStop)
         .build();
   }
@@ -190,6 +223,8 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
 
   private Behavior<RoleWorker.Command> onDone(Done done) {
     busy = false;
+    watched = null;
+    timers.cancelAll();
     started = true;
     readings = done.last() ? readings.freed() : done.readings();
     done.replyTo().tell(done.reply());
@@ -213,11 +248,70 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     RoleWorker.Command command = waiting.remove();
     if (command instanceof RoleWorker.Request request) {
       report(started ? "busy" : "starting", request.work().activity());
+      watch(request);
       run(request.replyTo(), () -> answer(request.work()), false);
     } else if (command instanceof RoleWorker.Stop stop) {
       run(stop.replyTo(), this::closed, true);
     }
     return this;
+  }
+
+  /** Work whose pieces follow one another in no time: a model that is written or read has none. */
+  private void watch(RoleWorker.Request request) {
+    RoleWorker.Work work = request.work();
+    boolean inPieces =
+        work instanceof RoleWorker.Generate
+            || work instanceof RoleWorker.Evaluate
+            || work instanceof RoleWorker.EvaluateShare
+            || work instanceof RoleWorker.Accumulate
+            || work instanceof RoleWorker.AccumulateShare;
+    if (inPieces && !patience.silence().isZero()) {
+      watched = request;
+      moved = Instant.now();
+      vigil.begins(progress.get());
+      timers.startTimerWithFixedDelay(new Look(), patience.silence().dividedBy(Vigil.LOOKS));
+    }
+  }
+
+  private Behavior<RoleWorker.Command> onLook() {
+    RoleWorker.Request request = watched;
+    if (request == null) {
+      return this;
+    }
+    if (vigil.hangs(progress.get(), awaitsOthers)) {
+      hangs(request);
+    } else if (vigil.isFresh()) {
+      moved = Instant.now();
+    }
+    return this;
+  }
+
+  private void hangs(RoleWorker.Request request) {
+    watched = null;
+    timers.cancelAll();
+    String what =
+        String.format(
+            Locale.ROOT,
+            "the %s on %s hangs: '%s' has made no progress since %s, for more than %d s"
+                + " (cluster.silence-seconds)",
+            spec.name(),
+            node,
+            request.work().activity(),
+            moved.truncatedTo(ChronoUnit.SECONDS),
+            patience.silence().toSeconds());
+    String threads = Threads.text();
+    String whole =
+        files
+            .note("threads-" + spec.name() + "-" + moved.toEpochMilli() + ".txt", threads)
+            .map(file -> what + ". What its threads do is in " + file)
+            .orElse(what);
+    LOG.error("{}\n{}", whole, threads);
+    report("failed", whole);
+    patience
+        .end()
+        .ifPresentOrElse(
+            end -> end.accept(whole),
+            () -> request.replyTo().tell(new RoleWorker.Failed(whole, false)));
   }
 
   private void run(
@@ -348,6 +442,7 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     if (open == null) {
       open = opener.get();
       engine = open;
+      progress = open::progress;
     }
     return open;
   }

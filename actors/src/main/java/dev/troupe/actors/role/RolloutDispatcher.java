@@ -87,11 +87,15 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
    * Who it works with.
    *
    * @param deadline longest time of one request to a worker
+   * @param terms of all roles of the run
    * @param nodes where workers may be opened that answer prompts, a node as often as it has room
    * @param listener hears of lost workers, and of what each worker does
    */
   record Company(
-      List<ActorRef<Node.Command>> nodes, ActorRef<RoleStatus> listener, Duration deadline) {
+      List<ActorRef<Node.Command>> nodes,
+      ActorRef<RoleStatus> listener,
+      Duration deadline,
+      Node.Terms terms) {
     Company {
       nodes = List.copyOf(nodes);
     }
@@ -310,7 +314,7 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
             Node.Reply.class,
             member.home,
             OPENING,
-            replyTo -> new Node.Open(as, company.listener(), replyTo),
+            replyTo -> new Node.Open(as, company.terms(), company.listener(), replyTo),
             (reply, failure) -> new Opened(member, reply));
   }
 

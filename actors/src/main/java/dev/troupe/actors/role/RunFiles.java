@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Objects;
 import java.util.Optional;
@@ -27,10 +28,16 @@ public final class RunFiles {
 
   private final @Nullable Path root;
   private final boolean anywhere;
+  private final Runnable fence;
 
   private RunFiles(@Nullable Path root, boolean anywhere) {
+    this(root, anywhere, () -> {});
+  }
+
+  private RunFiles(@Nullable Path root, boolean anywhere, Runnable fence) {
     this.root = root;
     this.anywhere = anywhere;
+    this.fence = fence;
   }
 
   /**
@@ -42,11 +49,22 @@ public final class RunFiles {
   }
 
   /**
+   * The same for one driver of the run: nothing is written for it any more when another has taken
+   * the run over.
+   *
+   * @param driver {@link Fence#number} of it
+   */
+  RunFiles of(long driver) {
+    return root == null ? this : new RunFiles(root, anywhere, Fence.of(root, driver)::check);
+  }
+
+  /**
    * Has {@code writer} write into the directory, which is made where it is not there.
    *
    * @throws RunFilesException when it is outside, is reached through a link to the outside, holds
    *     links, or is open to everybody; also when any of that is so afterwards, or it is another
-   *     directory by then, since whoever may write there can change it meanwhile
+   *     directory by then, since whoever may write there can change it meanwhile; and when the
+   *     driver that this is for has been replaced before or meanwhile
    */
   void write(String directory, Consumer<Path> writer) {
     Path place = toWrite(directory);
@@ -54,8 +72,10 @@ public final class RunFiles {
       writer.accept(place);
       return;
     }
+    fence.run();
     Object before = key(directory, place);
     writer.accept(place);
+    fence.run();
     if (!toWrite(directory).equals(place) || !before.equals(key(directory, place))) {
       throw new RunFilesException(
           "while "
@@ -74,6 +94,23 @@ public final class RunFiles {
       return key == null ? place : key;
     } catch (IOException e) {
       throw new RunFilesException("cannot write into " + directory + ": " + e, e);
+    }
+  }
+
+  /**
+   * Leaves something for people beside the nodes' logs; where it is, or nothing where it cannot be
+   * left.
+   */
+  Optional<Path> note(String name, String text) {
+    if (root == null) {
+      return Optional.empty();
+    }
+    try {
+      fence.run();
+      Path file = Files.createDirectories(root.resolve("nodes")).resolve(name);
+      return Optional.of(Files.writeString(file, text, StandardOpenOption.CREATE_NEW));
+    } catch (IOException | RunFilesException e) {
+      return Optional.empty();
     }
   }
 

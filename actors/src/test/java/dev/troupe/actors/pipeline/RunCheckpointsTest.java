@@ -3,6 +3,8 @@ package dev.troupe.actors.pipeline;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.actors.role.Fence;
+import dev.troupe.actors.role.RunFilesException;
 import dev.troupe.rlhf.port.Checkpoints.Saved;
 import dev.troupe.rlhf.recipe.Account;
 import dev.troupe.rlhf.recipe.Best;
@@ -65,6 +67,27 @@ class RunCheckpointsTest {
     Files.writeString(directory.resolve("policy/weights"), "weights of " + step);
     checkpoints.commit("sft", step, state(step), needed);
     return run.resolve(String.format(Locale.ROOT, "checkpoints/sft/%08d", step));
+  }
+
+  @Test
+  void driverThatWasReplaced_publishesNothing_andIsInNobodysWay() throws IOException {
+    PipelineConfig.Checkpointing often = new PipelineConfig.Checkpointing(1, 2);
+    RunCheckpoints first = new RunCheckpoints(run, often, Fence.take(run, "one"));
+    Path of = Path.of(first.begin("sft", 1));
+    Files.writeString(of.resolve("weights"), "half of them");
+    checkpoints = new RunCheckpoints(run, often, Fence.take(run, "another"));
+    Path its = write(1);
+    String published = Files.readString(its.resolve("manifest.json"));
+    Files.createDirectories(of);
+    Files.writeString(of.resolve("weights"), "all");
+    assertThatThrownBy(() -> first.commit("sft", 1, state(1), Set.of()))
+        .isInstanceOf(RunFilesException.class)
+        .hasMessageContaining("driver 2 (another) has taken the run over");
+    assertThatThrownBy(() -> first.begin("sft", 2)).isInstanceOf(RunFilesException.class);
+    assertThatThrownBy(() -> first.discard("sft", 0)).isInstanceOf(RunFilesException.class);
+    assertThat(its.resolve("manifest.json")).hasContent(published);
+    write(2);
+    assertThat(of).doesNotExist();
   }
 
   @Test

@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -40,6 +41,9 @@ public final class FakeEngines implements RoleEngine.Factory {
 
   private final Supplier<RuntimeException> loading;
   private volatile CompletableFuture<Void> gate = CompletableFuture.completedFuture(null);
+
+  /** How far their work is; unknown at first. */
+  public volatile OptionalLong progress = OptionalLong.empty();
 
   public FakeEngines() {
     this(() -> null);
@@ -188,6 +192,11 @@ public final class FakeEngines implements RoleEngine.Factory {
     @Override
     public void restore(Path directory) {
       note("restore " + directory);
+    }
+
+    @Override
+    public OptionalLong progress() {
+      return progress;
     }
 
     @Override

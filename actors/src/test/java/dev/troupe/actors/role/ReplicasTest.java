@@ -91,7 +91,7 @@ class ReplicasTest {
                 spec,
                 nodes.stream().map(TestProbe::getRef).toList(),
                 KIT.createTestProbe(RoleStatus.class).getRef(),
-                new Replicas.Terms(deadline, exchanging, notices::add)));
+                new Replicas.Terms(deadline, exchanging, notices::add, Node.Terms.NONE)));
     for (int i = 0; i < count; i++) {
       Node.Open open = nodes.get(i).expectMessageClass(Node.Open.class);
       assertThat(open.spec()).isEqualTo(i == 0 ? spec : spec.named("policy-" + (i + 1)));
@@ -349,7 +349,8 @@ class ReplicasTest {
                 SPEC,
                 List.of(there.getRef(), gone.getRef()),
                 KIT.createTestProbe(RoleStatus.class).getRef(),
-                new Replicas.Terms(Duration.ofSeconds(50), Exchanging.AUTO, notices::add)));
+                new Replicas.Terms(
+                    Duration.ofSeconds(50), Exchanging.AUTO, notices::add, Node.Terms.NONE)));
     Node.Open open = there.expectMessageClass(Node.Open.class);
     open.replyTo()
         .tell(new Node.Opened(KIT.createTestProbe(RoleWorker.Command.class).getRef(), "node-1"));

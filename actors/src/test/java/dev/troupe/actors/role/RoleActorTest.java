@@ -18,16 +18,21 @@ import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.message.RoleStatus;
 import dev.troupe.protocol.message.RoleWorker;
 import dev.troupe.rlhf.loss.SftExample;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.testkit.typed.javadsl.FishingOutcomes;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class RoleActorTest {
   private static final ActorTestKit KIT = ActorTestKit.create();
@@ -76,13 +81,19 @@ class RoleActorTest {
   }
 
   private ActorRef<RoleWorker.Command> spawn(FakeEngines engines) {
+    return spawn(engines, RunFiles.ANYWHERE, Patience.ENDLESS);
+  }
+
+  private ActorRef<RoleWorker.Command> spawn(
+      FakeEngines engines, RunFiles files, Patience patience) {
     return KIT.spawn(
         RoleActor.create(
             SPEC,
             "here",
             () -> engines.open(SPEC),
-            RunFiles.ANYWHERE,
+            files,
             Groups.NONE,
+            patience,
             statuses.getRef()));
   }
 
@@ -147,6 +158,59 @@ class RoleActorTest {
                 Map.of("base", 100L),
                 Map.of("train", 0.0)));
     assertThat(heard()).isEqualTo("idle  v0");
+  }
+
+  private static final java.time.Duration SILENCE = java.time.Duration.ofSeconds(1);
+
+  private static final String HANGS =
+      "the policy on here hangs: 'train on 1' has made no progress since \\S+, for more than 1 s"
+          + " \\(cluster.silence-seconds\\)";
+
+  @Test
+  void work_thatHangs_isNamed_andItsThreadsAreToldOfInTheRunsDirectory(@TempDir Path run)
+      throws Exception {
+    FakeEngines engines = new FakeEngines();
+    engines.progress = OptionalLong.of(3);
+    CompletableFuture<String> ended = new CompletableFuture<>();
+    ActorRef<RoleWorker.Command> worker =
+        spawn(engines, RunFiles.of(run), new Patience(SILENCE, Optional.of(ended::complete)));
+    ask(worker, new RoleWorker.Load());
+    replies.expectMessageClass(RoleWorker.Finished.class);
+    CompletableFuture<Void> gate = engines.hold();
+    ask(worker, ACCUMULATE);
+    String told = ended.get(30, TimeUnit.SECONDS);
+    assertThat(told)
+        .matches(HANGS + ". What its threads do is in " + run + "/nodes/threads-policy-\\d+.txt");
+    assertThat(Path.of(told.replaceFirst(".* is in ", "")))
+        .content()
+        .containsPattern("(?s)\"role-policy\" WAITING.*FakeEngines");
+    statuses.fishForMessage(
+        java.time.Duration.ofSeconds(10),
+        status ->
+            status.state().equals("failed") && status.activity().equals(told)
+                ? FishingOutcomes.complete()
+                : FishingOutcomes.continueAndIgnore());
+    gate.complete(null);
+  }
+
+  /** Where there is no node to end, whoever asked is answered. */
+  @Test
+  void work_thatHangs_inAJvmThatIsNoNode_isAnswered() {
+    FakeEngines engines = new FakeEngines();
+    engines.progress = OptionalLong.of(3);
+    ActorRef<RoleWorker.Command> worker =
+        spawn(engines, RunFiles.ANYWHERE, new Patience(SILENCE, Optional.empty()));
+    CompletableFuture<Void> gate = engines.hold();
+    ask(worker, new RoleWorker.Load());
+    gate.complete(null);
+    replies.expectMessageClass(RoleWorker.Finished.class);
+    gate = engines.hold();
+    ask(worker, GENERATE);
+    RoleWorker.Failed failed =
+        replies.expectMessageClass(RoleWorker.Failed.class, java.time.Duration.ofSeconds(30));
+    assertThat(failed.reason()).matches(HANGS.replace("train on", "generate"));
+    assertThat(failed.users()).isFalse();
+    gate.complete(null);
   }
 
   @Test

@@ -140,7 +140,8 @@ class RolloutDispatcherTest {
                 new RolloutDispatcher.Company(
                     places.stream().map(place -> place.node.getRef()).toList(),
                     statuses.getRef(),
-                    deadline)));
+                    deadline,
+                    Node.Terms.NONE)));
     Node.Open open = home.expectMessageClass(Node.Open.class);
     assertThat(open.spec()).isEqualTo(spec);
     open.replyTo().tell(new Node.Opened(learner.getRef(), "home"));
@@ -714,7 +715,7 @@ class RolloutDispatcherTest {
                 SPEC,
                 home.getRef(),
                 new RolloutDispatcher.Company(
-                    List.of(), statuses.getRef(), Duration.ofSeconds(60))));
+                    List.of(), statuses.getRef(), Duration.ofSeconds(60), Node.Terms.NONE)));
     dispatcher.tell(new RolloutDispatcher.Ask(STEP, replies.getRef()));
     home.expectMessageClass(Node.Open.class);
     dispatcher.tell(new RolloutDispatcher.Ended(home.getRef()));
@@ -835,7 +836,7 @@ class RolloutDispatcherTest {
                   SPEC,
                   at,
                   new RolloutDispatcher.Company(
-                      nodes, KIT.system().ignoreRef(), Duration.ofSeconds(60))));
+                      nodes, KIT.system().ignoreRef(), Duration.ofSeconds(60), Node.Terms.NONE)));
       RoleWorker.Generate work =
           new RoleWorker.Generate(
               prompts(1 + random.nextInt(200)), 1 + random.nextInt(3), SETTINGS);

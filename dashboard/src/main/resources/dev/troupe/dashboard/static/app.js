@@ -121,6 +121,16 @@ const drawMembers = whenChanged((members) => {
       make('small', {}, member.roles.join(', '))))));
 });
 
+// How often the run went on after a process was lost.
+const drawRecoveries = whenChanged(({ run = 0, rollout = 0 }) => {
+  const times = (count) => (count === 1 ? 'once' : `${count} times`);
+  const said = [];
+  if (run > 0) said.push(`Taken up again ${times(run)}, from a checkpoint.`);
+  if (rollout > 0) said.push(`Went on ${times(rollout)} without a rollout worker.`);
+  byId('recoveries').textContent = said.join(' ');
+  show(byId('recoveries'), said.length > 0);
+});
+
 const drawNotices = whenChanged((notices) => {
   show(byId('notices').nextElementSibling, notices.length === 0);
   byId('notices').replaceChildren(...notices.slice(0, 50).map((notice) => make('li', {},
@@ -175,6 +185,7 @@ function draw() {
   show(byId('notices-section'), view.sequence > 0);
   drawActors([...view.actors].sort((a, b) => place(a.role) - place(b.role)));
   drawMembers(view.members);
+  drawRecoveries(view.recoveries);
   drawNotices(view.notices);
   drawRolloutList();
   show(byId('configuration'), view.hasConfiguration);

@@ -4,13 +4,24 @@ import ai.djl.engine.Engine;
 import ai.djl.engine.StandardCapabilities;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The engine of this JVM. */
 public final class Torch {
+  private static final Logger LOG = LoggerFactory.getLogger(Torch.class);
   private static final ReadWriteLock KERNELS = new ReentrantReadWriteLock();
+
+  /** Kernels that have ended. */
+  private static final LongAdder DONE = new LongAdder();
+
+  /** Longest that one is waited for: longer, and it hangs. */
+  private static final int LONGEST_SECONDS = 30;
 
   // Guarded by the class.
   private static boolean ended;
@@ -69,12 +80,20 @@ public final class Torch {
 
   /**
    * Waits for the kernels at work and lets no other begin, for good. A JVM that ends, by {@code
-   * exit} or {@code halt}, runs libtorch's destructors, and a kernel at work would crash it.
+   * exit} or {@code halt}, runs libtorch's destructors, and a kernel at work would crash it. One
+   * that hangs is not waited for.
    */
   public static synchronized void end() {
     if (!ended) {
       ended = true;
-      KERNELS.writeLock().lock();
+      try {
+        boolean quiet = KERNELS.writeLock().tryLock(LONGEST_SECONDS, TimeUnit.SECONDS);
+        if (!quiet) {
+          LOG.warn("a kernel is at work still, and this process ends");
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 
@@ -84,8 +103,14 @@ public final class Torch {
     try {
       return kernel.get();
     } finally {
+      DONE.increment();
       KERNELS.readLock().unlock();
     }
+  }
+
+  /** How many kernels have ended in this JVM. */
+  public static long kernels() {
+    return DONE.sum();
   }
 
   /** A scope for DJL arrays that close with it. */

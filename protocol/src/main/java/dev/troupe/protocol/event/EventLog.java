@@ -26,6 +26,7 @@ public final class EventLog implements AutoCloseable {
   private final Clock clock;
   private long sequence;
   private long end;
+  private Runnable guard = () -> {};
 
   private EventLog(
       Path file, FileChannel channel, FileChannel lock, Clock clock, long sequence, long end) {
@@ -123,11 +124,20 @@ public final class EventLog implements AutoCloseable {
     }
   }
 
+  /**
+   * Has {@code guard} run before every event that is written from here on; when it throws, nothing
+   * is.
+   */
+  public synchronized void guardedBy(Runnable guard) {
+    this.guard = guard;
+  }
+
   /** Numbers, dates and writes {@code event}; returns it as written. */
   public synchronized RunEvent append(RunEvent.Builder event) {
     if (!channel.isOpen()) {
       throw new IllegalStateException("the event log " + file + " is closed");
     }
+    guard.run();
     RunEvent numbered = event.setSequence(sequence + 1).setTimeMillis(clock.millis()).build();
     int size = numbered.getSerializedSize();
     if (size > EventReader.LARGEST_EVENT) {

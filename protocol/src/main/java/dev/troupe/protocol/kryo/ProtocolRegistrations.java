@@ -94,6 +94,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Episode.End.class,
         Episode.Failure.class,
         Node.Dismiss.class,
+        Node.Terms.class,
         Numerics.Kernels.class,
         Span.class,
         Share.class,

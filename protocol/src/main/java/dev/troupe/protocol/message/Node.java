@@ -7,7 +7,7 @@ import org.apache.pekko.actor.typed.ActorRef;
 /** The actor of one JVM that brings roles to life there. */
 public final class Node {
   /** Raised with every change of a message; nodes of another version are refused. */
-  public static final int PROTOCOL_VERSION = 13;
+  public static final int PROTOCOL_VERSION = 14;
 
   private Node() {}
 
@@ -18,8 +18,20 @@ public final class Node {
   public record Introduce(ActorRef<Reply> replyTo) implements Command, Wire {}
 
   /** Brings a role to life; answered by {@link Opened}. Its engine loads with the first request. */
-  public record Open(RoleSpec spec, ActorRef<RoleStatus> listener, ActorRef<Reply> replyTo)
+  public record Open(
+      RoleSpec spec, Terms terms, ActorRef<RoleStatus> listener, ActorRef<Reply> replyTo)
       implements Command, Wire {}
+
+  /**
+   * What holds for all roles of a run.
+   *
+   * @param driver number of the process that drives the run, larger than that of those before it
+   * @param silenceMillis how long work may make no progress; longer, and it hangs. 0 where nobody
+   *     looks
+   */
+  public record Terms(long driver, long silenceMillis) implements Wire {
+    public static final Terms NONE = new Terms(0, 0);
+  }
 
   /** Asks to be told of connections that the node refused and will refuse: {@link Refused}. */
   public record Report(ActorRef<Refused> listener) implements Command, Wire {}

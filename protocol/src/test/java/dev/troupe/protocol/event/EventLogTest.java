@@ -119,6 +119,24 @@ final class EventLogTest {
   }
 
   @Test
+  void append_whatTheGuardRefuses_isNotWritten() {
+    Path file = directory.resolve("events.pb");
+    try (EventLog log = EventLog.open(file)) {
+      log.append(notice("first"));
+      log.guardedBy(
+          () -> {
+            throw new IllegalStateException("replaced");
+          });
+      assertThatThrownBy(() -> log.append(notice("second"))).hasMessage("replaced");
+      log.guardedBy(() -> {});
+      log.append(notice("third"));
+    }
+    assertThat(EventReader.readAll(file))
+        .extracting(event -> event.getSequence() + event.getNotice().getText())
+        .containsExactly("1first", "2third");
+  }
+
+  @Test
   void open_whileAnotherLogWrites_isRefused() {
     Path file = directory.resolve("events.pb");
     try (EventLog log = EventLog.open(file)) {

@@ -305,11 +305,13 @@ class WireSerializerTest {
                         .with(Numerics.Cache.BF16)
                         .strict(Numerics.Strict.AUTO)
                         .exact(true)),
+                new Node.Terms(3, 1000),
                 reference("listener-" + all.size()),
                 nodeAsker));
       }
     }
     all.add(new Node.Opened(reference("worker"), "n"));
+    all.add(new Node.Terms(3, 1000));
     all.add(new Node.Report(reference("refusals")));
     all.add(new Node.Refused("n", "refused a connection"));
     all.add(new Node.Leave());
