@@ -28,7 +28,7 @@ TO=src/main/resources/troupe-native/$PLATFORM
 COMMON="-std=c++17 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections -Wall -Wextra -Werror"
 KERNELS="$COMMON -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi -Wno-maybe-uninitialized"
 # Regions of several threads are compiled in, but no OpenMP is linked: its symbols are those of the libgomp that libtorch has brought, so that there is one pool.
-OPERATORS="$COMMON -O2 -fopenmp -D_GLIBCXX_USE_CXX11_ABI=1"
+OPERATORS="$COMMON -O2 -ffp-contract=off -fopenmp -D_GLIBCXX_USE_CXX11_ABI=1"
 # now: a symbol that libtorch lacks is found when the library is loaded, not in the middle of a step.
 LINK="-shared -Wl,--gc-sections -Wl,--exclude-libs,ALL -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,now -s"
 
@@ -75,7 +75,7 @@ found=$(sed -n 's/^ *"\([0-9.]*\)"$/\1/p' "$TORCH_HOME/include/torch/csrc/api/in
   exit 2
 }
 GLOO=$([ "$GLOO_HOME" = /usr ] || echo "-isystem $GLOO_HOME/include")
-for file in operators teams training between attention groups; do
+for file in operators teams training held between attention groups; do
   # shellcheck disable=SC2086
   $CXX $OPERATORS -DTROUPE_SOURCE="\"$source\"" -isystem "$TORCH_HOME/include" -isystem "$TORCH_HOME/include/torch/csrc/api/include" \
     $GLOO -DUSE_C10D_GLOO \

@@ -254,6 +254,59 @@ void copy(From x, int n, To y) {
   });
 }
 
+// ---- what is held in blocks
+
+// Sixteen numbers that signed bytes are.
+INLINE Floats whole_numbers(const uint8_t* p) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
+#else
+  Floats x;
+  for (int i = 0; i < 16; i++) x[i] = (float)(int8_t)p[i];
+  return x;
+#endif
+}
+
+// Sixteen numbers that codes stand for, in eight bytes.
+INLINE Floats coded(const uint8_t* p, const float* table) {
+#if defined(__AVX2__)
+  __m128i bytes = _mm_loadl_epi64((const __m128i*)p), mask = _mm_set1_epi8(15);
+  __m128i codes = _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi16(bytes, 4), mask), _mm_and_si128(bytes, mask));
+#if defined(__AVX512F__)
+  return (Floats)_mm512_permutexvar_ps(_mm512_cvtepu8_epi32(codes), _mm512_loadu_ps(table));
+#else
+  __m256 low = _mm256_loadu_ps(table), high = _mm256_loadu_ps(table + 8), out[2];
+  __m256i at[2] = {_mm256_cvtepu8_epi32(codes), _mm256_cvtepu8_epi32(_mm_srli_si128(codes, 8))};
+  for (int i = 0; i < 2; i++)
+    out[i] = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, at[i]), _mm256_permutevar8x32_ps(high, at[i]), _mm256_castsi256_ps(_mm256_slli_epi32(at[i], 28)));
+  Floats x;
+  memcpy(&x, out, sizeof x);
+  return x;
+#endif
+#else
+  Floats x;
+  for (int i = 0; i < 16; i++) x[i] = table[i % 2 ? p[i / 2] & 15 : p[i / 2] >> 4];
+  return x;
+#endif
+}
+
+void held(const uint8_t* codes, const float* table, const float* scales, int block, int first, int n, To y) {
+  typed(y, [&](auto* to) INLINE_LAMBDA {
+    for (int at = first; at < first + n;) {
+      int own = at / block, end = (own + 1) * block < first + n ? (own + 1) * block : first + n;
+      Floats scale = all(scales[own]);
+      const uint8_t* from = codes + (table ? at / 2 : at);
+      each(end - at, [&](int k, int some) INLINE_LAMBDA {
+        uint8_t last[16] = {};
+        const uint8_t* p = from + (table ? k / 2 : k);
+        if (some != WHOLE) p = (const uint8_t*)memcpy(last, p, table ? (some + 1) / 2 : some);
+        put(to + (at - first) + k, (table ? coded(p, table) : whole_numbers(p)) * scale, some);
+      });
+      at = end;
+    }
+  });
+}
+
 // ---- softmax
 
 INLINE void nothing(float* p, int n) { memset(p, 0, sizeof(float) * n); }
@@ -292,7 +345,7 @@ void softmax_back(const float* p, float* of_p, int from, int to, int n) {
 }  // namespace
 
 extern const Passes passes;
-const Passes passes = {NAME, norm, norm_back, gate, gate_back, head, head_back, copy, softmax, softmax_back};
+const Passes passes = {NAME, norm, norm_back, gate, gate_back, head, head_back, copy, held, softmax, softmax_back};
 
 }  // namespace SET
 }  // namespace troupe

@@ -42,6 +42,9 @@ struct Passes {
   // of_x is in the numbers of x; room for n numbers; to of_gain [n] is added, unless it is null
   void (*head_back)(From x, const Head& how, const float* of_y, int n, float* room, To of_x, float* of_gain);
   void (*copy)(From x, int n, To y);
+  // n numbers from `first` on of what is held in blocks: signed bytes, or where there is a table of 16 codes of four bits, two in a byte, the first above; times their
+  // block's scale. Of codes, first and block are even.
+  void (*held)(const uint8_t* codes, const float* table, const float* scales, int block, int first, int n, To y);
   // Scores s [n] become probabilities: of those from ... to - 1; the others become 0.
   void (*softmax)(float* s, int from, int to, int n);
   // of_p, the gradient of probabilities p, becomes that of scores

@@ -314,7 +314,7 @@ Tensor adapted_with_gradient(const Tensor& x, const Tensor& w, const Tensor& a, 
 
 // Whether float32 is what this processor multiplies faster. With AMX bfloat16 is, and with AVX512-BF16 on AMD's (twice as fast); on Intel's the same
 // instructions come to half the rate of float32. Without any torch widens, too, and takes longer over it.
-bool widens() {
+bool by_widening() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (at::cpu::is_amx_tile_supported()) return false;
@@ -326,8 +326,10 @@ bool widens() {
 
 }  // namespace
 
+bool troupe::widens() { return by_widening(); }
+
 TORCH_LIBRARY_FRAGMENT(troupe, m) {
-  m.def("widens() -> bool", widens);
+  m.def("widens() -> bool", troupe::widens);
   // x wᵀ, x [rows, inputs] in bfloat16 or float32, w [outputs, inputs] in bfloat16; the result is in the numbers of x
   m.def("wide_linear(Tensor x, Tensor w) -> Tensor");
   // x wᵀ + scale (x aᵀ) b, x and w in bfloat16, w frozen; b beside one another for outputs one after the other; with a residual it is added and the result float32

@@ -28,6 +28,9 @@ inline bool is_numbers(const at::Tensor& x) { return x.device().is_cpu() && (x.s
 // [rows, columns], its rows contiguous: x itself where it is so.
 inline at::Tensor by_row(const at::Tensor& x) { return x.stride(-1) == 1 || x.size(-1) == 1 ? x : x.contiguous(); }
 
+// Whether products of bfloat16 are faster here in float32, factors widened.
+bool widens();
+
 // c [rows, columns] = a b + beta c, all float32 and by row: aᵀ where a_turned, of a [inner, rows], bᵀ where b_turned, of b [columns, inner]; with from one row to
 // the next. The product is that which torch's own products call.
 void multiply(bool a_turned, bool b_turned, int64_t rows, int64_t columns, int64_t inner, const float* a, int64_t a_stride, const float* b, int64_t b_stride, float beta,

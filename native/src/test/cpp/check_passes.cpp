@@ -164,6 +164,24 @@ static void copies(const Passes& k, int n) {
   }
 }
 
+static void blocks(const Passes& k, int n) {
+  bool four = coin(), narrow = coin();
+  int block = 2 * between(1, 40), first = 2 * between(0, 2 * block), end = first + n;
+  if (four) end += end % 2;
+  shape = std::string(four ? "codes, " : "bytes, ") + std::to_string(n) + " from " + std::to_string(first) + " in blocks of " + std::to_string(block) + (narrow ? ", bfloat16" : "");
+  std::vector<uint8_t> held(four ? end / 2 : end);
+  for (uint8_t& b : held) b = (uint8_t)between(0, 255);
+  Row table = normals(16), scales = normals((end + block - 1) / block);
+  Values y = numbers(n, narrow);
+  k.held(held.data(), four ? table.data() : nullptr, scales.data(), block, first, n, y.to());
+  for (int i = 0; i < n; i++) {
+    int at = first + i;
+    float number = four ? table[at % 2 ? held[at / 2] & 15 : held[at / 2] >> 4] : (float)(int8_t)held[at];
+    float exact = number * scales[at / block];
+    near("number of a block", y.at(i), narrow ? wide(brief(exact)) : exact, 0);
+  }
+}
+
 static void softmaxes(const Passes& k, int n) {
   int from = between(0, n - 1), to = between(from + 1, n);
   shape = std::to_string(from) + " to " + std::to_string(to) + " of " + std::to_string(n);
@@ -203,6 +221,7 @@ static void one_case(const Passes& k) {
   gates(k, between(1, 300));
   heads(k, between(1, 70));
   copies(k, between(1, 100));
+  blocks(k, between(1, 300));
   softmaxes(k, between(1, 300));
   not_numbers(k);
 }

@@ -89,17 +89,20 @@ def merged(self, w: List[Tensor], p: List[Tensor], i: int) -> Tensor:
   l = i // 4
   head = i == 4 * self.layers
   at = 2 if head else 9 + 16 * l + self.weight_at[i % 4]
-  base = w[at].float()
   if self.full:
     # the pieces of p are the tensors of w that are trained
     k = 0
     for j in range(0 if head and self.tied else at):
       if j != 3 and j != 4 and w[j].numel() > 0 and not (j == 2 and self.tied):
         k += 1
-    return p[k].view(base.shape)
-  return base if head else self.changed(base, p, l, i % 4)
+    return p[k].view(w[at].shape)
+  return w[at].float() if head else self.changed(self.dense(w[at], i % 4), p, l, i % 4)
 
 # What a method's text (kernels/methods) puts its own in the place of; here it is LoRA's
+
+def dense(self, w, g: int):
+  # a group's weight [out, in] of the base, in float32; how that is held puts its own here
+  return w.float()
 
 def changes_group(self, p: List[Tensor], l: int, g: int) -> bool:
   # whether what is trained beside a group's weight changes it

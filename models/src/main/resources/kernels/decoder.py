@@ -54,6 +54,14 @@ def linear(self, x, w):
   # of a weight of the model: bfloat16, factors and result, where that is chosen
   return $LINEAR
 
+def rows_linear(self, x, w, g: int, first: int, count: int):
+  # of some rows of the weight of a layer's group g; how that is held (kernels/storage) may put its own in this place
+  return self.linear(x, w[first:first + count])
+
+def dense(self, w, g: int):
+  # the weight of a layer's group g in float32, [out, in]
+  return self.exact(w)
+
 def of_head(self, x, head):
   # logits, in float32
   return $LOGITS
@@ -203,7 +211,7 @@ def gate_up(self, x, w, p: List[Tensor], l: int, seed: int) -> List[Tensor]:
     outs = self.group_outs(p, l, 2)
     first = outs[0].size(0)
     return [self.one_product(x, w[:self.ffn], rows[:first], outs[:1], None), self.one_product(x, w[self.ffn:], rows[first:], outs[1:], None)]
-  out = [self.linear(x, w[:self.ffn]), self.linear(x, w[self.ffn:])]
+  out = [self.rows_linear(x, w, 2, 0, self.ffn), self.rows_linear(x, w, 2, self.ffn, self.ffn)]
   a = p[11 * l + self.group_piece[2]]
   if a.numel() > 0:
     b = self.group_outs(p, l, 2)
@@ -249,7 +257,8 @@ def magnitude(self, w, p: List[Tensor], l: int, g: int):
   if a.numel() == 0:
     return torch.ones([1], device=w.device)
   b = torch.block_diag(self.group_outs(p, l, g)).detach()
-  norm = torch.linalg_vector_norm(torch.addmm(self.exact(w), b.t(), a.detach().view(-1, w.size(1)), beta=1, alpha=self.scale), 2, [1])
+  whole = self.dense(w, g)
+  norm = torch.linalg_vector_norm(torch.addmm(whole, b.t(), a.detach().view(-1, whole.size(1)), beta=1, alpha=self.scale), 2, [1])
   out: List[Tensor] = []
   r = 0
   for j in range(self.group_size[g]):
@@ -281,7 +290,7 @@ def stretched(self, x, y, w, p: List[Tensor], l: int, g: int, seed: int):
     if n > 0:
       d = self.dropped(self.exact(x), seed, l, g, j)
       h = torch.linear(torch.linear(d, a[r:r + n]), b[j].t()) * self.scale
-      part = part + self.linear(d, w[i:i + k]) * (m[i:i + k] - 1) + h * m[i:i + k]
+      part = part + self.rows_linear(d, w, g, i, k) * (m[i:i + k] - 1) + h * m[i:i + k]
       r += n
     out.append(part)
     i += k

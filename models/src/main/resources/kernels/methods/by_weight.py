@@ -2,7 +2,7 @@
 
 def by_weight(self, x, w, b, residual: Optional[Tensor], p: List[Tensor], l: int, g: int):
   # [residual +] x Wᵀ + b, W being changed
-  m = self.changed(self.exact(w), p, l, g)
+  m = self.changed(self.dense(w, g), p, l, g)
   if residual is not None and not self.bf16:
     y = torch.addmm(residual, x, m.t())
   else:

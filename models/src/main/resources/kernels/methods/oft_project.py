@@ -14,7 +14,7 @@ def project(self, x, w, b, residual: Optional[Tensor], p: List[Tensor], l: int, 
       if p[at].numel() > 0:
         block = int(self.setting[7 * l + k])
         h = torch.bmm(self.exact(x).view(x.size(0), -1, block).transpose(0, 1), self.turn(p[at], block)).transpose(0, 1).reshape(x.shape)
-      out.append(self.linear(h, w[r:r + n]))
+      out.append(self.rows_linear(h, w, g, r, n))
       r += n
   y = out[0] if len(out) == 1 else torch.cat(out, 1)
   if b.numel() > 0:

@@ -103,7 +103,7 @@ class ArchitectureTest {
   static final ArchRule algorithmsAndEngineSeePlainDataOnly =
       noClasses()
           .that()
-          .resideInAnyPackage("dev.troupe.rlhf..", "dev.troupe.engine..")
+          .resideInAnyPackage("dev.troupe.rlhf..", "dev.troupe.engine..", "dev.troupe.models..")
           .should()
           .dependOnClassesThat(
               resideInAPackage("dev.troupe.protocol..")

@@ -10,6 +10,7 @@ import dev.troupe.configuration.PipelineConfigurations;
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,10 +65,9 @@ class LanesRunTest {
   /** Every weight is trained, and what samples is exact or, by the library, in bytes. */
   @ParameterizedTest
   @EnumSource(names = {"FP32", "INT8"})
-  void grpo_onOneLane_andTwo(Numerics.RolloutWeights weights) throws Exception {
-    Numerics numerics = new Numerics(Numerics.Precision.FP32, weights);
-    assumeTrue(
-        weights == Numerics.RolloutWeights.FP32 || HybridEngines.operators(numerics).areNative());
+  void grpo_onOneLane_andTwo(Storage weights) throws Exception {
+    Numerics numerics = new Numerics(Storage.FP32, weights);
+    assumeTrue(weights == Storage.FP32 || HybridEngines.operators(numerics).areNative());
     Path configuration = Quickstarts.ROOT.resolve("configs/quickstart-grpo.conf");
     Path data = configuration.resolveSibling("quickstart-grpo");
     List<String> small =
@@ -92,9 +92,7 @@ class LanesRunTest {
       throws Exception {
     assumeTrue(
         weights.equals("fp32")
-            || HybridEngines.operators(
-                    new Numerics(Numerics.Precision.FP32, Numerics.RolloutWeights.INT8))
-                .areNative());
+            || HybridEngines.operators(new Numerics(Storage.FP32, Storage.INT8)).areNative());
     List<String> small =
         List.of(
             "stages=[reward,ppo]",

@@ -154,9 +154,14 @@ final class PeerSteps {
   }
 
   static RoleSpec spec(Optional<String> adapter, Tuning tuning, Head head, int warmup, int steps) {
+    return spec(GOLDEN.resolve("model"), adapter, tuning, head, warmup, steps);
+  }
+
+  static RoleSpec spec(
+      Path model, Optional<String> adapter, Tuning tuning, Head head, int warmup, int steps) {
     return new RoleSpec(
         "policy",
-        GOLDEN.resolve("model").toString(),
+        model.toString(),
         adapter,
         tuning,
         head,

@@ -2,11 +2,11 @@ package dev.troupe.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.launcher.bench.BenchModel;
 import dev.troupe.launcher.bench.GenerateBench;
 import dev.troupe.launcher.bench.TrainBench;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Storage;
 import java.nio.file.Path;
 import java.util.function.DoubleSupplier;
 import java.util.stream.DoubleStream;
@@ -33,7 +33,7 @@ class SpeedTest {
 
   @Test
   void generate_isTwiceTheSpeedOfTheUncachedPath() {
-    GenerateBench fast = new GenerateBench(WeightFormat.FP32, 4, 1, 16, 24, false);
+    GenerateBench fast = new GenerateBench(Storage.FP32, 4, 1, 16, 24, false);
     double ratio =
         median(
             () ->

@@ -11,7 +11,6 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.ValueHeadFile;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.tokenizer.TokenizerFiles;
@@ -32,6 +31,7 @@ import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.recording.Work;
@@ -76,6 +76,7 @@ public final class HybridEngine implements RoleEngine {
     Optional<Path> directory = adapterDirectory(spec, model);
     Optional<Adapter> adapter = adapter(spec, directory, model, base.config());
     layout = layout(spec, base.config(), adapter, directory);
+    checkHeld(spec, layout);
     float[] initial =
         layout.isFull() ? layout.copyOf(base, spec.seed()) : layout.initial(spec.seed());
     layout.takeFromBase(initial, base);
@@ -88,7 +89,7 @@ public final class HybridEngine implements RoleEngine {
     }
     requireHead(spec, headFound, directory.orElse(model));
     checkExact(spec, base.config());
-    Precision precision = HybridEngines.precision(spec.numerics());
+    Storage precision = spec.numerics().precision();
     trainer =
         new Trainer(
             base,
@@ -119,12 +120,23 @@ public final class HybridEngine implements RoleEngine {
   static void check(RoleSpec spec, Path model, ModelConfig config) {
     Optional<Path> directory = adapterDirectory(spec, model);
     Optional<Adapter> adapter = adapter(spec, directory, model, config);
-    layout(spec, config, adapter, directory);
+    checkHeld(spec, layout(spec, config, adapter, directory));
     checkExact(spec, config);
     boolean headFound =
         adapter.map(found -> found.config().head()).orElse(false)
             || ValueHeadFile.read(model, config.hiddenSize()).isPresent();
     requireHead(spec, headFound, directory.orElse(model));
+  }
+
+  /** Checks that the base can be held as it is to be, and what is trained stand beside it. */
+  private static void checkHeld(RoleSpec spec, ParameterLayout layout) {
+    try {
+      BaseModel.check(layout.config(), spec.numerics().quantisation());
+      spec.numerics().quantisation().ifPresent(layout::requireBeside);
+    } catch (IllegalArgumentException e) {
+      throw new EngineException(
+          "the " + spec.name() + " cannot be as configured: " + e.getMessage(), e);
+    }
   }
 
   private static void checkExact(RoleSpec spec, ModelConfig config) {
@@ -290,9 +302,7 @@ public final class HybridEngine implements RoleEngine {
               tokenizer,
               layout,
               lanes,
-              Generator.Options.of(
-                      HybridEngines.format(spec.numerics()),
-                      HybridEngines.precision(spec.numerics()))
+              Generator.Options.of(spec.numerics().rollouts(), spec.numerics().precision())
                   .by(spec.numerics().kernels())
                   .caching(spec.numerics().cache())
                   .exactly(spec.numerics().exact()));

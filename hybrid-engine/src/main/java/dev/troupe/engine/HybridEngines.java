@@ -1,20 +1,21 @@
 package dev.troupe.engine;
 
 import dev.troupe.engine.generation.Operators;
-import dev.troupe.engine.generation.WeightFormat;
+import dev.troupe.engine.generation.Packing;
 import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.SequenceClassifier;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.models.torch.Torch;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.Tuning;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,7 +39,7 @@ public final class HybridEngines implements RoleEngine.Factory {
   }
 
   /** What roles must have in common to share a base. */
-  private record Key(Path model, Precision precision) {}
+  private record Key(Path model, Storage precision, Optional<Quantisation> quantisation) {}
 
   private final Map<Key, Loaded> bases = new HashMap<>();
   private final Lanes lanes;
@@ -62,24 +63,6 @@ public final class HybridEngines implements RoleEngine.Factory {
     this.lanes = lanes;
   }
 
-  /** What the matrices of training and scoring are held in. */
-  public static Precision precision(Numerics numerics) {
-    return switch (numerics.precision()) {
-      case FP32 -> Precision.FP32;
-      case BF16 -> Precision.BF16;
-    };
-  }
-
-  /** What the matrices of generation are held in. */
-  public static WeightFormat format(Numerics numerics) {
-    return switch (numerics.rollouts()) {
-      case FP32 -> WeightFormat.FP32;
-      case BF16 -> WeightFormat.BF16;
-      case FP16 -> WeightFormat.FP16;
-      case INT8 -> WeightFormat.INT8;
-    };
-  }
-
   /**
    * Bytes of one number of a cached key or value while sampling; what is left to the operators that
    * a node chooses counts as the larger.
@@ -89,7 +72,8 @@ public final class HybridEngines implements RoleEngine.Factory {
       case FP32 -> Float.BYTES;
       case BF16 -> 2;
       case AUTO ->
-          numerics.kernels() == Numerics.Kernels.NATIVE && format(numerics).suitsHalfCache()
+          numerics.kernels() == Numerics.Kernels.NATIVE
+                  && Packing.of(numerics.rollouts()).suitsHalfCache()
               ? 2
               : Float.BYTES;
     };
@@ -112,7 +96,7 @@ public final class HybridEngines implements RoleEngine.Factory {
 
   /** Tokens of a micro-batch where nothing else is asked for. */
   public static int microBatchTokens(ModelConfig model, Numerics numerics) {
-    return MicroBatches.tokens(model, precision(numerics));
+    return MicroBatches.tokens(model, numerics.precision());
   }
 
   /** About so many gradients a step has at once, of so many micro-batches on so many lanes. */
@@ -172,7 +156,7 @@ public final class HybridEngines implements RoleEngine.Factory {
   }
 
   static Operators operators(Numerics numerics, Lanes lanes) {
-    WeightFormat format = format(numerics);
+    Storage format = numerics.rollouts();
     return lanes.run(
         () ->
             Operators.choose(numerics.kernels(), format)
@@ -196,7 +180,7 @@ public final class HybridEngines implements RoleEngine.Factory {
     Path model = modelOf(spec);
     Optional<Adapter> own = ofItsOwnBase(spec, model);
     if (own.isPresent()) {
-      BaseModel base = BaseModel.load(model, held(spec), own.get());
+      BaseModel base = BaseModel.load(model, held(spec), spec.numerics().quantisation(), own.get());
       try {
         return new HybridEngine(spec, model, base, base::close, lanes);
       } catch (RuntimeException e) {
@@ -204,7 +188,8 @@ public final class HybridEngines implements RoleEngine.Factory {
         throw e;
       }
     }
-    Key key = new Key(model.toAbsolutePath().normalize(), held(spec));
+    Key key =
+        new Key(model.toAbsolutePath().normalize(), held(spec), spec.numerics().quantisation());
     boolean writes = spec.head() == Head.LANGUAGE_MODEL;
     if (writes && bases.containsKey(key) && SequenceClassifier.isIn(model)) {
       throw new EngineException(
@@ -220,8 +205,9 @@ public final class HybridEngines implements RoleEngine.Factory {
             wanted ->
                 new Loaded(
                     writes
-                        ? BaseModel.load(wanted.model(), wanted.precision())
-                        : BaseModel.loadForValues(wanted.model(), wanted.precision())));
+                        ? BaseModel.load(wanted.model(), wanted.precision(), wanted.quantisation())
+                        : BaseModel.loadForValues(
+                            wanted.model(), wanted.precision(), wanted.quantisation())));
     loaded.users++;
     try {
       return new HybridEngine(spec, model, loaded.base, () -> release(key), lanes);
@@ -248,8 +234,8 @@ public final class HybridEngines implements RoleEngine.Factory {
   }
 
   /** Where every weight is trained, the base is what the float32 weights start from. */
-  private static Precision held(RoleSpec spec) {
-    return spec.tuning() instanceof Tuning.Full ? Precision.FP32 : precision(spec.numerics());
+  private static Storage held(RoleSpec spec) {
+    return spec.tuning() instanceof Tuning.Full ? Storage.FP32 : spec.numerics().precision();
   }
 
   /** A result of full tuning is a model of its own; an adapter stands on the configured one. */

@@ -1,7 +1,7 @@
 package dev.troupe.engine;
 
 import dev.troupe.models.checkpoint.ModelConfig;
-import dev.troupe.models.decoder.Precision;
+import dev.troupe.protocol.data.Storage;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -29,9 +29,9 @@ final class MicroBatches {
    * that what a layer keeps has the same bytes, and is near the caches, while products are still
    * large enough; 512 too in a small model (docs/performance.md).
    */
-  static int tokens(ModelConfig model, Precision precision) {
-    Precision kept = model.hiddenSize() < SMALL_WIDTH ? Precision.BF16 : precision;
-    return TOKEN_BYTES / kept.bytes();
+  static int tokens(ModelConfig model, Storage precision) {
+    Storage kept = model.hiddenSize() < SMALL_WIDTH ? Storage.BF16 : precision;
+    return TOKEN_BYTES * Byte.SIZE / kept.bits();
   }
 
   /**

@@ -2,7 +2,6 @@ package dev.troupe.engine;
 
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.decoder.Products;
 import dev.troupe.models.torch.GradMode;
 import dev.troupe.models.torch.Handle;
@@ -22,6 +21,7 @@ import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenOutputs;
 import java.util.ArrayList;
@@ -52,7 +52,7 @@ final class Trainer implements AutoCloseable {
   private static final float[] NONE = {};
 
   private final BaseModel base;
-  private final Precision precision;
+  private final Storage precision;
   private final ParameterLayout layout;
   private final double temperature;
   private final long seed;
@@ -69,6 +69,12 @@ final class Trainer implements AutoCloseable {
   private final Optional<AdamState> adam;
   private final Accumulation accumulation;
 
+  /**
+   * Whether torch makes whole matrices of a base held in blocks, and keeps them for the backward
+   * pass: those of a layer at a time, then, which is computed again.
+   */
+  private final boolean expands;
+
   /** What scores in the place of the training path, where a policy is to be exact. */
   private final Optional<ExactLogprobs> exact;
 
@@ -81,7 +87,7 @@ final class Trainer implements AutoCloseable {
       BaseModel base,
       ParameterLayout layout,
       float[] initial,
-      Precision precision,
+      Storage precision,
       Products products,
       Optional<OptimizerSettings> optimizer,
       Optional<Double> emaDecay,
@@ -97,7 +103,8 @@ final class Trainer implements AutoCloseable {
     this.temperature = temperature;
     this.seed = seed;
     this.lanes = lanes;
-    kernels = products.kernels(layout, precision);
+    expands = base.quantisation().isPresent() && !products.areNative();
+    kernels = products.kernels(layout, precision, base);
     temperatureHandle = Handle.of(temperature);
     try (Handle data = Handle.of(initial, initial.length)) {
       parameters = lanes.run(() -> kernels.train("leaf", data));
@@ -196,7 +203,7 @@ final class Trainer implements AutoCloseable {
   }
 
   private boolean recomputes() {
-    return adam.map(state -> state.settings().recompute()).orElse(false);
+    return expands || adam.map(state -> state.settings().recompute()).orElse(false);
   }
 
   /** What one micro-batch comes to, or some of them together. */

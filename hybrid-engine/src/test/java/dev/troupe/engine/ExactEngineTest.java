@@ -23,6 +23,7 @@ import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
@@ -43,11 +44,9 @@ import org.junit.jupiter.api.io.TempDir;
 /** A role that is scored by the operators that sample: while it answers, is scored and learns. */
 final class ExactEngineTest {
   private static final Numerics FLOATS =
-      new Numerics(Numerics.Precision.FP32, Numerics.RolloutWeights.FP32, Numerics.Kernels.NATIVE)
-          .exact(true);
+      new Numerics(Storage.FP32, Storage.FP32, Numerics.Kernels.NATIVE).exact(true);
   private static final Numerics HALVES =
-      new Numerics(Numerics.Precision.BF16, Numerics.RolloutWeights.BF16, Numerics.Kernels.NATIVE)
-          .exact(true);
+      new Numerics(Storage.BF16, Storage.BF16, Numerics.Kernels.NATIVE).exact(true);
 
   @TempDir Path directory;
   private Path model;

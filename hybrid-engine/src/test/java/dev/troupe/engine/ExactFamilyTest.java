@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.troupe.engine.generation.GenerationException;
 import dev.troupe.engine.generation.Generator;
-import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.tokenizer.BpeTrainer;
@@ -20,6 +19,7 @@ import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -65,7 +65,7 @@ final class ExactFamilyTest {
     try (BaseModel base = BaseModel.load(GOLDEN.resolve(family));
         Tokenizer tokenizer = Tokenizer.load(directory);
         Lanes lanes = new Lanes(2)) {
-      for (WeightFormat format : List.of(WeightFormat.FP32, WeightFormat.BF16)) {
+      for (Storage format : List.of(Storage.FP32, Storage.BF16)) {
         if (base.config().steadyContext() < base.config().maxPositionEmbeddings()) {
           assertThatThrownBy(() -> check(base, tokenizer, lanes, format))
               .isInstanceOf(GenerationException.class)
@@ -77,7 +77,7 @@ final class ExactFamilyTest {
     }
   }
 
-  private static void check(BaseModel base, Tokenizer tokenizer, Lanes lanes, WeightFormat format) {
+  private static void check(BaseModel base, Tokenizer tokenizer, Lanes lanes, Storage format) {
     ParameterLayout layout = ParameterLayout.bare(base.config(), false);
     Generator.Options options =
         new Generator.Options(format, 64L << 20, true).by(Numerics.Kernels.NATIVE).exactly(true);

@@ -15,10 +15,12 @@ import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
@@ -124,6 +126,40 @@ final class GenerateAndTrainTest {
     engine.update(new Likelihood(), examples);
   }
 
+  /** Merged into what comes out of the blocks; the probe of each flip holds both paths together. */
+  @ParameterizedTest
+  @EnumSource(
+      value = Storage.class,
+      names = {"INT8", "NF4", "FP4"})
+  void generate_onABaseInBlocks_logprobsAreThoseOfTheTrainingPath(Storage storage) {
+    Quantisation held = new Quantisation(storage, 32, true);
+    for (Storage rollouts : Storage.ofRollouts()) {
+      Storage products = rollouts == Storage.FP32 ? Storage.FP32 : Storage.BF16;
+      RoleSpec role =
+          TinyModel.role(model, new Tuning.Lora(3, 6, TinyModel.ALL), Head.LANGUAGE_MODEL)
+              .with(new Numerics(products, rollouts).on(held));
+      try (HybridEngines engines = new HybridEngines();
+          RoleEngine engine = engines.open(role)) {
+        for (int i = 0; i < 3; i++) {
+          round(engine, i);
+        }
+        List<Rollout> sampled = engine.generate(prompts(), SETTINGS);
+        List<TokenOutputs> outputs =
+            engine.evaluate(
+                sampled.stream().map(Rollout::sequence).toList(), Set.of(Output.LOGPROBS));
+        double worst = 0;
+        for (int i = 0; i < sampled.size(); i++) {
+          float[] expected = outputs.get(i).logprobs().values();
+          float[] found = sampled.get(i).logprobs().values();
+          for (int t = 0; t < found.length; t++) {
+            worst = Math.max(worst, Math.abs(expected[t] - (double) found[t]));
+          }
+        }
+        assertThat(worst).as(rollouts.name()).isLessThan(rollouts == Storage.FP32 ? 1e-4 : 0.2);
+      }
+    }
+  }
+
   @Test
   void generate_afterUpdates_logprobsAreThoseOfTheTrainingPath() {
     for (Tuning tuning :
@@ -161,11 +197,10 @@ final class GenerateAndTrainTest {
 
   @ParameterizedTest
   @EnumSource(
-      value = Numerics.RolloutWeights.class,
+      value = Storage.class,
       names = {"FP32", "INT8"})
   @EnabledOnOs(OS.LINUX)
-  void rounds_threeHundred_leaveResidentMemoryAndHandlesFlat(Numerics.RolloutWeights weights)
-      throws IOException {
+  void rounds_threeHundred_leaveResidentMemoryAndHandlesFlat(Storage weights) throws IOException {
     RoleSpec role =
         TinyModel.role(model, new Tuning.Lora(3, 6, TinyModel.ALL), Head.LANGUAGE_MODEL);
     RoleSpec sampling =
@@ -179,7 +214,7 @@ final class GenerateAndTrainTest {
             role.temperature(),
             role.emaDecay(),
             role.seed(),
-            new Numerics(Numerics.Precision.FP32, weights, Numerics.Kernels.AUTO));
+            new Numerics(Storage.FP32, weights, Numerics.Kernels.AUTO));
     try (HybridEngines engines = new HybridEngines();
         RoleEngine engine = engines.open(sampling)) {
       // The heap has grown and the code is compiled after some rounds.

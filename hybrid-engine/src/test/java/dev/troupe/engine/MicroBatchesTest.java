@@ -3,7 +3,7 @@ package dev.troupe.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.troupe.models.checkpoint.ModelConfig;
-import dev.troupe.models.decoder.Precision;
+import dev.troupe.protocol.data.Storage;
 import java.util.Collections;
 import java.util.List;
 import java.util.OptionalInt;
@@ -49,10 +49,10 @@ final class MicroBatchesTest {
   void tokens_areAsManyBytesInEitherPrecision_andMoreInASmallModel() {
     ModelConfig wide =
         ModelConfig.llama(37, 512, 28, 2, 8, 2, 64, 1e-5, 10000, 64, true, List.of(), NONE, NONE);
-    assertThat(MicroBatches.tokens(wide, Precision.FP32)).isEqualTo(256);
-    assertThat(MicroBatches.tokens(wide, Precision.BF16)).isEqualTo(512);
-    assertThat(MicroBatches.tokens(TinyModel.CONFIG, Precision.FP32)).isEqualTo(512);
-    assertThat(MicroBatches.tokens(TinyModel.CONFIG, Precision.BF16)).isEqualTo(512);
+    assertThat(MicroBatches.tokens(wide, Storage.FP32)).isEqualTo(256);
+    assertThat(MicroBatches.tokens(wide, Storage.BF16)).isEqualTo(512);
+    assertThat(MicroBatches.tokens(TinyModel.CONFIG, Storage.FP32)).isEqualTo(512);
+    assertThat(MicroBatches.tokens(TinyModel.CONFIG, Storage.BF16)).isEqualTo(512);
   }
 
   @Property

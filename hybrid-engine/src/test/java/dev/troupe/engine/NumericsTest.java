@@ -8,12 +8,11 @@ import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.LossGradient;
 import dev.troupe.protocol.data.Numerics;
-import dev.troupe.protocol.data.Numerics.Precision;
-import dev.troupe.protocol.data.Numerics.RolloutWeights;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
@@ -35,11 +34,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** bfloat16 matrices beside float32 ones, on the same work. */
 class NumericsTest {
-  private static final Numerics HALF = new Numerics(Precision.BF16, RolloutWeights.FP32);
+  private static final Numerics HALF = new Numerics(Storage.BF16, Storage.FP32);
 
   /** Where the library of operators multiplies bfloat16, torch's products beside its. */
   private static final Numerics TORCHS =
-      new Numerics(Precision.BF16, RolloutWeights.FP32, Numerics.Kernels.TORCH);
+      new Numerics(Storage.BF16, Storage.FP32, Numerics.Kernels.TORCH);
 
   /**
    * Eight bits of each factor: a relative error of 2^-9 per number, grown over two layers and a

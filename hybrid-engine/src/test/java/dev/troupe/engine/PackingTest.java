@@ -11,12 +11,11 @@ import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.LossGradient;
 import dev.troupe.protocol.data.Numerics;
-import dev.troupe.protocol.data.Numerics.Precision;
-import dev.troupe.protocol.data.Numerics.RolloutWeights;
 import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
@@ -213,8 +212,7 @@ final class PackingTest {
             .toList();
     try (HybridEngines engines = new HybridEngines();
         RoleEngine fp32 = engines.open(role);
-        RoleEngine bf16 =
-            engines.open(role.with(new Numerics(Precision.BF16, RolloutWeights.FP32)))) {
+        RoleEngine bf16 = engines.open(role.with(new Numerics(Storage.BF16, Storage.FP32)))) {
       List<TokenOutputs> expected = fp32.evaluate(sequences, Set.of(Output.LOGPROBS));
       List<TokenOutputs> found = bf16.evaluate(sequences, Set.of(Output.LOGPROBS));
       double worst = 0;

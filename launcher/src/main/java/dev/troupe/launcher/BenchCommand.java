@@ -3,7 +3,6 @@ package dev.troupe.launcher;
 import dev.troupe.actors.cluster.Ensemble;
 import dev.troupe.actors.role.Exchanging;
 import dev.troupe.configuration.PipelineConfigurations;
-import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.launcher.bench.BenchModel;
 import dev.troupe.launcher.bench.CostModel;
 import dev.troupe.launcher.bench.DemandsBench;
@@ -15,6 +14,7 @@ import dev.troupe.launcher.bench.SimulatedEngines;
 import dev.troupe.launcher.bench.TrainBench;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.rlhf.recipe.RolloutsConfig;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -109,9 +109,9 @@ final class BenchCommand implements Runnable {
       @Option(
               names = "--weights",
               paramLabel = "FORMAT",
-              description = "${COMPLETION-CANDIDATES}, several after commas; default all",
+              description = "FP32, BF16, FP16, INT8, several after commas; default all",
               split = ",")
-          List<WeightFormat> formats,
+          List<Storage> formats,
       @Option(
               names = "--kernels",
               paramLabel = "WHOSE",
@@ -161,7 +161,7 @@ final class BenchCommand implements Runnable {
           "--samples " + samples + ": must divide the responses at once (--batch " + batch + ")");
     }
     List<GenerateBench> works =
-        (formats == null ? List.of(WeightFormat.values()) : formats)
+        (formats == null ? List.copyOf(Storage.ofRollouts()) : formats)
             .stream()
                 .map(
                     format ->
@@ -210,8 +210,8 @@ final class BenchCommand implements Runnable {
               names = "--weights",
               paramLabel = "FORMAT",
               defaultValue = "FP32",
-              description = "${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
-          WeightFormat format,
+              description = "FP32, BF16, FP16, INT8; default ${DEFAULT-VALUE}")
+          Storage format,
       @Option(
               names = "--groups",
               paramLabel = "N",
@@ -282,8 +282,8 @@ final class BenchCommand implements Runnable {
               names = "--precision",
               paramLabel = "NUMBERS",
               defaultValue = "FP32",
-              description = "of the matrices: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}")
-          Numerics.Precision precision,
+              description = "of the matrices: FP32, BF16; default ${DEFAULT-VALUE}")
+          Storage precision,
       @Option(names = "--recompute", description = "compute activations again in the backward pass")
           boolean recompute,
       @Option(
@@ -350,7 +350,7 @@ final class BenchCommand implements Runnable {
       mixinStandardHelpOptions = true,
       description = "Milliseconds from training to generating, in each weight format.")
   int flip(@Mixin BenchOptions common, @Mixin ModelOptions model) {
-    for (WeightFormat format : WeightFormat.values()) {
+    for (Storage format : Storage.ofRollouts()) {
       common.print(GenerateBench.flips(model.existing(), format, Lanes.shared(), common.rounds()));
     }
     return ExitCode.OK;

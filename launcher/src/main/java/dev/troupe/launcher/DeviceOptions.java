@@ -44,7 +44,8 @@ final class DeviceOptions {
           kernels,
           PipelineConfig.Cache.AUTO,
           PipelineConfig.OnPolicy.USUAL,
-          PipelineConfig.Strict.NEVER);
+          PipelineConfig.Strict.NEVER,
+          PipelineConfig.FrozenBase.USUAL);
     } catch (OutOfLimits e) {
       throw new ParameterException(
           spec.commandLine(),

@@ -39,12 +39,12 @@ record ModelSize(ModelConfig config) {
 
   /** Bytes of the frozen base. */
   long baseBytes(Numerics numerics) {
-    return BaseModel.bytes(config, HybridEngines.precision(numerics));
+    return BaseModel.bytes(config, numerics.precision(), numerics.quantisation());
   }
 
   /** Bytes of the merged weights that sample. */
   long shadowBytes(Numerics numerics) {
-    return Generator.shadowBytes(config, HybridEngines.format(numerics));
+    return Generator.shadowBytes(config, numerics.rollouts());
   }
 
   /** Tokens that go through at once. */

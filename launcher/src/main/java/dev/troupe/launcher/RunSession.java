@@ -15,6 +15,7 @@ import dev.troupe.engine.HybridEngines;
 import dev.troupe.engine.generation.Operators;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.rlhf.stage.ConfiguredStage;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -110,7 +111,7 @@ final class RunSession {
       out.println("kernels: " + operators.describe());
       widen = operators.widen();
     }
-    if (!device.isCuda() && !widen && numerics.precision() == Numerics.Precision.BF16) {
+    if (!device.isCuda() && !widen && numerics.precision() == Storage.BF16) {
       ProcessorFeatures.ofThisMachine().warning().ifPresent(out::println);
     }
     Path directory = Path.of(config.output());

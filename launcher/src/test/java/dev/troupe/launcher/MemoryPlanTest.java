@@ -9,6 +9,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.recipe.OptimizerConfig;
 import dev.troupe.rlhf.recipe.TuningConfig;
@@ -52,7 +53,7 @@ class MemoryPlanTest {
 
   @Test
   void base_inBf16_takesTwoBytesPerNumberButForNorms() {
-    Numerics half = new Numerics(Numerics.Precision.BF16, Numerics.RolloutWeights.FP32);
+    Numerics half = new Numerics(Storage.BF16, Storage.FP32);
     assertThat(TINY_LLAMA.baseBytes(half)).isEqualTo(2 * 1_100_048_384L + 2 * 45 * 2048);
   }
 
@@ -60,14 +61,14 @@ class MemoryPlanTest {
   void shadow_byFormat() {
     // All matrices but the embedding: 22 layers of 44,040,192, and 32,000 outputs.
     long matrices = 22L * 44_040_192 + 32_000L * 2048;
-    for (Numerics.RolloutWeights weights : Numerics.RolloutWeights.values()) {
+    for (Storage weights : Storage.ofRollouts()) {
       int bytes =
           switch (weights) {
             case FP32 -> 4;
             case BF16, FP16 -> 2;
             case INT8 -> 1;
           };
-      assertThat(TINY_LLAMA.shadowBytes(new Numerics(Numerics.Precision.FP32, weights)))
+      assertThat(TINY_LLAMA.shadowBytes(new Numerics(Storage.FP32, weights)))
           .isEqualTo(bytes * matrices);
     }
   }
@@ -107,17 +108,12 @@ class MemoryPlanTest {
   /** Bytes of a number; where the node's operators decide, the larger. */
   @Test
   void cache_byNumbers() {
-    Numerics bytes =
-        new Numerics(
-            Numerics.Precision.FP32, Numerics.RolloutWeights.INT8, Numerics.Kernels.NATIVE);
+    Numerics bytes = new Numerics(Storage.FP32, Storage.INT8, Numerics.Kernels.NATIVE);
     assertThat(HybridEngines.cacheBytes(bytes)).isEqualTo(2);
     assertThat(HybridEngines.cacheBytes(bytes.with(Numerics.Cache.FP32))).isEqualTo(4);
     assertThat(HybridEngines.cacheBytes(Numerics.EXACT)).isEqualTo(4);
     assertThat(HybridEngines.cacheBytes(Numerics.EXACT.with(Numerics.Cache.BF16))).isEqualTo(2);
-    assertThat(
-            HybridEngines.cacheBytes(
-                new Numerics(Numerics.Precision.BF16, Numerics.RolloutWeights.BF16)))
-        .isEqualTo(4);
+    assertThat(HybridEngines.cacheBytes(new Numerics(Storage.BF16, Storage.BF16))).isEqualTo(4);
     Numerics half = Numerics.EXACT.with(Numerics.Cache.BF16);
     assertThat(cache(half) * 2).isEqualTo(cache(Numerics.EXACT));
   }

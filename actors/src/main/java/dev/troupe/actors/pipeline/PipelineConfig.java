@@ -3,6 +3,8 @@ package dev.troupe.actors.pipeline;
 import dev.troupe.actors.role.Exchanging;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Quantisation;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.rlhf.data.DataConfig;
 import dev.troupe.rlhf.limits.Limits;
 import dev.troupe.rlhf.quickstart.QuickstartConfig;
@@ -89,6 +91,7 @@ public record PipelineConfig(
    * @param onPolicy how a policy's log-probabilities are computed that are compared with sampled
    *     ones
    * @param strict when log-probabilities of sampled answers are computed again as training does
+   * @param base how the frozen base's layers are held
    */
   public record Engine(
       String device,
@@ -97,7 +100,8 @@ public record PipelineConfig(
       Kernels kernels,
       Cache cache,
       OnPolicy onPolicy,
-      Strict strict) {
+      Strict strict,
+      FrozenBase base) {
     public Engine {
       boolean cuda = Device.namesCuda(device);
       new Limits()
@@ -222,16 +226,16 @@ public record PipelineConfig(
     private Numerics chosen(boolean cuda) {
       return new Numerics(
           switch (precision) {
-            case AUTO -> cuda ? Numerics.Precision.BF16 : Numerics.Precision.FP32;
-            case FP32 -> Numerics.Precision.FP32;
-            case BF16 -> Numerics.Precision.BF16;
+            case AUTO -> cuda ? Storage.BF16 : Storage.FP32;
+            case FP32 -> Storage.FP32;
+            case BF16 -> Storage.BF16;
           },
           switch (rolloutWeights) {
-            case AUTO -> cuda ? Numerics.RolloutWeights.BF16 : Numerics.RolloutWeights.FP32;
-            case FP32 -> Numerics.RolloutWeights.FP32;
-            case BF16 -> Numerics.RolloutWeights.BF16;
-            case FP16 -> Numerics.RolloutWeights.FP16;
-            case INT8 -> Numerics.RolloutWeights.INT8;
+            case AUTO -> cuda ? Storage.BF16 : Storage.FP32;
+            case FP32 -> Storage.FP32;
+            case BF16 -> Storage.BF16;
+            case FP16 -> Storage.FP16;
+            case INT8 -> Storage.INT8;
           },
           switch (kernels) {
             case AUTO -> Numerics.Kernels.AUTO;
@@ -248,8 +252,54 @@ public record PipelineConfig(
             case ALWAYS -> Numerics.Strict.ALWAYS;
             case NEVER -> Numerics.Strict.NEVER;
           },
-          onPolicy == OnPolicy.EXACT);
+          onPolicy == OnPolicy.EXACT,
+          base.quantisation());
     }
+  }
+
+  /**
+   * How the linear layers of a frozen base are held.
+   *
+   * @param blockSize numbers that share a scale
+   * @param doubleQuantisation whether scales are held in eight bits
+   */
+  public record FrozenBase(BaseStorage storage, int blockSize, boolean doubleQuantisation) {
+    /** In the numbers of products. */
+    public static final FrozenBase USUAL = new FrozenBase(BaseStorage.AUTO, 64, true);
+
+    public FrozenBase {
+      new Limits()
+          .condition(
+              "block-size",
+              blockSize,
+              Quantisation.isBlock(blockSize),
+              "a power of two from "
+                  + Quantisation.LEAST_BLOCK
+                  + " to "
+                  + Quantisation.LARGEST_BLOCK)
+          .verify();
+    }
+
+    Optional<Quantisation> quantisation() {
+      return switch (storage) {
+        case AUTO -> Optional.empty();
+        case INT8 -> Optional.of(of(Storage.INT8));
+        case NF4 -> Optional.of(of(Storage.NF4));
+        case FP4 -> Optional.of(of(Storage.FP4));
+      };
+    }
+
+    private Quantisation of(Storage chosen) {
+      return new Quantisation(chosen, blockSize, doubleQuantisation);
+    }
+  }
+
+  /** Of the linear layers of a frozen base; AUTO is what they are multiplied in. */
+  public enum BaseStorage {
+    AUTO,
+    INT8,
+    NF4,
+    FP4
   }
 
   /** Of matrices while training and scoring; AUTO is FP32 on the CPU, BF16 on CUDA. */

@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.actors.pipeline.PipelineConfig.Cache;
 import dev.troupe.actors.pipeline.PipelineConfig.Engine;
+import dev.troupe.actors.pipeline.PipelineConfig.FrozenBase;
 import dev.troupe.actors.pipeline.PipelineConfig.Kernels;
 import dev.troupe.actors.pipeline.PipelineConfig.OnPolicy;
 import dev.troupe.actors.pipeline.PipelineConfig.Precision;
 import dev.troupe.actors.pipeline.PipelineConfig.RolloutWeights;
 import dev.troupe.actors.pipeline.PipelineConfig.Strict;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.rlhf.limits.OutOfLimits;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -23,7 +25,15 @@ class EngineChoicesTest {
 
   private static Engine engine(
       String device, RolloutWeights weights, Kernels kernels, Cache cache) {
-    return new Engine(device, Precision.AUTO, weights, kernels, cache, OnPolicy.USUAL, Strict.AUTO);
+    return new Engine(
+        device,
+        Precision.AUTO,
+        weights,
+        kernels,
+        cache,
+        OnPolicy.USUAL,
+        Strict.AUTO,
+        FrozenBase.USUAL);
   }
 
   @Test
@@ -48,7 +58,15 @@ class EngineChoicesTest {
 
   private static Engine exact(
       String device, Precision precision, RolloutWeights weights, Kernels kernels) {
-    return new Engine(device, precision, weights, kernels, Cache.AUTO, OnPolicy.EXACT, Strict.AUTO);
+    return new Engine(
+        device,
+        precision,
+        weights,
+        kernels,
+        Cache.AUTO,
+        OnPolicy.EXACT,
+        Strict.AUTO,
+        FrozenBase.USUAL);
   }
 
   @Test
@@ -85,7 +103,8 @@ class EngineChoicesTest {
                     Kernels.AUTO,
                     Cache.AUTO,
                     OnPolicy.EXACT,
-                    Strict.ALWAYS))
+                    Strict.ALWAYS,
+                    FrozenBase.USUAL))
         .hasMessage(
             "strict is always, allowed: auto or never where on-policy is exact, whose log-probabilities"
                 + " are those of training already");
@@ -123,13 +142,11 @@ class EngineChoicesTest {
   void numerics_onTheCpu_areThoseOfTheKeys() {
     assertThat(engine("cpu", RolloutWeights.INT8, Kernels.NATIVE).numerics())
         .isEqualTo(
-            new Numerics(
-                    Numerics.Precision.FP32, Numerics.RolloutWeights.INT8, Numerics.Kernels.NATIVE)
+            new Numerics(Storage.FP32, Storage.INT8, Numerics.Kernels.NATIVE)
                 .strict(Numerics.Strict.AUTO));
     assertThat(engine("auto", RolloutWeights.AUTO, Kernels.TORCH).numerics(true))
         .isEqualTo(
-            new Numerics(
-                    Numerics.Precision.BF16, Numerics.RolloutWeights.BF16, Numerics.Kernels.TORCH)
+            new Numerics(Storage.BF16, Storage.BF16, Numerics.Kernels.TORCH)
                 .strict(Numerics.Strict.AUTO));
   }
 }

@@ -1,5 +1,7 @@
 package dev.troupe.engine.generation;
 
+import dev.troupe.protocol.data.Storage;
+
 /**
  * What a role's engine is doing. A transition exists only where it is legal: from {@link Training}
  * to {@link Generating} by a flip, and back by a release.
@@ -9,7 +11,7 @@ public sealed interface EngineMode {
   String describe();
 
   /** The one legal way to a shadow of {@code version}. */
-  default Generating flip(long version, WeightFormat format) {
+  default Generating flip(long version, Storage format) {
     throw new IllegalStateException(
         "cannot flip to generating with adapter version "
             + version
@@ -42,13 +44,13 @@ public sealed interface EngineMode {
     }
 
     @Override
-    public Generating flip(long version, WeightFormat format) {
+    public Generating flip(long version, Storage format) {
       return new Generating(version, format);
     }
   }
 
   /** A shadow of one version's weights is held, and the parameters must not change. */
-  record Generating(long version, WeightFormat format) implements EngineMode {
+  record Generating(long version, Storage format) implements EngineMode {
     @Override
     public String describe() {
       return "generating with adapter version " + version + " (" + format + ")";

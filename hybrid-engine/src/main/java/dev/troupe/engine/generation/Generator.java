@@ -3,7 +3,6 @@ package dev.troupe.engine.generation;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
@@ -13,6 +12,7 @@ import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -63,20 +63,20 @@ public final class Generator implements AutoCloseable {
    * @param exact whether {@link #logprobs} is to give what is sampled, bit for bit
    */
   public record Options(
-      WeightFormat format,
+      Storage format,
       long cacheBytes,
       boolean keepUntouched,
-      Precision training,
+      Storage training,
       Numerics.Kernels kernels,
       Numerics.Cache cache,
       boolean exact) {
     /** Beside a training path in float32. */
-    public Options(WeightFormat format, long cacheBytes, boolean keepUntouched) {
+    public Options(Storage format, long cacheBytes, boolean keepUntouched) {
       this(
           format,
           cacheBytes,
           keepUntouched,
-          Precision.FP32,
+          Storage.FP32,
           Numerics.Kernels.AUTO,
           Numerics.Cache.AUTO,
           false);
@@ -99,11 +99,11 @@ public final class Generator implements AutoCloseable {
 
     /** Exact weights, half a gigabyte of cache. */
     public static Options defaults() {
-      return of(WeightFormat.FP32, Precision.FP32);
+      return of(Storage.FP32, Storage.FP32);
     }
 
     /** Half a gigabyte of cache. */
-    public static Options of(WeightFormat format, Precision training) {
+    public static Options of(Storage format, Storage training) {
       return new Options(
           format, 512L << 20, true, training, Numerics.Kernels.AUTO, Numerics.Cache.AUTO, false);
     }
@@ -144,10 +144,11 @@ public final class Generator implements AutoCloseable {
     this.options = options;
     this.lanes = lanes;
     Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
+    attributes.putAll(base.kernelAttributes());
     training =
         lanes
             .run(() -> Operators.products(options.kernels(), options.training()))
-            .kernels(layout, options.training());
+            .kernels(layout, options.training(), base);
     // Where qkv, o, gate_up and down stand in a layer's weights.
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
     Operators operators =
@@ -157,15 +158,16 @@ public final class Generator implements AutoCloseable {
                     .caching(options.cache(), options.format())
                     .exactly(options.exact(), options.format()));
     cacheNumberBytes = operators.cacheBytes();
-    shares = operators.areNative() && options.format().hasNativeProducts();
+    shares = operators.areNative() && Packing.of(options.format()).hasNativeProducts();
     List<String> texts = new ArrayList<>(List.of("/kernels/generate.py"));
     texts.addAll(layout.kernelTexts(false));
+    texts.addAll(base.kernelTexts(false));
     kernels =
         KernelModule.load(
             Generator.class,
             texts,
             attributes,
-            lanes.run(() -> options.format().placeholders(operators)));
+            lanes.run(() -> Packing.of(options.format()).placeholders(operators)));
     probe = new Probe(kernels, training, base, options, operators.halfCache());
     untouched = lanes.run(() -> kernels.infer("nothing"));
     endTokens = new HashSet<>(base.config().eosTokenIds());
@@ -180,7 +182,7 @@ public final class Generator implements AutoCloseable {
       checkExact(base.config());
     }
     matrixBytes = shadowBytes(base.config(), options.format());
-    touchedBytes = Matrices.touched(layout) * options.format().bytes();
+    touchedBytes = options.format().bytes(Matrices.touched(layout));
   }
 
   /**
@@ -201,8 +203,8 @@ public final class Generator implements AutoCloseable {
   }
 
   /** Native bytes of a shadow, before there is one. */
-  public static long shadowBytes(ModelConfig config, WeightFormat format) {
-    return Matrices.elements(config) * format.bytes();
+  public static long shadowBytes(ModelConfig config, Storage format) {
+    return format.bytes(Matrices.elements(config));
   }
 
   /** Whether a row's bits are the same in any batch, on any number of lanes. */

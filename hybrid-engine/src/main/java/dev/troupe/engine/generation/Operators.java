@@ -1,11 +1,11 @@
 package dev.troupe.engine.generation;
 
-import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.decoder.Products;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.NativeLibrary;
 import dev.troupe.models.torch.Torch;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Storage;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.IntSupplier;
@@ -51,7 +51,7 @@ public record Operators(
    *
    * @throws GenerationException when the library is asked for and cannot be used
    */
-  public static Operators choose(Numerics.Kernels asked, WeightFormat format) {
+  public static Operators choose(Numerics.Kernels asked, Storage format) {
     Operators chosen = here(asked, format);
     boolean wished = asked == Numerics.Kernels.AUTO && !Torch.device().isCuda();
     if (wished && !chosen.areNative() && TOLD.add(chosen.reason())) {
@@ -60,7 +60,7 @@ public record Operators(
     return chosen;
   }
 
-  private static Operators here(Numerics.Kernels asked, WeightFormat format) {
+  private static Operators here(Numerics.Kernels asked, Storage format) {
     return choose(asked, format, Torch.device(), NativeLibrary::state, ByteProducts::largestWeight);
   }
 
@@ -69,22 +69,22 @@ public record Operators(
    *
    * @throws GenerationException when the library is asked for and cannot be used
    */
-  public static Products products(Numerics.Kernels asked, Precision precision) {
-    Operators here = here(asked, WeightFormat.BF16);
-    if (precision == Precision.BF16 && here.widen()) {
+  public static Products products(Numerics.Kernels asked, Storage precision) {
+    Operators here = here(asked, Storage.BF16);
+    if (precision == Storage.BF16 && here.widen()) {
       return Products.WIDE;
     }
     return here.fuse() ? Products.FUSED : Products.TORCH;
   }
 
   /**
-   * As {@link #choose(Numerics.Kernels, WeightFormat)}, on a device and with a library.
+   * As {@link #choose(Numerics.Kernels, Storage)}, on a device and with a library.
    *
    * @param torchsWeights how large int8 weights may be by torch's operators, in steps
    */
   static Operators choose(
       Numerics.Kernels asked,
-      WeightFormat format,
+      Storage format,
       Device device,
       Supplier<NativeLibrary.State> library,
       IntSupplier torchsWeights) {
@@ -106,14 +106,14 @@ public record Operators(
     if (loaded.instructions().equals("plain")) {
       return torch(false, "the library has plain kernels here, without AVX2 or AVX-512 VNNI");
     }
-    if (format != WeightFormat.INT8 && loaded.instructions().equals("avx2")) {
+    if (format != Storage.INT8 && loaded.instructions().equals("avx2")) {
       return new Operators(
           false,
           true,
           loaded.widens(),
           "with AVX2 the library is slower at many rows, but in int8");
     }
-    if (format == WeightFormat.INT8 && torchsWeights.getAsInt() > loaded.largestWeight()) {
+    if (format == Storage.INT8 && torchsWeights.getAsInt() > loaded.largestWeight()) {
       return new Operators(
           false,
           true,
@@ -131,7 +131,7 @@ public record Operators(
    *
    * @throws GenerationException when they are asked for and torch's operators decode
    */
-  public Operators caching(Numerics.Cache asked, WeightFormat format) {
+  public Operators caching(Numerics.Cache asked, Storage format) {
     if (asked == Numerics.Cache.BF16 && !areNative) {
       throw new GenerationException(
           "engine.cache is bf16, which Troupe's library of operators alone reads, and torch's decode"
@@ -141,7 +141,7 @@ public record Operators(
     }
     boolean half =
         asked == Numerics.Cache.BF16
-            || (asked == Numerics.Cache.AUTO && areNative && format.suitsHalfCache());
+            || (asked == Numerics.Cache.AUTO && areNative && Packing.of(format).suitsHalfCache());
     return new Operators(areNative, fuse, widen, half, exact, reason);
   }
 
@@ -151,8 +151,8 @@ public record Operators(
    *
    * @throws GenerationException when it is asked for and cannot be
    */
-  public Operators exactly(boolean asked, WeightFormat format) {
-    if (asked && !format.suitsExact()) {
+  public Operators exactly(boolean asked, Storage format) {
+    if (asked && !Packing.of(format).suitsExact()) {
       throw new GenerationException(
           "engine.on-policy is exact, which is for rollouts in the numbers of training, fp32 or bf16,"
               + " and engine.rollout-weights comes to "

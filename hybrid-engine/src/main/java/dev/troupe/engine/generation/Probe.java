@@ -1,9 +1,9 @@
 package dev.troupe.engine.generation;
 
 import dev.troupe.models.decoder.BaseModel;
-import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
+import dev.troupe.protocol.data.Storage;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
@@ -42,7 +42,7 @@ final class Probe {
   private final KernelModule generation;
   private final KernelModule training;
   private final BaseModel base;
-  private final WeightFormat format;
+  private final Storage format;
   private final boolean halfCache;
   private final double tolerance;
   private final int length;
@@ -63,9 +63,9 @@ final class Probe {
       boolean halfCache) {
     format = options.format();
     this.halfCache = halfCache;
-    double ofTraining = options.training() == Precision.BF16 ? ROUNDED : 0;
+    double ofTraining = options.training() == Storage.BF16 ? ROUNDED : 0;
     double ofCache = halfCache ? ROUNDED_CACHE : 0;
-    tolerance = Math.max(format.tolerance(), Math.max(ofTraining, ofCache));
+    tolerance = Math.max(Packing.of(format).tolerance(), Math.max(ofTraining, ofCache));
     this.generation = generation;
     this.training = training;
     this.base = base;
@@ -130,8 +130,8 @@ final class Probe {
    *
    * @param begun whether the model was once within one
    */
-  static double limit(boolean begun, WeightFormat format) {
-    return begun && format == WeightFormat.INT8 ? DRIFT : 1;
+  static double limit(boolean begun, Storage format) {
+    return begun && format == Storage.INT8 ? DRIFT : 1;
   }
 
   /** What the reader may do. */

@@ -7,6 +7,7 @@ import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,7 +30,7 @@ class DecodeBatchTest {
   @ValueSource(ints = {1, 2, 5, 40})
   void run_moreReplies_thanRows_equalsOneAtATime(int rows) {
     try (TinyModel model = new TinyModel(directory, TinyModel.Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       Random random = new Random(3);
       List<Prompt> prompts = new ArrayList<>();
@@ -58,7 +59,7 @@ class DecodeBatchTest {
   @Test
   void run_equalPrompts_goThroughThePrefillOnce() {
     try (TinyModel model = new TinyModel(directory, TinyModel.Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       Random random = new Random(4);
       List<Prompt> prompts = new ArrayList<>();
@@ -137,7 +138,7 @@ class DecodeBatchTest {
   void generate_groupsOfPromptsOfThreeLengths_equalOneAtATime() {
     SamplingSettings settings = new SamplingSettings(4, 1, 0, 1, List.of(), 7);
     try (TinyModel model = new TinyModel(directory, TinyModel.Tuned.LORA, 200);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       Random random = new Random(8);
       List<Prompt> prompts = new ArrayList<>();
@@ -159,7 +160,7 @@ class DecodeBatchTest {
   @Test
   void run_longPromptBesideShort_equalsOneAtATime() {
     try (TinyModel model = new TinyModel(directory, TinyModel.Tuned.LORA, 1400);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       Random random = new Random(5);
       List<Prompt> prompts =
@@ -185,7 +186,7 @@ class DecodeBatchTest {
   @Test
   void shares_areEqual_withEqualPromptsTogether() {
     try (TinyModel model = new TinyModel(directory, TinyModel.Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       List<Prompt> prompts = new ArrayList<>();
       for (int i = 0; i < 30; i++) {
         int[] tokens = new int[1 + i % 3];

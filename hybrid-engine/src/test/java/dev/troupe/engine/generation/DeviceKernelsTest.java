@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.decoder.Products;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,7 +23,6 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.EnumSource.Mode;
 
 /**
  * What can be known of kernels on CUDA without a CUDA device: that they say of every tensor that
@@ -54,8 +53,10 @@ final class DeviceKernelsTest {
   }
 
   @ParameterizedTest
-  @EnumSource(value = WeightFormat.class, mode = Mode.EXCLUDE, names = "INT8")
-  void plainMatrices_giveWhatTheTrainingPathGives(WeightFormat format) {
+  @EnumSource(
+      value = Storage.class,
+      names = {"FP32", "BF16", "FP16"})
+  void plainMatrices_giveWhatTheTrainingPathGives(Storage format) {
     try (Lanes lanes = new Lanes(1);
         BaseModel base = BaseModel.load(FAMILIES.resolve("gemma3"))) {
       ParameterLayout layout =
@@ -69,7 +70,7 @@ final class DeviceKernelsTest {
                 Handle packed = shadow(kernels, base.weights(), flat)) {
               Probe probe =
                   new Probe(
-                      kernels, training, base, Generator.Options.of(format, Precision.FP32), false);
+                      kernels, training, base, Generator.Options.of(format, Storage.FP32), false);
               probe.check(
                   flat, new Shadow(frame, packed), new EngineMode.Training().flip(1, format));
             }
@@ -80,17 +81,20 @@ final class DeviceKernelsTest {
 
   @Test
   void int8OnCuda_isRefused() {
-    assertThatThrownBy(WeightFormat.INT8::plainPlaceholders)
+    assertThatThrownBy(Packing.of(Storage.INT8)::plainPlaceholders)
         .isInstanceOf(GenerationException.class)
         .hasMessageContaining("rollouts with int8 weights are for the CPU")
         .hasMessageContaining("bf16, fp16 or fp32");
   }
 
-  private static KernelModule plain(ParameterLayout layout, WeightFormat format) {
+  private static KernelModule plain(ParameterLayout layout, Storage format) {
     Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
     attributes.put("weight_at", new long[] {1, 2, 4, 5});
     return KernelModule.load(
-        Generator.class, "/kernels/generate.py", attributes, format.plainPlaceholders());
+        Generator.class,
+        "/kernels/generate.py",
+        attributes,
+        Packing.of(format).plainPlaceholders());
   }
 
   private static Handle shadow(KernelModule kernels, Handle weights, Handle flat) {

@@ -11,6 +11,7 @@ import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -76,7 +77,7 @@ final class GeneratorTest {
   @EnumSource(Tuned.class)
   void generate_greedy_equalsTrainingPathWithoutCache(Tuned tuned) {
     try (TinyModel model = new TinyModel(directory, tuned);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       for (Rollout rollout : generator.generate(1, prompts(model), GREEDY)) {
         int[] response = rollout.response().values();
@@ -96,7 +97,7 @@ final class GeneratorTest {
   @Test
   void generate_sampled_equalsInverseDistributionOfTrainingPath() {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 3);
       for (Rollout rollout : generator.generate(3, prompts(model), SAMPLED)) {
         Reply random =
@@ -119,8 +120,10 @@ final class GeneratorTest {
   }
 
   @ParameterizedTest
-  @EnumSource(WeightFormat.class)
-  void generate_aloneOrInBatch_givesTheSameTokens(WeightFormat format) {
+  @EnumSource(
+      value = Storage.class,
+      names = {"FP32", "BF16", "FP16", "INT8"})
+  void generate_aloneOrInBatch_givesTheSameTokens(Storage format) {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
         Generator generator = model.generator(format)) {
       generator.flip(model.parameters, 1);
@@ -143,14 +146,14 @@ final class GeneratorTest {
   @Test
   void generate_manyPromptsSmallCache_goesInSeveralBatches() {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
-        Generator roomy = model.generator(WeightFormat.FP32);
+        Generator roomy = model.generator(Storage.FP32);
         Generator cramped =
             new Generator(
                 model.base,
                 model.tokenizer,
                 model.layout,
                 model.lanes,
-                new Generator.Options(WeightFormat.FP32, 100_000, false))) {
+                new Generator.Options(Storage.FP32, 100_000, false))) {
       List<Prompt> prompts = new ArrayList<>();
       for (int i = 0; i < 20; i++) {
         prompts.add(model.prompt("p" + i, "the cat sat on the mat".substring(0, 2 + i)));
@@ -169,7 +172,7 @@ final class GeneratorTest {
               model.tokenizer,
               model.layout,
               model.lanes,
-              new Generator.Options(WeightFormat.FP32, 10_000, false))) {
+              new Generator.Options(Storage.FP32, 10_000, false))) {
         tiny.flip(model.parameters, 1);
         assertThatThrownBy(() -> tiny.generate(1, prompts, tooLong))
             .isInstanceOf(GenerationException.class)
@@ -182,7 +185,7 @@ final class GeneratorTest {
   @Test
   void generate_seed_reproducesAndMatters() {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       List<Rollout> first = generator.generate(1, prompts(model), SAMPLED);
       assertThat(generator.generate(1, prompts(model), SAMPLED)).isEqualTo(first);
@@ -199,7 +202,7 @@ final class GeneratorTest {
   @Test
   void generate_topKAndTopP_restrictChoiceNotLogprob() {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       Prompt prompt = model.prompt("x", "the cat");
       double temperature = 0.8;
@@ -270,7 +273,7 @@ final class GeneratorTest {
       for (int i = 0; i < 200; i++) {
         prompts.add(model.prompt("p" + i, "the cat"));
       }
-      try (Generator generator = model.generator(WeightFormat.FP32)) {
+      try (Generator generator = model.generator(Storage.FP32)) {
         generator.flip(model.parameters, 1);
         List<Rollout> rollouts = generator.generate(1, prompts, settings);
         int eos = model.tokenizer.eos();
@@ -291,7 +294,7 @@ final class GeneratorTest {
   @Test
   void generate_stopString_endsAtTheTokenThatCompletesIt() {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       Prompt prompt = model.prompt("a", "the cat");
       Rollout free = generator.generate(1, List.of(prompt), SAMPLED).get(0);
@@ -313,7 +316,7 @@ final class GeneratorTest {
   @Test
   void stream_pieces_addUpToTheText() {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       StringBuilder text = new StringBuilder();
       Prompt prompt = model.prompt("a", "the cat");
@@ -326,7 +329,7 @@ final class GeneratorTest {
   @Test
   void generate_contextAtItsEnd_stopsThereAndRefusesLongerPrompts() {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       int[] almost = new int[TinyModel.CONTEXT - 3];
       Arrays.fill(almost, 40);
@@ -351,7 +354,7 @@ final class GeneratorTest {
   @Test
   void mode_illegalTransitions_nameTheState() {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       List<Prompt> prompts = prompts(model);
       assertThatThrownBy(() -> generator.generate(1, prompts, GREEDY))
           .hasMessageContaining("while training");
@@ -368,12 +371,14 @@ final class GeneratorTest {
   }
 
   @ParameterizedTest
-  @EnumSource(WeightFormat.class)
-  void flip_everyFormat_staysWithinItsTolerance(WeightFormat format) {
+  @EnumSource(
+      value = Storage.class,
+      names = {"FP32", "BF16", "FP16", "INT8"})
+  void flip_everyFormat_staysWithinItsTolerance(Storage format) {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA);
         Generator generator = model.generator(format)) {
       FlipReport report = generator.flip(model.parameters, 1);
-      assertThat(report.probeDifference()).isLessThan(format.tolerance());
+      assertThat(report.probeDifference()).isLessThan(Packing.of(format).tolerance());
     }
   }
 
@@ -413,7 +418,7 @@ final class GeneratorTest {
   @Test
   void flip_thousandTimes_leavesBaseAndHandlesAsTheyWere() throws NoSuchAlgorithmException {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA_QV);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       String before = sha256(model);
       List<Prompt> prompts = prompts(model);
       SamplingSettings few = new SamplingSettings(2, 1, 0, 1, List.of(), 1);

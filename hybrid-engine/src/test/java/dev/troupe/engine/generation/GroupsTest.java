@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -47,7 +48,7 @@ class GroupsTest {
   @Test
   void group_equalsItsAnswersOneByOne_withAPrefillEach() {
     try (TinyModel model = new TinyModel(directory, TinyModel.Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       List<Prompt> prompts = prompts();
       List<Rollout> groups = generator.generate(1, prompts, ANSWERS, SAMPLED);
@@ -76,7 +77,7 @@ class GroupsTest {
   @Test
   void group_dependsOnPromptAndNumberAlone() {
     try (TinyModel model = new TinyModel(directory, TinyModel.Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       List<Prompt> prompts = prompts();
       List<Rollout> groups = generator.generate(1, prompts, ANSWERS, SAMPLED);
@@ -128,7 +129,7 @@ class GroupsTest {
   @Test
   void group_ofNone_isRefused() {
     try (TinyModel model = new TinyModel(directory, TinyModel.Tuned.LORA);
-        Generator generator = model.generator(WeightFormat.FP32)) {
+        Generator generator = model.generator(Storage.FP32)) {
       generator.flip(model.parameters, 1);
       assertThatThrownBy(() -> generator.generate(1, prompts(), 0, SAMPLED))
           .isInstanceOf(GenerationException.class)

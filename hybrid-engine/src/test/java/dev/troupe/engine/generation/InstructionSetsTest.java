@@ -9,6 +9,7 @@ import dev.troupe.models.torch.NativeLibrary;
 import dev.troupe.protocol.data.Head;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.RoleSpec;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.Tuning;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -105,7 +106,7 @@ class InstructionSetsTest {
                 1,
                 Optional.empty(),
                 1,
-                new Numerics(Numerics.Precision.FP32, Numerics.RolloutWeights.INT8, kernels));
+                new Numerics(Storage.FP32, Storage.INT8, kernels));
         try (HybridEngines engines = new HybridEngines()) {
           engines.open(spec).close();
           System.out.println("LANGUAGE_MODEL " + kernels + ": opened");

@@ -9,6 +9,7 @@ import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics.Kernels;
+import dev.troupe.protocol.data.Storage;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -156,7 +157,7 @@ class Int8LinearTest {
               Generator.class,
               "/kernels/generate.py",
               attributes,
-              WeightFormat.INT8.placeholders(Operators.choose(whose, WeightFormat.INT8)));
+              Packing.of(Storage.INT8).placeholders(Operators.choose(whose, Storage.INT8)));
     }
 
     float[] of(String kernel, float[] x, float[] w, int rows) {

@@ -9,6 +9,7 @@ import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,7 +52,7 @@ final class Measure {
       prompts.add(new Prompt("p" + i, "", new TokenIds(tokens)));
     }
     SamplingSettings settings = new SamplingSettings(newTokens, 1, 0, 1, List.of(), 1);
-    for (WeightFormat format : WeightFormat.values()) {
+    for (Storage format : Storage.ofRollouts()) {
       try (BaseModel base = BaseModel.random(config, 3);
           Lanes lanes = new Lanes(Runtime.getRuntime().availableProcessors());
           Handle parameters = Handle.of(layout.initial(2), layout.size());

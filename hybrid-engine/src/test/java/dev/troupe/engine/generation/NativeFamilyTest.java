@@ -11,6 +11,7 @@ import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics.Cache;
 import dev.troupe.protocol.data.Numerics.Kernels;
+import dev.troupe.protocol.data.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,8 +44,8 @@ final class NativeFamilyTest {
    * otherwise where sums come in another order; torch rounds its products' results to bfloat16, and
    * the library does not.
    */
-  private static final Map<WeightFormat, Double> TOLERANCES =
-      Map.of(WeightFormat.INT8, 0.03, WeightFormat.FP32, 2e-5, WeightFormat.BF16, 0.03);
+  private static final Map<Storage, Double> TOLERANCES =
+      Map.of(Storage.INT8, 0.03, Storage.FP32, 2e-5, Storage.BF16, 0.03);
 
   /** Of float32 weights with keys and values in bfloat16, some of which round otherwise. */
   private static final double HALF_CACHE_TOLERANCE = 5e-4;
@@ -71,8 +72,8 @@ final class NativeFamilyTest {
         BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
       lanes.run(
           () -> {
-            check(family, base, WeightFormat.BF16, Cache.FP32);
-            check(family, base, WeightFormat.BF16, Cache.AUTO);
+            check(family, base, Storage.BF16, Cache.FP32);
+            check(family, base, Storage.BF16, Cache.AUTO);
             return 0;
           });
     }
@@ -90,25 +91,25 @@ final class NativeFamilyTest {
         BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
       lanes.run(
           () -> {
-            check(family, base, WeightFormat.INT8, Cache.FP32);
-            check(family, base, WeightFormat.FP32, Cache.AUTO);
-            check(family, base, WeightFormat.INT8, Cache.AUTO);
-            check(family, base, WeightFormat.FP32, Cache.BF16);
+            check(family, base, Storage.INT8, Cache.FP32);
+            check(family, base, Storage.FP32, Cache.AUTO);
+            check(family, base, Storage.INT8, Cache.AUTO);
+            check(family, base, Storage.FP32, Cache.BF16);
             return 0;
           });
     }
   }
 
   /** Both sides are compared where they hold weights in the same numbers. */
-  private static void check(String family, BaseModel base, WeightFormat format, Cache cache) {
+  private static void check(String family, BaseModel base, Storage format, Cache cache) {
     Operators operators = Operators.choose(Kernels.NATIVE, format).caching(cache, format);
     try (Decoding own = new Decoding(base, format, operators);
         Decoding torch = new Decoding(base, format, torch(operators.halfCache()))) {
       int[] all = IntStream.range(0, ROWS).toArray();
       float[][] found = own.logits(all);
-      if (format != WeightFormat.INT8 || LibraryHere.sharesSteps()) {
+      if (format != Storage.INT8 || LibraryHere.sharesSteps()) {
         double tolerance =
-            operators.halfCache() && format == WeightFormat.FP32
+            operators.halfCache() && format == Storage.FP32
                 ? HALF_CACHE_TOLERANCE
                 : TOLERANCES.get(format);
         String what = family + ", " + format + (operators.halfCache() ? ", cache in bf16" : "");
@@ -138,9 +139,9 @@ final class NativeFamilyTest {
     for (String family : OFF_THE_MOST) {
       try (Lanes lanes = new Lanes(1);
           BaseModel base = BaseModel.load(GOLDEN.resolve(family))) {
-        float[][] exact = logits(lanes, base, WeightFormat.FP32, Cache.FP32);
-        double one = off(logits(lanes, base, WeightFormat.INT8, Cache.FP32), exact);
-        double other = off(logits(lanes, base, WeightFormat.INT8, Cache.BF16), exact);
+        float[][] exact = logits(lanes, base, Storage.FP32, Cache.FP32);
+        double one = off(logits(lanes, base, Storage.INT8, Cache.FP32), exact);
+        double other = off(logits(lanes, base, Storage.INT8, Cache.BF16), exact);
         System.out.printf(
             Locale.ROOT, "%s, int8: off by %.4f, with a cache in bf16 %.4f%n", family, one, other);
         whole += one * one;
@@ -151,7 +152,7 @@ final class NativeFamilyTest {
     assertThat(Math.sqrt(half)).isLessThan(1.25 * Math.sqrt(whole));
   }
 
-  private static float[][] logits(Lanes lanes, BaseModel base, WeightFormat format, Cache cache) {
+  private static float[][] logits(Lanes lanes, BaseModel base, Storage format, Cache cache) {
     return lanes.run(
         () -> {
           Operators operators = Operators.choose(Kernels.NATIVE, format).caching(cache, format);
@@ -196,14 +197,17 @@ final class NativeFamilyTest {
     private final Handle frame;
     private final Handle packed;
 
-    Decoding(BaseModel base, WeightFormat format, Operators operators) {
+    Decoding(BaseModel base, Storage format, Operators operators) {
       config = base.config();
       ParameterLayout layout = ParameterLayout.bare(config, false);
       Map<String, Object> attributes = new LinkedHashMap<>(layout.kernelAttributes());
       attributes.put("weight_at", new long[] {1, 2, 4, 5});
       kernels =
           KernelModule.load(
-              Generator.class, "/kernels/generate.py", attributes, format.placeholders(operators));
+              Generator.class,
+              "/kernels/generate.py",
+              attributes,
+              Packing.of(format).placeholders(operators));
       try (Handle flat = Handle.of(new float[0], 0);
           Handle nothing = kernels.infer("nothing");
           Handle part = Handle.of(0L);

@@ -2,6 +2,7 @@ package dev.troupe.engine.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.troupe.protocol.data.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,15 +16,16 @@ final class NativePageTest {
   @Test
   void families_whoseOperators_isWhatTheFormatsSay() throws IOException {
     List<String> expected = new ArrayList<>();
-    for (WeightFormat format : WeightFormat.values()) {
+    for (Storage format : Storage.ofRollouts()) {
       String products =
-          format
+          Packing.of(format)
                   .placeholders(new Operators(true, false, false, "here"))
                   .get("LINEAR")
                   .contains("troupe")
               ? "the library's"
               : "torch's";
-      assertThat(products.equals("the library's")).isEqualTo(format.hasNativeProducts());
+      assertThat(products.equals("the library's"))
+          .isEqualTo(Packing.of(format).hasNativeProducts());
       expected.add(
           "| " + format.name().toLowerCase(Locale.ROOT) + " | " + products + " | the library's |");
     }

@@ -12,6 +12,7 @@ import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics.Kernels;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
@@ -77,7 +78,7 @@ final class NativeSpeedTest {
         words.tokenizer,
         layout,
         lane,
-        new Generator.Options(WeightFormat.INT8, 256L << 20, true).by(kernels));
+        new Generator.Options(Storage.INT8, 256L << 20, true).by(kernels));
   }
 
   private static double seconds(Generator generator, Lanes lane) {

@@ -3,7 +3,6 @@ package dev.troupe.engine.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.decoder.Products;
 import dev.troupe.models.torch.Device;
 import dev.troupe.models.torch.NativeLibrary.Absent;
@@ -11,6 +10,7 @@ import dev.troupe.models.torch.NativeLibrary.Loaded;
 import dev.troupe.models.torch.NativeLibrary.State;
 import dev.troupe.protocol.data.Numerics.Cache;
 import dev.troupe.protocol.data.Numerics.Kernels;
+import dev.troupe.protocol.data.Storage;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -22,13 +22,13 @@ class OperatorsTest {
 
   private static final String FUSED = "; training's norms, gates and attention native";
 
-  private static Operators choose(Kernels asked, WeightFormat format, State library, int torchs) {
+  private static Operators choose(Kernels asked, Storage format, State library, int torchs) {
     return Operators.choose(asked, format, Device.CPU, () -> library, () -> torchs);
   }
 
   @Test
   void choose_auto_isNativeWhereTheLibraryIsThereAndHasFastKernels() {
-    for (WeightFormat format : WeightFormat.values()) {
+    for (Storage format : Storage.ofRollouts()) {
       assertThat(choose(Kernels.AUTO, format, VNNI, 127).describe())
           .isEqualTo("native, avx512-vnni" + FUSED);
       assertThat(choose(Kernels.AUTO, format, ABSENT, 63).describe())
@@ -44,26 +44,26 @@ class OperatorsTest {
   /** On processors with AVX-VNNI torch's products are of whole bytes, the library's of halves. */
   @Test
   void choose_auto_isTorchWhereTheLibraryWouldHoldInt8WeightsInLargerSteps() {
-    assertThat(choose(Kernels.AUTO, WeightFormat.INT8, AVX2, 127).describe())
+    assertThat(choose(Kernels.AUTO, Storage.INT8, AVX2, 127).describe())
         .isEqualTo(
             "torch's operators: they hold int8 weights in steps up to ±127 on this processor, the"
                 + " library's in ±63"
                 + FUSED);
-    assertThat(choose(Kernels.NATIVE, WeightFormat.INT8, AVX2, 127).areNative()).isTrue();
-    assertThat(choose(Kernels.AUTO, WeightFormat.INT8, VNNI, 127).areNative()).isTrue();
-    assertThat(choose(Kernels.AUTO, WeightFormat.INT8, VNNI, 63).areNative()).isTrue();
+    assertThat(choose(Kernels.NATIVE, Storage.INT8, AVX2, 127).areNative()).isTrue();
+    assertThat(choose(Kernels.AUTO, Storage.INT8, VNNI, 127).areNative()).isTrue();
+    assertThat(choose(Kernels.AUTO, Storage.INT8, VNNI, 63).areNative()).isTrue();
   }
 
   /** As measured: docs/performance.md. */
   @Test
   void choose_auto_isNativeForInt8AloneWithAvx2() {
-    for (WeightFormat format : WeightFormat.values()) {
+    for (Storage format : Storage.ofRollouts()) {
       assertThat(choose(Kernels.AUTO, format, AVX2, 63).areNative())
-          .isEqualTo(format == WeightFormat.INT8);
+          .isEqualTo(format == Storage.INT8);
       assertThat(choose(Kernels.NATIVE, format, AVX2, 63).describe())
           .isEqualTo("native, avx2" + FUSED);
     }
-    assertThat(choose(Kernels.AUTO, WeightFormat.FP32, AVX2, 63).describe())
+    assertThat(choose(Kernels.AUTO, Storage.FP32, AVX2, 63).describe())
         .isEqualTo(
             "torch's operators: with AVX2 the library is slower at many rows, but in int8" + FUSED);
   }
@@ -71,12 +71,12 @@ class OperatorsTest {
   @Test
   void describe_saysWhereProductsOfBf16AreTheLibrarys() {
     State widens = new Loaded("avx512-vnni", 127, true);
-    assertThat(choose(Kernels.AUTO, WeightFormat.BF16, widens, 127).describe())
+    assertThat(choose(Kernels.AUTO, Storage.BF16, widens, 127).describe())
         .isEqualTo("native, avx512-vnni" + FUSED + "; products of bf16 in float32, faster here");
-    assertThat(choose(Kernels.TORCH, WeightFormat.BF16, widens, 127).widen()).isFalse();
+    assertThat(choose(Kernels.TORCH, Storage.BF16, widens, 127).widen()).isFalse();
     // Where another side decodes.
     State avx2 = new Loaded("avx2", 63, true);
-    assertThat(choose(Kernels.AUTO, WeightFormat.BF16, avx2, 63).describe())
+    assertThat(choose(Kernels.AUTO, Storage.BF16, avx2, 63).describe())
         .isEqualTo(
             "torch's operators: with AVX2 the library is slower at many rows, but in int8"
                 + FUSED
@@ -85,9 +85,9 @@ class OperatorsTest {
 
   @Test
   void caching_inBf16_isWithWeightsOfNoMoreDigits_orWhereItIsAskedFor() {
-    for (WeightFormat format : WeightFormat.values()) {
+    for (Storage format : Storage.ofRollouts()) {
       Operators own = choose(Kernels.AUTO, format, VNNI, 127);
-      boolean few = format == WeightFormat.BF16 || format == WeightFormat.INT8;
+      boolean few = format == Storage.BF16 || format == Storage.INT8;
       assertThat(own.caching(Cache.AUTO, format).halfCache()).isEqualTo(few);
       assertThat(own.caching(Cache.FP32, format)).isEqualTo(own);
       assertThat(own.caching(Cache.BF16, format).describe())
@@ -104,7 +104,7 @@ class OperatorsTest {
 
   @Test
   void exactly_isByTheLibraryAloneInTrainingsNumbers() {
-    for (WeightFormat format : List.of(WeightFormat.FP32, WeightFormat.BF16)) {
+    for (Storage format : List.of(Storage.FP32, Storage.BF16)) {
       Operators own = choose(Kernels.AUTO, format, VNNI, 127);
       assertThat(own.exactly(false, format)).isEqualTo(own);
       assertThat(own.exactly(true, format).describe())
@@ -116,7 +116,7 @@ class OperatorsTest {
                   + " decode here: there is none for here. Let engine.kernels be native where the"
                   + " library is, or engine.on-policy be usual.");
     }
-    for (WeightFormat format : List.of(WeightFormat.FP16, WeightFormat.INT8)) {
+    for (Storage format : List.of(Storage.FP16, Storage.INT8)) {
       assertThatThrownBy(() -> choose(Kernels.AUTO, format, VNNI, 127).exactly(true, format))
           .hasMessageContaining("engine.rollout-weights comes to " + format);
     }
@@ -125,7 +125,7 @@ class OperatorsTest {
   /** Of training and scoring; not where the library is not there or has plain kernels. */
   @Test
   void choose_fusesWhereTheLibraryHasFastKernels() {
-    for (WeightFormat format : WeightFormat.values()) {
+    for (Storage format : Storage.ofRollouts()) {
       assertThat(choose(Kernels.AUTO, format, VNNI, 127).fuse()).isTrue();
       assertThat(choose(Kernels.AUTO, format, AVX2, 127).fuse()).isTrue();
       assertThat(choose(Kernels.AUTO, format, AVX2, 63).fuse()).isTrue();
@@ -139,13 +139,13 @@ class OperatorsTest {
 
   @Test
   void products_areTorchsWhereItIsAskedFor_andTheLibrarysByPrecisionWhereItIsThere() {
-    for (Precision precision : Precision.values()) {
+    for (Storage precision : Storage.ofProducts()) {
       assertThat(Operators.products(Kernels.TORCH, precision)).isEqualTo(Products.TORCH);
     }
     LibraryHere.assumeLoaded();
     boolean widens = LibraryHere.loaded().widens();
-    assertThat(Operators.products(Kernels.NATIVE, Precision.FP32)).isEqualTo(Products.FUSED);
-    assertThat(Operators.products(Kernels.NATIVE, Precision.BF16))
+    assertThat(Operators.products(Kernels.NATIVE, Storage.FP32)).isEqualTo(Products.FUSED);
+    assertThat(Operators.products(Kernels.NATIVE, Storage.BF16))
         .isEqualTo(widens ? Products.WIDE : Products.FUSED);
   }
 
@@ -153,28 +153,23 @@ class OperatorsTest {
   void choose_torch_doesNotLoadTheLibrary() {
     assertThat(
             Operators.choose(
-                    Kernels.TORCH,
-                    WeightFormat.INT8,
-                    Device.CPU,
-                    OperatorsTest::notAsked,
-                    () -> 127)
+                    Kernels.TORCH, Storage.INT8, Device.CPU, OperatorsTest::notAsked, () -> 127)
                 .areNative())
         .isFalse();
   }
 
   @Test
   void choose_native_isAnErrorWhereItCannotBe() {
-    assertThat(choose(Kernels.NATIVE, WeightFormat.FP32, PLAIN, 127).areNative()).isTrue();
-    assertThatThrownBy(() -> choose(Kernels.NATIVE, WeightFormat.FP32, ABSENT, 127))
+    assertThat(choose(Kernels.NATIVE, Storage.FP32, PLAIN, 127).areNative()).isTrue();
+    assertThatThrownBy(() -> choose(Kernels.NATIVE, Storage.FP32, ABSENT, 127))
         .isInstanceOf(GenerationException.class)
         .hasMessage(
             "engine.kernels (--kernels) is native, but Troupe's library of operators cannot be"
                 + " used: there is none for here. Let it be auto or torch.");
-    assertThatThrownBy(() -> onCuda(Kernels.NATIVE, WeightFormat.FP32))
-        .hasMessageContaining("cuda:0");
+    assertThatThrownBy(() -> onCuda(Kernels.NATIVE, Storage.FP32)).hasMessageContaining("cuda:0");
   }
 
-  private static Operators onCuda(Kernels asked, WeightFormat format) {
+  private static Operators onCuda(Kernels asked, Storage format) {
     return Operators.choose(asked, format, Device.cuda(0), OperatorsTest::notAsked, () -> 127);
   }
 

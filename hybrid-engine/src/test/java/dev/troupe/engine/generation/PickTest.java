@@ -9,6 +9,7 @@ import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.models.torch.NativeLibrary;
 import dev.troupe.protocol.data.Numerics.Kernels;
+import dev.troupe.protocol.data.Storage;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -47,7 +48,7 @@ class PickTest {
                 Generator.class,
                 "/kernels/generate.py",
                 attributes,
-                WeightFormat.FP32.placeholders(Operators.choose(whose, WeightFormat.FP32))));
+                Packing.of(Storage.FP32).placeholders(Operators.choose(whose, Storage.FP32))));
       }
     }
   }

@@ -3,6 +3,7 @@ package dev.troupe.engine.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.troupe.protocol.data.Storage;
 import org.junit.jupiter.api.Test;
 
 class ProbeTest {
@@ -23,21 +24,21 @@ class ProbeTest {
    */
   @Test
   void limit_isWiderForInt8_onceWithinIt() {
-    assertThat(Probe.limit(false, WeightFormat.INT8)).isEqualTo(1);
-    assertThat(Probe.limit(true, WeightFormat.INT8)).isEqualTo(2);
-    assertThat(Probe.limit(true, WeightFormat.BF16)).isEqualTo(1);
-    assertThat(Probe.limit(true, WeightFormat.FP32)).isEqualTo(1);
+    assertThat(Probe.limit(false, Storage.INT8)).isEqualTo(1);
+    assertThat(Probe.limit(true, Storage.INT8)).isEqualTo(2);
+    assertThat(Probe.limit(true, Storage.BF16)).isEqualTo(1);
+    assertThat(Probe.limit(true, Storage.FP32)).isEqualTo(1);
   }
 
   @Test
   void advice_namesFinerNumbersWhereTheFormatIsCoarse() {
-    assertThat(Probe.advice(WeightFormat.INT8.tolerance(), false))
+    assertThat(Probe.advice(Packing.of(Storage.INT8).tolerance(), false))
         .isEqualTo(
             "If every number is NaN, the trained parameters are; otherwise this model wants finer"
                 + " numbers: let engine.rollout-weights (--weights) be bf16, fp16 or fp32.");
     assertThat(Probe.advice(0.05, true))
         .endsWith("be bf16, fp16 or fp32. Or let engine.cache be fp32.");
-    assertThat(Probe.advice(WeightFormat.FP32.tolerance(), false))
+    assertThat(Probe.advice(Packing.of(Storage.FP32).tolerance(), false))
         .isEqualTo(
             "If every number is NaN, the trained parameters are; otherwise this is a defect of the"
                 + " generation weights.");

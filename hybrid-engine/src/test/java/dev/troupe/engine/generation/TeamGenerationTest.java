@@ -9,6 +9,7 @@ import dev.troupe.protocol.data.Numerics.Kernels;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,9 +25,9 @@ final class TeamGenerationTest {
 
   @ParameterizedTest
   @EnumSource(
-      value = WeightFormat.class,
+      value = Storage.class,
       names = {"FP32", "BF16", "INT8"})
-  void generate_onAnyNumberOfLanes_isTheSameBitForBit(WeightFormat format) {
+  void generate_onAnyNumberOfLanes_isTheSameBitForBit(Storage format) {
     LibraryHere.assumeLoaded();
     try (TinyModel model = new TinyModel(directory, Tuned.LORA)) {
       for (long seed = 1; seed <= 2; seed++) {
@@ -55,7 +56,7 @@ final class TeamGenerationTest {
 
   private static List<Rollout> answers(
       TinyModel model,
-      WeightFormat format,
+      Storage format,
       Cache cache,
       int count,
       List<Prompt> prompts,

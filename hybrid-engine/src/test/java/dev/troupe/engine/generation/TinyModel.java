@@ -12,6 +12,7 @@ import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
 import java.util.EnumSet;
@@ -107,7 +108,7 @@ final class TinyModel implements AutoCloseable {
     return flat;
   }
 
-  Generator generator(WeightFormat format) {
+  Generator generator(Storage format) {
     return new Generator(
         base, tokenizer, layout, lanes, new Generator.Options(format, 64L << 20, true));
   }

@@ -5,12 +5,12 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.models.decoder.Precision;
 import dev.troupe.models.decoder.Products;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelArchive;
+import dev.troupe.protocol.data.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,7 +36,7 @@ final class WriteKernels {
     String decoder = Files.readString(ROOT.resolve("models/src/main/resources/kernels/decoder.py"));
     String generate =
         Files.readString(ROOT.resolve("hybrid-engine/src/main/resources/kernels/generate.py"));
-    for (var placeholder : WeightFormat.BF16.plainPlaceholders().entrySet()) {
+    for (var placeholder : Packing.of(Storage.BF16).plainPlaceholders().entrySet()) {
       generate = generate.replace("$" + placeholder.getKey(), placeholder.getValue());
     }
     for (var placeholder : Products.TORCH.placeholders().entrySet()) {
@@ -64,7 +64,7 @@ final class WriteKernels {
           attributes.put("weight_at", new long[] {1, 2, 4, 5});
           Files.write(
               target.resolve(name + "-train.pt"),
-              KernelArchive.of(decoder, layout.kernelAttributes(Precision.BF16)));
+              KernelArchive.of(decoder, layout.kernelAttributes(Storage.BF16)));
           Files.write(
               target.resolve(name + "-generate.pt"), KernelArchive.of(generate, attributes));
           ObjectNode item = index.addObject();

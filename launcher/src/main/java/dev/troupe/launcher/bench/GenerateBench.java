@@ -1,13 +1,13 @@
 package dev.troupe.launcher.bench;
 
 import dev.troupe.engine.generation.FlipReport;
-import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,7 +30,7 @@ import java.util.stream.IntStream;
  * @param greedy or sampled at temperature 1 over the whole vocabulary
  */
 public record GenerateBench(
-    WeightFormat format,
+    Storage format,
     Numerics.Kernels kernels,
     Numerics.Cache cache,
     int batch,
@@ -40,12 +40,7 @@ public record GenerateBench(
     boolean greedy) {
   /** By the operators that are chosen where no one says. */
   public GenerateBench(
-      WeightFormat format,
-      int batch,
-      int samples,
-      int promptTokens,
-      int newTokens,
-      boolean greedy) {
+      Storage format, int batch, int samples, int promptTokens, int newTokens, boolean greedy) {
     this(
         format,
         Numerics.Kernels.AUTO,
@@ -176,9 +171,9 @@ public record GenerateBench(
   /** Prefill alone: one token is asked for. */
   public static Measurement prefill(
       Path model, Lanes lanes, Limits limits, int tokens, int rounds) {
-    GenerateBench one = new GenerateBench(WeightFormat.FP32, 1, 1, tokens, 1, true);
+    GenerateBench one = new GenerateBench(Storage.FP32, 1, 1, tokens, 1, true);
     List<Double> rates = new ArrayList<>();
-    try (OpenGenerator opened = new OpenGenerator(model, WeightFormat.FP32, lanes)) {
+    try (OpenGenerator opened = new OpenGenerator(model, Storage.FP32, lanes)) {
       opened.flip(0);
       for (int i = 0; i <= rounds; i++) {
         long start = System.nanoTime();
@@ -199,7 +194,7 @@ public record GenerateBench(
   }
 
   /** The flip to this format with a LoRA adapter on every linear layer, which has just changed. */
-  public static List<Measurement> flips(Path model, WeightFormat format, Lanes lanes, int rounds) {
+  public static List<Measurement> flips(Path model, Storage format, Lanes lanes, int rounds) {
     List<Double> shadows = new ArrayList<>();
     List<Double> probes = new ArrayList<>();
     try (OpenGenerator opened = new OpenGenerator(model, format, lanes)) {
@@ -237,11 +232,7 @@ public record GenerateBench(
     return new SamplingSettings(newTokens, greedy ? 0 : 1, 0, 1, List.of(), seed);
   }
 
-  private static double bytesPerWeight(WeightFormat format) {
-    return switch (format) {
-      case FP32 -> 4;
-      case BF16, FP16 -> 2;
-      case INT8 -> 1;
-    };
+  private static double bytesPerWeight(Storage format) {
+    return (double) format.bits() / Byte.SIZE;
   }
 }

@@ -1,12 +1,12 @@
 package dev.troupe.launcher.bench;
 
 import dev.troupe.engine.generation.FlipReport;
-import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.launcher.bench.GenerationKernels.Products;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.Storage;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -31,22 +31,22 @@ record GenerationDemands(Path model, Lanes lanes, int rounds) {
 
   List<Measurement> measure() {
     List<Measurement> all = new ArrayList<>();
-    all.add(ofFloor(WeightFormat.FP32).demanded(Demand.atLeast(0.48)));
-    all.add(ofFloor(WeightFormat.FP16).demanded(Demand.atLeast(0.6)));
-    all.add(ofFloor(WeightFormat.INT8).demanded(Demand.atLeast(0.85)));
+    all.add(ofFloor(Storage.FP32).demanded(Demand.atLeast(0.48)));
+    all.add(ofFloor(Storage.FP16).demanded(Demand.atLeast(0.6)));
+    all.add(ofFloor(Storage.INT8).demanded(Demand.atLeast(0.85)));
     all.addAll(kernels());
-    all.addAll(flip(WeightFormat.FP32, 30, OptionalDouble.of(1e-5)));
-    all.addAll(flip(WeightFormat.FP16, 150, OptionalDouble.of(3e-3)));
-    all.addAll(flip(WeightFormat.INT8, 110, OptionalDouble.empty()));
+    all.addAll(flip(Storage.FP32, 30, OptionalDouble.of(1e-5)));
+    all.addAll(flip(Storage.FP16, 150, OptionalDouble.of(3e-3)));
+    all.addAll(flip(Storage.INT8, 110, OptionalDouble.empty()));
     return all;
   }
 
-  private static GenerateBench sampled(WeightFormat format) {
+  private static GenerateBench sampled(Storage format) {
     return new GenerateBench(format, BATCH, 1, PROMPT_TOKENS, NEW_TOKENS, false);
   }
 
   /** The speed as a share of what arithmetic allows. */
-  private Measurement ofFloor(WeightFormat format) {
+  private Measurement ofFloor(Storage format) {
     GenerateBench bench = sampled(format);
     List<Double> shares = new ArrayList<>();
     try (OpenGenerator opened = new OpenGenerator(model, format, lanes)) {
@@ -74,8 +74,8 @@ record GenerationDemands(Path model, Lanes lanes, int rounds) {
 
   /** The loop in one call, its products both ways; against it, the loop in Java. */
   private List<Measurement> kernels() {
-    GenerateBench bench = sampled(WeightFormat.FP32);
-    try (OpenGenerator opened = new OpenGenerator(model, WeightFormat.FP32, lanes);
+    GenerateBench bench = sampled(Storage.FP32);
+    try (OpenGenerator opened = new OpenGenerator(model, Storage.FP32, lanes);
         GenerationKernels packed = opened.kernels(Products.PACKED);
         GenerationKernels linear = opened.kernels(Products.LINEAR)) {
       opened.flip(0);
@@ -120,7 +120,7 @@ record GenerationDemands(Path model, Lanes lanes, int rounds) {
    * With LoRA on attention; and how far a log-probability is from the training path's at most,
    * where something is demanded of that.
    */
-  private List<Measurement> flip(WeightFormat format, double most, OptionalDouble furthest) {
+  private List<Measurement> flip(Storage format, double most, OptionalDouble furthest) {
     List<Double> millis = new ArrayList<>();
     List<Double> differences = new ArrayList<>();
     try (OpenGenerator opened = new OpenGenerator(model, format, lanes, ATTENTION)) {
@@ -150,7 +150,7 @@ record GenerationDemands(Path model, Lanes lanes, int rounds) {
     return all;
   }
 
-  private static String name(WeightFormat format) {
+  private static String name(Storage format) {
     return format.name().toLowerCase(Locale.ROOT);
   }
 }

@@ -26,7 +26,7 @@ final class GenerationKernels implements AutoCloseable {
   enum Products {
     /** Row by row, by torch's own product. */
     LINEAR("return torch.linear(x, w)", "return w"),
-    /** As WeightFormat.FP32. */
+    /** As Storage.FP32. */
     PACKED(
         "return ops.mkldnn._linear_pointwise(x, w, None, 'none', [], '')",
         "return ops.mkldnn._reorder_linear_weight(w, None)");

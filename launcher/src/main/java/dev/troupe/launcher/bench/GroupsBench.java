@@ -1,10 +1,10 @@
 package dev.troupe.launcher.bench;
 
-import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,7 +24,7 @@ import java.util.TreeMap;
  * @param newTokens per answer at most; a random model seldom ends early
  */
 public record GroupsBench(
-    WeightFormat format, int groups, int answers, int promptTokens, int newTokens) {
+    Storage format, int groups, int answers, int promptTokens, int newTokens) {
   /** How many times as long the others take, round by round in turn after one to warm up. */
   public Measurement run(Path model, Lanes lanes, int rounds) {
     List<Double> ratios;

@@ -3,7 +3,7 @@ package dev.troupe.launcher.bench;
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.Lanes;
-import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Storage;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,7 +35,7 @@ record MemoryDemands(Path model, Lanes lanes, int rounds) {
   /** All texts at once on one lane, so that activations are what memory goes to. */
   private List<Measurement> recompute(Lanes one) {
     int together = STEP.batch() * STEP.tokens();
-    TrainBench sparing = new TrainBench(STEP.batch(), STEP.tokens(), Numerics.Precision.FP32, true);
+    TrainBench sparing = new TrainBench(STEP.batch(), STEP.tokens(), Storage.FP32, true);
     try (HybridEngines engines = new HybridEngines(one);
         TrainSteps keeps = new TrainSteps(engines, model, STEP, TrainSteps.ATTENTION, together);
         TrainSteps recomputes =

@@ -2,7 +2,6 @@ package dev.troupe.launcher.bench;
 
 import dev.troupe.engine.generation.FlipReport;
 import dev.troupe.engine.generation.Generator;
-import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
@@ -14,6 +13,7 @@ import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
+import dev.troupe.protocol.data.Storage;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
@@ -37,27 +37,23 @@ final class OpenGenerator implements AutoCloseable {
   private final Generator generator;
 
   /** Adapted on every linear layer. */
-  OpenGenerator(Path model, WeightFormat format, Lanes lanes) {
+  OpenGenerator(Path model, Storage format, Lanes lanes) {
     this(model, format, lanes, EnumSet.allOf(AdaptedLinear.class));
   }
 
-  OpenGenerator(Path model, WeightFormat format, Lanes lanes, Set<AdaptedLinear> targets) {
+  OpenGenerator(Path model, Storage format, Lanes lanes, Set<AdaptedLinear> targets) {
     this(model, format, Numerics.Kernels.AUTO, Numerics.Cache.AUTO, lanes, targets);
   }
 
   /** Adapted on every linear layer, by the operators of one side. */
   OpenGenerator(
-      Path model,
-      WeightFormat format,
-      Numerics.Kernels kernels,
-      Numerics.Cache cache,
-      Lanes lanes) {
+      Path model, Storage format, Numerics.Kernels kernels, Numerics.Cache cache, Lanes lanes) {
     this(model, format, kernels, cache, lanes, EnumSet.allOf(AdaptedLinear.class));
   }
 
   private OpenGenerator(
       Path model,
-      WeightFormat format,
+      Storage format,
       Numerics.Kernels kernels,
       Numerics.Cache cache,
       Lanes lanes,

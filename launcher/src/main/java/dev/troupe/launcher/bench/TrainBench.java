@@ -5,6 +5,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,10 +22,10 @@ import java.util.Map;
  * @param precision of the matrices
  * @param recompute whether the backward pass computes activations again
  */
-public record TrainBench(int batch, int tokens, Numerics.Precision precision, boolean recompute) {
+public record TrainBench(int batch, int tokens, Storage precision, boolean recompute) {
   /** In float32, activations kept. */
   public TrainBench(int batch, int tokens) {
-    this(batch, tokens, Numerics.Precision.FP32, false);
+    this(batch, tokens, Storage.FP32, false);
   }
 
   /**

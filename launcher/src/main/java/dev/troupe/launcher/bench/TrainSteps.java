@@ -10,6 +10,7 @@ import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.protocol.data.UpdateResult;
@@ -58,9 +59,7 @@ final class TrainSteps implements AutoCloseable {
       int microBatchTokens,
       Numerics.Kernels kernels) {
     RoleSpec role = role(model, bench, targets, microBatchTokens);
-    engine =
-        engines.open(
-            role.with(new Numerics(bench.precision(), Numerics.RolloutWeights.FP32, kernels)));
+    engine = engines.open(role.with(new Numerics(bench.precision(), Storage.FP32, kernels)));
     examples = examples(bench, ModelConfig.read(model).vocabSize());
     sequences = examples.stream().map(SftExample::sequence).toList();
   }
@@ -103,7 +102,7 @@ final class TrainSteps implements AutoCloseable {
         1,
         Optional.empty(),
         1,
-        new Numerics(bench.precision(), Numerics.RolloutWeights.FP32));
+        new Numerics(bench.precision(), Storage.FP32));
   }
 
   static List<SftExample> examples(TrainBench bench, int vocabulary) {

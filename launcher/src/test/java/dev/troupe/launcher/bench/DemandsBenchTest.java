@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.troupe.engine.HybridEngines;
-import dev.troupe.engine.generation.WeightFormat;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.UpdateResult;
 import java.nio.file.Path;
 import java.util.List;
@@ -122,8 +122,8 @@ class DemandsBenchTest {
 
   @Test
   void generationKernels_chooseTheTokensOfTheGenerator() {
-    GenerateBench bench = new GenerateBench(WeightFormat.FP32, 5, 1, 7, 12, true);
-    try (OpenGenerator opened = new OpenGenerator(model, WeightFormat.FP32, Lanes.shared());
+    GenerateBench bench = new GenerateBench(Storage.FP32, 5, 1, 7, 12, true);
+    try (OpenGenerator opened = new OpenGenerator(model, Storage.FP32, Lanes.shared());
         GenerationKernels packed = opened.kernels(GenerationKernels.Products.PACKED);
         GenerationKernels linear = opened.kernels(GenerationKernels.Products.LINEAR)) {
       opened.flip(0);

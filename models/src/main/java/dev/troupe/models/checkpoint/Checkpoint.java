@@ -201,6 +201,11 @@ public final class Checkpoint implements AutoCloseable {
     place(name).read(target);
   }
 
+  /** Hands a tensor's numbers on, widened to float, in pieces. */
+  public void pieces(String name, NumberSink sink) {
+    place(name).pieces(sink);
+  }
+
   /** The score of a {@link SequenceClassifier}, (hidden). */
   public Optional<float[]> score() {
     return score.map(Place::floats);

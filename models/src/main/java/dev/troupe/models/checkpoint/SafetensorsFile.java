@@ -302,6 +302,37 @@ public final class SafetensorsFile implements TensorFile {
   }
 
   @Override
+  public void pieces(String name, NumberSink sink) {
+    ByteBuffer bytes = bytes(name);
+    DType dtype = dtype(name);
+    float[] piece = new float[(int) Math.min(PIECE, bytes.remaining() / dtype.bytes())];
+    while (bytes.hasRemaining()) {
+      int count = Math.min(piece.length, bytes.remaining() / dtype.bytes());
+      widen(bytes, dtype, piece, count);
+      sink.put(piece, count);
+    }
+  }
+
+  private static void widen(ByteBuffer bytes, DType dtype, float[] piece, int count) {
+    switch (dtype) {
+      case F32 -> bytes.asFloatBuffer().get(piece, 0, count);
+      case BF16 -> {
+        ShortBuffer halves = bytes.asShortBuffer();
+        for (int i = 0; i < count; i++) {
+          piece[i] = DType.fromBf16(halves.get(i));
+        }
+      }
+      case F16 -> {
+        ShortBuffer halves = bytes.asShortBuffer();
+        for (int i = 0; i < count; i++) {
+          piece[i] = DType.fromF16(halves.get(i));
+        }
+      }
+    }
+    bytes.position(bytes.position() + count * dtype.bytes());
+  }
+
+  @Override
   public void checkFinite(String name, LongConsumer read) {
     Entry entry = entry(name);
     Finite finite = new Finite(path, name, entry.shape());

@@ -22,6 +22,15 @@ public interface TensorFile extends AutoCloseable {
   /** Puts the tensor's numbers, widened to float, at the target's position and moves it on. */
   void read(String name, FloatBuffer target);
 
+  /**
+   * Hands the tensor's numbers on, widened to float, a piece of it in memory at a time where the
+   * file allows.
+   */
+  default void pieces(String name, NumberSink sink) {
+    float[] all = floats(name);
+    sink.put(all, all.length);
+  }
+
   /** The tensor's numbers, widened to float, row by row. */
   float[] floats(String name);
 

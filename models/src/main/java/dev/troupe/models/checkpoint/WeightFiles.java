@@ -54,6 +54,17 @@ final class WeightFiles implements AutoCloseable {
       Finite.check(file.path(), name, shape(), read);
     }
 
+    void pieces(NumberSink sink) {
+      Finite finite = new Finite(file.path(), name, shape());
+      file.pieces(
+          name,
+          (numbers, count) -> {
+            finite.add(numbers, count);
+            sink.put(numbers, count);
+          });
+      finite.end();
+    }
+
     float[] floats() {
       float[] values = file.floats(name);
       Finite.check(file.path(), name, shape(), FloatBuffer.wrap(values));

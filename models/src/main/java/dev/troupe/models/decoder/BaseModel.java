@@ -2,6 +2,7 @@ package dev.troupe.models.decoder;
 
 import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.NumberSink;
 import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.checkpoint.StoredWeight;
@@ -9,6 +10,9 @@ import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.MergedWeights;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
+import dev.troupe.models.torch.Torch;
+import dev.troupe.protocol.data.Quantisation;
+import dev.troupe.protocol.data.Storage;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,9 +21,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
-import java.util.function.BiConsumer;
 
 /**
  * The frozen weights of one checkpoint, shared by every role that stands on it. Never written to
@@ -29,21 +33,37 @@ public final class BaseModel implements AutoCloseable {
   private static final Set<Slot> MATRICES =
       EnumSet.of(Slot.EMBED, Slot.HEAD, Slot.QKV, Slot.OUT, Slot.UP, Slot.DOWN);
 
+  /** Numbers that are rounded at a time: 4 MiB. */
+  private static final int PIECE = 1 << 20;
+
   private final ModelConfig config;
-  private final Precision precision;
+  private final Storage precision;
+  private final HeldWeights held;
   private final KernelModule convert;
   private final List<Handle> tensors;
   private final Handle weights;
   private long bytes;
 
   private BaseModel(
-      ModelConfig config, Precision precision, BiConsumer<String, FloatBuffer> source) {
+      ModelConfig config,
+      Storage precision,
+      Optional<Quantisation> quantisation,
+      FusedWeights.Source source) {
     this.config = config;
     this.precision = precision;
-    convert = KernelModule.load(BaseModel.class, "/kernels/convert.py", Map.of(), Map.of());
+    held = new HeldWeights(config, quantisation);
+    convert =
+        KernelModule.load(
+            BaseModel.class,
+            "/kernels/convert.py",
+            Map.of(),
+            Map.of("DEVICE", Torch.device().toString()));
     tensors = new ArrayList<>();
     try {
-      FusedWeights.fuse(config, source, this::take);
+      for (StoredWeight stored : config.weights()) {
+        take(stored, source);
+      }
+      held.loaded();
       weights = Handle.ofTensors(tensors);
     } catch (RuntimeException | Error e) {
       closeTensors();
@@ -51,20 +71,64 @@ public final class BaseModel implements AutoCloseable {
     }
   }
 
-  private void take(FusedWeights.Weight weight) {
+  private void take(StoredWeight stored, FusedWeights.Source source) {
     if (isTiedHead(tensors.size())) {
       tensors.add(tensors.get(0));
-    } else {
-      boolean half = precision == Precision.BF16 && isMatrix(tensors.size());
-      Handle exact = Handle.filled(weight.source(), weight.shape());
-      tensors.add(half ? rounded(exact) : exact);
-      bytes += Shape.of(weight.shape()).elements() * (half ? precision.bytes() : Float.BYTES);
+      return;
+    }
+    if (held.holds(stored)) {
+      tensors.add(held.read(stored, source, this::mean));
+      bytes += held.bytes(stored);
+      return;
+    }
+    FusedWeights.Weight weight = FusedWeights.weight(config, stored, source);
+    boolean half = precision == Storage.BF16 && isMatrix(tensors.size());
+    tensors.add(half ? halves(weight) : exact(weight));
+    bytes += Shape.of(weight.shape()).elements() * (half ? Short.BYTES : Float.BYTES);
+  }
+
+  private static Handle exact(FusedWeights.Weight weight) {
+    return Handle.filled(
+        own -> weight.source().accept((numbers, count) -> own.put(numbers, 0, count)),
+        weight.shape());
+  }
+
+  /** Rounded piece by piece, so that it is never whole in float32. */
+  private Handle halves(FusedWeights.Weight weight) {
+    Handle halves;
+    try (Handle shape = Handle.ofList(weight.shape())) {
+      halves = convert.train("halves", shape);
+    }
+    long[] at = {0};
+    try {
+      weight
+          .source()
+          .accept(
+              (numbers, count) -> {
+                for (int from = 0; from < count; from += PIECE) {
+                  int some = Math.min(PIECE, count - from);
+                  round(halves, at[0] + from, FloatBuffer.wrap(numbers, from, some));
+                }
+                at[0] += count;
+              });
+      return halves;
+    } catch (RuntimeException | Error e) {
+      halves.close();
+      throw e;
     }
   }
 
-  private Handle rounded(Handle exact) {
-    try (exact) {
-      return convert.train("bf16", exact);
+  private void round(Handle halves, long at, FloatBuffer numbers) {
+    try (Handle from = Handle.of(at);
+        Handle exact = Handle.of(numbers, numbers.remaining())) {
+      convert.train("round", halves, from, exact).close();
+    }
+  }
+
+  private float mean(float[] numbers) {
+    try (Handle all = Handle.of(numbers, numbers.length);
+        Handle mean = convert.infer("mean", all)) {
+      return mean.floats()[0];
     }
   }
 
@@ -77,13 +141,30 @@ public final class BaseModel implements AutoCloseable {
   }
 
   /** Native bytes of a base, before it is loaded. */
-  public static long bytes(ModelConfig config, Precision precision) {
+  public static long bytes(
+      ModelConfig config, Storage precision, Optional<Quantisation> quantisation) {
+    HeldWeights held = new HeldWeights(config, quantisation);
     long bytes = 0;
     for (StoredWeight weight : config.weights()) {
-      bytes +=
-          weight.elements() * (MATRICES.contains(weight.slot()) ? precision.bytes() : Float.BYTES);
+      if (held.holds(weight)) {
+        bytes += held.bytes(weight);
+      } else {
+        bytes +=
+            MATRICES.contains(weight.slot())
+                ? precision.bytes(weight.elements())
+                : Float.BYTES * weight.elements();
+      }
     }
     return bytes;
+  }
+
+  /**
+   * Checks that a base can be held so, by its configuration.
+   *
+   * @throws IllegalArgumentException naming what cannot be
+   */
+  public static void check(ModelConfig config, Optional<Quantisation> quantisation) {
+    new HeldWeights(config, quantisation).check();
   }
 
   /** Positions whose logits exist at once while a lane trains or scores. */
@@ -106,7 +187,7 @@ public final class BaseModel implements AutoCloseable {
 
   /** Loads a Hugging Face directory in float32. */
   public static BaseModel load(Path directory) {
-    return load(directory, Precision.FP32);
+    return load(directory, Storage.FP32);
   }
 
   /**
@@ -115,16 +196,27 @@ public final class BaseModel implements AutoCloseable {
    * @param precision of the matrices
    * @throws dev.troupe.models.checkpoint.CheckpointException naming what is wrong with it
    */
-  public static BaseModel load(Path directory, Precision precision) {
+  public static BaseModel load(Path directory, Storage precision) {
+    return load(directory, precision, Optional.empty());
+  }
+
+  /**
+   * The same with the layers' matrices in blocks.
+   *
+   * @throws IllegalArgumentException naming what cannot be held so
+   */
+  public static BaseModel load(
+      Path directory, Storage precision, Optional<Quantisation> quantisation) {
     try (Checkpoint checkpoint = Checkpoint.open(directory)) {
-      return new BaseModel(checkpoint.config(), precision, checkpoint::read);
+      return new BaseModel(checkpoint.config(), precision, quantisation, checkpoint::pieces);
     }
   }
 
   /** As {@link #load}, for what gives values alone: also a sequence classifier of one label. */
-  public static BaseModel loadForValues(Path directory, Precision precision) {
+  public static BaseModel loadForValues(
+      Path directory, Storage precision, Optional<Quantisation> quantisation) {
     try (Checkpoint checkpoint = Checkpoint.openForValues(directory)) {
-      return new BaseModel(checkpoint.config(), precision, checkpoint::read);
+      return new BaseModel(checkpoint.config(), precision, quantisation, checkpoint::pieces);
     }
   }
 
@@ -133,11 +225,15 @@ public final class BaseModel implements AutoCloseable {
    *
    * @throws dev.troupe.models.checkpoint.CheckpointException naming what is wrong with it
    */
-  public static BaseModel load(Path directory, Precision precision, Adapter adapter) {
+  public static BaseModel load(
+      Path directory, Storage precision, Optional<Quantisation> quantisation, Adapter adapter) {
     try (Checkpoint checkpoint = Checkpoint.open(directory)) {
       MergedWeights weights = MergedWeights.withHead(checkpoint, adapter);
       return new BaseModel(
-          weights.config(), precision, (name, target) -> target.put(weights.floats(name)));
+          weights.config(),
+          precision,
+          quantisation,
+          (name, sink) -> put(weights.floats(name), sink));
     }
   }
 
@@ -149,8 +245,13 @@ public final class BaseModel implements AutoCloseable {
     Map<String, float[]> tensors = randomTensors(config, seed);
     return new BaseModel(
         config,
-        Precision.FP32,
-        (name, target) -> target.put(Objects.requireNonNull(tensors.get(name), name)));
+        Storage.FP32,
+        Optional.empty(),
+        (name, sink) -> put(Objects.requireNonNull(tensors.get(name), name), sink));
+  }
+
+  private static void put(float[] numbers, NumberSink sink) {
+    sink.put(numbers, numbers.length);
   }
 
   /** The tensors of {@link #random} by Hugging Face name. */
@@ -183,12 +284,31 @@ public final class BaseModel implements AutoCloseable {
 
   /** The numbers of one of these weights, row by row. */
   public float[] floats(int index) {
-    if (precision == Precision.FP32 || !isMatrix(index)) {
+    StoredWeight stored = config.weights().get(index);
+    if (held.holds(stored)) {
+      return held.floats(stored, tensors.get(index).bytes());
+    }
+    if (precision == Storage.FP32 || !isMatrix(index)) {
       return tensors.get(index).floats();
     }
     try (Handle exact = convert.train("fp32", tensors.get(index))) {
       return exact.floats();
     }
+  }
+
+  /** How the layers' matrices are held, where it is in blocks. */
+  public Optional<Quantisation> quantisation() {
+    return held.quantisation();
+  }
+
+  /** Class path names of the texts that kernels need for how these weights are held. */
+  public List<String> kernelTexts(boolean ofTraining) {
+    return held.kernelTexts(ofTraining);
+  }
+
+  /** What the kernels need to know of how these weights are held, by attribute name. */
+  public Map<String, Object> kernelAttributes() {
+    return held.kernelAttributes();
   }
 
   /** Native bytes of the weights. */

@@ -3,6 +3,7 @@ package dev.troupe.models.decoder;
 import dev.troupe.models.checkpoint.Decoder;
 import dev.troupe.models.checkpoint.Decoder.Positions;
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.checkpoint.NumberSink;
 import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.checkpoint.StoredWeight;
@@ -17,7 +18,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /**
@@ -30,12 +30,18 @@ final class FusedWeights {
   /**
    * One weight of the kernels' list.
    *
-   * @param source puts its numbers, row by row
+   * @param source hands its numbers on, row by row
    */
-  record Weight(Consumer<FloatBuffer> source, long... shape) {
+  record Weight(Consumer<NumberSink> source, long... shape) {
     static Weight of(float[] values, long... shape) {
-      return new Weight(target -> target.put(values), shape);
+      return new Weight(sink -> sink.put(values, values.length), shape);
     }
+  }
+
+  /** Where tensors come from. */
+  interface Source {
+    /** Hands the numbers of one on. */
+    void pieces(String name, NumberSink sink);
   }
 
   private FusedWeights() {}
@@ -46,34 +52,22 @@ final class FusedWeights {
   }
 
   /**
-   * From Hugging Face names to the kernels' list, one by one: what the sink has taken need not stay
-   * in memory, and what is stored as the kernels have it, the embedding above all, never is in the
-   * heap as a whole. A tied head is the embedding's own weight.
+   * One of the kernels' list, from Hugging Face names: what is stored as the kernels have it, the
+   * embedding above all, never is in the heap as a whole.
    */
-  static void fuse(
-      ModelConfig config, BiConsumer<String, FloatBuffer> tensors, Consumer<Weight> sink) {
-    Weight embed = null;
-    for (StoredWeight stored : config.weights()) {
-      Weight weight =
-          switch (stored.slot()) {
-            case ROPE -> rope(config, config.turns(false));
-            case LOCAL_ROPE -> rope(config, config.turns(true));
-            default ->
-                stored.slot() == Slot.HEAD && config.tiedEmbeddings()
-                    ? Objects.requireNonNull(embed)
-                    : fused(config, stored, tensors);
-          };
-      embed = stored.slot() == Slot.EMBED ? weight : embed;
-      sink.accept(weight);
-    }
+  static Weight weight(ModelConfig config, StoredWeight stored, Source tensors) {
+    return switch (stored.slot()) {
+      case ROPE -> rope(config, config.turns(false));
+      case LOCAL_ROPE -> rope(config, config.turns(true));
+      default -> fused(config, stored, tensors);
+    };
   }
 
-  private static Weight fused(
-      ModelConfig config, StoredWeight stored, BiConsumer<String, FloatBuffer> tensors) {
+  private static Weight fused(ModelConfig config, StoredWeight stored, Source tensors) {
     int[] order = order(config, stored.slot());
     if (stored.parts().size() == 1 && !stored.transposed() && order.length == 0) {
       String name = stored.parts().get(0).name();
-      return new Weight(target -> tensors.accept(name, target), stored.shape());
+      return new Weight(sink -> tensors.pieces(name, sink), stored.shape());
     }
     float[][] parts =
         stored.parts().stream()
@@ -81,14 +75,22 @@ final class FusedWeights {
                 part -> {
                   float[] values =
                       new float[Math.multiplyExact(part.rows(), Math.max(1, stored.columns()))];
-                  tensors.accept(part.name(), FloatBuffer.wrap(values));
-                  return stored.transposed()
-                      ? transpose(values, stored.columns(), part.rows())
-                      : values;
+                  read(stored, part, tensors, values);
+                  return values;
                 })
             .toArray(float[][]::new);
     float[] values = parts.length == 1 ? parts[0] : concat(parts);
     return Weight.of(reorder(values, order, true), stored.shape());
+  }
+
+  /** One tensor of a weight, row by row, into the beginning of an array. */
+  static void read(StoredWeight stored, Part part, Source tensors, float[] values) {
+    FloatBuffer room = FloatBuffer.wrap(values);
+    tensors.pieces(part.name(), (numbers, count) -> room.put(numbers, 0, count));
+    if (stored.transposed()) {
+      float[] own = transpose(values, stored.columns(), part.rows());
+      System.arraycopy(own, 0, values, 0, own.length);
+    }
   }
 
   /**

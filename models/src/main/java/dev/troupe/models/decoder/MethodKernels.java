@@ -36,6 +36,11 @@ record MethodKernels(List<String> merging, List<String> training, Map<String, Ob
     throw new IllegalArgumentException("no kernels of " + method.type());
   }
 
+  /** Whether training multiplies with weights as they are, and makes none anew. */
+  boolean multiplies() {
+    return !training.equals(List.of(BY_WEIGHT));
+  }
+
   /** Class path names. */
   List<String> texts(boolean ofTraining) {
     return Stream.concat(merging.stream(), ofTraining ? training.stream() : Stream.of())

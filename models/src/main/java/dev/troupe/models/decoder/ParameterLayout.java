@@ -11,6 +11,8 @@ import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.LoraPair;
 import dev.troupe.models.peft.ModuleMethod;
 import dev.troupe.models.peft.PeftMethod;
+import dev.troupe.protocol.data.Quantisation;
+import dev.troupe.protocol.data.Storage;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -28,6 +30,8 @@ import java.util.stream.Stream;
  * order. At the end the value head, (hidden), where there is one.
  */
 public final class ParameterLayout {
+  private static final String ELSE = ", or engine.base.storage be auto";
+
   private static final List<AdaptedLinear> LINEARS = List.of(AdaptedLinear.values());
 
   private final ModelConfig config;
@@ -187,6 +191,38 @@ public final class ParameterLayout {
     return joined;
   }
 
+  /**
+   * Checks that what is trained can stand beside a base whose layers' matrices are held in blocks:
+   * that it leaves these as they are, and only multiplies with them.
+   *
+   * @throws IllegalArgumentException saying what cannot be
+   */
+  public void requireBeside(Quantisation held) {
+    String base = "a base held in " + held.storage() + " is frozen: ";
+    if (full) {
+      throw new IllegalArgumentException(
+          base + "not every weight can be trained on it. Let tuning.type be lora" + ELSE);
+    }
+    if (moduleMethod.isPresent() && !MethodKernels.of(moduleMethod.get()).multiplies()) {
+      throw new IllegalArgumentException(
+          base
+              + moduleMethod.get().type()
+              + " makes each of its matrices anew in every pass, which then is there whole. Let"
+              + " tuning.type be lora, ia3 or oft"
+              + ELSE);
+    }
+    for (StoredWeight weight : config.weights()) {
+      if (HeldWeights.isMatrix(weight) && whole.changes(weight)) {
+        throw new IllegalArgumentException(
+            base
+                + weight.parts().stream().map(StoredWeight.Part::name).toList()
+                + " cannot be trained as it is, as norms, biases, embedding and output matrix can."
+                + " Let what is trained name none of the layers' matrices"
+                + ELSE);
+      }
+    }
+  }
+
   /** Whether training changes one of the kernels' weights. */
   public boolean changes(StoredWeight weight) {
     return full || parts.stream().anyMatch(part -> part.changes(weight));
@@ -202,7 +238,7 @@ public final class ParameterLayout {
 
   /** The numbers that the kernels need to know, by attribute name, in float32. */
   public Map<String, Object> kernelAttributes() {
-    return kernelAttributes(Precision.FP32);
+    return kernelAttributes(Storage.FP32);
   }
 
   /**
@@ -214,9 +250,9 @@ public final class ParameterLayout {
   }
 
   /** The same, with matrices multiplied in a precision. */
-  public Map<String, Object> kernelAttributes(Precision precision) {
+  public Map<String, Object> kernelAttributes(Storage precision) {
     Map<String, Object> attributes = new LinkedHashMap<>(KernelChoices.of(config));
-    attributes.put("bf16", precision == Precision.BF16);
+    attributes.put("bf16", precision == Storage.BF16);
     attributes.put("segment", (long) segmentLayers(config));
     attributes.put("widths", widths());
     attributes.put("group_piece", new long[] {0, 4, 6, 9});

@@ -2,7 +2,9 @@ package dev.troupe.models.decoder;
 
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.NativeLibrary;
+import dev.troupe.protocol.data.Storage;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -16,7 +18,7 @@ public enum Products {
    */
   FUSED(true, false),
   /**
-   * Products, too, for {@link Precision#BF16}: factors are widened, and multiplied and added up in
+   * Products, too, for {@link Storage#BF16}: factors are widened, and multiplied and added up in
    * float32, LoRA's with them. Logits and their gradient are not rounded on the way.
    */
   WIDE(true, true);
@@ -39,6 +41,8 @@ public enum Products {
     return Map.of(
         "FUSED",
         fused ? "True" : "False",
+        "HELD",
+        fused ? "True" : "False",
         "WIDE",
         wide ? "True" : "False",
         "LINEAR",
@@ -56,16 +60,36 @@ public enum Products {
    * loaded.
    *
    * @param layout of the parameters, with the texts of its method
+   * @param base that they will be given
    */
-  public KernelModule kernels(ParameterLayout layout, Precision precision) {
+  public KernelModule kernels(ParameterLayout layout, Storage precision, BaseModel base) {
+    Map<String, Object> attributes = new LinkedHashMap<>(base.kernelAttributes());
+    if (base.quantisation().isPresent() && !fused) {
+      attributes.put("segment", 1L);
+    }
+    return kernels(layout, precision, base.kernelTexts(true), attributes);
+  }
+
+  /** The same of a base whose weights are not held in blocks. */
+  public KernelModule kernels(ParameterLayout layout, Storage precision) {
+    return kernels(layout, precision, List.of(), Map.of());
+  }
+
+  private KernelModule kernels(
+      ParameterLayout layout,
+      Storage precision,
+      List<String> more,
+      Map<String, Object> attributes) {
     List<String> texts = new ArrayList<>(List.of("/kernels/decoder.py"));
     texts.addAll(layout.kernelTexts(true));
-    return KernelModule.load(
-        Products.class, texts, layout.kernelAttributes(precision), placeholders());
+    texts.addAll(more);
+    Map<String, Object> all = new LinkedHashMap<>(layout.kernelAttributes(precision));
+    all.putAll(attributes);
+    return KernelModule.load(Products.class, texts, all, placeholders());
   }
 
   /** The same in float32. */
   public KernelModule kernels(ParameterLayout layout) {
-    return kernels(layout, Precision.FP32);
+    return kernels(layout, Storage.FP32);
   }
 }

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
@@ -90,6 +91,19 @@ public final class Handle implements AutoCloseable {
     return array.toDevice(Torch.device().djl(), false);
   }
 
+  /**
+   * A tensor of bytes that are put straight into its own memory, little-endian.
+   *
+   * @param source given that memory, which it fills and does not keep
+   */
+  public static Handle bytes(Consumer<ByteBuffer> source, long count) {
+    try (NDManager scope = Torch.scope()) {
+      PtNDArray array = (PtNDArray) scope.create(new Shape(count), DataType.UINT8);
+      source.accept(array.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN));
+      return new Handle(IValue.from(onDevice(array)));
+    }
+  }
+
   /** An int64 tensor. */
   public static Handle of(long[] data, long... shape) {
     try (NDManager scope = Torch.scope();
@@ -144,6 +158,13 @@ public final class Handle implements AutoCloseable {
   public float[] floats() {
     try (NDManager scope = Torch.scope()) {
       return value().toTensor((PtNDManager) scope).toFloatArray();
+    }
+  }
+
+  /** The elements of a tensor of bytes. */
+  public byte[] bytes() {
+    try (NDManager scope = Torch.scope()) {
+      return value().toTensor((PtNDManager) scope).toByteArray();
     }
   }
 

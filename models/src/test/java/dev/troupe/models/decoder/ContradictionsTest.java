@@ -11,6 +11,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.export.HuggingFaceExport;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.torch.Lanes;
+import dev.troupe.protocol.data.Storage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -81,7 +82,7 @@ final class ContradictionsTest {
             () -> {
               try (BaseModel base =
                   adapter
-                      .map(found -> BaseModel.load(path, Precision.FP32, found))
+                      .map(found -> BaseModel.load(path, Storage.FP32, Optional.empty(), found))
                       .orElseGet(() -> BaseModel.load(path))) {
                 ParameterLayout layout =
                     adapter

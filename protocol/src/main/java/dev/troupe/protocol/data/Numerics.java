@@ -1,10 +1,14 @@
 package dev.troupe.protocol.data;
 
+import java.util.Optional;
+import java.util.Set;
+
 /**
  * In what numbers a role computes. Sums, norms, the softmax over the vocabulary, losses, adapters
  * and the optimiser's state are float32 in all of them.
  *
- * @param precision of the matrices while training and scoring
+ * @param precision of products with matrices while training and scoring, and of what is not held in
+ *     blocks
  * @param rollouts of the merged weights that sample
  * @param kernels whose operators sample, and train and score where the library has any for that
  * @param cache of keys and values while sampling
@@ -12,36 +16,47 @@ package dev.troupe.protocol.data;
  *     that they do not depend on how many rows were sampled at once
  * @param exact whether a policy is scored by the operators that sample, so that the same weights
  *     give the same log-probabilities bit for bit
+ * @param quantisation how the linear layers of a frozen base are held, where it is in blocks
  */
 public record Numerics(
-    Precision precision,
-    RolloutWeights rollouts,
+    Storage precision,
+    Storage rollouts,
     Kernels kernels,
     Cache cache,
     Strict strict,
-    boolean exact) {
+    boolean exact,
+    Optional<Quantisation> quantisation) {
+  public Numerics {
+    requireOneOf("the precision of products", precision, Storage.ofProducts());
+    requireOneOf("rollout weights", rollouts, Storage.ofRollouts());
+  }
+
+  /** With the base in the numbers of products. */
+  public Numerics(
+      Storage precision,
+      Storage rollouts,
+      Kernels kernels,
+      Cache cache,
+      Strict strict,
+      boolean exact) {
+    this(precision, rollouts, kernels, cache, strict, exact, Optional.empty());
+  }
+
+  private static void requireOneOf(String what, Storage found, Set<Storage> expected) {
+    if (!expected.contains(found)) {
+      throw new IllegalArgumentException(
+          what + " cannot be " + found + "; expected one of " + expected);
+    }
+  }
+
   /** Log-probabilities as they were sampled. */
-  public Numerics(Precision precision, RolloutWeights rollouts, Kernels kernels) {
+  public Numerics(Storage precision, Storage rollouts, Kernels kernels) {
     this(precision, rollouts, kernels, Cache.AUTO, Strict.NEVER, false);
   }
 
   /** By the operators that the engine chooses. */
-  public Numerics(Precision precision, RolloutWeights rollouts) {
+  public Numerics(Storage precision, Storage rollouts) {
     this(precision, rollouts, Kernels.AUTO);
-  }
-
-  /** In what the frozen matrices are held and multiplied. */
-  public enum Precision {
-    FP32,
-    BF16
-  }
-
-  /** In what the merged matrices are held that sample. */
-  public enum RolloutWeights {
-    FP32,
-    BF16,
-    FP16,
-    INT8
   }
 
   /** Whose operators a decoding step is made of, and training and scoring. */
@@ -70,7 +85,7 @@ public record Numerics(
 
   /** The same, computing again at other times. */
   public Numerics strict(Strict when) {
-    return new Numerics(precision, rollouts, kernels, cache, when, exact);
+    return new Numerics(precision, rollouts, kernels, cache, when, exact, quantisation);
   }
 
   /**
@@ -88,23 +103,28 @@ public record Numerics(
 
   /** The same, with keys and values in other numbers. */
   public Numerics with(Cache other) {
-    return new Numerics(precision, rollouts, kernels, other, strict, exact);
+    return new Numerics(precision, rollouts, kernels, other, strict, exact, quantisation);
   }
 
   /** The same, with or without scoring by the operators that sample. */
   public Numerics exact(boolean whether) {
-    return new Numerics(precision, rollouts, kernels, cache, strict, whether);
+    return new Numerics(precision, rollouts, kernels, cache, strict, whether, quantisation);
+  }
+
+  /** The same on a base that is held in blocks. */
+  public Numerics on(Quantisation base) {
+    return new Numerics(precision, rollouts, kernels, cache, strict, exact, Optional.of(base));
   }
 
   /** float32 throughout. */
-  public static final Numerics EXACT = new Numerics(Precision.FP32, RolloutWeights.FP32);
+  public static final Numerics EXACT = new Numerics(Storage.FP32, Storage.FP32);
 
   /**
    * Whether a sampled token's log-probability is the one that training computes, but for the order
    * of additions.
    */
   public boolean samplesAsItTrains() {
-    return precision == Precision.FP32 && rollouts == RolloutWeights.FP32;
+    return precision == Storage.FP32 && rollouts == Storage.FP32;
   }
 
   /**

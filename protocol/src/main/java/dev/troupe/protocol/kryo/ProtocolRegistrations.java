@@ -11,6 +11,7 @@ import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -19,6 +20,7 @@ import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
@@ -77,8 +79,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Tuning.Lora.Start.class,
         Tuning.Lora.Bias.class,
         Numerics.class,
-        Numerics.Precision.class,
-        Numerics.RolloutWeights.class,
+        Storage.class,
         RoleWorker.Lend.class,
         RoleWorker.Take.class,
         RoleWorker.Fetch.class,
@@ -110,6 +111,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.Fingerprinted.class,
         Numerics.Strict.class,
         Numerics.Cache.class,
+        Quantisation.class,
         RoleWorker.Carriage.class,
         RoleWorker.Carry.class,
         RoleWorker.Carries.class,

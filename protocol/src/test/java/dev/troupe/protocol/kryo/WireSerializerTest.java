@@ -28,6 +28,7 @@ import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.data.StepResult;
 import dev.troupe.protocol.data.StepSettings;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
@@ -298,10 +299,7 @@ class WireSerializerTest {
                     0.7,
                     Optional.of(0.99),
                     42,
-                    new Numerics(
-                            Numerics.Precision.BF16,
-                            Numerics.RolloutWeights.INT8,
-                            Numerics.Kernels.NATIVE)
+                    new Numerics(Storage.BF16, Storage.INT8, Numerics.Kernels.NATIVE)
                         .with(Numerics.Cache.BF16)
                         .strict(Numerics.Strict.AUTO)
                         .exact(true)),

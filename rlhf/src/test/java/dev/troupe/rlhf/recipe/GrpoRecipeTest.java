@@ -7,6 +7,7 @@ import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.loss.DpoLoss;
 import dev.troupe.rlhf.loss.DpoObjective;
@@ -525,7 +526,7 @@ class GrpoRecipeTest {
   @Test
   void rolloutsInOtherNumbers_learnFromTrainingsOwn_andReportTheGap() {
     choices.iterations = 60;
-    Numerics coarse = new Numerics(Numerics.Precision.FP32, Numerics.RolloutWeights.INT8);
+    Numerics coarse = new Numerics(Storage.FP32, Storage.INT8);
     GrpoRecipe.Result result =
         recipe(right()).run(context(coarse, "grpo", observer, Checkpoints.NONE));
 

@@ -10,6 +10,7 @@ import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
 import dev.troupe.protocol.data.Rollout;
+import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.rlhf.data.TokenPair;
 import dev.troupe.rlhf.loss.Averaging;
@@ -171,7 +172,7 @@ class RecipesTest {
   @Test
   void ppo_rolloutsInOtherNumbers_learnFromTrainingsOwn_andReportTheGap() {
     TabularRecipes.rewardModel().run(context("reward", new Recording(), Checkpoints.NONE));
-    Numerics coarse = new Numerics(Numerics.Precision.FP32, Numerics.RolloutWeights.INT8);
+    Numerics coarse = new Numerics(Storage.FP32, Storage.INT8);
     PpoRecipe.Result result =
         ppo(TabularRecipes.ppoConfig(40))
             .run(context(cast, coarse, "ppo", observer, Checkpoints.NONE));

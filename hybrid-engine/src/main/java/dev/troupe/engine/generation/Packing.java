@@ -1,33 +1,40 @@
 package dev.troupe.engine.generation;
 
 import dev.troupe.models.torch.Torch;
+import dev.troupe.protocol.data.Storage;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 
-/** How the matrices are held while generating; packed for the CPU, plain on CUDA. */
-public enum WeightFormat {
-  /** float32, packed by oneDNN: exact but for the order of additions. */
-  FP32(
-      4,
-      1e-4,
-      "Tensor",
-      "return ops.mkldnn._linear_pointwise(x, w, None, 'none', [], '')",
-      "return ops.mkldnn._reorder_linear_weight(w, None)"),
+/** How matrices are packed and multiplied while generating: packed for the CPU, plain on CUDA. */
+public final class Packing {
+  /** float32, packed by oneDNN. */
+  private static final Packing FP32 =
+      new Packing(
+          Storage.FP32,
+          1e-4,
+          "Tensor",
+          "return ops.mkldnn._linear_pointwise(x, w, None, 'none', [], '')",
+          "return ops.mkldnn._reorder_linear_weight(w, None)");
+
   /** bfloat16 weights and activations, packed by oneDNN: for CPUs that multiply them. */
-  BF16(
-      2,
-      0.2,
-      "Tensor",
-      "return ops.mkldnn._linear_pointwise(x.to(15), w, None, 'none', [], '').float()",
-      "return ops.mkldnn._reorder_linear_weight(w.to(15), None)"),
+  private static final Packing BF16 =
+      new Packing(
+          Storage.BF16,
+          0.2,
+          "Tensor",
+          "return ops.mkldnn._linear_pointwise(x.to(15), w, None, 'none', [], '').float()",
+          "return ops.mkldnn._reorder_linear_weight(w.to(15), None)");
+
   /** float16 weights, float32 activations (FBGEMM). */
-  FP16(
-      2,
-      1e-2,
-      WeightFormat.PACKED,
-      "return ops.quantized.linear_dynamic_fp16(x, w)",
-      "return ops.quantized.linear_prepack_fp16(w, None)"),
+  private static final Packing FP16 =
+      new Packing(
+          Storage.FP16,
+          1e-2,
+          Packing.PACKED,
+          "return ops.quantized.linear_dynamic_fp16(x, w)",
+          "return ops.quantized.linear_prepack_fp16(w, None)");
+
   /**
    * int8 weights, scaled per output, and int8 activations, scaled per row, so that a row does not
    * depend on its batch; packed by oneDNN, which is fast on every processor where the activations'
@@ -36,15 +43,16 @@ public enum WeightFormat {
    * over is rounded again (Gemma 3 270M is a fifth too far off without). The log-probabilities are
    * far enough from the training path's to want recomputing.
    */
-  INT8(
-      1,
-      0.2,
-      "Tuple[Tensor, Tensor, Tensor]",
-      """
+  private static final Packing INT8 =
+      new Packing(
+          Storage.INT8,
+          0.2,
+          "Tuple[Tensor, Tensor, Tensor]",
+          """
       m = torch.amax(torch.abs(x), [1], True).clamp_(min=1e-12).mul_(0.007874015748031496)
         q = torch.view_copy(torch.div(x, m).round_().to(1).add_(-128), dtype=0)
         return ops.onednn.qlinear_pointwise(q, 1.0, 128, w[0], w[1], w[2], None, 1.0, 0, 6, 'none', [], '').mul_(m)""",
-      """
+          """
       m = torch.amax(torch.abs(x), [1], True).clamp_(min=1e-12).mul_(0.007874015748031496)
         v = torch.div(x, m)
         q = torch.round(v)
@@ -53,7 +61,7 @@ public enum WeightFormat {
         y = ops.onednn.qlinear_pointwise(q, 1.0, 128, w[0], w[1], w[2], None, 1.0, 0, 6, 'none', [], '')
         n = x.size(0)
         return y[:n].add_(y[n:], alpha=0.003937007874015748).mul_(m)""",
-      """
+          """
       s = torch.div(torch.amax(torch.abs(w), [1]).clamp_(min=1e-12), $LARGEST)
         return (ops.onednn.qlinear_prepack(torch.div(w, s.unsqueeze(1)).round_().to(1), None), s, torch.zeros([1], dtype=4))""");
 
@@ -63,19 +71,20 @@ public enum WeightFormat {
   private static final String FLOAT32 = "6";
   private static final String BFLOAT16 = "15";
 
-  private final int bytes;
+  private final Storage storage;
   private final double tolerance;
   private final String type;
   private final String linear;
   private final String fine;
   private final String pack;
 
-  WeightFormat(int bytes, double tolerance, String type, String linear, String pack) {
-    this(bytes, tolerance, type, linear, linear, pack);
+  private Packing(Storage storage, double tolerance, String type, String linear, String pack) {
+    this(storage, tolerance, type, linear, linear, pack);
   }
 
-  WeightFormat(int bytes, double tolerance, String type, String linear, String fine, String pack) {
-    this.bytes = bytes;
+  private Packing(
+      Storage storage, double tolerance, String type, String linear, String fine, String pack) {
+    this.storage = storage;
     this.tolerance = tolerance;
     this.type = type;
     this.linear = linear;
@@ -83,9 +92,20 @@ public enum WeightFormat {
     this.pack = pack;
   }
 
-  /** Bytes per weight. */
-  int bytes() {
-    return bytes;
+  /** Of a storage that rollouts can have. */
+  public static Packing of(Storage storage) {
+    return switch (storage) {
+      case FP32 -> FP32;
+      case BF16 -> BF16;
+      case FP16 -> FP16;
+      case INT8 -> INT8;
+      case NF4, FP4 ->
+          throw new IllegalArgumentException(
+              "weights that sample are not held in "
+                  + storage
+                  + "; expected "
+                  + Storage.ofRollouts());
+    };
   }
 
   /** How far, in nats, a log-probability may lie from the training path's. */
@@ -94,12 +114,13 @@ public enum WeightFormat {
   }
 
   /**
-   * What stands for $WEIGHT, $LINEAR, $FINE, $PACK, $FORMAT, $NATIVE, $BYTES, $CACHE and $EXACT in
-   * the kernels' source. To be called on a lane.
+   * What stands for $WEIGHT, $LINEAR, $FINE, $PACK, $FORMAT, $NATIVE, $BYTES, $CACHE, $EXACT and
+   * $HELD in the kernels' source. To be called on a lane.
    */
   Map<String, String> placeholders(Operators operators) {
     Map<String, String> all = new HashMap<>(products(operators));
     all.put("CACHE", operators.halfCache() ? BFLOAT16 : FLOAT32);
+    all.put("HELD", operators.fuse() ? "True" : "False");
     all.put("EXACT", operators.exact() ? "True" : "False");
     return all;
   }
@@ -111,21 +132,21 @@ public enum WeightFormat {
     if (!operators.areNative()) {
       return packedPlaceholders(false);
     }
-    return switch (this) {
+    return switch (storage) {
       case INT8 -> nativeBytes();
       case FP32, BF16 -> nativeNumbers();
-      case FP16 -> packedPlaceholders(true);
+      default -> packedPlaceholders(true);
     };
   }
 
   /** Whether training multiplies in such numbers, too. */
   boolean suitsExact() {
-    return this == FP32 || this == BF16;
+    return storage == Storage.FP32 || storage == Storage.BF16;
   }
 
   /** Whether keys and values in bfloat16 lose no more than these weights do. */
   public boolean suitsHalfCache() {
-    return this == BF16 || this == INT8;
+    return storage == Storage.BF16 || storage == Storage.INT8;
   }
 
   /** Whether the library makes the products, too, where its operators are used. */
@@ -144,9 +165,11 @@ public enum WeightFormat {
         "FINE",
         product,
         "PACK",
-        "return (ops.troupe.pack_numbers(w, " + (this == BF16 ? "True" : "False") + "), w.size(0))",
+        "return (ops.troupe.pack_numbers(w, "
+            + (storage == Storage.BF16 ? "True" : "False")
+            + "), w.size(0))",
         "FORMAT",
-        name(),
+        storage.name(),
         "NATIVE",
         "True",
         "BYTES",
@@ -165,7 +188,7 @@ public enum WeightFormat {
         "PACK",
         "return ops.troupe.pack(w)",
         "FORMAT",
-        INT8.name(),
+        Storage.INT8.name(),
         "NATIVE",
         "True",
         "BYTES",
@@ -175,11 +198,11 @@ public enum WeightFormat {
   /** Without packing, by operations that every device has: what CUDA is given. */
   Map<String, String> plainPlaceholders() {
     int dtype =
-        switch (this) {
+        switch (storage) {
           case FP32 -> 6;
           case BF16 -> 15;
           case FP16 -> 5;
-          case INT8 ->
+          default ->
               throw new GenerationException(
                   "rollouts with int8 weights are for the CPU; on "
                       + Torch.device()
@@ -196,7 +219,7 @@ public enum WeightFormat {
         "PACK",
         String.format(Locale.ROOT, "return w.to(%d)", dtype),
         "FORMAT",
-        name(),
+        storage.name(),
         "NATIVE",
         "False",
         "BYTES",
@@ -209,7 +232,9 @@ public enum WeightFormat {
 
   private Map<String, String> packedPlaceholders(boolean nativeElsewhere) {
     String packing =
-        this == INT8 ? pack.replace("$LARGEST", ByteProducts.largestWeight() + ".0") : pack;
+        storage == Storage.INT8
+            ? pack.replace("$LARGEST", ByteProducts.largestWeight() + ".0")
+            : pack;
     return Map.of(
         "WEIGHT",
         type,
@@ -220,7 +245,7 @@ public enum WeightFormat {
         "PACK",
         packing,
         "FORMAT",
-        name(),
+        storage.name(),
         "NATIVE",
         nativeElsewhere ? "True" : "False",
         "BYTES",
