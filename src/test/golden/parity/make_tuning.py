@@ -1,6 +1,6 @@
 """Twenty steps of SFT by each way of tuning, as peft takes them, or transformers where peft has no such method, for TuningParityTest to repeat.
 
-    OMP_NUM_THREADS=1 python make_tuning.py
+    OMP_NUM_THREADS=1 python make_tuning.py [CASE ...]
 
 On the model of make_parity.py; BitFit on one with biases, which is made here. float32, one thread, AdamW as torch has it, its rates as make_parity.py has them.
 """
@@ -9,14 +9,17 @@ import json
 import math
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import peft
 import torch
 import transformers
-from peft import IA3Config, LNTuningConfig, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, get_peft_model
+from peft import (
+    BOFTConfig, IA3Config, LNTuningConfig, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig,
+    VeraConfig, get_peft_model)
 from peft.optimizers import create_loraplus_optimizer
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 TARGET = Path(__file__).resolve().parents[2] / "resources" / "parity"
@@ -35,6 +38,17 @@ PEFT = {
     "loha": LoHaConfig(r=3, alpha=6, target_modules=LINEARS),
     "lokr": LoKrConfig(r=2, alpha=4, target_modules=LINEARS),
     "oft": OFTConfig(r=0, oft_block_size=4, target_modules=LINEARS),
+    "vera": VeraConfig(r=8, target_modules=LINEARS),
+    "boft": BOFTConfig(boft_block_size=4, target_modules=LINEARS),
+    "pissa": LoraConfig(r=4, lora_alpha=8, target_modules=LINEARS, init_lora_weights="pissa"),
+    "olora": LoraConfig(r=4, lora_alpha=8, target_modules=LINEARS, init_lora_weights="olora"),
+    "lora-bias": LoraConfig(r=4, lora_alpha=8, target_modules=LINEARS, lora_bias=True),
+    "lora-vocabulary": LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "embed_tokens", "lm_head"]),
+    "lora-tokens": LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], trainable_token_indices=[3, 11, 40]),
+    "prefix": PrefixTuningConfig(num_virtual_tokens=4),
+    "prefix-encoder": PrefixTuningConfig(num_virtual_tokens=4, prefix_projection=True, encoder_hidden_size=16),
+    "prompt": PromptTuningConfig(num_virtual_tokens=4),
+    "p-tuning": PromptEncoderConfig(num_virtual_tokens=4, encoder_hidden_size=16),
     "lora-plus": LoraConfig(r=4, lora_alpha=8, target_modules=LINEARS, use_dora=True),
 }
 
@@ -65,7 +79,7 @@ def logprobs(model, rows):
     """Of each row's tokens from its prompt's end on."""
     out = []
     for row in rows:
-        logits = model(input_ids=torch.tensor([row["tokens"]])).logits[0]
+        logits = model(input_ids=torch.tensor([row["tokens"]])).logits[0][-len(row["tokens"]):]  # virtual tokens may have logits too
         target = torch.tensor(row["tokens"][row["prompt"]:])
         out.append(torch.log_softmax(logits[row["prompt"] - 1:len(row["tokens"]) - 1], -1).gather(1, target[:, None]).squeeze(1))
     return torch.cat(out)
@@ -103,7 +117,15 @@ def base(name="model"):
 def save_adapter(model, directory):
     shutil.rmtree(directory, ignore_errors=True)
     model.save_pretrained(directory)
+    encoder = getattr(model, "prompt_encoder", None)
+    if encoder is not None and len(encoder["default"].state_dict()) > 1:
+        # peft keeps the encoder's output alone; the encoder is where Troupe has it
+        save_file({k: v.detach().clone() for k, v in encoder["default"].state_dict().items()}, directory / "prompt_encoder.safetensors")
     (directory / "README.md").unlink(missing_ok=True)
+    if directory.name == "final":
+        # the base's matrices under pairs of their own
+        tensors = load_file(directory / "adapter_model.safetensors")
+        save_file({k: v for k, v in tensors.items() if ".base_layer." not in k}, directory / "adapter_model.safetensors", metadata={"format": "pt"})
     file = directory / "adapter_config.json"
     config = json.loads(file.read_text())
     config["base_model_name_or_path"] = "parity/model"
@@ -149,13 +171,17 @@ def selected(case, model, chosen):
 
 
 def main():
-    biased()
-    selected("bitfit", base("model-biased"), r".*\.bias")
-    selected("partial", base(), r"model\.layers\.1\..*|lm_head\.weight")
+    wanted = sys.argv[1:]
+    if not wanted:
+        biased()
+        selected("bitfit", base("model-biased"), r".*\.bias")
+        selected("partial", base(), r"model\.layers\.1\..*|lm_head\.weight")
     for case, choices in PEFT.items():
+        if wanted and case not in wanted:
+            continue
         start(case)
         choices.task_type = "CAUSAL_LM"
-        model = get_peft_model(base(), choices)
+        model = get_peft_model(base("model-biased" if case == "lora-bias" else "model"), choices)
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.requires_grad:

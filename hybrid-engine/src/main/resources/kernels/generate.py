@@ -39,10 +39,19 @@ def replaced(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
     out[2] = out[0]
   return out
 
+def beside(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
+  # w with what a method's text (kernels/methods) makes of it in its place
+  return w
+
+def virtual(self, p: List[Tensor]) -> List[Tensor]:
+  # what a method's text (kernels/methods) has before every text
+  out: List[Tensor] = []
+  return out
+
 def frame(self, w: List[Tensor], flat) -> List[Tensor]:
   out: List[Tensor] = []
   p = torch.split_with_sizes(flat.detach(), self.sizes)
-  ws = self.replaced(w, p)
+  ws = self.beside(self.replaced(w, p), p)
   i = 0
   for k in range(len(w)):
     if not self.full or k == 3 or k == 4 or w[k].numel() == 0:
@@ -52,6 +61,9 @@ def frame(self, w: List[Tensor], flat) -> List[Tensor]:
     else:
       out.append(p[i].view(w[k].shape))
       i += 1
+  if self.head_pieces:
+    # it is packed
+    out[2] = w[2]
   for l in range(self.layers):
     for g in range(4):
       k = 9 + 16 * l + [7, 10, 13, 14][g]
@@ -74,13 +86,14 @@ def frame(self, w: List[Tensor], flat) -> List[Tensor]:
       o = 9 + 16 * l
       for k in [0, 3, 11, 15]:
         out[o + k] = out[o + k] * self.hidden ** 0.5
+  out += self.virtual(p)
   out.append(torch.full([1], (self.eps * self.hidden) ** 0.5, device=flat.device))
   out.append(torch.full([1], (self.eps * self.hd) ** 0.5, device=flat.device))
   return out
 
 def adapted(self, p: List[Tensor], i: int) -> bool:
   # whether training touches matrix i of pw
-  if self.full or self.whole_matrices[i] > 0:
+  if self.full or self.whole_matrices[i] > 0 or (self.head_pieces and i == 4 * self.layers):
     return True
   return i < 4 * self.layers and self.changes_group(p, i // 4, i % 4)
 
@@ -141,7 +154,7 @@ def changed(self, w, p: List[Tensor], l: int, g: int):
 def shadow(self, w: List[Tensor], flat, old: List[$WEIGHT], part: int, parts: int) -> List[$WEIGHT]:
   # One of consecutive parts of pw. old: an earlier shadow, whose matrices are taken over where training does not touch them; or empty
   p = torch.split_with_sizes(flat.detach(), self.sizes)
-  ws = w if self.full else self.replaced(w, p)
+  ws = w if self.full else self.beside(self.replaced(w, p), p)
   out: List[$WEIGHT] = []
   n = 4 * self.layers + 1
   for i in range(n * part // parts, n * (part + 1) // parts):
@@ -265,6 +278,10 @@ def finished(self, x, a, g: List[Tensor], pw: List[$WEIGHT], l: int):
     y.add_(g[o + 14])
   return self.added(x, y, g, o + 15)
 
+def begun(self, both, l: int, g: List[Tensor]) -> int:
+  # puts what a method's text has in the place of the first keys and values, [2, B, kv heads, n, head_dim]
+  return 0
+
 def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor], kv, slot: int, n: int, since: List[int], masks: List[Optional[Tensor]]):
   # x [B * n, d]; writes slots slot … slot + n - 1. n > 1 is the prefill: causal, so pads behind a prompt are never looked at. A single token looks
   # back at the slots from since on
@@ -281,6 +298,8 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
     torch.view_as_complex(qkv.view(b, n, hq + 2 * hk, hd // 2, 2)).mul_(rope[self.local[l]])
   q = torch.narrow(qkv, 2, 0, hq)
   both = torch.narrow(qkv, 2, hq, 2 * hk).view(b, n, 2, hk, hd).permute([2, 0, 3, 1, 4])
+  if n > 1:
+    self.begun(both, l, g)
   torch.narrow(kv, 3, slot, n).copy_(both)
   if n == 1:
     first = since[self.local[l]]
@@ -291,9 +310,13 @@ def layer(self, x, g: List[Tensor], pw: List[$WEIGHT], l: int, rope: List[Tensor
     a = self.prefill_attention(q.transpose(1, 2), wide[0], wide[1], mask).transpose(1, 2).reshape(b * n, hq * hd)
   return self.finished(x, a, g, pw, l)
 
+def looked_up(self, ids, g: List[Tensor]):
+  # [B, n, d], of ids [B, n]
+  return torch.embedding(g[0], ids).float()
+
 def embedded(self, ids, positions, g: List[Tensor]):
   # ids [B, n]; positions [B, n] or [n]
-  x = torch.embedding(g[0], ids).float()
+  x = self.looked_up(ids, g)
   if self.embedding_scale != 1.0:
     x = x * self.embedding_scale
   if self.learned:

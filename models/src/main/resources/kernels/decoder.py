@@ -31,10 +31,14 @@ def replaced(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
     out[2] = out[0]
   return out
 
+def beside(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
+  # w with what a method's text (kernels/methods) makes of it in its place
+  return w
+
 def weights(self, w: List[Tensor], p: List[Tensor]) -> List[Tensor]:
   # the weights to use: the frozen ones but for what is trained whole, or views of the buffer where everything is
   if not self.full:
-    return self.replaced(w, p)
+    return self.beside(self.replaced(w, p), p)
   out: List[Tensor] = []
   i = 0
   for k in range(len(w)):
@@ -402,6 +406,10 @@ def at_once(self, qkv, q_gain, k_gain, rope, local: bool, ids: List[Tensor]):
     return ops.troupe.attended(qkv, of_q, of_k, self.eps, self.plus_one, turns, sections, self.heads, self.kv, window, self.attention_scale)
   return qkv
 
+def begun(self, k, v, p: List[Tensor], l: int) -> List[Tensor]:
+  # keys and values [B, T, kv heads, head_dim] with what a method's text (kernels/methods) has in the place of the first
+  return [k, v]
+
 def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor], masks: List[Optional[Tensor]], blocks: List[List[Tensor]], ids: List[Tensor], seed: int):
   # [N, heads * head_dim], before the output projection
   hq, hk, hd = self.heads, self.kv, self.hd
@@ -426,7 +434,8 @@ def attend(self, x, w: List[Tensor], p: List[Tensor], l: int, rope: List[Tensor]
   for i in range(len(ids)):
     rows, t = ids[i].size(0), ids[i].size(1)
     m = 2 * i + self.local[l]
-    out.append(self.of_section(qs[i].view(rows, t, hq, hd), ks[i].view(rows, t, hk, hd), vs[i].reshape(rows, t, hk, hd), masks[m], blocks[m]))
+    both = self.begun(ks[i].view(rows, t, hk, hd), vs[i].reshape(rows, t, hk, hd), p, l)
+    out.append(self.of_section(qs[i].view(rows, t, hq, hd), both[0], both[1], masks[m], blocks[m]))
   return self.joined(out)
 
 def finish(self, x, a, w: List[Tensor], p: List[Tensor], l: int, seed: int):
@@ -502,9 +511,13 @@ def masks(self, x, ids: List[Tensor]) -> List[Optional[Tensor]]:
     out.append(self.mask(s.size(1), True, x) if self.window > 0 else None)
   return out
 
-def embedded(self, ids: List[Tensor], w: List[Tensor]):
+def looked_up(self, ids, w: List[Tensor], p: List[Tensor]):
+  # [N, d], of ids [N]
+  return self.exact(torch.embedding(w[0], ids))
+
+def embedded(self, ids: List[Tensor], w: List[Tensor], p: List[Tensor]):
   # [N, d]
-  x = self.exact(torch.embedding(w[0], self.joined([s.view(-1) for s in ids]).clamp(min=0)))
+  x = self.looked_up(self.joined([s.view(-1) for s in ids]).clamp(min=0), w, p)
   if self.embedding_scale != 1.0:
     x = x * self.embedding_scale
   if self.learned:
@@ -532,7 +545,7 @@ def advance(self, x, first: int, last: int, w: List[Tensor], p: List[Tensor], re
 
 def hidden_states(self, ids: List[Tensor], w: List[Tensor], p: List[Tensor], reads, seed: int) -> Tensor:
   # causal attention never looks at the pads behind; reads [M] into N; result [M, d], normalised
-  return self.advance(self.embedded(ids, w), 0, self.layers, w, p, reads, ids, seed)
+  return self.advance(self.embedded(ids, w, p), 0, self.layers, w, p, reads, ids, seed)
 
 def read(self, s, head, targets, temperature: float, logprobs: bool, entropies: bool, keep: int) -> List[Tensor]:
   # log p(target) and entropy at temperature, chunk by chunk: no [M, vocabulary] tensor. Behind them, for seeds, the logits and their log-sum of as
@@ -587,7 +600,7 @@ def sparing(self, ids: List[Tensor], reads, targets, w: List[Tensor], flat, temp
   torch.set_grad_enabled(False)
   p = self.pieces(flat)
   ws = self.weights(w, p)
-  x = self.embedded(ids, ws)
+  x = self.embedded(ids, ws, p)
   kept: List[Tensor] = []
   for l in range(0, self.layers, self.segment):
     kept.append(x)
@@ -602,7 +615,7 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
   head = w[2]
   d = s.detach()
   seed = torch.zeros_like(d)
-  ghead = torch.zeros_like(head) if self.head_at >= 0 else torch.zeros([0], device=d.device)
+  ghead = torch.zeros_like(head) if self.trains_head else torch.zeros([0], device=d.device)
   if gl.numel() > 0 or ge.numel() > 0:
     c = self.chunk
     for i in range(0, d.size(0), c):
@@ -633,7 +646,7 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
       if self.final_cap > 0.0:
         dz.mul_(slope)
       seed[i:i + c] = self.to_states(dz, head)
-      if self.head_at >= 0:
+      if self.trains_head:
         ghead = ghead + dz.t() @ x
   gvalue = torch.zeros([0], device=d.device)
   if gv.numel() > 0:
@@ -642,12 +655,25 @@ def seeds(self, s, targets, w: List[Tensor], p: List[Tensor], temperature: float
     gvalue = torch.mv(d.t(), gv)
   return [seed, ghead, gvalue]
 
-def with_heads(self, out, seeds: List[Tensor]) -> Tensor:
-  # adds what does not come through the hidden states
+def of_ghead(self, g, p: List[Tensor]) -> List[Tensor]:
+  # of the gradient of the output matrix, what is of each piece that makes it, where a method's text does; nothing here
+  return [torch.zeros([0], device=g.device) for t in p]
+
+def with_heads(self, out, seeds: List[Tensor], p: List[Tensor]) -> Tensor:
+  # adds what does not come through the hidden states, and leaves out what stays as it is
   if seeds[2].numel() > 0:
     out[out.size(0) - seeds[2].size(0):] += seeds[2]
   if self.head_at >= 0:
     out[self.head_at:self.head_at + seeds[1].numel()] += seeds[1].view(-1)
+  if self.head_pieces:
+    at = 0
+    parts = self.of_ghead(seeds[1], p)
+    for i in range(len(parts)):
+      if parts[i].numel() > 0:
+        out[at:at + parts[i].numel()] += parts[i]
+      at += self.sizes[i]
+  for i in range(len(self.frozen_at)):
+    torch.narrow(out, 0, self.frozen_at[i], self.frozen_sizes[i]).zero_()
   return out
 
 def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv, kept: List[Tensor]) -> Tensor:
@@ -666,7 +692,7 @@ def backward(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge
   else:
     # only the value head is trained: the hidden states do not depend on the buffer
     out = torch.zeros_like(flat)
-  return self.with_heads(out, seeds)
+  return self.with_heads(out, seeds, p)
 
 def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, gv, kept: List[Tensor], ids: List[Tensor], reads, seed: int) -> Tensor:
   # as backward, of what sparing has kept: each segment is computed again with its graph, from the last to the first
@@ -683,7 +709,7 @@ def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, g
     ws = self.weights(w, p)
     x = kept[k].detach().requires_grad_(True)
     # the embedding too has what may be trained: itself, and its norm
-    start = self.embedded(ids, ws) if k == 0 and (self.full or len(self.whole_slots) > 0) else x
+    start = self.embedded(ids, ws, p) if k == 0 and (self.full or len(self.whole_slots) > 0 or self.trains_embedding) else x
     y = self.advance(start, first, min(first + self.segment, self.layers), ws, p, reads, ids, seed)
     if y.requires_grad:
       given: List[Optional[Tensor]] = [g]
@@ -696,7 +722,7 @@ def again(self, s, targets, w: List[Tensor], flat, temperature: float, gl, ge, g
       if of_x is not None:
         g = of_x
     torch.set_grad_enabled(False)
-  return self.with_heads(out, seeds)
+  return self.with_heads(out, seeds, p)
 
 def logits(self, ids, reads, w: List[Tensor], flat) -> Tensor:
   # [M, vocabulary], for tests and tools; ids [B, T]
@@ -710,7 +736,7 @@ def states(self, ids, w: List[Tensor], flat) -> List[Tensor]:
   ws = self.weights(w, p)
   sections = [ids]
   rope = self.tables(ws, sections)
-  x = self.embedded(sections, ws)
+  x = self.embedded(sections, ws, p)
   masks = self.masks(x, sections)
   blocks = self.blocks(x, sections)
   out: List[Tensor] = []

@@ -1,6 +1,7 @@
 package dev.troupe.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.troupe.actors.pipeline.Pipeline;
@@ -87,12 +88,57 @@ class TuningRunTest {
     }
   }
 
+  /**
+   * Prefixes and prompts run beside the weights: sampled from, scored, taken further, not merged.
+   */
+  @Test
+  void ppo_ofVirtualTokens_runsAndIsNotMerged() throws Exception {
+    Path output = directory.resolve("virtual");
+    List<String> overrides = new ArrayList<>(Quickstarts.shortened(output));
+    overrides.addAll(
+        List.of(
+            "sft.tuning={type=prefix, tokens=6, encoder=8}",
+            "ppo.policy.tuning={type=prefix, tokens=6, encoder=8}",
+            "reward.tuning={type=prompt, tokens=5}",
+            "ppo.critic.tuning={type=prompt, tokens=5}"));
+    var loaded = PipelineConfigurations.loader().load(Quickstarts.CONFIGURATION, overrides);
+    assertThat(
+            Pipeline.start(loaded.value(), loaded.text(), StepListener.NONE)
+                .result()
+                .get()
+                .outcome())
+        .isEqualTo(RunResult.COMPLETED);
+    assertThat(type(output.resolve("policy"))).isEqualTo("PREFIX_TUNING");
+    assertThat(type(output.resolve("reward"))).isEqualTo("PROMPT_TUNING");
+    Path model = Quickstarts.ROOT.resolve("configs/quickstart-base");
+    assertThatThrownBy(
+            () ->
+                HuggingFaceExport.write(
+                    model,
+                    Optional.of(output.resolve("policy")),
+                    directory.resolve("merged"),
+                    DType.F32,
+                    1L << 30,
+                    (tensor, done, total) -> {}))
+        .hasMessage(
+            "An adapter of PREFIX_TUNING cannot be merged into "
+                + model
+                + ": it changes no weight, but puts a prefix of 6 tokens by an encoder of width 8 before every"
+                + " text. Use the adapter as it is; PEFT loads its directory.");
+  }
+
   /** Each of them learns something in a few steps. */
   @ParameterizedTest
   @CsvSource({
     "loha, 'rank=4, alpha=8'",
     "lokr, 'rank=4, alpha=8'",
     "oft, 'block-size=8'",
+    "vera, 'rank=16'",
+    "boft, 'block-size=8'",
+    "prefix, 'tokens=8'",
+    "prompt, 'tokens=8, start=text, text=\"Answer the question.\"'",
+    "prompt-encoder, 'tokens=8, encoder=32'",
+    "lora, 'start=pissa, rank=4, alpha=4'",
     "norms, ''",
     "partial, 'pattern=\"lm_head.weight|model.embed_tokens.weight\"'",
   })

@@ -36,12 +36,11 @@ final class AdamState implements AutoCloseable {
       Handle parameters,
       OptimizerSettings settings,
       Optional<Double> emaDecay) {
-    this(kernels, lanes, parameters, settings, emaDecay, List.of(), 1);
+    this(kernels, lanes, parameters, settings, emaDecay, List.of());
   }
 
   /**
-   * @param apart where the rate is another: each a start and a size, in order
-   * @param ratio how many times the rate it is there
+   * @param apart where the rate is another
    */
   AdamState(
       KernelModule kernels,
@@ -49,8 +48,7 @@ final class AdamState implements AutoCloseable {
       Handle parameters,
       OptimizerSettings settings,
       Optional<Double> emaDecay,
-      List<long[]> apart,
-      double ratio) {
+      List<RateGroup> apart) {
     this.kernels = kernels;
     this.lanes = lanes;
     this.parameters = parameters;
@@ -63,11 +61,11 @@ final class AdamState implements AutoCloseable {
     }
     average = emaDecay.map(decay -> lanes.run(() -> kernels.train("plain", parameters)));
     groups =
-        ratio == 1 || apart.isEmpty()
+        apart.isEmpty()
             ? List.of()
             : lanes.run(
                 () ->
-                    RateGroup.of(apart, parameters.shape()[0], ratio).stream()
+                    RateGroup.of(apart, parameters.shape()[0]).stream()
                         .map(group -> group.open(kernels, parameters, first, second, count))
                         .toList());
   }

@@ -1,28 +1,38 @@
 package dev.troupe.engine;
 
 import dev.troupe.models.checkpoint.ModelConfig;
+import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.peft.Bitfit;
+import dev.troupe.models.peft.Boft;
 import dev.troupe.models.peft.Ia3;
 import dev.troupe.models.peft.LnTuning;
 import dev.troupe.models.peft.Loha;
 import dev.troupe.models.peft.Lokr;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.LoraOptions.Bias;
-import dev.troupe.models.peft.LoraOptions.Initial;
+import dev.troupe.models.peft.LoraStart;
 import dev.troupe.models.peft.ModuleMethod;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.models.peft.Oft;
+import dev.troupe.models.peft.PTuning;
 import dev.troupe.models.peft.Partial;
 import dev.troupe.models.peft.PeftMethod;
+import dev.troupe.models.peft.PrefixTuning;
+import dev.troupe.models.peft.PromptTuning;
 import dev.troupe.models.peft.Targets;
+import dev.troupe.models.peft.Vera;
+import dev.troupe.models.tokenizer.Tokenizer;
 import dev.troupe.protocol.data.Tuning;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 
 /** What a configuration asks of an adapter, held against the model that it is for. */
 final class AdapterChoices {
@@ -110,6 +120,35 @@ final class AdapterChoices {
           found(
               new Oft(targets(oft.targets(), oft.layers()), 0, oft.blockSize(), oft.terms()),
               model));
+    } else if (tuning instanceof Tuning.Vera vera) {
+      return alone(
+          found(
+              new Vera(
+                  targets(vera.targets(), vera.layers()),
+                  vera.rank(),
+                  vera.start(),
+                  vera.key(),
+                  true),
+              model));
+    } else if (tuning instanceof Tuning.Boft boft) {
+      return alone(
+          found(new Boft(targets(boft.targets(), boft.layers()), boft.blockSize(), 0), model));
+    } else if (tuning instanceof Tuning.Prefix prefix) {
+      return alone(
+          PrefixTuning.of(
+              model,
+              prefix.tokens(),
+              prefix.encoder() == 0 ? OptionalInt.empty() : OptionalInt.of(prefix.encoder()),
+              prefix.zero()));
+    } else if (tuning instanceof Tuning.Prompt prompt) {
+      return alone(
+          PromptTuning.of(model, prompt.tokens(), start(prompt.start()), prompt.text(), List.of()));
+    } else if (tuning instanceof Tuning.PTuning network) {
+      return alone(
+          PTuning.of(
+              model,
+              network.tokens(),
+              network.encoder() == 0 ? model.hiddenSize() : network.encoder()));
     } else if (tuning instanceof Tuning.Bitfit) {
       return alone(new Bitfit());
     } else if (tuning instanceof Tuning.LnTuning norms) {
@@ -119,6 +158,57 @@ final class AdapterChoices {
       return alone(new Partial(partial.lastLayers(), partial.pattern()));
     }
     return Optional.empty();
+  }
+
+  private static PromptTuning.Start start(Tuning.Prompt.Beginning start) {
+    return switch (start) {
+      case RANDOM -> PromptTuning.Start.RANDOM;
+      case VOCABULARY -> PromptTuning.Start.SAMPLE_VOCAB;
+      case TEXT -> PromptTuning.Start.TEXT;
+    };
+  }
+
+  /**
+   * The same, with the tokens that virtual ones are to start as.
+   *
+   * @param directory of the model, whose tokenizer a text is for
+   */
+  static Choice withStart(Choice choice, ModelConfig model, Path directory, long seed) {
+    if (!(choice.method() instanceof PromptTuning prompt)) {
+      return choice;
+    }
+    int[] tokens =
+        switch (prompt.beginning()) {
+          case RANDOM -> new int[0];
+          case SAMPLE_VOCAB ->
+              new SplittableRandom(seed).ints(prompt.tokens(), 0, model.vocabSize()).toArray();
+          case TEXT -> textTokens(prompt.text(), directory);
+        };
+    List<Integer> start =
+        tokens.length == 0
+            ? List.of()
+            : IntStream.range(0, prompt.tokens()).mapToObj(i -> tokens[i % tokens.length]).toList();
+    Choice found =
+        new Choice(
+            PromptTuning.of(model, prompt.tokens(), prompt.beginning(), prompt.text(), start),
+            choice.saved());
+    try {
+      found.method().tensors(model);
+    } catch (IllegalArgumentException e) {
+      throw new EngineException("the tuning cannot be as configured: " + e.getMessage(), e);
+    }
+    return found;
+  }
+
+  private static int[] textTokens(String text, Path directory) {
+    try (Tokenizer tokenizer = Tokenizer.load(directory)) {
+      int[] tokens = tokenizer.encodeMarkedDocument(text);
+      if (tokens.length == 0) {
+        throw new EngineException(
+            "the text that a prompt is to start as, '" + text + "', has no tokens (key text)");
+      }
+      return tokens;
+    }
   }
 
   private static Optional<Choice> alone(PeftMethod method) {
@@ -189,16 +279,18 @@ final class AdapterChoices {
             lora.dropout(),
             lora.dora(),
             bias(lora.bias()),
-            lora.start() == Tuning.Lora.Start.GAUSSIAN ? Initial.GAUSSIAN : Initial.KAIMING);
+            start(lora),
+            new LoraOptions.Beside(lora.biasOfB(), lora.tokens()));
     requireLayers(options.unknownTargets(model), lora.layers(), "LoRA", model);
-    if (options.head(model).isPresent()) {
+    if (options.head(model).isPresent() && (lora.dropout() > 0 || lora.dora() || lora.biasOfB())) {
       throw new EngineException(
           "the key targets, "
               + lora.targets()
-              + ", has the output matrix, which is not trained by LoRA here; expected some of "
-              + String.join(", ", LoraOptions.targetNames(model)));
+              + ", has the output matrix, whose pair goes without dropout, dora and bias-of-b");
     }
-    if (options.pairs(model).isEmpty()) {
+    if (options.pairs(model).isEmpty()
+        && options.head(model).isEmpty()
+        && options.embedding(model).isEmpty()) {
       throw new EngineException(
           "the key targets, "
               + lora.targets()
@@ -210,6 +302,18 @@ final class AdapterChoices {
     return options;
   }
 
+  private static LoraStart start(Tuning.Lora lora) {
+    return new LoraStart(
+        switch (lora.start()) {
+          case KAIMING -> LoraStart.Kind.KAIMING;
+          case GAUSSIAN -> LoraStart.Kind.GAUSSIAN;
+          case ORTHOGONAL -> LoraStart.Kind.ORTHOGONAL;
+          case PISSA -> LoraStart.Kind.PISSA;
+          case OLORA -> LoraStart.Kind.OLORA;
+        },
+        lora.startIterations());
+  }
+
   private static Bias bias(Tuning.Lora.Bias bias) {
     return switch (bias) {
       case NONE -> Bias.NONE;
@@ -218,19 +322,36 @@ final class AdapterChoices {
     };
   }
 
-  /** What is trained stands beside a base that roles share. */
-  static void refuseAdaptedHead(Adapter adapter, ModelConfig config, Path model, Path directory) {
-    if (adapter.adaptsHead(config)) {
-      throw new EngineException(
-          "the adapter "
-              + directory
-              + " brings a LoRA on the output matrix (target_modules: lm_head), which cannot be trained"
-              + " further: roles share one base. Merge it into a model first: troupe export "
-              + model
-              + " --adapter "
-              + directory
-              + " --output MERGED");
-    }
+  /**
+   * An adapter may bring along the base's matrices under its pairs; what is trained stands beside
+   * those of a base that roles share.
+   */
+  static void requireOwnMatrices(Adapter adapter, BaseModel base, Path model, Path directory) {
+    adapter
+        .copies(base.config())
+        .forEach(
+            (name, copy) -> {
+              int index = name.equals(base.config().decoder().names().embed() + ".weight") ? 0 : 2;
+              float[] own = base.floats(index);
+              float[] theirs = copy.floats();
+              for (int i = 0; i < own.length; i++) {
+                // A base may be held in bfloat16.
+                if (!(Math.abs(own[i] - theirs[i]) <= Math.abs(theirs[i]) / 128)) {
+                  throw new EngineException(
+                      "the adapter "
+                          + directory
+                          + " brings a '"
+                          + name
+                          + "' of its own, which is not that of "
+                          + model
+                          + ", and roles share one base. Merge it into a model first: troupe export "
+                          + model
+                          + " --adapter "
+                          + directory
+                          + " --output MERGED");
+                }
+              }
+            });
   }
 
   private static Modules modules(List<String> targets) {

@@ -74,8 +74,12 @@ public final class HybridEngine implements RoleEngine {
     this.releaseBase = releaseBase;
     this.lanes = lanes;
     Optional<Path> directory = adapterDirectory(spec, model);
-    Optional<Adapter> adapter = adapter(spec, directory, model, base.config());
-    layout = layout(spec, base.config(), adapter, directory);
+    Optional<Adapter> adapter = adapter(spec, directory, base.config());
+    if (!(spec.tuning() instanceof Tuning.Frozen)) {
+      adapter.ifPresent(
+          found -> AdapterChoices.requireOwnMatrices(found, base, model, directory.orElseThrow()));
+    }
+    layout = layout(spec, base.config(), adapter, directory, model);
     checkHeld(spec, layout);
     float[] initial =
         layout.isFull() ? layout.copyOf(base, spec.seed()) : layout.initial(spec.seed());
@@ -88,7 +92,7 @@ public final class HybridEngine implements RoleEngine {
       headFound = head.isPresent();
     }
     requireHead(spec, headFound, directory.orElse(model));
-    checkExact(spec, base.config());
+    checkExact(spec, base.config(), layout);
     Storage precision = spec.numerics().precision();
     trainer =
         new Trainer(
@@ -119,9 +123,10 @@ public final class HybridEngine implements RoleEngine {
   /** All that opening a role checks but its weights. */
   static void check(RoleSpec spec, Path model, ModelConfig config) {
     Optional<Path> directory = adapterDirectory(spec, model);
-    Optional<Adapter> adapter = adapter(spec, directory, model, config);
-    checkHeld(spec, layout(spec, config, adapter, directory));
-    checkExact(spec, config);
+    Optional<Adapter> adapter = adapter(spec, directory, config);
+    ParameterLayout layout = layout(spec, config, adapter, directory, model);
+    checkHeld(spec, layout);
+    checkExact(spec, config, layout);
     boolean headFound =
         adapter.map(found -> found.config().head()).orElse(false)
             || ValueHeadFile.read(model, config.hiddenSize()).isPresent();
@@ -139,9 +144,9 @@ public final class HybridEngine implements RoleEngine {
     }
   }
 
-  private static void checkExact(RoleSpec spec, ModelConfig config) {
+  private static void checkExact(RoleSpec spec, ModelConfig config, ParameterLayout layout) {
     if (isExact(spec)) {
-      Generator.checkExact(config);
+      Generator.checkExact(config, layout);
     }
   }
 
@@ -150,7 +155,7 @@ public final class HybridEngine implements RoleEngine {
   }
 
   private static Optional<Adapter> adapter(
-      RoleSpec spec, Optional<Path> directory, Path model, ModelConfig config) {
+      RoleSpec spec, Optional<Path> directory, ModelConfig config) {
     Optional<Adapter> adapter = directory.map(path -> Adapter.read(path, config));
     if (spec.head() == Head.LANGUAGE_MODEL
         && adapter.map(found -> found.config().head()).orElse(false)) {
@@ -160,10 +165,6 @@ public final class HybridEngine implements RoleEngine {
               + " is to write text, but the adapter "
               + directory.orElseThrow()
               + " is a reward model's or a critic's: it holds a score");
-    }
-    if (!(spec.tuning() instanceof Tuning.Frozen)) {
-      adapter.ifPresent(
-          found -> AdapterChoices.refuseAdaptedHead(found, config, model, directory.orElseThrow()));
     }
     return adapter;
   }
@@ -180,7 +181,11 @@ public final class HybridEngine implements RoleEngine {
   }
 
   private static ParameterLayout layout(
-      RoleSpec spec, ModelConfig config, Optional<Adapter> adapter, Optional<Path> directory) {
+      RoleSpec spec,
+      ModelConfig config,
+      Optional<Adapter> adapter,
+      Optional<Path> directory,
+      Path model) {
     boolean head = spec.head() == Head.VALUE;
     if (spec.tuning() instanceof Tuning.Full) {
       if (adapter.isPresent()) {
@@ -193,14 +198,20 @@ public final class HybridEngine implements RoleEngine {
       }
       return ParameterLayout.full(config, head);
     }
-    Optional<AdapterChoices.Choice> asked = AdapterChoices.choice(spec.tuning(), config);
+    Optional<AdapterChoices.Choice> asked =
+        AdapterChoices.choice(spec.tuning(), config)
+            .map(choice -> AdapterChoices.withStart(choice, config, model, spec.seed()));
     if (asked.isPresent()) {
       adapter.ifPresent(
           found -> sameShape(spec, asked.get(), found, config, directory.orElseThrow()));
       return ParameterLayout.adapter(config, asked.get().method(), asked.get().saved(), head);
     }
     return adapter
-        .map(found -> ParameterLayout.adapter(config, found.config(), head))
+        .map(
+            found ->
+                found.needsOwnHead(config)
+                    ? ParameterLayout.besideOwnHead(config, found.config(), head)
+                    : ParameterLayout.adapter(config, found.config(), head))
         .orElseGet(() -> ParameterLayout.bare(config, head));
   }
 

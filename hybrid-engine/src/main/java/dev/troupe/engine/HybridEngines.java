@@ -230,7 +230,7 @@ public final class HybridEngines implements RoleEngine.Factory {
         .map(Path::of)
         .filter(path -> !path.equals(model) && Adapter.isIn(path))
         .map(path -> Adapter.read(path, config))
-        .filter(adapter -> adapter.adaptsHead(config));
+        .filter(adapter -> adapter.needsOwnHead(config));
   }
 
   /** Where every weight is trained, the base is what the float32 weights start from. */

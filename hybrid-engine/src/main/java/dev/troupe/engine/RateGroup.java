@@ -5,6 +5,7 @@ import dev.troupe.models.torch.KernelModule;
 import dev.troupe.protocol.data.StepSettings;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 
 /**
@@ -14,11 +15,16 @@ import java.util.List;
  * @param factor of the rate
  */
 record RateGroup(List<long[]> spans, double factor) {
-  /** Those parts, and the others at the rate itself. */
-  static List<RateGroup> of(List<long[]> apart, long size, double ratio) {
+  /** Those parts, and the others at the rate itself; parts of the factor 0 stay as they are. */
+  static List<RateGroup> of(List<RateGroup> apart, long size) {
+    List<long[]> taken =
+        apart.stream()
+            .flatMap(group -> group.spans().stream())
+            .sorted(Comparator.comparingLong(span -> span[0]))
+            .toList();
     List<long[]> others = new ArrayList<>();
     long at = 0;
-    for (long[] span : apart) {
+    for (long[] span : taken) {
       if (span[0] > at) {
         others.add(new long[] {at, span[0] - at});
       }
@@ -27,8 +33,12 @@ record RateGroup(List<long[]> spans, double factor) {
     if (at < size) {
       others.add(new long[] {at, size - at});
     }
-    RateGroup own = new RateGroup(apart, ratio);
-    return others.isEmpty() ? List.of(own) : List.of(new RateGroup(others, 1), own);
+    List<RateGroup> groups = new ArrayList<>();
+    if (!others.isEmpty()) {
+      groups.add(new RateGroup(others, 1));
+    }
+    apart.stream().filter(group -> group.factor() != 0).forEach(groups::add);
+    return groups;
   }
 
   /** On a lane: with views of the buffer and its moments, which are written in place. */

@@ -17,9 +17,10 @@ import java.util.List;
  */
 record TokenBatch(Handle ids, Handle reads, Handle targets) implements AutoCloseable {
   /**
-   * @param sections in which each sequence has a place
+   * @param sections in which each sequence has a place, what stands before it included
+   * @param virtual ids of tokens that stand before each sequence
    */
-  static TokenBatch of(List<Sequence> sequences, List<Section> sections) {
+  static TokenBatch of(List<Sequence> sequences, List<Section> sections, int[] virtual) {
     // Where each sequence begins, the sections being end to end.
     int[] starts = new int[sequences.size()];
     List<Handle> ids = new ArrayList<>();
@@ -31,10 +32,14 @@ record TokenBatch(Handle ids, Handle reads, Handle targets) implements AutoClose
         Arrays.fill(padded, -1);
         for (int row = 0; row < section.rows().size(); row++) {
           TokenIds tokens = sequences.get(section.rows().get(row)).tokens();
-          for (int i = 0; i < tokens.size(); i++) {
-            padded[row * width + i] = tokens.get(i);
+          int first = row * width + virtual.length;
+          for (int i = 0; i < virtual.length; i++) {
+            padded[row * width + i] = virtual[i];
           }
-          starts[section.rows().get(row)] = start + row * width;
+          for (int i = 0; i < tokens.size(); i++) {
+            padded[first + i] = tokens.get(i);
+          }
+          starts[section.rows().get(row)] = start + first;
         }
         start += padded.length;
         ids.add(Handle.of(padded, section.rows().size(), width));

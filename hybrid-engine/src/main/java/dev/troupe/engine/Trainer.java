@@ -57,6 +57,10 @@ final class Trainer implements AutoCloseable {
   private final double temperature;
   private final long seed;
   private final Lanes lanes;
+
+  /** Ids of tokens that stand before every sequence. */
+  private final int[] virtual;
+
   private final KernelModule kernels;
   private final Handle temperatureHandle;
 
@@ -105,6 +109,7 @@ final class Trainer implements AutoCloseable {
     this.lanes = lanes;
     expands = base.quantisation().isPresent() && !products.areNative();
     kernels = products.kernels(layout, precision, base);
+    virtual = layout.virtualTokens();
     temperatureHandle = Handle.of(temperature);
     try (Handle data = Handle.of(initial, initial.length)) {
       parameters = lanes.run(() -> kernels.train("leaf", data));
@@ -113,14 +118,20 @@ final class Trainer implements AutoCloseable {
         optimizer.map(
             settings ->
                 new AdamState(
-                    kernels,
-                    lanes,
-                    parameters,
-                    settings,
-                    emaDecay,
-                    layout.spansOfB(),
-                    rateRatioOfB));
+                    kernels, lanes, parameters, settings, emaDecay, apart(layout, rateRatioOfB)));
     accumulation = new Accumulation(kernels, lanes);
+  }
+
+  /** Parts of the buffer that do not step at the rate itself. */
+  private static List<RateGroup> apart(ParameterLayout layout, double rateRatioOfB) {
+    List<RateGroup> apart = new ArrayList<>();
+    if (!layout.frozen().isEmpty()) {
+      apart.add(new RateGroup(layout.frozen(), 0));
+    }
+    if (rateRatioOfB != 1 && !layout.spansOfB().isEmpty()) {
+      apart.add(new RateGroup(layout.spansOfB(), rateRatioOfB));
+    }
+    return apart;
   }
 
   Handle parameters() {
@@ -183,7 +194,7 @@ final class Trainer implements AutoCloseable {
 
   /** Micro-batches of items that are one or more sequences each. */
   private List<List<Integer>> cut(List<List<Sequence>> items, int microBatchTokens) {
-    List<int[]> lengths = items.stream().map(Trainer::lengths).toList();
+    List<int[]> lengths = items.stream().map(this::lengths).toList();
     int tokens =
         microBatchTokens > 0 ? microBatchTokens : MicroBatches.tokens(base.config(), precision);
     return packs() ? MicroBatches.packed(lengths, tokens) : MicroBatches.padded(lengths, tokens);
@@ -191,11 +202,14 @@ final class Trainer implements AutoCloseable {
 
   private TokenBatch batch(List<Sequence> rows) {
     int[] lengths = lengths(rows);
-    return TokenBatch.of(rows, packs() ? Section.several(lengths) : Section.one(lengths));
+    return TokenBatch.of(rows, packs() ? Section.several(lengths) : Section.one(lengths), virtual);
   }
 
-  private static int[] lengths(List<Sequence> sequences) {
-    return sequences.stream().mapToInt(sequence -> sequence.tokens().size()).toArray();
+  /** With what stands before them. */
+  private int[] lengths(List<Sequence> sequences) {
+    return sequences.stream()
+        .mapToInt(sequence -> virtual.length + sequence.tokens().size())
+        .toArray();
   }
 
   private boolean packs() {
@@ -531,7 +545,7 @@ final class Trainer implements AutoCloseable {
     if (outputs.contains(Output.VALUES) && !layout.hasValueHead()) {
       throw new EngineException("values were asked of a role without a value head");
     }
-    int context = base.config().maxPositionEmbeddings();
+    int context = base.config().maxPositionEmbeddings() - virtual.length;
     int vocabulary = base.config().vocabSize();
     boolean next = outputs.contains(Output.LOGPROBS) || outputs.contains(Output.ENTROPIES);
     for (int i = 0; i < sequences.size(); i++) {
@@ -539,7 +553,13 @@ final class Trainer implements AutoCloseable {
       int length = sequence.tokens().size();
       if (length == 0 || length > context) {
         throw new EngineException(
-            "sequence " + i + " has " + length + " tokens; the model takes 1 to " + context);
+            "sequence "
+                + i
+                + " has "
+                + length
+                + " tokens; the model takes 1 to "
+                + context
+                + (virtual.length == 0 ? "" : " beside " + virtual.length + " virtual ones"));
       }
       int reads = sequence.reads().size();
       if (next && reads > 0 && sequence.reads().get(reads - 1) == length - 1) {

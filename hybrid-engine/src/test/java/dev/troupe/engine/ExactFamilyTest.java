@@ -125,7 +125,7 @@ final class ExactFamilyTest {
       double temperature) {
     return lanes.run(
         () -> {
-          try (TokenBatch batch = TokenBatch.of(texts, sections)) {
+          try (TokenBatch batch = TokenBatch.of(texts, sections, new int[0])) {
             return generator.logprobs(1, batch.ids(), batch.reads(), batch.targets(), temperature);
           }
         });

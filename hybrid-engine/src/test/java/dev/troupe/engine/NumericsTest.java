@@ -94,6 +94,9 @@ class NumericsTest {
             new Tuning.Lora(3, 6, List.of(Tuning.ALL_LINEAR)),
             TinyModel.DORA,
             TinyModel.BESIDE,
+            TinyModel.PISSA,
+            TinyModel.VOCABULARY,
+            TinyModel.TOKENS,
             new Tuning.LnTuning(List.of()),
             new Tuning.Partial(1, Optional.of("lm_head.weight")),
             new Tuning.Full()));

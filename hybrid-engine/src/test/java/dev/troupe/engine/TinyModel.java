@@ -111,7 +111,45 @@ final class TinyModel {
           new Tuning.Lokr(
               2, 4, List.of(Tuning.ALL_LINEAR), List.of(), -1, false, Map.of(), Map.of()),
           new Tuning.Oft(4, ALL, List.of(1), 5),
-          new Tuning.Oft(4, List.of("q_proj", "o_proj"), List.of(), 0));
+          new Tuning.Oft(4, List.of("q_proj", "o_proj"), List.of(), 0),
+          new Tuning.Vera(5, 0.5, 3, ALL, List.of()),
+          new Tuning.Boft(4, ALL, List.of(1)),
+          new Tuning.Prefix(3, 0, false),
+          new Tuning.Prefix(2, 8, false),
+          new Tuning.Prompt(3, Tuning.Prompt.Beginning.VOCABULARY, ""),
+          new Tuning.PTuning(2, 8));
+
+  /** LoRA that starts as a part of the base. */
+  static final Tuning.Lora PISSA = lora(ALL, Tuning.Lora.Start.PISSA, List.of());
+
+  /** LoRA on the vocabulary. */
+  static final Tuning.Lora VOCABULARY =
+      lora(List.of("k_proj", "embed_tokens", "lm_head"), Tuning.Lora.Start.ORTHOGONAL, List.of());
+
+  /** LoRA beside rows of the embedding. */
+  static final Tuning.Lora TOKENS =
+      lora(List.of("o_proj"), Tuning.Lora.Start.OLORA, List.of(5, 2, 30));
+
+  private static Tuning.Lora lora(
+      List<String> targets, Tuning.Lora.Start start, List<Integer> tokens) {
+    return new Tuning.Lora(
+        2,
+        6,
+        targets,
+        false,
+        0,
+        false,
+        List.of(),
+        Map.of(),
+        Map.of(),
+        start,
+        Tuning.Lora.Bias.NONE,
+        List.of(),
+        1,
+        0,
+        false,
+        tokens);
+  }
 
   private TinyModel() {}
 

@@ -120,6 +120,10 @@ final class TrainingStateTest {
       case "loha" -> TinyModel.METHODS.get(2);
       case "lokr" -> TinyModel.METHODS.get(3);
       case "oft" -> TinyModel.METHODS.get(4);
+      case "prefix" -> TinyModel.METHODS.get(8);
+      case "pissa" -> TinyModel.PISSA;
+      case "vocabulary" -> TinyModel.VOCABULARY;
+      case "tokens" -> TinyModel.TOKENS;
       default -> new Tuning.Lora(3, 6, TinyModel.ALL);
     };
   }
@@ -169,7 +173,21 @@ final class TrainingStateTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"lora", "beside", "ln-tuning", "partial", "ia3", "loha", "lokr", "oft", "full"})
+      strings = {
+        "lora",
+        "beside",
+        "ln-tuning",
+        "partial",
+        "ia3",
+        "loha",
+        "lokr",
+        "oft",
+        "prefix",
+        "pissa",
+        "vocabulary",
+        "tokens",
+        "full"
+      })
   void checkpoint_restore_tenAndTenStepsAreTwenty(String tuning) {
     try (Lanes lanes = new Lanes(2);
         HybridEngines engines = new HybridEngines(lanes)) {
@@ -196,7 +214,21 @@ final class TrainingStateTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"lora", "beside", "ln-tuning", "partial", "ia3", "loha", "lokr", "oft", "full"})
+      strings = {
+        "lora",
+        "beside",
+        "ln-tuning",
+        "partial",
+        "ia3",
+        "loha",
+        "lokr",
+        "oft",
+        "prefix",
+        "pissa",
+        "vocabulary",
+        "tokens",
+        "full"
+      })
   void save_openedFrozen_givesTheSameNumbers_emaBesideIt(String tuning) {
     try (HybridEngines engines = new HybridEngines()) {
       List<TokenOutputs> expected;

@@ -104,7 +104,7 @@ final class DecodeBatch implements AutoCloseable {
   }
 
   private static int longestPrompt(Collection<Reply> replies) {
-    return replies.stream().mapToInt(row -> row.prompt().tokens().size()).max().orElse(0);
+    return replies.stream().mapToInt(row -> row.start().size()).max().orElse(0);
   }
 
   private static int longestText(List<TokenIds> texts) {
@@ -172,7 +172,7 @@ final class DecodeBatch implements AutoCloseable {
     Map<TokenIds, Long> numbers = new HashMap<>();
     for (int i = 0; i < count; i++) {
       Reply next = waiting.remove();
-      TokenIds prompt = next.prompt().tokens();
+      TokenIds prompt = next.start();
       rows[free[i]] = next;
       starts[free[i]] = (long) slot - prompt.size();
       entering.computeIfAbsent(prompt, key -> new ArrayList<>()).add(free[i]);
@@ -370,7 +370,7 @@ final class DecodeBatch implements AutoCloseable {
         int leader = first.computeIfAbsent(groups[i], key -> place);
         if (leader != i && !reply.finished()) {
           all[2 * i] = leader;
-          all[2 * i + 1] = starts[i] + reply.prompt().tokens().size();
+          all[2 * i + 1] = starts[i] + reply.start().size();
         }
       }
     }

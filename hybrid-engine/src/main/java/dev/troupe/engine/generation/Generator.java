@@ -110,6 +110,10 @@ public final class Generator implements AutoCloseable {
   }
 
   private final BaseModel base;
+
+  /** Ids of tokens that stand before every prompt. */
+  private final int[] virtual;
+
   private final Tokenizer tokenizer;
   private final Options options;
   private final Lanes lanes;
@@ -140,6 +144,7 @@ public final class Generator implements AutoCloseable {
   public Generator(
       BaseModel base, Tokenizer tokenizer, ParameterLayout layout, Lanes lanes, Options options) {
     this.base = base;
+    virtual = layout.virtualTokens();
     this.tokenizer = tokenizer;
     this.options = options;
     this.lanes = lanes;
@@ -168,7 +173,7 @@ public final class Generator implements AutoCloseable {
             texts,
             attributes,
             lanes.run(() -> Packing.of(options.format()).placeholders(operators)));
-    probe = new Probe(kernels, training, base, options, operators.halfCache());
+    probe = new Probe(kernels, training, base, virtual, options, operators.halfCache());
     untouched = lanes.run(() -> kernels.infer("nothing"));
     endTokens = new HashSet<>(base.config().eosTokenIds());
     tokenizer.endOfText().ifPresent(endTokens::add);
@@ -179,7 +184,7 @@ public final class Generator implements AutoCloseable {
             .map(turns -> turns.original(base.config().maxPositionEmbeddings()))
             .orElse(0);
     if (options.exact()) {
-      checkExact(base.config());
+      checkExact(base.config(), layout);
     }
     matrixBytes = shadowBytes(base.config(), options.format());
     touchedBytes = options.format().bytes(Matrices.touched(layout));
@@ -190,7 +195,12 @@ public final class Generator implements AutoCloseable {
    *
    * @throws GenerationException when it cannot
    */
-  public static void checkExact(ModelConfig config) {
+  public static void checkExact(ModelConfig config, ParameterLayout layout) {
+    if (layout.hasPrefix()) {
+      throw new GenerationException(
+          "engine.on-policy is exact, and a prefix of keys and values (tuning.type prefix) is not in the"
+              + " operators that score so. Let engine.on-policy be usual, or tuning.type be prompt.");
+    }
     int original = config.steadyContext();
     if (original < config.maxPositionEmbeddings()) {
       throw new GenerationException(
@@ -440,7 +450,7 @@ public final class Generator implements AutoCloseable {
       boolean streaming) {
     ModelConfig config = base.config();
     int size = prompt.tokens().size();
-    int room = config.maxPositionEmbeddings() - size;
+    int room = config.maxPositionEmbeddings() - virtual.length - size;
     if (size == 0) {
       throw new GenerationException("Prompt '" + prompt.id() + "' has no tokens.");
     }
@@ -452,6 +462,7 @@ public final class Generator implements AutoCloseable {
               + size
               + " tokens, but the model's context is "
               + config.maxPositionEmbeddings()
+              + (virtual.length == 0 ? "" : ", of which " + virtual.length + " are virtual,")
               + " (max_position_embeddings in config.json) and must leave room for an answer."
               + " Shorten the prompt, or let the data's length policy drop or truncate it.");
     }
@@ -467,7 +478,8 @@ public final class Generator implements AutoCloseable {
                 + ". Is the tokenizer the model's own?");
       }
     }
-    return new Reply(prompt, answer, settings, room, endTokens, tokenizer, listener, streaming);
+    return new Reply(
+        prompt, virtual, answer, settings, room, endTokens, tokenizer, listener, streaming);
   }
 
   /**
@@ -477,10 +489,10 @@ public final class Generator implements AutoCloseable {
   static List<List<Reply>> shares(List<Reply> replies, int most) {
     Map<TokenIds, List<Reply>> equal = new LinkedHashMap<>();
     for (Reply reply : replies) {
-      equal.computeIfAbsent(reply.prompt().tokens(), key -> new ArrayList<>()).add(reply);
+      equal.computeIfAbsent(reply.start(), key -> new ArrayList<>()).add(reply);
     }
     List<List<Reply>> groups = new ArrayList<>(equal.values());
-    groups.sort(Comparator.comparingInt(group -> group.get(0).prompt().tokens().size()));
+    groups.sort(Comparator.comparingInt(group -> group.get(0).start().size()));
     int count = Math.min(most, replies.size());
     // As if dealt to the lanes, one lane's groups behind another's: then cut.
     List<Reply> dealt = new ArrayList<>();

@@ -49,16 +49,23 @@ final class Probe {
   private final int split;
   private final long[] ids;
 
+  /** Of a row of ids, those of virtual tokens included. */
+  private final int width;
+
+  private final int before;
+
   /** Whether the model was once within the tolerance itself. */
   private boolean begun;
 
   /**
+   * @param virtual ids of tokens that stand before every text
    * @param halfCache whether keys and values are in bfloat16
    */
   Probe(
       KernelModule generation,
       KernelModule training,
       BaseModel base,
+      int[] virtual,
       Generator.Options options,
       boolean halfCache) {
     format = options.format();
@@ -69,10 +76,17 @@ final class Probe {
     this.generation = generation;
     this.training = training;
     this.base = base;
-    length = Math.min(TOKENS, base.config().steadyContext());
+    before = virtual.length;
+    length = Math.max(2, Math.min(TOKENS, base.config().steadyContext() - before));
     split = Math.max(1, length / 2);
     SplittableRandom random = new SplittableRandom(SEED);
-    ids = random.longs((long) ROWS * length, 0, base.config().vocabSize()).toArray();
+    width = before + length;
+    ids = new long[ROWS * width];
+    for (int row = 0; row < ROWS; row++) {
+      for (int i = 0; i < width; i++) {
+        ids[row * width + i] = i < before ? virtual[i] : random.nextLong(base.config().vocabSize());
+      }
+    }
   }
 
   /**
@@ -84,8 +98,8 @@ final class Probe {
   double check(Handle parameters, Shadow shadow, EngineMode.Generating mode) {
     float[] expected = trainingLogprobs(parameters);
     float[] found;
-    try (Handle tokens = Handle.of(ids, ROWS, length);
-        Handle from = Handle.of((long) split);
+    try (Handle tokens = Handle.of(ids, ROWS, width);
+        Handle from = Handle.of((long) before + split);
         Handle scores = generation.infer("score", tokens, from, shadow.frame(), shadow.packed())) {
       found = scores.floats();
     }
@@ -158,12 +172,12 @@ final class Probe {
     long[] targets = new long[ROWS * count];
     for (int row = 0; row < ROWS; row++) {
       for (int i = 0; i < count; i++) {
-        int at = row * length + split - 1 + i;
+        int at = row * width + before + split - 1 + i;
         reads[row * count + i] = at;
         targets[row * count + i] = ids[at + 1];
       }
     }
-    try (Handle tokens = Handle.of(ids, ROWS, length);
+    try (Handle tokens = Handle.of(ids, ROWS, width);
         Handle positions = Handle.of(reads, reads.length);
         Handle wanted = Handle.of(targets, targets.length);
         Handle temperature = Handle.of(1.0);
@@ -195,7 +209,7 @@ final class Probe {
 
   private String firstWrong(Handle parameters, Shadow shadow) {
     float[] differences;
-    try (Handle tokens = Handle.of(ids, ROWS, length);
+    try (Handle tokens = Handle.of(ids, ROWS, width);
         Handle expected = training.infer("states", tokens, base.weights(), parameters);
         Handle found = generation.infer("states", tokens, shadow.frame(), shadow.packed());
         Handle worst = generation.infer("worst", expected, found)) {

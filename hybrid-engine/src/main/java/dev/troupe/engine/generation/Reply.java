@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 /** The response to one prompt while it grows. */
 final class Reply {
   private final Prompt prompt;
+  private final TokenIds start;
   private final SamplingSettings settings;
   private final Set<Integer> endTokens;
   private final Tokenizer tokenizer;
@@ -30,12 +31,14 @@ final class Reply {
   private @Nullable FinishReason finish;
 
   /**
+   * @param virtual ids of tokens that stand before the prompt
    * @param answer its number among the answers to the prompt, from 0
    * @param room tokens that the context has left
    * @param listener is told each piece of text as it comes, when {@code streaming}
    */
   Reply(
       Prompt prompt,
+      int[] virtual,
       int answer,
       SamplingSettings settings,
       int room,
@@ -44,6 +47,7 @@ final class Reply {
       Consumer<String> listener,
       boolean streaming) {
     this.prompt = prompt;
+    start = framed(virtual, prompt.tokens());
     this.settings = settings;
     this.endTokens = endTokens;
     this.tokenizer = tokenizer;
@@ -77,11 +81,25 @@ final class Reply {
     return prompt;
   }
 
-  /** The prompt and what there is of the response. */
+  private static TokenIds framed(int[] virtual, TokenIds tokens) {
+    if (virtual.length == 0) {
+      return tokens;
+    }
+    int[] all = Arrays.copyOf(virtual, virtual.length + tokens.size());
+    System.arraycopy(tokens.values(), 0, all, virtual.length, tokens.size());
+    return new TokenIds(all);
+  }
+
+  /** What stands before the response: virtual tokens, if any, and the prompt. */
+  TokenIds start() {
+    return start;
+  }
+
+  /** What stands before the response, and what there is of it. */
   TokenIds text() {
-    int[] start = prompt.tokens().values();
-    int[] all = Arrays.copyOf(start, start.length + size);
-    System.arraycopy(tokens, 0, all, start.length, size);
+    int[] before = start.values();
+    int[] all = Arrays.copyOf(before, before.length + size);
+    System.arraycopy(tokens, 0, all, before.length, size);
     return new TokenIds(all);
   }
 

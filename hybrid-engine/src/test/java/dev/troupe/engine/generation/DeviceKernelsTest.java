@@ -70,7 +70,12 @@ final class DeviceKernelsTest {
                 Handle packed = shadow(kernels, base.weights(), flat)) {
               Probe probe =
                   new Probe(
-                      kernels, training, base, Generator.Options.of(format, Storage.FP32), false);
+                      kernels,
+                      training,
+                      base,
+                      new int[0],
+                      Generator.Options.of(format, Storage.FP32),
+                      false);
               probe.check(
                   flat, new Shadow(frame, packed), new EngineMode.Training().flip(1, format));
             }

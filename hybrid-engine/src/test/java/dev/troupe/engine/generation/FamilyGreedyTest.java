@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.JsonFile;
+import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Products;
@@ -14,10 +15,13 @@ import dev.troupe.models.peft.LinearModule;
 import dev.troupe.models.peft.LnTuning;
 import dev.troupe.models.peft.Lokr;
 import dev.troupe.models.peft.LoraOptions;
+import dev.troupe.models.peft.LoraStart;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.models.peft.Oft;
 import dev.troupe.models.peft.Partial;
 import dev.troupe.models.peft.PeftMethod;
+import dev.troupe.models.peft.PrefixTuning;
+import dev.troupe.models.peft.PromptTuning;
 import dev.troupe.models.peft.Targets;
 import dev.troupe.models.tokenizer.BpeTrainer;
 import dev.troupe.models.tokenizer.BpeVocabulary;
@@ -40,7 +44,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Random;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -74,7 +80,7 @@ final class FamilyGreedyTest {
           0,
           false,
           LoraOptions.Bias.ALL,
-          LoraOptions.Initial.KAIMING);
+          LoraStart.KAIMING);
 
   @TempDir private Path directory;
 
@@ -122,7 +128,16 @@ final class FamilyGreedyTest {
       methods.add(new Lokr(ALL, 2, 0.2, -1, false, Map.of(), Map.of()));
       methods.add(new Oft(ALL, 0, 4, 5));
     }
+    methods.add(PrefixTuning.of(base.config(), 3, OptionalInt.empty(), false));
+    methods.add(PromptTuning.of(base.config(), 3, PromptTuning.Start.RANDOM, "", List.of()));
+    methods.add(vocabulary(base.config()));
     return methods.stream().map(method -> adapter(base, method)).toList();
+  }
+
+  /** LoRA on the embedding and the output matrix, by the family's names. */
+  private static LoraOptions vocabulary(ModelConfig config) {
+    return LoraOptions.plain(
+        2, 1, new Modules.Names(List.of(config.decoder().names().embed(), "lm_head")));
   }
 
   /** A family by the operators of one side. */
@@ -154,12 +169,13 @@ final class FamilyGreedyTest {
                 lanes,
                 Generator.Options.defaults().by(family.kernels()))) {
       generator.flip(flat, 1);
-      List<JsonNode> rows = fitting(base, golden);
+      List<JsonNode> rows = fitting(base, golden, layout.virtualTokens().length);
       List<Rollout> rollouts = generator.generate(1, prompts(rows), GREEDY);
       double worst = 0;
       for (int i = 0; i < rollouts.size(); i++) {
         Rollout rollout = rollouts.get(i);
-        int room = base.config().maxPositionEmbeddings() - rollout.prompt().tokens().size();
+        int prompt = layout.virtualTokens().length + rollout.prompt().tokens().size();
+        int room = base.config().maxPositionEmbeddings() - prompt;
         assertThat(rollout.response().values()).hasSize(Math.min(room, 64));
         if (!adapted) {
           int[] tokens = ints(rows.get(i).get("greedy").get("tokens"));
@@ -168,7 +184,6 @@ final class FamilyGreedyTest {
               .isEqualTo(Arrays.copyOf(tokens, Math.min(room, 64)));
         }
         float[] found = rollout.logprobs().values();
-        int prompt = rollout.prompt().tokens().size();
         int steady = base.config().steadyContext();
         int within = Math.min(found.length, Math.max(0, steady - prompt));
         if (within > 0) {
@@ -204,12 +219,19 @@ final class FamilyGreedyTest {
       int to) {
     int[] response = Arrays.copyOf(rollout.response().values(), to);
     float[] expected =
-        lanes.run(() -> uncached(base, layout, flat, rollout.prompt().tokens().values(), response));
+        lanes.run(() -> uncached(base, layout, flat, framed(layout, rollout), response));
     double worst = 0;
     for (int t = from; t < to; t++) {
       worst = Math.max(worst, Math.abs(expected[t] - (double) rollout.logprobs().get(t)));
     }
     return worst;
+  }
+
+  /** The prompt behind what stands before it. */
+  private static int[] framed(ParameterLayout layout, Rollout rollout) {
+    return IntStream.concat(
+            IntStream.of(layout.virtualTokens()), IntStream.of(rollout.prompt().tokens().values()))
+        .toArray();
   }
 
   /** The response's log-probabilities by the training path. */
@@ -279,10 +301,10 @@ final class FamilyGreedyTest {
   }
 
   /** The prompts that the context has room for. */
-  private static List<JsonNode> fitting(BaseModel base, JsonNode golden) {
+  private static List<JsonNode> fitting(BaseModel base, JsonNode golden, int virtual) {
     List<JsonNode> rows = new ArrayList<>();
     for (JsonNode row : golden.get("rows")) {
-      if (row.get("prompt").size() < base.config().maxPositionEmbeddings()) {
+      if (row.get("prompt").size() + virtual < base.config().maxPositionEmbeddings()) {
         rows.add(row);
       }
     }

@@ -101,7 +101,16 @@ final class GeneratorTest {
       generator.flip(model.parameters, 3);
       for (Rollout rollout : generator.generate(3, prompts(model), SAMPLED)) {
         Reply random =
-            new Reply(rollout.prompt(), 0, SAMPLED, 99, Set.of(), model.tokenizer, s -> {}, false);
+            new Reply(
+                rollout.prompt(),
+                new int[0],
+                0,
+                SAMPLED,
+                99,
+                Set.of(),
+                model.tokenizer,
+                s -> {},
+                false);
         int[] response = rollout.response().values();
         for (int t = 0; t < response.length; t++) {
           double[] logprobs =

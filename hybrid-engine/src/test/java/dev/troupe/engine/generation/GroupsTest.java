@@ -109,7 +109,16 @@ class GroupsTest {
       List<List<Float>> streams = new ArrayList<>();
       for (int answer = 0; answer < 64; answer++) {
         Reply reply =
-            new Reply(prompt, answer, SAMPLED, 99, Set.of(), model.tokenizer, piece -> {}, false);
+            new Reply(
+                prompt,
+                new int[0],
+                answer,
+                SAMPLED,
+                99,
+                Set.of(),
+                model.tokenizer,
+                piece -> {},
+                false);
         List<Float> stream = new ArrayList<>();
         for (int i = 0; i < 64; i++) {
           stream.add(reply.nextUniform());

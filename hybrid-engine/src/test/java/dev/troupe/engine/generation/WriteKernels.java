@@ -7,6 +7,7 @@ import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
 import dev.troupe.models.decoder.Products;
 import dev.troupe.models.peft.LoraOptions;
+import dev.troupe.models.peft.LoraStart;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelArchive;
@@ -99,6 +100,6 @@ final class WriteKernels {
         dropout,
         dora,
         dora ? LoraOptions.Bias.ALL : LoraOptions.Bias.NONE,
-        LoraOptions.Initial.KAIMING);
+        LoraStart.KAIMING);
   }
 }

@@ -7,6 +7,8 @@ import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.LinearModule;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.LoraPair;
+import dev.troupe.models.peft.LoraStart;
+import dev.troupe.models.peft.LowRank;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -21,6 +23,9 @@ import java.util.Random;
  * LoRA: per layer, for the groups (q k v), (o), (gate up), (down), the A matrices of the adapted
  * ones stacked, then each one's B transposed, (rank, out); with DoRA, behind all of them, the
  * magnitudes. Nothing where no linear layer has a pair.
+ *
+ * <p>Where a start is taken out of the base, a pair has twice the rank: the first half is trained,
+ * the second takes out what the first began as, and stays.
  */
 final class LoraPieces implements Pieces {
   private static final List<AdaptedLinear> LINEARS = List.of(AdaptedLinear.values());
@@ -45,6 +50,11 @@ final class LoraPieces implements Pieces {
       return pair.rank() * pair.module().outputs();
     }
 
+    /** Of the pair that is trained. */
+    int trained(LoraStart start) {
+      return start.isOfBase() ? pair.rank() / 2 : pair.rank();
+    }
+
     Place withMagnitude(int at) {
       return new Place(pair, a, b, at);
     }
@@ -62,7 +72,7 @@ final class LoraPieces implements Pieces {
     this.config = config;
     this.options = options;
     List<Place> placed = new ArrayList<>();
-    List<LoraPair> pairs = options.map(lora -> lora.pairs(config)).orElse(List.of());
+    List<LoraPair> pairs = options.map(lora -> lora.converted().pairs(config)).orElse(List.of());
     if (!pairs.isEmpty()) {
       int at = 0;
       for (int layer = 0; layer < config.layers(); layer++) {
@@ -146,11 +156,37 @@ final class LoraPieces implements Pieces {
     return places.stream().map(Place::pair).toList();
   }
 
+  private LoraStart start() {
+    return options.map(LoraOptions::initial).orElse(LoraStart.KAIMING);
+  }
+
+  /** What stays as it is, of pairs that start from the base: each a start and a size. */
+  List<long[]> frozen() {
+    List<long[]> spans = new ArrayList<>();
+    for (Place place : places) {
+      int trained = place.trained(start());
+      int stay = place.pair().rank() - trained;
+      if (stay > 0) {
+        LinearModule module = place.pair().module();
+        spans.add(
+            new long[] {
+              place.a() + (long) trained * module.inputs(), (long) stay * module.inputs()
+            });
+        spans.add(
+            new long[] {
+              place.b() + (long) trained * module.outputs(), (long) stay * module.outputs()
+            });
+      }
+    }
+    return spans;
+  }
+
   /** Where B and what else is no matrix lies: each a start and a size. */
   List<long[]> spansOfB() {
     List<long[]> spans = new ArrayList<>();
     for (Place place : places) {
-      spans.add(new long[] {place.b(), place.sizeOfB()});
+      spans.add(
+          new long[] {place.b(), (long) place.trained(start()) * place.pair().module().outputs()});
       if (place.magnitude() >= 0) {
         spans.add(new long[] {place.magnitude(), place.pair().module().outputs()});
       }
@@ -192,34 +228,82 @@ final class LoraPieces implements Pieces {
     return scales;
   }
 
-  /** A uniform in ±1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt 5) or normal, B zero. */
+  /** As {@link LoraStart} says; what is of the base comes with {@link #takeFromBase}. */
   @Override
   public void initialise(float[] flat, Random random) {
     for (Place place : places) {
-      double bound = 1 / Math.sqrt(place.pair().module().inputs());
-      boolean normal = options.orElseThrow().initial() == LoraOptions.Initial.GAUSSIAN;
-      for (int i = 0; i < place.sizeOfA(); i++) {
-        flat[place.a() + i] =
-            (float)
-                (normal
-                    ? random.nextGaussian() / place.pair().rank()
-                    : bound * (2 * random.nextDouble() - 1));
+      switch (start().kind()) {
+        case KAIMING -> {
+          double bound = 1 / Math.sqrt(place.pair().module().inputs());
+          for (int i = 0; i < place.sizeOfA(); i++) {
+            flat[place.a() + i] = (float) (bound * (2 * random.nextDouble() - 1));
+          }
+        }
+        case GAUSSIAN -> {
+          for (int i = 0; i < place.sizeOfA(); i++) {
+            flat[place.a() + i] = (float) (random.nextGaussian() / place.pair().rank());
+          }
+        }
+        case ORTHOGONAL -> {
+          LowRank.Factors factors = LoraStart.orthogonal(place.pair(), random);
+          System.arraycopy(factors.a(), 0, flat, place.a(), place.sizeOfA());
+          System.arraycopy(factors.b(), 0, flat, place.b(), place.sizeOfB());
+        }
+        case PISSA, OLORA -> {
+          // The base is not at hand here.
+        }
       }
     }
   }
 
-  /** DoRA's magnitudes are the lengths of the base's rows. */
+  /** DoRA's magnitudes are the lengths of the base's rows; pairs may start as a part of it. */
   @Override
   public void takeFromBase(float[] flat, BaseModel base) {
     List<StoredWeight> weights = config.weights();
     for (int i = 0; i < weights.size(); i++) {
       StoredWeight weight = weights.get(i);
       List<Place> of =
-          places.stream().filter(place -> place.magnitude() >= 0 && isOf(place, weight)).toList();
+          places.stream().filter(place -> isOf(place, weight) && isOfBase(place)).toList();
       if (!of.isEmpty()) {
         float[] values = base.floats(i);
-        of.forEach(place -> setMagnitude(flat, place, values));
+        for (Place place : of) {
+          if (place.magnitude() >= 0) {
+            setMagnitude(flat, place, values);
+          }
+          if (start().isOfBase()) {
+            setPair(flat, place, values);
+          }
+        }
       }
+    }
+  }
+
+  private boolean isOfBase(Place place) {
+    return place.magnitude() >= 0 || start().isOfBase();
+  }
+
+  /** Both halves: what is trained, and what takes that out of the base. */
+  private void setPair(float[] flat, Place place, float[] weight) {
+    LinearModule module = place.pair().module();
+    int rank = place.trained(start());
+    float[] rows =
+        Arrays.copyOfRange(
+            weight,
+            module.firstRow() * module.inputs(),
+            (module.firstRow() + module.outputs()) * module.inputs());
+    LowRank.Factors found =
+        start()
+            .factors(
+                rows,
+                module.outputs(),
+                module.inputs(),
+                new LoraPair(module, rank, place.pair().scale()));
+    float[] b = FusedWeights.transpose(found.b(), module.outputs(), rank);
+    System.arraycopy(found.a(), 0, flat, place.a(), found.a().length);
+    System.arraycopy(found.a(), 0, flat, place.a() + found.a().length, found.a().length);
+    System.arraycopy(b, 0, flat, place.b(), b.length);
+    for (int i = 0; i < b.length; i++) {
+      flat[place.b() + b.length + i] = -b[i];
     }
   }
 
@@ -275,7 +359,8 @@ final class LoraPieces implements Pieces {
       float[] a = RowOrder.floats(tensors, module.nameOfA());
       float[] rows = order.toKernels(RowOrder.floats(tensors, module.nameOfB()));
       System.arraycopy(a, 0, flat, place.a(), a.length);
-      float[] b = FusedWeights.transpose(rows, module.outputs(), place.pair().rank());
+      // An adapter as PEFT saves it before its conversion has the half that is trained.
+      float[] b = FusedWeights.transpose(rows, module.outputs(), rows.length / module.outputs());
       System.arraycopy(b, 0, flat, place.b(), b.length);
       if (place.magnitude() >= 0) {
         float[] magnitude = order.toKernels(RowOrder.floats(tensors, module.nameOfMagnitude()));

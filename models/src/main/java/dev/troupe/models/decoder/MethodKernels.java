@@ -1,10 +1,12 @@
 package dev.troupe.models.decoder;
 
+import dev.troupe.models.peft.Boft;
 import dev.troupe.models.peft.Ia3;
 import dev.troupe.models.peft.Loha;
 import dev.troupe.models.peft.Lokr;
 import dev.troupe.models.peft.ModuleMethod;
 import dev.troupe.models.peft.Oft;
+import dev.troupe.models.peft.Vera;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -32,6 +34,10 @@ record MethodKernels(List<String> merging, List<String> training, Map<String, Ob
     } else if (method instanceof Ia3) {
       return new MethodKernels(
           List.of(MODULES, "ia3"), List.of(BY_WEIGHT, "ia3_project"), Map.of());
+    } else if (method instanceof Boft) {
+      return new MethodKernels(List.of(MODULES, "boft"), List.of("boft_project"), Map.of());
+    } else if (method instanceof Vera) {
+      return new MethodKernels(List.of(MODULES, "vera"), List.of("vera_project"), Map.of());
     }
     throw new IllegalArgumentException("no kernels of " + method.type());
   }

@@ -8,6 +8,7 @@ import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.LinearModule;
 import dev.troupe.models.peft.ModuleMethod;
 import dev.troupe.models.peft.ModuleTensor;
+import dev.troupe.models.peft.SharedTensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -39,6 +40,8 @@ final class ModulePieces implements Pieces {
   private final List<Long> sizes = new ArrayList<>();
   private final List<Place> places = new ArrayList<>();
   private final List<LinearModule> modules;
+  private final List<SharedTensor> shared;
+  private final int sharedAt;
   private final Map<String, Object> attributes = new LinkedHashMap<>();
 
   /**
@@ -77,6 +80,10 @@ final class ModulePieces implements Pieces {
         at += own.size();
       }
     }
+    shared = method.shared(config);
+    sharedAt = at;
+    attributes.put("shared_piece", firstPiece + (long) sizes.size());
+    shared.forEach(tensor -> sizes.add(tensor.shape().elements()));
     attributes.put("module_piece", (long) firstPiece);
     attributes.put("per_module", (long) perModule);
     attributes.put("module_groups", groups);
@@ -106,6 +113,26 @@ final class ModulePieces implements Pieces {
     return found;
   }
 
+  private interface EachShared {
+    void of(SharedTensor tensor, int at, int size);
+  }
+
+  private void forEachShared(EachShared each) {
+    int at = sharedAt;
+    for (SharedTensor tensor : shared) {
+      int size = Math.toIntExact(tensor.shape().elements());
+      each.of(tensor, at, size);
+      at += size;
+    }
+  }
+
+  /** What all layers have in common and none trains: each a start and a size. */
+  List<long[]> frozen() {
+    List<long[]> spans = new ArrayList<>();
+    forEachShared((tensor, at, size) -> spans.add(new long[] {at, size}));
+    return spans;
+  }
+
   @Override
   public List<Long> sizes() {
     return List.copyOf(sizes);
@@ -123,6 +150,7 @@ final class ModulePieces implements Pieces {
         flat[place.at() + i] = (float) place.tensor().start().applyAsDouble(random);
       }
     }
+    forEachShared((tensor, at, size) -> System.arraycopy(tensor.values().get(), 0, flat, at, size));
   }
 
   @Override
@@ -142,6 +170,11 @@ final class ModulePieces implements Pieces {
                   : values,
               place.tensor().shape().toArray()));
     }
+    forEachShared(
+        (tensor, at, size) ->
+            tensors.put(
+                tensor.name(),
+                TensorData.of(Arrays.copyOfRange(flat, at, at + size), tensor.shape().toArray())));
   }
 
   @Override
@@ -154,6 +187,16 @@ final class ModulePieces implements Pieces {
               : values;
       System.arraycopy(own, 0, flat, place.at(), own.length);
     }
+    forEachShared(
+        (tensor, at, size) ->
+            System.arraycopy(
+                tensors.containsKey(tensor.name())
+                    ? RowOrder.floats(tensors, tensor.name())
+                    : tensor.values().get(),
+                0,
+                flat,
+                at,
+                size));
   }
 
   @Override

@@ -6,11 +6,15 @@ import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.AdapterConfig;
+import dev.troupe.models.peft.HeadPair;
 import dev.troupe.models.peft.LinearModule;
 import dev.troupe.models.peft.LoraOptions;
 import dev.troupe.models.peft.LoraPair;
 import dev.troupe.models.peft.ModuleMethod;
 import dev.troupe.models.peft.PeftMethod;
+import dev.troupe.models.peft.PrefixTuning;
+import dev.troupe.models.peft.PromptMethod;
+import dev.troupe.models.peft.Vera;
 import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.Storage;
 import java.util.ArrayList;
@@ -22,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -40,13 +45,20 @@ public final class ParameterLayout {
   private final boolean valueHead;
   private final LoraPieces lora;
   private final Optional<ModuleMethod> moduleMethod;
+  private final Optional<ModulePieces> modules;
+  private final Optional<BesidePieces> beside;
+  private final Optional<PromptPieces> prompt;
   private final WholePieces whole;
   private final List<Pieces> parts;
   private final long[] sizes;
   private final int size;
 
   private ParameterLayout(
-      ModelConfig config, Optional<AdapterConfig> adapter, boolean full, boolean valueHead) {
+      ModelConfig config,
+      Optional<AdapterConfig> adapter,
+      boolean ownHead,
+      boolean full,
+      boolean valueHead) {
     this.config = config;
     this.adapter = adapter;
     this.full = full;
@@ -66,10 +78,22 @@ public final class ParameterLayout {
             .map(AdapterConfig::method)
             .filter(ModuleMethod.class::isInstance)
             .map(ModuleMethod.class::cast);
-    Optional<Pieces> modules =
+    modules =
         moduleMethod.map(
             method -> new ModulePieces(config, method, lora.sizes().size(), sum(lora.sizes())));
     modules.ifPresent(found -> pieces.addAll(found.sizes()));
+    beside =
+        adapter
+            .flatMap(AdapterConfig::lora)
+            .filter(options -> BesidePieces.has(config, options, headOf(options, ownHead)))
+            .map(
+                options ->
+                    new BesidePieces(
+                        config, options, headOf(options, ownHead), pieces.size(), sum(pieces)));
+    beside.ifPresent(found -> pieces.addAll(found.sizes()));
+    prompt =
+        promptMethod().map(method -> new PromptPieces(config, method, pieces.size(), sum(pieces)));
+    prompt.ifPresent(found -> pieces.addAll(found.sizes()));
     whole =
         new WholePieces(
             config,
@@ -78,12 +102,32 @@ public final class ParameterLayout {
             sum(pieces));
     pieces.addAll(whole.sizes());
     parts =
-        Stream.concat(Stream.concat(Stream.of(lora), modules.stream()), Stream.of(whole)).toList();
+        Stream.of(
+                Stream.of(lora),
+                modules.stream(),
+                beside.stream(),
+                prompt.stream(),
+                Stream.of(whole))
+            .flatMap(each -> each.map(Pieces.class::cast))
+            .toList();
     if (valueHead || pieces.isEmpty()) {
       pieces.add(valueHead ? (long) config.hiddenSize() : 0L);
     }
     sizes = pieces.stream().mapToLong(Long::longValue).toArray();
     size = Math.toIntExact(sum(pieces));
+  }
+
+  private Optional<HeadPair> headOf(LoraOptions options, boolean own) {
+    Optional<HeadPair> head = own ? Optional.empty() : options.head(config);
+    if (head.isPresent() && options.dora()) {
+      throw new IllegalArgumentException(
+          "DoRA on the output matrix '"
+              + head.get().module()
+              + "' cannot be trained here; expected targets among "
+              + String.join(", ", LoraOptions.targetNames(config))
+              + ", or no use_dora");
+    }
+    return head;
   }
 
   private static long sum(List<Long> sizes) {
@@ -116,23 +160,36 @@ public final class ParameterLayout {
     boolean transposed = method.modules(config).stream().anyMatch(LinearModule::transposed);
     AdapterConfig adapter = new AdapterConfig(method, valueHead, saved, transposed, "");
     adapter.tensors(config);
-    return new ParameterLayout(config, Optional.of(adapter), false, valueHead);
+    return new ParameterLayout(config, Optional.of(adapter), false, false, valueHead);
+  }
+
+  /**
+   * What a finished adapter has, on a base whose output matrix is already as the adapter makes it.
+   */
+  public static ParameterLayout besideOwnHead(
+      ModelConfig config, AdapterConfig adapter, boolean valueHead) {
+    return new ParameterLayout(config, Optional.of(adapter), true, false, valueHead);
   }
 
   /** What a finished adapter has; its head, if there is to be one here. */
   public static ParameterLayout adapter(
       ModelConfig config, AdapterConfig adapter, boolean valueHead) {
-    return adapter(config, adapter.method(), adapter.saved(), valueHead);
+    PeftMethod method = adapter.method();
+    return adapter(
+        config,
+        method instanceof PromptMethod prompt ? prompt.withoutEncoder() : method,
+        adapter.saved(),
+        valueHead);
   }
 
   /** Every weight. */
   public static ParameterLayout full(ModelConfig config, boolean valueHead) {
-    return new ParameterLayout(config, Optional.empty(), true, valueHead);
+    return new ParameterLayout(config, Optional.empty(), false, true, valueHead);
   }
 
   /** No weight; at most a value head. */
   public static ParameterLayout bare(ModelConfig config, boolean valueHead) {
-    return new ParameterLayout(config, Optional.empty(), false, valueHead);
+    return new ParameterLayout(config, Optional.empty(), false, false, valueHead);
   }
 
   public ModelConfig config() {
@@ -154,7 +211,7 @@ public final class ParameterLayout {
   }
 
   public boolean isLora() {
-    return !lora.pairs().isEmpty();
+    return !lora.pairs().isEmpty() || beside.isPresent();
   }
 
   public boolean hasValueHead() {
@@ -177,7 +234,11 @@ public final class ParameterLayout {
    */
   public List<long[]> spansOfB() {
     List<long[]> joined = new ArrayList<>();
-    Stream.concat(lora.spansOfB().stream(), whole.vectors().stream())
+    Stream.of(
+            lora.spansOfB().stream(),
+            beside.stream().flatMap(found -> found.spansOfB().stream()),
+            whole.vectors().stream())
+        .flatMap(each -> each)
         .sorted(Comparator.comparingLong(span -> span[0]))
         .forEach(
             span -> {
@@ -223,6 +284,32 @@ public final class ParameterLayout {
     }
   }
 
+  private Optional<PromptMethod> promptMethod() {
+    return adapter
+        .map(AdapterConfig::method)
+        .filter(PromptMethod.class::isInstance)
+        .map(PromptMethod.class::cast);
+  }
+
+  /** Whether keys and values of virtual tokens are trained. */
+  public boolean hasPrefix() {
+    return promptMethod().filter(PrefixTuning.class::isInstance).isPresent();
+  }
+
+  /** Ids of the virtual tokens that stand before every text, behind the vocabulary; may be none. */
+  public int[] virtualTokens() {
+    int first = config.vocabSize();
+    return IntStream.range(first, first + promptMethod().map(PromptMethod::tokens).orElse(0))
+        .toArray();
+  }
+
+  /** What is in the buffer and not trained: each a start and a size, in order. */
+  public List<long[]> frozen() {
+    return Stream.concat(
+            lora.frozen().stream(), modules.stream().flatMap(found -> found.frozen().stream()))
+        .toList();
+  }
+
   /** Whether training changes one of the kernels' weights. */
   public boolean changes(StoredWeight weight) {
     return full || parts.stream().anyMatch(part -> part.changes(weight));
@@ -233,6 +320,12 @@ public final class ParameterLayout {
    * of those of training or of generation.
    */
   public List<String> kernelTexts(boolean ofTraining) {
+    if (beside.isPresent()) {
+      return List.of("/kernels/methods/lora_beside.py");
+    }
+    if (prompt.isPresent()) {
+      return prompt.get().texts(ofTraining);
+    }
     return moduleMethod.map(method -> MethodKernels.of(method).texts(ofTraining)).orElse(List.of());
   }
 
@@ -259,6 +352,13 @@ public final class ParameterLayout {
     attributes.put("group_linear", new long[] {0, 3, 4, 6});
     attributes.put("group_size", new long[] {3, 1, 2, 1});
     parts.forEach(part -> attributes.putAll(part.attributes()));
+    boolean head = beside.map(BesidePieces::changesHead).orElse(false);
+    attributes.put("head_pieces", head);
+    attributes.put("trains_head", head || headAt() >= 0);
+    attributes.put(
+        "trains_embedding", beside.map(BesidePieces::changesEmbedding).orElse(prompt.isPresent()));
+    attributes.put("frozen_at", frozen().stream().mapToLong(span -> span[0]).toArray());
+    attributes.put("frozen_sizes", frozen().stream().mapToLong(span -> span[1]).toArray());
     attributes.put("full", full);
     attributes.put("head_at", headAt());
     attributes.put("sizes", sizes.clone());
@@ -329,8 +429,16 @@ public final class ParameterLayout {
         adapter.orElseGet(
             () -> new AdapterConfig(LoraOptions.plain(1, 1, Set.of()), valueHead, ""));
     return new Adapter(
-        new AdapterConfig(own.method(), valueHead, own.saved(), own.transposed(), baseModel),
+        new AdapterConfig(
+            finished(own.method()), valueHead, own.saved(), own.transposed(), baseModel),
         tensors);
+  }
+
+  private static PeftMethod finished(PeftMethod method) {
+    if (method instanceof Vera vera) {
+      return vera.withProjections();
+    }
+    return method instanceof LoraOptions options ? options.converted() : method;
   }
 
   /** Writes an adapter of this layout into a buffer; its head too, if both have one. */

@@ -35,6 +35,9 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
   private static final String PREFIX = "base_model.model.";
   private static final String WEIGHTS = "adapter_model.safetensors";
 
+  /** What PEFT does not keep: where virtual tokens are an encoder's output, the encoder. */
+  private static final String ENCODER = "prompt_encoder.safetensors";
+
   public Adapter {
     tensors = Collections.unmodifiableMap(new LinkedHashMap<>(tensors));
   }
@@ -61,8 +64,40 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
               + " it contains. Save it again with PEFT: model.save_pretrained(directory, safe_serialization=True).");
     }
     try (SafetensorsFile file = SafetensorsFile.open(weights)) {
-      return new Adapter(config, account(file, config, config.tensors(model), model));
+      Map<String, TensorData> tensors = account(file, config, config.tensors(model), model);
+      tensors.putAll(encoder(directory, config));
+      return new Adapter(config, tensors);
     }
+  }
+
+  private static Map<String, TensorData> encoder(Path directory, AdapterConfig config) {
+    Path path = directory.resolve(ENCODER);
+    if (!(config.method() instanceof PromptMethod method)
+        || method.encoder().isEmpty()
+        || !Files.exists(path)) {
+      return Map.of();
+    }
+    Map<String, TensorData> tensors = new LinkedHashMap<>();
+    try (SafetensorsFile file = SafetensorsFile.open(path)) {
+      for (PromptMethod.Parameter parameter : method.parameters()) {
+        String name = parameter.name().substring(PromptMethod.ENCODER.length());
+        if (!file.names().contains(name) || !file.shape(name).equals(parameter.shape())) {
+          throw new CheckpointException(
+              path
+                  + ": tensor '"
+                  + name
+                  + "' "
+                  + (file.names().contains(name)
+                      ? "has shape " + file.shape(name) + ", expected " + parameter.shape()
+                      : "is missing")
+                  + ".");
+        }
+        float[] values = file.floats(name);
+        Finite.check(path, name, parameter.shape(), FloatBuffer.wrap(values));
+        tensors.put(parameter.name(), TensorData.of(values, parameter.shape().toArray()));
+      }
+    }
+    return tensors;
   }
 
   /** What becomes of the base's tensors that it does not bring whole, by their names there. */
@@ -82,7 +117,18 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
         .whole(model)
         .forEach(
             (name, stored) -> found.put(stored, Objects.requireNonNull(tensors.get(name), name)));
-    found.putAll(wholeHead(model));
+    found.putAll(copies(model));
+    return found;
+  }
+
+  /** The base's matrices under a pair of its own, where it brings them along. */
+  public Map<String, TensorData> copies(ModelConfig model) {
+    Map<String, TensorData> found = new LinkedHashMap<>();
+    config
+        .copies(model)
+        .forEach(
+            (name, stored) ->
+                Optional.ofNullable(tensors.get(name)).ifPresent(own -> found.put(stored, own)));
     return found;
   }
 
@@ -97,9 +143,13 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
         .orElse(Map.of());
   }
 
-  /** Whether it adapts the output matrix, which roles that share a base have in common. */
-  public boolean adaptsHead(ModelConfig model) {
-    return config.headPair(model).isPresent();
+  /**
+   * Whether it adapts the output matrix in a way that needs a base of its own: it brings that
+   * along, or adapts it by DoRA.
+   */
+  public boolean needsOwnHead(ModelConfig model) {
+    return config.headPair(model).isPresent()
+        && (!copies(model).isEmpty() || config.lora().filter(LoraOptions::dora).isPresent());
   }
 
   private static Map<String, TensorData> account(
@@ -109,10 +159,10 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
     Set<String> known = new LinkedHashSet<>();
     expected.forEach(
         (name, shape) -> {
-          String there = inFile(file, name);
+          String there = inFile(file, config.method(), name);
           known.add(there);
           if (!file.names().contains(there)) {
-            missing.add(PREFIX + name);
+            missing.add(config.method().inFile(name));
           } else if (!file.shape(there).equals(shape)) {
             throw new CheckpointException(
                 file.path()
@@ -129,12 +179,8 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
             tensors.put(name, TensorData.of(values, shape.toArray()));
           }
         });
-    // PEFT saves the matrix that it adapts; without it, the base's own is meant.
-    config
-        .headPair(model)
-        .map(HeadPair::nameOfBase)
-        .filter(name -> missing.remove(PREFIX + name))
-        .ifPresent(tensors::remove);
+    // PEFT saves the matrices that it adapts; without them, the base's own are meant.
+    config.copies(model).keySet().forEach(name -> missing.remove(PREFIX + name));
     Set<String> biases = config.method().whole(model).keySet();
     if (config.lora().filter(lora -> lora.bias() == LoraOptions.Bias.LORA_ONLY).isPresent()
         && !missing.isEmpty()
@@ -176,16 +222,16 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
   }
 
   /** Trained on a model that also sees images, the names of its text part stand deeper. */
-  private static String inFile(SafetensorsFile file, String name) {
+  private static String inFile(SafetensorsFile file, PeftMethod method, String name) {
     String inner = name.startsWith("model.") ? name.substring("model.".length()) : name;
     return List.of(
-            PREFIX + name,
+            method.inFile(name),
             PREFIX + "model.language_model." + inner,
             PREFIX + "language_model." + name)
         .stream()
         .filter(file.names()::contains)
         .findFirst()
-        .orElse(PREFIX + name);
+        .orElse(method.inFile(name));
   }
 
   /** The targets as the file has them. */
@@ -211,8 +257,19 @@ public record Adapter(AdapterConfig config, Map<String, TensorData> tensors) {
       throw new CheckpointException(directory + " cannot be made: " + e, e);
     }
     Map<String, TensorData> named = new LinkedHashMap<>();
-    tensors.forEach((name, data) -> named.put(PREFIX + name, data));
+    Map<String, TensorData> encoder = new LinkedHashMap<>();
+    tensors.forEach(
+        (name, data) -> {
+          if (name.startsWith(PromptMethod.ENCODER)) {
+            encoder.put(name.substring(PromptMethod.ENCODER.length()), data);
+          } else {
+            named.put(config.method().inFile(name), data);
+          }
+        });
     SafetensorsWriter.write(directory.resolve(WEIGHTS), named, dtype);
+    if (!encoder.isEmpty()) {
+      SafetensorsWriter.write(directory.resolve(ENCODER), encoder, dtype);
+    }
     JsonFile.write(directory.resolve("adapter_config.json"), config.toJson());
   }
 }

@@ -51,6 +51,19 @@ public record AdapterConfig(
     return method instanceof LoraOptions lora ? Optional.of(lora) : Optional.empty();
   }
 
+  /**
+   * The base's matrices that PEFT saves beside a pair on the embedding or the output matrix: their
+   * names in the adapter, with those in the checkpoint. A file may lack them.
+   */
+  public Map<String, String> copies(ModelConfig model) {
+    Map<String, String> names = new LinkedHashMap<>();
+    headPair(model).ifPresent(pair -> names.put(pair.nameOfBase(), pair.stored()));
+    lora()
+        .flatMap(found -> found.embedding(model))
+        .ifPresent(pair -> names.put(pair.nameOfBase(), pair.stored()));
+    return names;
+  }
+
   /** The output matrix's pair, where LoRA has one there. */
   public Optional<HeadPair> headPair(ModelConfig model) {
     return lora().flatMap(found -> found.head(model));
@@ -73,7 +86,7 @@ public record AdapterConfig(
       String module = WholeWeights.module(name);
       boolean adapted =
           method.modules(model).stream().anyMatch(linear -> linear.name().equals(module))
-              || headPair(model).filter(pair -> pair.stored().equals(name)).isPresent();
+              || copies(model).containsValue(name);
       if (adapted) {
         throw new IllegalArgumentException(
             "modules_to_save names '" + module + "', which target_modules adapts as well");
@@ -140,11 +153,11 @@ public record AdapterConfig(
   }
 
   /**
-   * The configuration of the model that merging makes: where the output matrix is adapted, it is no
-   * longer the embedding.
+   * The configuration of the model that merging makes: where the output matrix or the embedding has
+   * a pair of its own, the one is no longer the other.
    */
   public ModelConfig merged(ModelConfig model) {
-    return model.tiedEmbeddings() && headPair(model).isPresent() ? model.untied() : model;
+    return model.tiedEmbeddings() && !copies(model).isEmpty() ? model.untied() : model;
   }
 
   /**

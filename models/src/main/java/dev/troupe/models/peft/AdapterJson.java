@@ -27,6 +27,11 @@ final class AdapterJson {
     METHODS.put(Loha.TYPE, new LohaJson());
     METHODS.put(Lokr.TYPE, new LokrJson());
     METHODS.put(Oft.TYPE, new OftJson());
+    METHODS.put(Vera.TYPE, new VeraJson());
+    METHODS.put(Boft.TYPE, new BoftJson());
+    METHODS.put(PrefixTuning.TYPE, new PrefixTuningJson());
+    METHODS.put(PromptTuning.TYPE, new PromptTuningJson());
+    METHODS.put(PTuning.TYPE, new PTuningJson());
     METHODS.put(LnTuning.TYPE, new LnTuningJson());
     METHODS.put(Bitfit.TYPE, new BitfitJson());
     METHODS.put(Partial.TYPE, new PartialJson());

@@ -12,11 +12,13 @@ package dev.troupe.models.peft;
  */
 public record HeadPair(
     String module, String stored, int inputs, int outputs, int rank, double scale) {
-  String nameOfA() {
+  /** The name of A, {@code (rank, inputs)}. */
+  public String nameOfA() {
     return module + ".lora_A.weight";
   }
 
-  String nameOfB() {
+  /** The name of B, {@code (outputs, rank)}. */
+  public String nameOfB() {
     return module + ".lora_B.weight";
   }
 

@@ -80,6 +80,11 @@ public record LinearModule(
     return name + ".lora_B.weight";
   }
 
+  /** The name of the bias that a B may have of its own, {@code (outputs)}. */
+  public String nameOfBiasOfB() {
+    return name + ".lora_B.bias";
+  }
+
   /** The name of its bias in the checkpoint, where it has one, {@code (outputs)}. */
   public String nameOfBias() {
     return name + ".bias";

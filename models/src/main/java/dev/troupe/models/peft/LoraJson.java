@@ -10,8 +10,10 @@ import static dev.troupe.models.peft.AdapterKeys.require;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.peft.LoraOptions.Bias;
-import dev.troupe.models.peft.LoraOptions.Initial;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 
 /** LoRA's keys, as PEFT 0.17 to 0.21 write and read them. */
@@ -20,9 +22,7 @@ final class LoraJson implements MethodJson<LoraOptions> {
   private static final Map<String, String> MUST_BE_OFF =
       Map.ofEntries(
           Map.entry("use_qalora", "QALoRA"),
-          Map.entry("lora_bias", "a bias on B"),
           Map.entry("layer_replication", "repeated layers"),
-          Map.entry("trainable_token_indices", "trained embeddings"),
           Map.entry("target_parameters", "adapted parameters that are no linear layers"),
           Map.entry("megatron_config", "Megatron layers"),
           Map.entry("alora_invocation_tokens", "activated LoRA"),
@@ -49,6 +49,8 @@ final class LoraJson implements MethodJson<LoraOptions> {
           "lora_dropout",
           "bias",
           "init_lora_weights",
+          "lora_bias",
+          "trainable_token_indices",
           "fan_in_fan_out",
           // Of options that are off, or of how it was initialised.
           "megatron_core",
@@ -58,8 +60,22 @@ final class LoraJson implements MethodJson<LoraOptions> {
           "corda_config",
           "runtime_config");
 
-  /** Ways to start that leave the base as it is; the others take from the base what they add. */
-  private static final Set<String> HARMLESS_STARTS = Set.of("gaussian", "eva", "orthogonal");
+  /**
+   * Ways to start that leave the base as it is, and say nothing of what a finished adapter
+   * computes.
+   */
+  private static final Set<String> HARMLESS_STARTS = Set.of("eva");
+
+  private static final Map<String, LoraStart> STARTS =
+      Map.of(
+          "gaussian",
+          LoraStart.GAUSSIAN,
+          "orthogonal",
+          new LoraStart(LoraStart.Kind.ORTHOGONAL, 0),
+          "pissa",
+          new LoraStart(LoraStart.Kind.PISSA, 0),
+          "olora",
+          new LoraStart(LoraStart.Kind.OLORA, 0));
 
   @Override
   public Class<LoraOptions> method() {
@@ -91,7 +107,8 @@ final class LoraJson implements MethodJson<LoraOptions> {
         off(json.path("lora_dropout")) ? 0 : number(json.path("lora_dropout"), "lora_dropout"),
         flag(json, "use_dora"),
         bias(json.path("bias").asText("none")),
-        initial(json.path("init_lora_weights")));
+        initial(json.path("init_lora_weights")),
+        new LoraOptions.Beside(flag(json, "lora_bias"), tokens(json)));
   }
 
   private static Bias bias(String value) {
@@ -104,17 +121,37 @@ final class LoraJson implements MethodJson<LoraOptions> {
         "bias '" + value + "' is not known; expected none, all or lora_only");
   }
 
-  private static Initial initial(JsonNode value) {
-    if (value.isMissingNode() || value.isNull() || value.isBoolean()) {
-      return Initial.KAIMING;
+  private static LoraStart initial(JsonNode value) {
+    if (value.isMissingNode()
+        || value.isNull()
+        || value.isBoolean()
+        || HARMLESS_STARTS.contains(value.asText())) {
+      return LoraStart.KAIMING;
     }
+    LoraStart start = STARTS.get(value.asText());
     require(
-        HARMLESS_STARTS.contains(value.asText()),
+        start != null,
         "init_lora_weights is "
             + value
-            + ", which changes the base; convert the adapter with PEFT to a plain LoRA"
+            + ", which changes the base in a way that cannot be found again; convert the adapter with PEFT to a plain LoRA"
             + " (save_pretrained with path_initial_model_for_weight_conversion)");
-    return value.asText().equals("gaussian") ? Initial.GAUSSIAN : Initial.KAIMING;
+    return Objects.requireNonNull(start);
+  }
+
+  /** A list, or one of the embedding's by its name. */
+  private static List<Integer> tokens(ObjectNode json) {
+    String key = "trainable_token_indices";
+    JsonNode value = json.path(key);
+    if (off(value) || !value.isObject()) {
+      return AdapterKeys.integers(json, key);
+    }
+    String module = value.properties().iterator().next().getKey();
+    require(
+        value.size() == 1 && !module.endsWith("lm_head") && !module.endsWith("embed_out"),
+        key + " must be of the embedding alone, found " + value);
+    List<Integer> found = new ArrayList<>();
+    value.iterator().next().forEach(token -> found.add(integer(token, key)));
+    return found;
   }
 
   /** What PEFT knows beyond it is left at what it means by default. */
@@ -124,11 +161,12 @@ final class LoraJson implements MethodJson<LoraOptions> {
     lora.alphaPattern().forEach((key, value) -> AdapterKeys.put(alphas, key, value));
     json.put("bias", lora.bias().key());
     AdapterKeys.putModules(json, "exclude_modules", lora.excluded());
-    if (lora.initial() == Initial.GAUSSIAN) {
-      json.put("init_lora_weights", "gaussian");
-    } else {
-      json.put("init_lora_weights", true);
-    }
+    STARTS.entrySet().stream()
+        .filter(entry -> entry.getValue().kind() == lora.initial().kind())
+        .findFirst()
+        .ifPresentOrElse(
+            entry -> json.put("init_lora_weights", entry.getKey()),
+            () -> json.put("init_lora_weights", true));
     AdapterKeys.putTexts(json, "layers_pattern", lora.layersPattern());
     if (lora.layers().isEmpty()) {
       json.putNull("layers_to_transform");
@@ -136,11 +174,17 @@ final class LoraJson implements MethodJson<LoraOptions> {
       lora.layers().forEach(json.putArray("layers_to_transform")::add);
     }
     AdapterKeys.put(json, "lora_alpha", lora.alpha());
+    json.put("lora_bias", lora.beside().biasOfB());
     json.put("lora_dropout", lora.dropout());
     json.put("r", lora.rank());
     ObjectNode ranks = json.putObject("rank_pattern");
     lora.rankPattern().forEach(ranks::put);
     AdapterKeys.put(json, "target_modules", lora.targets());
+    if (lora.beside().tokens().isEmpty()) {
+      json.putNull("trainable_token_indices");
+    } else {
+      lora.beside().tokens().forEach(json.putArray("trainable_token_indices")::add);
+    }
     json.put("use_dora", lora.dora());
     json.put("use_rslora", lora.rankStabilised());
   }

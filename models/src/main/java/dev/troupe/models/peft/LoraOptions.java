@@ -31,7 +31,8 @@ import java.util.stream.Stream;
  * @param dropout share of a pair's inputs that training drops
  * @param dora whether each row's length is a parameter of its own (Liu et al., arXiv:2402.09353)
  * @param bias which biases are trained as well
- * @param initial how A starts
+ * @param initial how A and B start
+ * @param beside what else is trained with the pairs
  */
 public record LoraOptions(
     int rank,
@@ -46,7 +47,8 @@ public record LoraOptions(
     double dropout,
     boolean dora,
     Bias bias,
-    Initial initial)
+    LoraStart initial,
+    Beside beside)
     implements PeftMethod {
   static final String TYPE = "LORA";
 
@@ -63,12 +65,26 @@ public record LoraOptions(
     }
   }
 
-  /** How A starts; B starts as zero. */
-  public enum Initial {
-    /** Uniform in ±1/sqrt(inputs). */
-    KAIMING,
-    /** Normal with deviation 1 / rank. */
-    GAUSSIAN
+  /**
+   * What else is trained with the pairs.
+   *
+   * @param biasOfB whether each B has a bias of its own, which needs one of the base to be added to
+   * @param tokens whose rows of the embedding are trained as they are
+   */
+  public record Beside(boolean biasOfB, List<Integer> tokens) {
+    public static final Beside NOTHING = new Beside(false, List.of());
+
+    public Beside {
+      tokens = List.copyOf(tokens);
+      require(
+          tokens.stream().distinct().count() == tokens.size(),
+          "trainable_token_indices names a token twice: " + tokens);
+    }
+
+    /** Whether there is anything. */
+    public boolean isEmpty() {
+      return !biasOfB && tokens.isEmpty();
+    }
   }
 
   public LoraOptions {
@@ -92,6 +108,45 @@ public record LoraOptions(
                 "alpha_pattern '" + key + "' must be a finite number, found " + value));
     rankPattern.keySet().forEach(NamePattern::ofEnd);
     alphaPattern.keySet().forEach(NamePattern::ofEnd);
+    require(
+        !initial.isOfBase() || dropout == 0,
+        "a start that is taken out of the base ("
+            + initial.describe()
+            + ") goes without lora_dropout, found "
+            + dropout);
+    require(!beside.biasOfB() || !dora, "lora_bias goes without use_dora, as in PEFT");
+  }
+
+  /** Nothing beside the pairs. */
+  public LoraOptions(
+      int rank,
+      double alpha,
+      Modules targets,
+      Optional<Modules> excluded,
+      boolean rankStabilised,
+      List<Integer> layers,
+      List<String> layersPattern,
+      Map<String, Integer> rankPattern,
+      Map<String, Double> alphaPattern,
+      double dropout,
+      boolean dora,
+      Bias bias,
+      LoraStart initial) {
+    this(
+        rank,
+        alpha,
+        targets,
+        excluded,
+        rankStabilised,
+        layers,
+        layersPattern,
+        rankPattern,
+        alphaPattern,
+        dropout,
+        dora,
+        bias,
+        initial,
+        Beside.NOTHING);
   }
 
   /** The same rank on the same linear layers of every decoder layer. */
@@ -109,7 +164,7 @@ public record LoraOptions(
         0,
         false,
         Bias.NONE,
-        Initial.KAIMING);
+        LoraStart.KAIMING);
   }
 
   /** As above, by a Llama's names. */
@@ -125,23 +180,17 @@ public record LoraOptions(
    */
   public List<LoraPair> pairs(ModelConfig model) {
     List<LinearModule> all = LinearModule.of(model);
-    refuseEmbedding(model);
     List<LoraPair> pairs = new ArrayList<>();
     for (LinearModule module : all) {
       if (has(module.name())) {
-        int ranks = Targets.first(rankPattern, module.name()).orElse(rank);
-        double numerator = Targets.first(alphaPattern, module.name()).orElse(alpha);
-        pairs.add(
-            new LoraPair(module, ranks, numerator / (rankStabilised ? Math.sqrt(ranks) : ranks)));
+        int ranks = ranks(module.name());
+        pairs.add(new LoraPair(module, ranks, scale(module.name(), ranks)));
       }
     }
     return pairs;
   }
 
-  /**
-   * The pair on the output matrix, where it is a target: for merging, or a base of its own; none is
-   * trained here.
-   */
+  /** The pair on the output matrix, where it is a target. */
   public Optional<HeadPair> head(ModelConfig model) {
     if (targets instanceof Modules.AllLinear) {
       return Optional.empty();
@@ -152,16 +201,66 @@ public record LoraOptions(
         .findFirst()
         .map(
             name -> {
-              int ranks = Targets.first(rankPattern, name).orElse(rank);
-              double numerator = Targets.first(alphaPattern, name).orElse(alpha);
+              int ranks = ranks(name);
               return new HeadPair(
                   name,
                   own + ".weight",
                   model.hiddenSize(),
                   model.vocabSize(),
                   ranks,
-                  numerator / (rankStabilised ? Math.sqrt(ranks) : ranks));
+                  scale(name, ranks));
             });
+  }
+
+  /** The pair on the embedding, where it is a target. */
+  public Optional<EmbeddingPair> embedding(ModelConfig model) {
+    String name = model.decoder().names().embed();
+    if (targets instanceof Modules.AllLinear || !has(name)) {
+      return Optional.empty();
+    }
+    require(!dora, "LoRA on the embedding '" + name + "' goes without use_dora here");
+    int ranks = ranks(name);
+    return Optional.of(
+        new EmbeddingPair(name, model.vocabSize(), model.hiddenSize(), ranks, scale(name, ranks)));
+  }
+
+  private int ranks(String name) {
+    return Targets.first(rankPattern, name).orElse(rank);
+  }
+
+  private double scale(String name, int ranks) {
+    double numerator = Targets.first(alphaPattern, name).orElse(alpha);
+    return numerator / (rankStabilised ? Math.sqrt(ranks) : ranks);
+  }
+
+  /**
+   * The same function of the base, as a finished adapter has it: where the start is taken out of
+   * the base, pairs of twice the rank, whose second half takes it out (PEFT's conversion of PiSSA).
+   */
+  public LoraOptions converted() {
+    if (!initial.isOfBase()) {
+      return this;
+    }
+    double factor = rankStabilised ? Math.sqrt(2) : 2;
+    Map<String, Integer> ranks = new LinkedHashMap<>();
+    rankPattern.forEach((key, value) -> ranks.put(key, 2 * value));
+    Map<String, Double> alphas = new LinkedHashMap<>();
+    alphaPattern.forEach((key, value) -> alphas.put(key, factor * value));
+    return new LoraOptions(
+        2 * rank,
+        factor * alpha,
+        targets,
+        excluded,
+        rankStabilised,
+        layers,
+        layersPattern,
+        ranks,
+        alphas,
+        dropout,
+        dora,
+        bias,
+        LoraStart.KAIMING,
+        beside);
   }
 
   /**
@@ -199,12 +298,16 @@ public record LoraOptions(
   @Override
   public Map<String, Shape> tensors(ModelConfig model) {
     Map<String, Shape> tensors = new LinkedHashMap<>();
+    checkBeside(model);
     for (LoraPair pair : pairs(model)) {
       LinearModule module = pair.module();
       tensors.put(module.nameOfA(), Shape.of(pair.rank(), module.inputs()));
       tensors.put(module.nameOfB(), Shape.of(module.outputs(), pair.rank()));
       if (dora) {
         tensors.put(module.nameOfMagnitude(), Shape.of(module.outputs()));
+      }
+      if (beside.biasOfB()) {
+        tensors.put(module.nameOfBiasOfB(), Shape.of(module.outputs()));
       }
     }
     head(model)
@@ -217,6 +320,16 @@ public record LoraOptions(
               }
               tensors.put(pair.nameOfBase(), Shape.of(pair.outputs(), pair.inputs()));
             });
+    embedding(model)
+        .ifPresent(
+            pair -> {
+              tensors.put(pair.nameOfA(), Shape.of(pair.rank(), pair.tokens()));
+              tensors.put(pair.nameOfB(), Shape.of(pair.width(), pair.rank()));
+              tensors.put(pair.nameOfBase(), Shape.of(pair.tokens(), pair.width()));
+            });
+    if (!beside.tokens().isEmpty()) {
+      tensors.put(nameOfTokens(model), Shape.of(beside.tokens().size(), model.hiddenSize()));
+    }
     return tensors;
   }
 
@@ -245,11 +358,39 @@ public record LoraOptions(
           module.name() + ".weight",
           LowRank.of(
               pair,
+              initial,
               floats(tensors, module.nameOfA()),
               floats(tensors, module.nameOfB()),
               magnitudes(tensors, module.nameOfMagnitude())));
+      if (beside.biasOfB()) {
+        float[] added = floats(tensors, module.nameOfBiasOfB());
+        found.put(
+            module.nameOfBias(),
+            values -> {
+              for (int i = 0; i < values.length; i++) {
+                values[i] = (float) (values[i] + pair.scale() * added[i]);
+              }
+            });
+      }
     }
     found.putAll(changesOfHead(model, tensors));
+    embedding(model)
+        .ifPresent(
+            pair ->
+                found.put(
+                    pair.stored(),
+                    pair.change(floats(tensors, pair.nameOfA()), floats(tensors, pair.nameOfB()))));
+    if (!beside.tokens().isEmpty()) {
+      float[] rows = floats(tensors, nameOfTokens(model));
+      int width = model.hiddenSize();
+      found.put(
+          model.decoder().names().embed() + ".weight",
+          values -> {
+            for (int i = 0; i < beside.tokens().size(); i++) {
+              System.arraycopy(rows, i * width, values, beside.tokens().get(i) * width, width);
+            }
+          });
+    }
     return found;
   }
 
@@ -261,14 +402,16 @@ public record LoraOptions(
                 Map.of(
                     head.stored(),
                     new LowRank(
-                        head.rank(),
                         head.scale(),
                         head.inputs(),
                         head.outputs(),
                         false,
-                        floats(tensors, head.nameOfA()),
-                        floats(tensors, head.nameOfB()),
-                        magnitudes(tensors, head.nameOfMagnitude()))))
+                        new LowRank.Factors(
+                            head.rank(),
+                            floats(tensors, head.nameOfA()),
+                            floats(tensors, head.nameOfB())),
+                        magnitudes(tensors, head.nameOfMagnitude()),
+                        Optional.empty())))
         .orElse(Map.of());
   }
 
@@ -284,7 +427,10 @@ public record LoraOptions(
   public boolean isAs(PeftMethod other, ModelConfig model) {
     return other instanceof LoraOptions lora
         && dora == lora.dora
-        && pairs(model).equals(lora.pairs(model))
+        && beside.equals(lora.beside)
+        && converted().pairs(model).equals(lora.converted().pairs(model))
+        && head(model).equals(lora.head(model))
+        && embedding(model).equals(lora.embedding(model))
         && trainedBiases(model).equals(lora.trainedBiases(model));
   }
 
@@ -308,12 +454,31 @@ public record LoraOptions(
     if (bias != Bias.NONE) {
       text.append(", bias ").append(bias.key());
     }
+    if (initial.isOfBase()) {
+      text.append(", started from the base by ").append(initial.describe());
+    }
+    if (beside.biasOfB()) {
+      text.append(", biases of B");
+    }
+    if (!beside.tokens().isEmpty()) {
+      text.append(", rows of the tokens ").append(beside.tokens());
+    }
     return text.append(dora ? ", DoRA" : "").toString();
   }
 
-  /** Names in {@link #targets} that no linear layer of the model has; empty when all are found. */
+  /** Names in {@link #targets} that the model has not; empty when all are found. */
   public List<String> unknownTargets(ModelConfig model) {
-    return places().unknown(model);
+    List<String> others =
+        Stream.of("lm_head", model.decoder().names().head(), model.decoder().names().embed())
+            .toList();
+    return places().unknown(model).stream()
+        .filter(name -> others.stream().noneMatch(other -> Modules.named(other, name)))
+        .toList();
+  }
+
+  /** The name of the rows of {@link Beside#tokens}, {@code (tokens, width)}. */
+  public static String nameOfTokens(ModelConfig model) {
+    return model.decoder().names().embed() + ".token_adapter.trainable_tokens_delta";
   }
 
   /** The last parts of the names of a model's linear layers: what may be a target. */
@@ -332,16 +497,34 @@ public record LoraOptions(
     return places().has(module);
   }
 
-  /** PEFT would adapt the embedding when it is named. */
-  private void refuseEmbedding(ModelConfig model) {
-    String embedding = model.decoder().names().embed();
+  private void checkBeside(ModelConfig model) {
+    for (LoraPair pair : beside.biasOfB() ? pairs(model) : List.<LoraPair>of()) {
+      require(
+          model.tensors().containsKey(pair.module().nameOfBias()),
+          "lora_bias is true, and '"
+              + pair.module().name()
+              + "' of this "
+              + model.architecture()
+              + " has no bias that B's could be added to");
+    }
+    for (int token : beside.tokens()) {
+      require(
+          token >= 0 && token < model.vocabSize(),
+          "trainable_token_indices has the token "
+              + token
+              + ", and the vocabulary is 0 to "
+              + (model.vocabSize() - 1));
+    }
     require(
-        targets instanceof Modules.AllLinear || !has(embedding),
-        "target_modules has '"
-            + embedding
-            + "', and LoRA on an embedding cannot be used; expected some of "
-            + String.join(", ", targetNames(model))
-            + ", lm_head");
+        beside.tokens().isEmpty() || embedding(model).isEmpty(),
+        "trainable_token_indices and target_modules both name '"
+            + model.decoder().names().embed()
+            + "'");
+    require(
+        !initial.isOfBase() || (head(model).isEmpty() && embedding(model).isEmpty()),
+        "the start "
+            + initial.describe()
+            + " is for linear layers of the decoder; target_modules names the output matrix or the embedding too");
   }
 
   private static void require(boolean condition, String message) {

@@ -39,6 +39,16 @@ public final class MergedWeights {
       return new MergedWeights(checkpoint, base, Map.of(), Map.of());
     }
     Adapter found = adapter.get();
+    if (!found.config().method().merges()) {
+      throw new CheckpointException(
+          "An adapter of "
+              + found.config().method().type()
+              + " cannot be merged into "
+              + checkpoint.directory()
+              + ": it changes no weight, but puts "
+              + found.config().method().describe()
+              + " before every text. Use the adapter as it is; PEFT loads its directory.");
+    }
     return new MergedWeights(
         checkpoint, found.config().merged(base), found.changes(base), found.whole(base));
   }

@@ -9,12 +9,17 @@ import java.util.Map;
 import java.util.Objects;
 
 /** A method whose trained tensors each belong to one linear layer. */
-public sealed interface ModuleMethod extends PeftMethod permits Ia3, Loha, Lokr, Oft {
+public sealed interface ModuleMethod extends PeftMethod permits Boft, Ia3, Loha, Lokr, Oft, Vera {
   /** Which layers. */
   Targets targets();
 
   /** The tensors of a layer, as many for each; {@link ModuleTensor#none} where one lacks it. */
   List<ModuleTensor> tensors(LinearModule module);
+
+  /** What all layers have in common, as it is in the adapter. */
+  default List<SharedTensor> shared(ModelConfig model) {
+    return List.of();
+  }
 
   /** What else says how a layer is changed, for the kernels: one number, such as a scale. */
   double setting(LinearModule module);
@@ -43,7 +48,7 @@ public sealed interface ModuleMethod extends PeftMethod permits Ia3, Loha, Lokr,
                 + module.name()
                 + "' of this "
                 + model.architecture()
-                + "; use lora or ia3");
+                + "; use lora, vera or ia3");
       }
     }
     return found;

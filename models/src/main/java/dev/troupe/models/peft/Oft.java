@@ -80,23 +80,7 @@ public record Oft(Targets targets, int blocks, int blockSize, int terms) impleme
     double[][][] turns = new double[count][][];
     Rows.each(count, i -> turns[i] = turn(values.get(0), i * numbers, block));
     return Map.of(
-        module.name() + ".weight",
-        weight ->
-            Rows.each(
-                module.outputs() * count,
-                at -> {
-                  double[][] turn = turns[at % count];
-                  int start = at / count * module.inputs() + at % count * block;
-                  double[] turned = new double[block];
-                  for (int i = 0; i < block; i++) {
-                    for (int j = 0; j < block; j++) {
-                      turned[i] += turn[i][j] * weight[start + j];
-                    }
-                  }
-                  for (int i = 0; i < block; i++) {
-                    weight[start + i] = (float) turned[i];
-                  }
-                }));
+        module.name() + ".weight", weight -> Turns.turnRows(weight, module.outputs(), turns));
   }
 
   private double[][] turn(float[] values, int at, int block) {
@@ -109,13 +93,13 @@ public record Oft(Targets targets, int blocks, int blockSize, int terms) impleme
         next++;
       }
     }
-    return terms == 0 ? cayley(q) : series(q);
+    return terms == 0 ? Turns.cayley(q) : series(q);
   }
 
   private double[][] series(double[][] q) {
     // PEFT has as many for 3 as for 4.
     int count = terms == 3 ? 4 : terms;
-    double[][] sum = identity(q.length);
+    double[][] sum = Turns.identity(q.length);
     double[][] power = q;
     for (int term = 1; term < count; term++) {
       boolean last = term == count - 1 && term > 1;
@@ -127,44 +111,6 @@ public record Oft(Targets targets, int blocks, int blockSize, int terms) impleme
       power = times(power, q);
     }
     return sum;
-  }
-
-  /** R with R (I + Q) = I − Q, by elimination on the transposed system (I + Q)ᵀ Rᵀ = (I − Q)ᵀ. */
-  private static double[][] cayley(double[][] q) {
-    int n = q.length;
-    double[][] left = identity(n);
-    double[][] right = identity(n);
-    for (int i = 0; i < n; i++) {
-      for (int j = 0; j < n; j++) {
-        left[i][j] += q[j][i];
-        right[i][j] -= q[j][i];
-      }
-    }
-    // I + Qᵀ has a symmetric part of I: no pivot is near 0.
-    for (int p = 0; p < n; p++) {
-      for (int i = 0; i < n; i++) {
-        double factor = i == p ? 0 : left[i][p] / left[p][p];
-        for (int j = 0; factor != 0 && j < n; j++) {
-          left[i][j] -= factor * left[p][j];
-          right[i][j] -= factor * right[p][j];
-        }
-      }
-    }
-    double[][] turn = new double[n][n];
-    for (int i = 0; i < n; i++) {
-      for (int j = 0; j < n; j++) {
-        turn[j][i] = right[i][j] / left[i][i];
-      }
-    }
-    return turn;
-  }
-
-  private static double[][] identity(int n) {
-    double[][] identity = new double[n][n];
-    for (int i = 0; i < n; i++) {
-      identity[i][i] = 1;
-    }
-    return identity;
   }
 
   private static double[][] times(double[][] a, double[][] b) {

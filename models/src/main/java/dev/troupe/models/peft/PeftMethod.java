@@ -10,7 +10,7 @@ import java.util.Map;
  * How an adapter changes a model: a method of PEFT's, or weights of the model trained as they are.
  * What it adds to, it names by the base's own names.
  */
-public sealed interface PeftMethod permits LoraOptions, ModuleMethod, WholeMethod {
+public sealed interface PeftMethod permits LoraOptions, ModuleMethod, PromptMethod, WholeMethod {
   /** Its name in {@code peft_type}; of what PEFT has not, our own. */
   String type();
 
@@ -42,6 +42,16 @@ public sealed interface PeftMethod permits LoraOptions, ModuleMethod, WholeMetho
 
   /** Whether both have the same parameters on a model, and they mean the same. */
   boolean isAs(PeftMethod other, ModelConfig model);
+
+  /** A tensor's name in the file. */
+  default String inFile(String tensor) {
+    return "base_model.model." + tensor;
+  }
+
+  /** Whether it can be made a part of the base's weights. */
+  default boolean merges() {
+    return true;
+  }
 
   /** For people. */
   String describe();

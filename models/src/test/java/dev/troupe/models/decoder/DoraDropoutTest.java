@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.LoraOptions;
+import dev.troupe.models.peft.LoraStart;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
@@ -61,7 +62,7 @@ final class DoraDropoutTest {
             dropout,
             true,
             LoraOptions.Bias.NONE,
-            LoraOptions.Initial.KAIMING),
+            LoraStart.KAIMING),
         false);
   }
 

@@ -13,6 +13,7 @@ import dev.troupe.models.peft.LnTuning;
 import dev.troupe.models.peft.Loha;
 import dev.troupe.models.peft.Lokr;
 import dev.troupe.models.peft.LoraOptions;
+import dev.troupe.models.peft.LoraStart;
 import dev.troupe.models.peft.Modules;
 import dev.troupe.models.peft.Oft;
 import dev.troupe.models.peft.Partial;
@@ -127,7 +128,7 @@ final class GradientTest {
           0.4,
           false,
           LoraOptions.Bias.NONE,
-          LoraOptions.Initial.KAIMING);
+          LoraStart.KAIMING);
 
   /** Rows of a length of their own, on every linear layer. */
   private static LoraOptions dora(double dropout) {
@@ -144,7 +145,7 @@ final class GradientTest {
         dropout,
         true,
         LoraOptions.Bias.NONE,
-        LoraOptions.Initial.KAIMING);
+        LoraStart.KAIMING);
   }
 
   private static final Targets ALL = new Targets(new Modules.AllLinear());
@@ -173,7 +174,7 @@ final class GradientTest {
         0.4,
         false,
         bias,
-        LoraOptions.Initial.KAIMING);
+        LoraStart.KAIMING);
   }
 
   /** A golden family, or none for a random Llama, tied or not. */

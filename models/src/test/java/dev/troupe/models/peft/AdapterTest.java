@@ -151,20 +151,23 @@ final class AdapterTest {
       value = {
         "bias | \"some\" | bias 'some' is not known; expected none, all or lora_only.",
         "use_qalora | true | use_qalora is true; QALoRA cannot be used.",
-        "lora_bias | true | lora_bias is true; a bias on B cannot be used.",
+        "lora_bias | true | lora_bias is true, and 'model.layers.0.self_attn.q_proj' of this LlamaForCausalLM has no bias that B's could be"
+            + " added to.",
         "use_novelty | 3 | use_novelty is 3; this option is not known here.",
-        "init_lora_weights | \"pissa\" | init_lora_weights is \"pissa\", which changes the base; convert the adapter with PEFT to a plain"
-            + " LoRA (save_pretrained with path_initial_model_for_weight_conversion).",
+        "init_lora_weights | \"corda\" | init_lora_weights is \"corda\", which changes the base in a way that cannot be found again; convert"
+            + " the adapter with PEFT to a plain LoRA (save_pretrained with path_initial_model_for_weight_conversion).",
         "rank_pattern | {\"q_proj\":0} | rank_pattern 'q_proj' must be at least 1, found 0.",
         "rank_pattern | {\"(\":1} | the regular expression '(' is malformed: Unclosed group.",
         "layers_pattern | \"layers\" | layers_pattern goes with layers_to_transform only.",
-        "peft_type | \"ADALORA\" | peft_type 'ADALORA' is not supported; expected LORA, IA3, LOHA, LOKR, OFT, LN_TUNING, BITFIT, PARTIAL.",
+        "peft_type | \"XLORA\" | peft_type 'XLORA' is not supported; expected LORA, IA3, LOHA, LOKR, OFT, VERA, BOFT, PREFIX_TUNING,"
+            + " PROMPT_TUNING, P_TUNING, LN_TUNING, BITFIT, PARTIAL.",
         "modules_to_save | [\"embed_tokens\"] | modules_to_save names 'model.embed_tokens', which in this base is the output matrix as well"
             + " (tie_word_embeddings): PEFT replaces the one without the other, and the result is no model of this kind.",
         "modules_to_save | [\"wte\"] | modules_to_save names 'wte', which this base has not.",
         "modules_to_save | [\"q_proj\"] | modules_to_save names 'model.layers.0.self_attn.q_proj', which target_modules adapts as well.",
-        "target_modules | [\"embed_tokens\"] | target_modules has 'model.embed_tokens', and LoRA on an embedding cannot be used; expected some"
-            + " of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, lm_head.",
+        "trainable_token_indices | [384] | trainable_token_indices has the token 384, and the vocabulary is 0 to 383.",
+        "trainable_token_indices | [3, 3] | trainable_token_indices names a token twice: [3, 3].",
+        "trainable_token_indices | {\"lm_head\": [3]} | trainable_token_indices must be of the embedding alone, found {\"lm_head\":[3]}.",
         "target_modules | [\"query\"] | target_modules finds nothing in this base; its linear layers are q_proj, k_proj, v_proj, o_proj,"
             + " gate_proj, up_proj, down_proj.",
         "target_modules | \"(([a-z._0-9]+)+)+_no\" | the regular expression '(([a-z._0-9]+)+)+_no' takes too long; write it without nested"

@@ -38,6 +38,12 @@ final class MethodFilesTest {
         "oft",
         "oft-exact",
         "oft-terms",
+        "boft",
+        "vera",
+        "prefix",
+        "prefix-encoder",
+        "prompt",
+        "prompt-encoder",
         "ln-tuning"
       })
   void write_whatPeftSaved_isReadBackEqual_underPeftsKeys(String name, @TempDir Path directory) {
@@ -77,6 +83,15 @@ final class MethodFilesTest {
         "loha | alpha | \"5\" | alpha must be a number, found \"5\".",
         "loha | use_novelty | true | use_novelty is true; this option is not known here.",
         "loha | layers_pattern | \"layers\" | layers_pattern goes with layers_to_transform only.",
+        "boft | boft_n_butterfly_factor | 2 | boft_n_butterfly_factor is 2, and only one factor is known here; PEFT itself has more with its"
+            + " CUDA extension alone.",
+        "boft | boft_block_size | 7 | boft_block_size 7 does not divide the 64 inputs of 'model.layers.0.self_attn.q_proj'.",
+        "vera | projection_prng_key | \"a\" | projection_prng_key must be a whole number, found \"a\".",
+        "prefix | num_virtual_tokens | 4096 | 4096 virtual tokens leave no room for a text in the context of 128 tokens.",
+        "prefix | num_attention_heads | 4 | PREFIX_TUNING was made for token_dim 16, num_attention_heads 4 and num_layers 3; this"
+            + " LlamaForCausalLM has 16, 2 and 3.",
+        "prompt | num_transformer_submodules | 2 | num_transformer_submodules is 2; a decoder alone has 1.",
+        "prompt | prompt_tuning_init | \"LUCK\" | prompt_tuning_init 'LUCK' is not known; expected RANDOM, SAMPLE_VOCAB or TEXT.",
         "ia3 | target_modules | [\"query\"] | target_modules finds nothing in this base; its linear layers are q_proj, k_proj,"
             + " v_proj, o_proj, gate_proj, up_proj, down_proj.",
         "ln-tuning | target_modules | [\"ln_1\"] | no norm 'ln_1' in this LlamaForCausalLM; it has input_layernorm,"
@@ -119,7 +134,7 @@ final class MethodFilesTest {
               "PEFT has no "
                   + method.type()
                   + " for layers that are stored transposed (Conv1D), such as 'transformer.h.0.attn.c_attn' of this"
-                  + " GPT2LMHeadModel; use lora or ia3");
+                  + " GPT2LMHeadModel; use lora, vera or ia3");
     }
   }
 

@@ -32,6 +32,10 @@ public sealed interface Tuning {
    * @param modulesToSave modules of the model that are trained whole beside it, by the ends of
    *     their names
    * @param rateRatioOfB how many times A's learning rate B has
+   * @param startIterations of subspaces by which the start pissa finds singular vectors; 0 for all
+   *     of them exactly
+   * @param biasOfB whether each B has a bias of its own
+   * @param tokens whose rows of the embedding are trained as they are
    */
   record Lora(
       int rank,
@@ -46,14 +50,23 @@ public sealed interface Tuning {
       Start start,
       Bias bias,
       List<String> modulesToSave,
-      double rateRatioOfB)
+      double rateRatioOfB,
+      int startIterations,
+      boolean biasOfB,
+      List<Integer> tokens)
       implements Tuning {
-    /** How A starts; B starts as zero. */
+    /** How A and B start; B as zero where it does not say. */
     public enum Start {
       /** Uniform in ±1/sqrt(inputs). */
       KAIMING,
       /** Normal with deviation 1/rank. */
-      GAUSSIAN
+      GAUSSIAN,
+      /** Both halves of one orthogonal matrix: B A is zero. */
+      ORTHOGONAL,
+      /** The weight's largest singular values, which are taken out of it (PiSSA). */
+      PISSA,
+      /** The first of the weight's Q and R, which are taken out of it (OLoRA). */
+      OLORA
     }
 
     /** Which biases of the model are trained as well. */
@@ -74,6 +87,41 @@ public sealed interface Tuning {
       rankPattern = Map.copyOf(rankPattern);
       alphaPattern = Map.copyOf(alphaPattern);
       modulesToSave = List.copyOf(modulesToSave);
+      tokens = List.copyOf(tokens);
+    }
+
+    /** No biases of B, no rows of the embedding. */
+    public Lora(
+        int rank,
+        double alpha,
+        List<String> targets,
+        boolean rankStabilised,
+        double dropout,
+        boolean dora,
+        List<Integer> layers,
+        Map<String, Integer> rankPattern,
+        Map<String, Double> alphaPattern,
+        Start start,
+        Bias bias,
+        List<String> modulesToSave,
+        double rateRatioOfB) {
+      this(
+          rank,
+          alpha,
+          targets,
+          rankStabilised,
+          dropout,
+          dora,
+          layers,
+          rankPattern,
+          alphaPattern,
+          start,
+          bias,
+          modulesToSave,
+          rateRatioOfB,
+          0,
+          false,
+          List.of());
     }
 
     /** No module whole. */
@@ -204,6 +252,73 @@ public sealed interface Tuning {
       layers = List.copyOf(layers);
     }
   }
+
+  /**
+   * Vectors between random matrices that all layers share (VeRA; Kopiczko et al. 2024).
+   *
+   * @param start of each number of the inner vectors; the outer ones start as 0
+   * @param key of the random numbers
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted; empty for all
+   */
+  record Vera(int rank, double start, long key, List<String> targets, List<Integer> layers)
+      implements Tuning {
+    public Vera {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+    }
+  }
+
+  /**
+   * Turns of the inputs of linear layers, block by block, and factors of their outputs (BOFT of one
+   * factor; Liu et al. 2024).
+   *
+   * @param blockSize inputs that turn together
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted; empty for all
+   */
+  record Boft(int blockSize, List<String> targets, List<Integer> layers) implements Tuning {
+    public Boft {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+    }
+  }
+
+  /**
+   * Keys and values before those of a text, in every layer (prefix tuning; Li and Liang 2021).
+   *
+   * @param tokens how many
+   * @param encoder width of the network whose output they are; 0 for none
+   * @param zero whether they start as zero, where no network makes them
+   */
+  record Prefix(int tokens, int encoder, boolean zero) implements Tuning {}
+
+  /**
+   * Embeddings before those of a text (prompt tuning; Lester et al. 2021).
+   *
+   * @param tokens how many
+   * @param start as what
+   * @param text the text that they start as
+   */
+  record Prompt(int tokens, Beginning start, String text) implements Tuning {
+    /** As what virtual tokens start. */
+    public enum Beginning {
+      /** Normal with deviation 1. */
+      RANDOM,
+      /** As tokens drawn from the vocabulary. */
+      VOCABULARY,
+      /** As a text, repeated and cut. */
+      TEXT
+    }
+  }
+
+  /**
+   * Embeddings before those of a text, as the output of a network (P-tuning; Liu et al. 2021).
+   *
+   * @param tokens how many
+   * @param encoder width of the network; 0 for the model's
+   */
+  record PTuning(int tokens, int encoder) implements Tuning {}
 
   /** Every bias of the model (BitFit; Ben Zaken et al. 2022). */
   record Bitfit() implements Tuning {}

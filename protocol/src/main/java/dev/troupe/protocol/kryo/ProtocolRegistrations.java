@@ -124,6 +124,12 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Tuning.Ia3.class,
         Tuning.Loha.class,
         Tuning.Lokr.class,
-        Tuning.Oft.class);
+        Tuning.Oft.class,
+        Tuning.Vera.class,
+        Tuning.Boft.class,
+        Tuning.Prefix.class,
+        Tuning.Prompt.class,
+        Tuning.Prompt.Beginning.class,
+        Tuning.PTuning.class);
   }
 }

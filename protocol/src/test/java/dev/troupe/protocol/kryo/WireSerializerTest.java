@@ -263,6 +263,11 @@ class WireSerializerTest {
             new Tuning.Lokr(
                 2, 3, List.of("q_proj"), List.of(1), 4, true, Map.of("a", 1), Map.of("b", 0.5)),
             new Tuning.Oft(8, List.of("q_proj"), List.of(1), 5),
+            new Tuning.Vera(4, 0.1, 1L << 40, List.of("q_proj"), List.of(1)),
+            new Tuning.Boft(4, List.of("q_proj"), List.of(1)),
+            new Tuning.Prefix(3, 8, false),
+            new Tuning.Prompt(3, Tuning.Prompt.Beginning.TEXT, "Answer:"),
+            new Tuning.PTuning(3, 8),
             new Tuning.LnTuning(List.of("norm")),
             new Tuning.Partial(2, Optional.of("lm_head.weight")),
             new Tuning.Lora(8, 16, List.of("q_proj", "v_proj", "o_proj")),

@@ -34,11 +34,15 @@ public sealed interface TuningConfig {
    * @param layers the only decoder layers adapted, from 0; empty for all
    * @param rankPattern ranks of layers whose names end as a regular expression says
    * @param alphaPattern alphas likewise
-   * @param start of A: uniform in ±1/sqrt(inputs) or normal with deviation 1/rank
+   * @param start of A and B
    * @param bias which biases of the model are trained as well
    * @param modulesToSave modules of the model that are trained whole beside it, by the ends of
    *     their names, as PEFT's modules_to_save
    * @param rateRatioOfB how many times A's learning rate B has (LoRA+; Hayou et al. 2024)
+   * @param startIterations of subspaces by which the start pissa finds singular vectors; 0 for all
+   *     of them exactly
+   * @param biasOfB whether each B has a bias of its own
+   * @param tokens whose rows of the embedding are trained as they are
    */
   record Lora(
       int rank,
@@ -53,7 +57,10 @@ public sealed interface TuningConfig {
       Tuning.Lora.Start start,
       Tuning.Lora.Bias bias,
       List<String> modulesToSave,
-      double rateRatioOfB)
+      double rateRatioOfB,
+      int startIterations,
+      boolean biasOfB,
+      List<Integer> tokens)
       implements TuningConfig {
     public Lora {
       targets = List.copyOf(targets);
@@ -61,6 +68,7 @@ public sealed interface TuningConfig {
       rankPattern = Map.copyOf(rankPattern);
       alphaPattern = Map.copyOf(alphaPattern);
       modulesToSave = List.copyOf(modulesToSave);
+      tokens = List.copyOf(tokens);
       limits(rank, alpha, targets, layers, rankPattern, alphaPattern)
           .condition("dropout", dropout, dropout >= 0 && dropout < 1, "at least 0 and below 1")
           .condition(
@@ -69,7 +77,61 @@ public sealed interface TuningConfig {
               modulesToSave.stream().noneMatch(String::isBlank),
               "names of modules")
           .above("rate-ratio-of-b", rateRatioOfB, 0)
+          .condition(
+              "start-iterations",
+              startIterations,
+              startIterations >= 0 && (startIterations == 0 || start == Tuning.Lora.Start.PISSA),
+              "at least 0, and 0 where start is not pissa",
+              "start")
+          .condition(
+              "dropout",
+              dropout,
+              dropout == 0
+                  || (start != Tuning.Lora.Start.PISSA && start != Tuning.Lora.Start.OLORA),
+              "0 where start is pissa or olora",
+              "start")
+          .condition("bias-of-b", biasOfB, !biasOfB || !dora, "false where dora is true", "dora")
+          .condition(
+              "tokens",
+              tokens,
+              tokens.stream().allMatch(token -> token >= 0)
+                  && tokens.stream().distinct().count() == tokens.size(),
+              "numbers of tokens from 0, none twice")
           .verify();
+    }
+
+    /** No biases of B, no rows of the embedding. */
+    public Lora(
+        int rank,
+        double alpha,
+        List<String> targets,
+        boolean rankStabilised,
+        double dropout,
+        boolean dora,
+        List<Integer> layers,
+        Map<String, Integer> rankPattern,
+        Map<String, Double> alphaPattern,
+        Tuning.Lora.Start start,
+        Tuning.Lora.Bias bias,
+        List<String> modulesToSave,
+        double rateRatioOfB) {
+      this(
+          rank,
+          alpha,
+          targets,
+          rankStabilised,
+          dropout,
+          dora,
+          layers,
+          rankPattern,
+          alphaPattern,
+          start,
+          bias,
+          modulesToSave,
+          rateRatioOfB,
+          0,
+          false,
+          List.of());
     }
 
     /** No module whole. */
@@ -132,7 +194,10 @@ public sealed interface TuningConfig {
           start,
           bias,
           modulesToSave,
-          rateRatioOfB);
+          rateRatioOfB,
+          startIterations,
+          biasOfB,
+          tokens);
     }
   }
 
@@ -257,6 +322,119 @@ public sealed interface TuningConfig {
     @Override
     public Tuning tuning() {
       return new Tuning.Oft(blockSize, targets, layers, terms);
+    }
+  }
+
+  /**
+   * Vectors between random matrices that all layers share (VeRA; Kopiczko et al. 2024).
+   *
+   * @param rank of the random matrices, at least 1
+   * @param start of each number of the inner vectors; the outer ones start as 0
+   * @param key of the random numbers, as PEFT's projection_prng_key
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted, from 0; empty for all
+   */
+  record Vera(int rank, double start, long key, List<String> targets, List<Integer> layers)
+      implements TuningConfig {
+    public Vera {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+      places(new Limits().atLeast("rank", rank, 1), targets, layers)
+          .condition("start", start, Double.isFinite(start), "a finite number")
+          .verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Vera(rank, start, key, targets, layers);
+    }
+  }
+
+  /**
+   * Turns of the inputs of linear layers, block by block, and factors of their outputs (BOFT of one
+   * factor; Liu et al. 2024).
+   *
+   * @param blockSize inputs that turn together, at least 2; must divide the inputs of every layer
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted, from 0; empty for all
+   */
+  record Boft(int blockSize, List<String> targets, List<Integer> layers) implements TuningConfig {
+    public Boft {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+      places(new Limits().atLeast("block-size", blockSize, 2), targets, layers).verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Boft(blockSize, targets, layers);
+    }
+  }
+
+  /**
+   * Keys and values before those of a text, in every layer (prefix tuning; Li and Liang 2021).
+   *
+   * @param tokens how many, at least 1
+   * @param encoder width of the network whose output they are; 0 for none
+   * @param zero whether they start as zero, where no network makes them
+   */
+  record Prefix(int tokens, int encoder, boolean zero) implements TuningConfig {
+    public Prefix {
+      new Limits()
+          .atLeast("tokens", tokens, 1)
+          .atLeast("encoder", encoder, 0)
+          .condition("zero", zero, !zero || encoder == 0, "false where encoder is not 0", "encoder")
+          .verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Prefix(tokens, encoder, zero);
+    }
+  }
+
+  /**
+   * Embeddings before those of a text (prompt tuning; Lester et al. 2021).
+   *
+   * @param tokens how many, at least 1
+   * @param start as what: normal numbers, tokens drawn from the vocabulary, or a text
+   * @param text the text that they start as, repeated and cut to as many tokens
+   */
+  record Prompt(int tokens, Tuning.Prompt.Beginning start, Optional<String> text)
+      implements TuningConfig {
+    public Prompt {
+      new Limits()
+          .atLeast("tokens", tokens, 1)
+          .condition(
+              "text",
+              text.orElse("null"),
+              text.filter(found -> !found.isBlank()).isPresent()
+                  == (start == Tuning.Prompt.Beginning.TEXT),
+              "a text where start is text, else null",
+              "start")
+          .verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Prompt(tokens, start, text.orElse(""));
+    }
+  }
+
+  /**
+   * Embeddings before those of a text, as the output of a network (P-tuning; Liu et al. 2021).
+   *
+   * @param tokens how many, at least 1
+   * @param encoder width of the network; 0 for the model's
+   */
+  record PromptEncoder(int tokens, int encoder) implements TuningConfig {
+    public PromptEncoder {
+      new Limits().atLeast("tokens", tokens, 1).atLeast("encoder", encoder, 0).verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.PTuning(tokens, encoder);
     }
   }
 
