@@ -14,6 +14,7 @@ import dev.troupe.launcher.bench.SimulatedEngines;
 import dev.troupe.launcher.bench.TrainBench;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.Storage;
 import dev.troupe.rlhf.recipe.RolloutsConfig;
 import java.io.IOException;
@@ -21,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -291,8 +293,27 @@ final class BenchCommand implements Runnable {
               description =
                   "how many times as fast Troupe's own operators are as torch's, in turn in one"
                       + " process")
-          boolean pairs) {
+          boolean pairs,
+      @Option(
+              names = "--base",
+              paramLabel = "STORAGE",
+              description =
+                  "INT8, NF4 or FP4: how many times as long a step takes on a base that is held so, in"
+                      + " blocks of 64 with scales in eight bits, in turn in one process")
+          @Nullable Storage base) {
     TrainBench bench = new TrainBench(batch, tokens, precision, recompute);
+    if (base != null) {
+      if (!Storage.ofBlocks().contains(base)) {
+        throw new UserException("--base " + base + ": expected one of " + Storage.ofBlocks());
+      }
+      common.print(
+          bench.heldOverPlain(
+              model.existing(),
+              new Quantisation(base, 64, true),
+              Lanes.shared(),
+              common.rounds()));
+      return ExitCode.OK;
+    }
     common.print(
         pairs
             ? bench.nativeOverTorch(model.existing(), Lanes.shared(), common.rounds())

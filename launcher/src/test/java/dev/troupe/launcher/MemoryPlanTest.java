@@ -9,6 +9,7 @@ import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.LearningRateSchedule;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.Tuning;
 import dev.troupe.rlhf.recipe.OptimizerConfig;
@@ -57,6 +58,19 @@ class MemoryPlanTest {
     assertThat(TINY_LLAMA.baseBytes(half)).isEqualTo(2 * 1_100_048_384L + 2 * 45 * 2048);
   }
 
+  /** By hand: codes, a byte for each 64, a float for each 256 of these, a float for each tensor. */
+  @Test
+  void base_inFourBits_takesAQuarterOfTheLayersInBf16() {
+    long layers = 968_884_224;
+    long held = layers / 2 + layers / 64 + layers / 64 / 256 * 4 + 22 * 7 * 4;
+    Numerics numerics =
+        new Numerics(Storage.BF16, Storage.INT8).on(new Quantisation(Storage.NF4, 64, true));
+    assertThat(TINY_LLAMA.baseBytes(numerics))
+        .isEqualTo(held + 2L * 2 * 32_000 * 2048 + 4 * 45 * 2048);
+    assertThat(held / (2.0 * layers)).isLessThan(0.27);
+    assertThat(TINY_LLAMA.baseBytes(numerics) / (2.0 * 1_100_048_384L)).isLessThan(0.36);
+  }
+
   @Test
   void shadow_byFormat() {
     // All matrices but the embedding: 22 layers of 44,040,192, and 32,000 outputs.
@@ -67,6 +81,7 @@ class MemoryPlanTest {
             case FP32 -> 4;
             case BF16, FP16 -> 2;
             case INT8 -> 1;
+            default -> throw new AssertionError(weights);
           };
       assertThat(TINY_LLAMA.shadowBytes(new Numerics(Storage.FP32, weights)))
           .isEqualTo(bytes * matrices);

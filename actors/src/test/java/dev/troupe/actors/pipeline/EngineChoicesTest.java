@@ -3,6 +3,7 @@ package dev.troupe.actors.pipeline;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.actors.pipeline.PipelineConfig.BaseStorage;
 import dev.troupe.actors.pipeline.PipelineConfig.Cache;
 import dev.troupe.actors.pipeline.PipelineConfig.Engine;
 import dev.troupe.actors.pipeline.PipelineConfig.FrozenBase;
@@ -12,6 +13,7 @@ import dev.troupe.actors.pipeline.PipelineConfig.Precision;
 import dev.troupe.actors.pipeline.PipelineConfig.RolloutWeights;
 import dev.troupe.actors.pipeline.PipelineConfig.Strict;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.Storage;
 import dev.troupe.rlhf.limits.OutOfLimits;
 import java.util.List;
@@ -148,5 +150,15 @@ class EngineChoicesTest {
         .isEqualTo(
             new Numerics(Storage.BF16, Storage.BF16, Numerics.Kernels.TORCH)
                 .strict(Numerics.Strict.AUTO));
+  }
+
+  @Test
+  void base_isHeldInBlocksOfAPowerOfTwo() {
+    assertThatThrownBy(() -> new FrozenBase(BaseStorage.NF4, 48, true))
+        .isInstanceOf(OutOfLimits.class)
+        .hasMessage("block-size is 48, allowed: a power of two from 32 to 4096");
+    assertThat(new FrozenBase(BaseStorage.NF4, 64, true).quantisation())
+        .contains(new Quantisation(Storage.NF4, 64, true));
+    assertThat(FrozenBase.USUAL.quantisation()).isEmpty();
   }
 }

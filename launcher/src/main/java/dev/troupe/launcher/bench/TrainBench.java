@@ -4,6 +4,7 @@ import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.Storage;
 import dev.troupe.protocol.data.TokenIds;
@@ -54,6 +55,39 @@ public record TrainBench(int batch, int tokens, Storage precision, boolean recom
               "score, native over torch, processor time", setting, "times", score.processor()),
           Measurement.of("score, native over torch", setting, "times", score.wall()));
     }
+  }
+
+  /**
+   * How many times as long a step takes on a base that is held in blocks as on one in the numbers of
+   * products, round by round in turn after one to warm up: by the clock, and by processor time; and
+   * what share of that base's memory it takes.
+   */
+  public List<Measurement> heldOverPlain(
+      Path model, Quantisation held, Lanes lanes, int rounds) {
+    Numerics plain = new Numerics(precision, Storage.FP32);
+    try (HybridEngines engines = new HybridEngines(lanes);
+        TrainSteps own = steps(engines, model, plain);
+        TrainSteps other = steps(engines, model, plain.on(held))) {
+      Turns.Ratios step = Turns.ratios(rounds, Turns.once(other::step), Turns.once(own::step));
+      Map<String, Object> setting = setting(model);
+      setting.put("base", held.describe());
+      return List.of(
+          Measurement.of(
+              "train, base in blocks over plain, processor time",
+              setting,
+              "times",
+              step.processor()),
+          Measurement.of("train, base in blocks over plain", setting, "times", step.wall()),
+          Measurement.of(
+              "base in blocks over plain, memory",
+              setting,
+              "times",
+              List.of(other.baseBytes() / (double) own.baseBytes())));
+    }
+  }
+
+  private TrainSteps steps(HybridEngines engines, Path model, Numerics numerics) {
+    return new TrainSteps(engines, model, this, TrainSteps.EVERYWHERE, TrainSteps.USUAL, numerics);
   }
 
   private TrainSteps steps(HybridEngines engines, Path model, Numerics.Kernels kernels) {

@@ -58,8 +58,25 @@ final class TrainSteps implements AutoCloseable {
       List<String> targets,
       int microBatchTokens,
       Numerics.Kernels kernels) {
-    RoleSpec role = role(model, bench, targets, microBatchTokens);
-    engine = engines.open(role.with(new Numerics(bench.precision(), Storage.FP32, kernels)));
+    this(
+        engines,
+        model,
+        bench,
+        targets,
+        microBatchTokens,
+        new Numerics(bench.precision(), Storage.FP32, kernels));
+  }
+
+  /** In other numbers than the bench's. */
+  TrainSteps(
+      HybridEngines engines,
+      Path model,
+      TrainBench bench,
+      List<String> targets,
+      int microBatchTokens,
+      Numerics numerics) {
+    RoleSpec role = role(model, bench, targets, microBatchTokens).with(numerics);
+    engine = engines.open(role);
     examples = examples(bench, ModelConfig.read(model).vocabSize());
     sequences = examples.stream().map(SftExample::sequence).toList();
   }
@@ -78,6 +95,11 @@ final class TrainSteps implements AutoCloseable {
 
   List<Sequence> sequences() {
     return sequences;
+  }
+
+  /** Of the frozen weights. */
+  long baseBytes() {
+    return engine.memoryBytes().getOrDefault("base", 0L);
   }
 
   static RoleSpec role(Path model, TrainBench bench, List<String> targets, int microBatchTokens) {

@@ -20,6 +20,7 @@ import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
@@ -307,7 +308,8 @@ class WireSerializerTest {
                     new Numerics(Storage.BF16, Storage.INT8, Numerics.Kernels.NATIVE)
                         .with(Numerics.Cache.BF16)
                         .strict(Numerics.Strict.AUTO)
-                        .exact(true)),
+                        .exact(true)
+                        .on(new Quantisation(Storage.NF4, 64, true))),
                 new Node.Terms(3, 1000),
                 reference("listener-" + all.size()),
                 nodeAsker));
