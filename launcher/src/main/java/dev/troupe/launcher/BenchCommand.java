@@ -308,10 +308,7 @@ final class BenchCommand implements Runnable {
       }
       common.print(
           bench.heldOverPlain(
-              model.existing(),
-              new Quantisation(base, 64, true),
-              Lanes.shared(),
-              common.rounds()));
+              model.existing(), new Quantisation(base, 64, true), Lanes.shared(), common.rounds()));
       return ExitCode.OK;
     }
     common.print(

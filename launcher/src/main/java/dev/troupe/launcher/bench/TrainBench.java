@@ -58,12 +58,11 @@ public record TrainBench(int batch, int tokens, Storage precision, boolean recom
   }
 
   /**
-   * How many times as long a step takes on a base that is held in blocks as on one in the numbers of
-   * products, round by round in turn after one to warm up: by the clock, and by processor time; and
-   * what share of that base's memory it takes.
+   * How many times as long a step takes on a base that is held in blocks as on one in the numbers
+   * of products, round by round in turn after one to warm up: by the clock, and by processor time;
+   * and what share of that base's memory it takes.
    */
-  public List<Measurement> heldOverPlain(
-      Path model, Quantisation held, Lanes lanes, int rounds) {
+  public List<Measurement> heldOverPlain(Path model, Quantisation held, Lanes lanes, int rounds) {
     Numerics plain = new Numerics(precision, Storage.FP32);
     try (HybridEngines engines = new HybridEngines(lanes);
         TrainSteps own = steps(engines, model, plain);
