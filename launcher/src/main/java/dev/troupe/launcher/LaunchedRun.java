@@ -108,6 +108,9 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
     gathered = null;
     Ensemble seed =
         there == null ? Ensemble.seed(plan.driver(), port, plan.rollouts(config), own) : there;
+    if (allowed > 0 && !plan.starts(config, seed.address()).isEmpty()) {
+      seed.replaces(Duration.ofSeconds(config.cluster().joinTimeoutSeconds()));
+    }
     RunRequest clustered = request.on(seed);
     RunHandle handle =
         there == null ? begin(clustered, resume) : onceItIsFree(() -> begin(clustered, resume));

@@ -84,6 +84,9 @@ public final class Ensemble implements AutoCloseable {
 
   private @Nullable ActorRef<Discovery.Command> searcher;
 
+  /** How long lost rollout workers are waited for; zero where nobody starts them again. */
+  private volatile Duration replacement = Duration.ZERO;
+
   private final Ending ending;
 
   /** The nodes of the run, told to leave when it is over. */
@@ -405,6 +408,15 @@ public final class Ensemble implements AutoCloseable {
     return waitedFor;
   }
 
+  /**
+   * Nodes that end are started again, so that prompts which nobody is left to answer may wait.
+   *
+   * @param longest until a node that was started again has joined
+   */
+  public void replaces(Duration longest) {
+    replacement = longest;
+  }
+
   /** How a node that has joined does, as far as the others can tell. */
   public enum Presence {
     /** No heartbeat for some time; it may be stopped, hang, be cut off or merely very busy. */
@@ -498,7 +510,8 @@ public final class Ensemble implements AutoCloseable {
           deadline,
           exchanging,
           ears.notices()::tell,
-          terms);
+          terms,
+          Duration.ZERO);
     }
     ActorRef<Discovery.Command> searcher = searching(placement, replicas, joinTimeout);
     Discovery.Found nodes = await(found);
@@ -517,7 +530,8 @@ public final class Ensemble implements AutoCloseable {
             deadline,
             exchanging,
             ears.notices()::tell,
-            terms);
+            terms,
+            replacement);
     searcher.tell(
         new Discovery.Follow(
             newcomer -> joins(newcomer, cast, ears), (node, why) -> sentAway(node, why, ears)));

@@ -24,6 +24,7 @@ public final class ActorCast implements Cast {
   private final Placement placement;
   private final ActorRef<RoleStatus> listener;
   private final Duration deadline;
+  private final Duration patience;
   private final Replicas.Terms terms;
   private final AtomicLong opened = new AtomicLong();
   private final ActorRef<Watcher.Command> watcher;
@@ -42,6 +43,7 @@ public final class ActorCast implements Cast {
    * @param exchanging how replicas of a role exchange gradients
    * @param notices is told how they do
    * @param run what holds for all its roles
+   * @param patience how long prompts wait for a worker when all are lost, as others may come
    */
   public ActorCast(
       ActorSystem<?> system,
@@ -51,11 +53,13 @@ public final class ActorCast implements Cast {
       Duration deadline,
       Exchanging exchanging,
       Consumer<String> notices,
-      Node.Terms run) {
+      Node.Terms run,
+      Duration patience) {
     this.system = system;
     this.placement = placement;
     this.listener = listener;
     this.deadline = deadline;
+    this.patience = patience;
     terms = new Replicas.Terms(deadline, exchanging, notices, run);
     watcher = system.systemActorOf(Watcher.create(), "watcher", Props.empty());
     others.forEach(this::watch);
@@ -80,7 +84,7 @@ public final class ActorCast implements Cast {
                 spec,
                 home,
                 new RolloutDispatcher.Company(
-                    placement.workers(spec.name()), listener, deadline, terms.node())),
+                    placement.workers(spec.name()), listener, deadline, terms.node(), patience)),
             "role-" + spec.name() + "-" + opened.incrementAndGet(),
             Props.empty());
     tellWhatHappened(dispatcher);

@@ -22,6 +22,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.apache.pekko.actor.Cancellable;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -75,6 +76,9 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
   /** A node is gone, whether or not a worker lives there. */
   record Ended(ActorRef<Node.Command> node) implements Command {}
 
+  /** Nobody has come to answer prompts. */
+  private record Deserted() implements Command {}
+
   /** A node has opened a worker, or not. */
   private record Opened(Member member, Node.@Nullable Reply reply) implements Command {}
 
@@ -88,6 +92,7 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
    *
    * @param deadline longest time of one request to a worker
    * @param terms of all roles of the run
+   * @param patience how long prompts wait for a worker when all are lost, as others may come
    * @param nodes where workers may be opened that answer prompts, a node as often as it has room
    * @param listener hears of lost workers, and of what each worker does
    */
@@ -95,7 +100,8 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
       List<ActorRef<Node.Command>> nodes,
       ActorRef<RoleStatus> listener,
       Duration deadline,
-      Node.Terms terms) {
+      Node.Terms terms,
+      Duration patience) {
     Company {
       nodes = List.copyOf(nodes);
     }
@@ -135,6 +141,9 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
   /** Why a worker could not be opened, which is the user's to mend and not to go without. */
   private RoleWorker.@Nullable Failed broken;
 
+  /** Told when prompts have waited too long for somebody to answer them. */
+  private @Nullable Cancellable desertion;
+
   private int named;
   private long asked;
 
@@ -160,6 +169,7 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
         .onMessage(Close.class, this::onRequest)
         .onMessage(Gained.class, this::onGained)
         .onMessage(Ended.class, this::onEnded)
+        .onMessage(Deserted.class, deserted -> onDeserted())
         .onMessage(Opened.class, this::onOpened)
         .onMessage(Answered.class, this::onAnswered)
         .onSignal(Terminated.class, this::onTerminated)
@@ -465,9 +475,7 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
     handingOut = true;
     while (handOutAgain) {
       handOutAgain = false;
-      if (workers.isEmpty() && places.isEmpty()) {
-        List.copyOf(rounds).forEach(RolloutRound::abandoned);
-      }
+      lookForWorkers();
       for (Member worker : List.copyOf(workers)) {
         if (worker.isFree()) {
           engage(worker);
@@ -476,6 +484,30 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
       List.copyOf(offers.values()).forEach(this::lend);
     }
     handingOut = false;
+  }
+
+  /** Where there are none left, prompts wait for others, and not for ever. */
+  private void lookForWorkers() {
+    if (!workers.isEmpty() || !places.isEmpty() || rounds.isEmpty()) {
+      if (desertion != null) {
+        desertion.cancel();
+        desertion = null;
+      }
+    } else if (company.patience().isZero()) {
+      List.copyOf(rounds).forEach(RolloutRound::abandoned);
+    } else if (desertion == null) {
+      desertion =
+          getContext()
+              .scheduleOnce(company.patience(), getContext().getSelf(), new Deserted());
+    }
+  }
+
+  private Behavior<Command> onDeserted() {
+    desertion = null;
+    if (workers.isEmpty() && places.isEmpty()) {
+      List.copyOf(rounds).forEach(RolloutRound::abandoned);
+    }
+    return proceed();
   }
 
   /** To the oldest round that has more left than those have in hand who are on their way to it. */

@@ -119,6 +119,9 @@ class RolloutDispatcherTest {
     KIT.shutdownTestKit();
   }
 
+  /** Of prompts that nobody is left to answer. */
+  private Duration patience = Duration.ZERO;
+
   private ActorRef<RolloutDispatcher.Command> dispatcher(int workers) {
     return dispatcher(workers, Duration.ofSeconds(60));
   }
@@ -141,7 +144,8 @@ class RolloutDispatcherTest {
                     places.stream().map(place -> place.node.getRef()).toList(),
                     statuses.getRef(),
                     deadline,
-                    Node.Terms.NONE)));
+                    Node.Terms.NONE,
+                    patience)));
     Node.Open open = home.expectMessageClass(Node.Open.class);
     assertThat(open.spec()).isEqualTo(spec);
     open.replyTo().tell(new Node.Opened(learner.getRef(), "home"));
@@ -351,6 +355,42 @@ class RolloutDispatcherTest {
     places.get(1).loads().takes(1);
     places.get(1).answers(1).answers(1);
     expectAnswers(work, 1);
+  }
+
+  /** Where nodes are started again, the last one that is lost costs what it had, and not the run. */
+  @Test
+  void workers_allLost_areWaitedFor_andWhoComesAnswersWhatIsLeft() {
+    patience = Duration.ofSeconds(60);
+    ActorRef<RolloutDispatcher.Command> dispatcher = dispatcher(1);
+    RoleWorker.Generate work = ask(dispatcher, 80, 1);
+    learnerLends(1);
+    Place one = places.get(0).loads();
+    one.takes(1);
+    one.answers(1);
+    one.isAsked(RoleWorker.Generate.class);
+    one.dies();
+    replies.expectNoMessage(Duration.ofMillis(100));
+    Place gained = new Place("node-9");
+    dispatcher.tell(new RolloutDispatcher.Gained(gained.node.getRef()));
+    Node.Open open = gained.node.expectMessageClass(Node.Open.class);
+    open.replyTo().tell(new Node.Opened(gained.worker.getRef(), gained.name));
+    gained.isAsked(RoleWorker.Load.class).replyTo().tell(new RoleWorker.Finished());
+    gained.takes(1);
+    // 80 prompts for one are four portions of 20.
+    for (int portion = 0; portion < 3; portion++) {
+      gained.answers(1);
+    }
+    expectAnswers(work, 1);
+  }
+
+  @Test
+  void workers_allLost_andNobodyComes_failTheRoundInTheEnd() {
+    patience = Duration.ofMillis(200);
+    ActorRef<RolloutDispatcher.Command> dispatcher = dispatcher(1);
+    ask(dispatcher, 40, 1);
+    learnerLends(1);
+    places.get(0).loads().dies();
+    assertThat(failure()).startsWith("every rollout worker is lost");
   }
 
   @Test
@@ -715,7 +755,7 @@ class RolloutDispatcherTest {
                 SPEC,
                 home.getRef(),
                 new RolloutDispatcher.Company(
-                    List.of(), statuses.getRef(), Duration.ofSeconds(60), Node.Terms.NONE)));
+                    List.of(), statuses.getRef(), Duration.ofSeconds(60), Node.Terms.NONE, Duration.ZERO)));
     dispatcher.tell(new RolloutDispatcher.Ask(STEP, replies.getRef()));
     home.expectMessageClass(Node.Open.class);
     dispatcher.tell(new RolloutDispatcher.Ended(home.getRef()));
@@ -836,7 +876,7 @@ class RolloutDispatcherTest {
                   SPEC,
                   at,
                   new RolloutDispatcher.Company(
-                      nodes, KIT.system().ignoreRef(), Duration.ofSeconds(60), Node.Terms.NONE)));
+                      nodes, KIT.system().ignoreRef(), Duration.ofSeconds(60), Node.Terms.NONE, Duration.ZERO)));
       RoleWorker.Generate work =
           new RoleWorker.Generate(
               prompts(1 + random.nextInt(200)), 1 + random.nextInt(3), SETTINGS);
