@@ -168,7 +168,7 @@ for ((i = 1; i <= trials; i++)); do
   wait "$supervisor" 2>/dev/null
   ended=$(millis)
   if [ -n "$heal" ]; then wait "$heal"; fi
-  restarts=$(grep -c '^starting \(the nodes\|node .*\) again\|; starting it again' "$log")
+  restarts=$(grep -cE '(^|: )starting (the nodes|node .*) again|; starting it again' "$log")
   if ! grep -qs '"outcome" : "completed"' "$dir/summary.json"; then
     outcome=ended-without-its-result
   elif [ "$(bytes "$dir")" != "$(bytes "$work/$algorithm")" ]; then

@@ -497,8 +497,7 @@ final class RolloutDispatcher extends AbstractBehavior<RolloutDispatcher.Command
       List.copyOf(rounds).forEach(RolloutRound::abandoned);
     } else if (desertion == null) {
       desertion =
-          getContext()
-              .scheduleOnce(company.patience(), getContext().getSelf(), new Deserted());
+          getContext().scheduleOnce(company.patience(), getContext().getSelf(), new Deserted());
     }
   }
 

@@ -357,7 +357,9 @@ class RolloutDispatcherTest {
     expectAnswers(work, 1);
   }
 
-  /** Where nodes are started again, the last one that is lost costs what it had, and not the run. */
+  /**
+   * Where nodes are started again, the last one that is lost costs what it had, and not the run.
+   */
   @Test
   void workers_allLost_areWaitedFor_andWhoComesAnswersWhatIsLeft() {
     patience = Duration.ofSeconds(60);
@@ -755,7 +757,11 @@ class RolloutDispatcherTest {
                 SPEC,
                 home.getRef(),
                 new RolloutDispatcher.Company(
-                    List.of(), statuses.getRef(), Duration.ofSeconds(60), Node.Terms.NONE, Duration.ZERO)));
+                    List.of(),
+                    statuses.getRef(),
+                    Duration.ofSeconds(60),
+                    Node.Terms.NONE,
+                    Duration.ZERO)));
     dispatcher.tell(new RolloutDispatcher.Ask(STEP, replies.getRef()));
     home.expectMessageClass(Node.Open.class);
     dispatcher.tell(new RolloutDispatcher.Ended(home.getRef()));
@@ -876,7 +882,11 @@ class RolloutDispatcherTest {
                   SPEC,
                   at,
                   new RolloutDispatcher.Company(
-                      nodes, KIT.system().ignoreRef(), Duration.ofSeconds(60), Node.Terms.NONE, Duration.ZERO)));
+                      nodes,
+                      KIT.system().ignoreRef(),
+                      Duration.ofSeconds(60),
+                      Node.Terms.NONE,
+                      Duration.ZERO)));
       RoleWorker.Generate work =
           new RoleWorker.Generate(
               prompts(1 + random.nextInt(200)), 1 + random.nextInt(3), SETTINGS);
