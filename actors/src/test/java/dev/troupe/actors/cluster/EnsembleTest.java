@@ -3,6 +3,7 @@ package dev.troupe.actors.cluster;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.troupe.actors.role.Exchanging;
 import dev.troupe.actors.role.FakeEngines;
 import dev.troupe.actors.role.RoleException;
 import dev.troupe.actors.role.RunFiles;
@@ -34,6 +35,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -362,6 +364,43 @@ class EnsembleTest {
             "after 3 s 1 of 3 rollout workers have joined. Start more with: troupe node --join "
                 + seed.address()
                 + " --roles rollout");
+  }
+
+  /** The thread at work cannot be ended: the node is, and whoever asked learns that it is gone. */
+  @Test
+  void workThatHangsOnANode_endsTheNode_andFailsWithRoleAndNode() throws Exception {
+    Ensemble seed = opened(Ensemble.seed(LOOPBACK, 0, credentials()));
+    FakeEngines engines = new FakeEngines();
+    engines.progress = OptionalLong.of(5);
+    Ensemble stuck = node(seed, "one", engines);
+    Cast cast =
+        seed.cast(
+            Map.of("policy", "one"),
+            Map.of(),
+            Exchanging.AUTO,
+            LONG,
+            LONG,
+            new Node.Terms(1, 1000),
+            events::add);
+    Role policy = await(cast.open(spec("policy")));
+    CompletableFuture<Void> gate = engines.hold();
+    CompletionStage<List<Rollout>> answers = policy.generate(prompts(2), SAMPLING);
+    String hangs =
+        "the policy on " + stuck.address() + " hangs: 'generate 2' has made no progress since ";
+    assertThatThrownBy(() -> await(answers))
+        .hasMessageContaining(
+            "the policy is lost: its node "
+                + stuck.address()
+                + " ended while it was to generate 2");
+    assertThatThrownBy(() -> stuck.ended().get(60, TimeUnit.SECONDS))
+        .hasCauseInstanceOf(RoleException.class)
+        .hasMessageContaining(hangs);
+    assertThat(events)
+        .anyMatch(
+            event ->
+                event.getRoleChanged().getState().equals("failed")
+                    && event.getRoleChanged().getActivity().startsWith(hangs));
+    gate.complete(null);
   }
 
   @Test
