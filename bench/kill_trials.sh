@@ -169,7 +169,10 @@ for ((i = 1; i <= trials; i++)); do
   ended=$(millis)
   if [ -n "$heal" ]; then wait "$heal"; fi
   restarts=$(grep -cE '(^|: )starting (the nodes|node .*) again|; starting it again' "$log")
-  if ! grep -qs '"outcome" : "completed"' "$dir/summary.json"; then
+  if [ -z "$driver" ]; then
+    # The first process was killed while it was the only one: there was no run yet.
+    outcome=nothing-begun target=nobody
+  elif ! grep -qs '"outcome" : "completed"' "$dir/summary.json"; then
     outcome=ended-without-its-result
   elif [ "$(bytes "$dir")" != "$(bytes "$work/$algorithm")" ]; then
     outcome=other-bytes
@@ -181,7 +184,7 @@ for ((i = 1; i <= trials; i++)); do
   if [ "$outcome" = same ]; then
     equal=$((equal + 1))
     rm -rf "$dir"
-  else
+  elif [ "$outcome" != nothing-begun ]; then
     wrong=$((wrong + 1))
   fi
   if [ "$target" = nobody ]; then late=$((late + 1)); fi
@@ -191,5 +194,5 @@ done
 awk -F '\t' 'NR > 1 && $8 != "-" { kind = $4 "\t" $5; sub(/-[0-9]+$/, "", kind); n[kind]++; sum[kind] += $8; if ($8 > max[kind]) max[kind] = $8 }
   END { print "kind\ttarget\ttrials\tmean_ms\tlongest_ms"; for (kind in n) printf "%s\t%d\t%d\t%d\n", kind, n[kind], sum[kind] / n[kind], max[kind] }' "$work/trials.tsv" >"$work/times.tsv"
 cat "$work/times.tsv"
-echo "seed $seed: $trials trials, $equal with the same bytes, $wrong otherwise; $late came after the end"
+echo "seed $seed: $trials trials, $equal with the same bytes, $wrong otherwise; $late came before the run or after its end"
 [ "$wrong" -eq 0 ]
