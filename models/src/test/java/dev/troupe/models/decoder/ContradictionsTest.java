@@ -86,7 +86,10 @@ final class ContradictionsTest {
                       .orElseGet(() -> BaseModel.load(path))) {
                 ParameterLayout layout =
                     adapter
-                        .map(found -> ParameterLayout.adapter(base.config(), found.config(), false))
+                        .map(
+                            found ->
+                                ParameterLayout.besideOwnHead(
+                                    base.config(), found.config(), false))
                         .orElseGet(() -> ParameterLayout.bare(base.config(), false));
                 float[] parameters = new float[layout.size()];
                 adapter.ifPresent(found -> layout.take(parameters, found));
