@@ -88,8 +88,7 @@ final class ContradictionsTest {
                     adapter
                         .map(
                             found ->
-                                ParameterLayout.besideOwnHead(
-                                    base.config(), found.config(), false))
+                                ParameterLayout.besideOwnHead(base.config(), found.config(), false))
                         .orElseGet(() -> ParameterLayout.bare(base.config(), false));
                 float[] parameters = new float[layout.size()];
                 adapter.ifPresent(found -> layout.take(parameters, found));
