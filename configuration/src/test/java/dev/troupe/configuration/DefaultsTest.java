@@ -111,6 +111,25 @@ class DefaultsTest {
             "'model' is null, allowed: a checkpoint directory, unless the first stage is pretrain");
   }
 
+  /** A base in blocks is frozen; what would train its matrices is told before a model is read. */
+  @Test
+  void baseInBlocks_whoseMatricesWouldBeTrained_isRefused() {
+    for (String type : List.of("full", "loha", "lokr")) {
+      assertThatThrownBy(
+              () ->
+                  loader.parse(
+                      "stages = [sft]\nengine.base.storage = nf4\nsft.tuning.type = " + type,
+                      MODEL))
+          .as(type)
+          .hasMessageContaining(
+              "'engine.base.storage' is nf4, allowed: auto where sft trains the layers' matrices"
+                  + " (tuning.type full) or makes them anew (loha, lokr)");
+    }
+    for (String type : List.of("lora", "ia3", "oft")) {
+      loader.parse("stages = [sft]\nengine.base.storage = nf4\nsft.tuning.type = " + type, MODEL);
+    }
+  }
+
   /** Rounds that are learned from by other weights than sampled them, where that cannot be. */
   @Test
   void staleRollouts_thatCannotBe_areRefused() {

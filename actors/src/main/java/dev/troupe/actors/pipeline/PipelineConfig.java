@@ -16,6 +16,7 @@ import dev.troupe.rlhf.stage.Sections;
 import dev.troupe.rlhf.stage.Stage;
 import dev.troupe.rlhf.stage.Stages;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -489,6 +490,7 @@ public record PipelineConfig(
         .condition("stages", names, Set.copyOf(stages).size() == stages.size(), "each stage once");
     checkOnPolicy(limit, stages, sections, engine);
     checkRollouts(limit, stages, sections, engine, rollouts);
+    checkBase(limit, stages, sections, engine);
     Optional<Stage<?>> making =
         stages.stream().filter(stage -> stage.gives() == Part.MODEL).findFirst();
     checkRewardModel(limit, stages, names, sections, start);
@@ -530,6 +532,22 @@ public record PipelineConfig(
           "usual where the policy of "
               + stage.name()
               + " learns with dropout, as what drops inputs is not what has sampled",
+          stage.name());
+    }
+  }
+
+  /** What is held in blocks is frozen. */
+  private static void checkBase(
+      Limits limit, List<Stage<?>> stages, Sections sections, Engine engine) {
+    BaseStorage storage = engine.base().storage();
+    for (Stage<?> stage : stages) {
+      limit.condition(
+          "engine.base.storage",
+          storage.name().toLowerCase(Locale.ROOT),
+          storage == BaseStorage.AUTO || !ConfiguredStage.of(stage, sections).trainsMatrices(),
+          "auto where "
+              + stage.name()
+              + " trains the layers' matrices (tuning.type full) or makes them anew (loha, lokr)",
           stage.name());
     }
   }

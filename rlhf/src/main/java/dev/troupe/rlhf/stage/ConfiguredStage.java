@@ -37,6 +37,21 @@ public record ConfiguredStage<C extends Record>(Stage<C> stage, C config) {
         .findFirst();
   }
 
+  /**
+   * Whether a role trains matrices of the layers themselves, or makes them anew in every pass, so
+   * that they cannot be frozen in blocks.
+   */
+  public boolean trainsMatrices() {
+    return roles().stream()
+        .flatMap(role -> role.training().stream())
+        .map(RoleUse.Training::tuning)
+        .anyMatch(
+            it ->
+                it instanceof TuningConfig.Full
+                    || it instanceof TuningConfig.Loha
+                    || it instanceof TuningConfig.Lokr);
+  }
+
   /** Whether a role learns from its own answers. */
   public boolean isOnPolicy() {
     return roles().stream().anyMatch(ConfiguredStage::learnsFromItsAnswers);
