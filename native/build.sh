@@ -7,6 +7,7 @@
 # TORCH_HOME  the directory of an installed torch of the version below; by default that of `python3 -c 'import torch'` (pip install torch==2.7.1)
 # GLOO_HOME   the directory that has include/gloo: libtorch has Gloo and not its headers. By default that of Debian's libgloo-dev, /usr
 # CXX         the compiler, g++ 12 by default; PLATFORM  linux-x86_64 or linux-aarch64, by default this machine's
+# RUN         what runs another platform's checks: CXX="aarch64-linux-gnu-g++ -static" RUN="qemu-aarch64 -cpu max" PLATFORM=linux-aarch64 native/build.sh --check
 #
 # The source and this file, which holds the flags, are hashed; the library and the properties beside it say the hash, and a test compares it with the files'.
 set -euo pipefail
@@ -34,7 +35,7 @@ LINK="-shared -Wl,--gc-sections -Wl,--exclude-libs,ALL -Wl,-z,noexecstack -Wl,-z
 
 case $PLATFORM in
   linux-x86_64) SETS=("avx512 -march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512" "avx2 -march=x86-64-v3" "plain -march=x86-64 -O2 -ffp-contract=off") ;;
-  linux-aarch64) SETS=("plain -march=armv8-a -O2 -ffp-contract=off") ;;
+  linux-aarch64) SETS=("i8mm -march=armv8.2-a+dotprod+i8mm" "dotprod -march=armv8.2-a+dotprod" "plain -march=armv8-a -O2 -ffp-contract=off") ;;
   *) echo "no flags for $PLATFORM: linux-x86_64 or linux-aarch64" >&2; exit 2 ;;
 esac
 
@@ -58,8 +59,8 @@ done
 if [ "${1:-}" = --check ]; then
   for part in passes kernels; do
     # shellcheck disable=SC2086
-    $CXX $KERNELS ${SANITIZE:-} "src/test/cpp/check_$part.cpp" "${objects[@]}" -o "$OUT/check-$part"
-    "$OUT/check-$part" "${@:2}"
+    $CXX $KERNELS -fno-tree-vectorize ${SANITIZE:-} "src/test/cpp/check_$part.cpp" "${objects[@]}" -o "$OUT/check-$part"
+    ${RUN:-} "$OUT/check-$part" "${@:2}"
   done
   exit
 fi

@@ -84,6 +84,69 @@ INLINE Floats floats(Total total) {
   memcpy(&out, &total, sizeof out);
   return out;
 }
+#elif defined(__ARM_FEATURE_DOTPROD)
+constexpr int LARGEST = 127, GROUP = 2, WIDTH = 2;
+INLINE Ints nearest(Floats x) {
+  float32x4_t of[4];
+  memcpy(of, &x, sizeof of);
+  int32x4_t whole[4] = {vcvtnq_s32_f32(of[0]), vcvtnq_s32_f32(of[1]), vcvtnq_s32_f32(of[2]), vcvtnq_s32_f32(of[3])};
+  Ints out;
+  memcpy(&out, whole, sizeof out);
+  return out;
+}
+INLINE Floats fused(Floats a, Floats b, Floats c) {
+  float32x4_t x[4], y[4], z[4];
+  memcpy(x, &a, sizeof x);
+  memcpy(y, &b, sizeof y);
+  memcpy(z, &c, sizeof z);
+  for (int i = 0; i < 4; i++) z[i] = vfmaq_f32(z[i], x[i], y[i]);
+  memcpy(&c, z, sizeof z);
+  return c;
+}
+INLINE Ints together(int32x4_t a, int32x4_t b, int32x4_t c, int32x4_t d) {
+  int32x4_t of[4] = {a, b, c, d};
+  Ints out;
+  memcpy(&out, of, sizeof out);
+  return out;
+}
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+constexpr const char* NAME = "neon-i8mm";
+struct Sums { int32x4_t a, b, c, d; };
+INLINE Sums none() { return {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)}; }
+INLINE Sums add(Sums s, int32_t activations, const int8_t* w) {
+  uint8x16_t x = vreinterpretq_u8_s32(vdupq_n_s32(activations));
+  return {vusdotq_s32(s.a, x, vld1q_s8(w)), vusdotq_s32(s.b, x, vld1q_s8(w + 16)), vusdotq_s32(s.c, x, vld1q_s8(w + 32)), vusdotq_s32(s.d, x, vld1q_s8(w + 48))};
+}
+INLINE Ints integers(Sums s) { return together(s.a, s.b, s.c, s.d); }
+#else
+constexpr const char* NAME = "neon-dotprod";
+// This processor multiplies signed bytes with signed ones: of an activation its bits as a signed byte, which is 256 too little from 128 on, and how many of those
+// 256 there are.
+struct Sums { int32x4_t a, b, c, d, more_a, more_b, more_c, more_d; };
+INLINE Sums none() {
+  int32x4_t zero = vdupq_n_s32(0);
+  return {zero, zero, zero, zero, zero, zero, zero, zero};
+}
+INLINE Sums add(Sums s, int32_t activations, const int8_t* w) {
+  int8x16_t x = vreinterpretq_s8_s32(vdupq_n_s32(activations)), more = vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(x), 7));
+  int8x16_t a = vld1q_s8(w), b = vld1q_s8(w + 16), c = vld1q_s8(w + 32), d = vld1q_s8(w + 48);
+  return {vdotq_s32(s.a, x, a),         vdotq_s32(s.b, x, b),         vdotq_s32(s.c, x, c),         vdotq_s32(s.d, x, d),
+          vdotq_s32(s.more_a, more, a), vdotq_s32(s.more_b, more, b), vdotq_s32(s.more_c, more, c), vdotq_s32(s.more_d, more, d)};
+}
+INLINE Ints integers(Sums s) { return together(s.a, s.b, s.c, s.d) + together(s.more_a, s.more_b, s.more_c, s.more_d) * 256; }
+#endif
+struct Total { float32x4_t a, b, c, d; };
+INLINE Total number(float x) { return {vdupq_n_f32(x), vdupq_n_f32(x), vdupq_n_f32(x), vdupq_n_f32(x)}; }
+INLINE Total nothing() { return number(0.0f); }
+INLINE Total numbers(const float* p) { return {vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}; }
+INLINE float32x4_t widened(const uint16_t* p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+INLINE Total numbers(const uint16_t* p) { return {widened(p), widened(p + 4), widened(p + 8), widened(p + 12)}; }
+INLINE Total add(Total t, Total x, Total w) { return {vfmaq_f32(t.a, x.a, w.a), vfmaq_f32(t.b, x.b, w.b), vfmaq_f32(t.c, x.c, w.c), vfmaq_f32(t.d, x.d, w.d)}; }
+INLINE Floats floats(Total t) {
+  Floats out;
+  memcpy(&out, &t, sizeof out);
+  return out;
+}
 #else
 struct Sums { int32_t of[16]; };
 constexpr const char* NAME = "plain";

@@ -18,6 +18,10 @@ namespace {
 constexpr const char* NAME = "avx512-vnni";
 #elif defined(__AVX2__)
 constexpr const char* NAME = "avx2";
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+constexpr const char* NAME = "neon-i8mm";
+#elif defined(__ARM_FEATURE_DOTPROD)
+constexpr const char* NAME = "neon-dotprod";
 #else
 constexpr const char* NAME = "plain";
 #endif

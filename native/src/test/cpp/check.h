@@ -46,11 +46,11 @@ static int check_all(int argc, char** argv, Find find, Once once, Round round) {
   unsigned long seed = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : std::random_device()();
   std::printf("seed %lu\n", seed);
   random_numbers.seed(seed);
-  static const char* const NAMES[] = {"avx512-bf16", "avx512-vnni", "avx2", "plain"};
+  static const char* const NAMES[] = {"avx512-bf16", "avx512-vnni", "avx2", "neon-i8mm", "neon-dotprod", "plain"};
   for (const char* name : NAMES) {
     auto* k = find(name);
     if (!k) {
-      std::printf("%s: this processor has none of it\n", name);
+      std::printf("%s: not on this processor\n", name);
       continue;
     }
     set_name = name;

@@ -13,9 +13,9 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Properties;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The library in the repository is the one that its source and flags give: whoever changes a file
@@ -49,9 +49,10 @@ class PrebuiltLibraryTest {
     assertThat(library.length).isLessThan((int) LARGEST);
   }
 
-  @Test
-  void theLibrary_isThereForLinuxOnX86() {
-    assertThat(BUILDS.resolve("linux-x86_64/libtroupe.so")).isRegularFile();
+  @ParameterizedTest
+  @ValueSource(strings = {"linux-x86_64", "linux-aarch64"})
+  void theLibrary_isThereForLinux(String platform) {
+    assertThat(BUILDS.resolve(platform).resolve("libtroupe.so")).isRegularFile();
   }
 
   /** As build.sh concatenates it. */

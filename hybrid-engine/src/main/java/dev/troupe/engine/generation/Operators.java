@@ -106,6 +106,11 @@ public record Operators(
     if (loaded.instructions().equals("plain")) {
       return torch(false, "the library has plain kernels here, without AVX2 or AVX-512 VNNI");
     }
+    if (loaded.instructions().startsWith("neon")) {
+      return torch(
+          false,
+          "the library's kernels for Arm were tested under emulation and never timed on a processor");
+    }
     if (format != Storage.INT8 && loaded.instructions().equals("avx2")) {
       return new Operators(
           false,

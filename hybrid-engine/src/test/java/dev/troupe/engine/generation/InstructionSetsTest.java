@@ -45,7 +45,7 @@ class InstructionSetsTest {
     assumeTrue(
         switch (instructions) {
           case "avx512-vnni" -> here.equals("avx512-bf16");
-          case "avx2" -> !here.equals("plain");
+          case "avx2" -> here.startsWith("avx512");
           default -> true;
         });
     Ended ended =

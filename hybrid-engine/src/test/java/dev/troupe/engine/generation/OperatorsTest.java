@@ -18,6 +18,7 @@ class OperatorsTest {
   private static final State VNNI = new Loaded("avx512-vnni", 127, false);
   private static final State AVX2 = new Loaded("avx2", 63, false);
   private static final State PLAIN = new Loaded("plain", 127, false);
+  private static final State NEON = new Loaded("neon-i8mm", 127, false);
   private static final State ABSENT = new Absent("there is none for here");
 
   private static final String FUSED = "; training's norms, gates and attention native";
@@ -37,6 +38,12 @@ class OperatorsTest {
           .isEqualTo(
               "torch's operators: the library has plain kernels here, without AVX2 or AVX-512"
                   + " VNNI");
+      assertThat(choose(Kernels.AUTO, format, NEON, 127).describe())
+          .isEqualTo(
+              "torch's operators: the library's kernels for Arm were tested under emulation and never"
+                  + " timed on a processor");
+      assertThat(choose(Kernels.NATIVE, format, NEON, 127).describe())
+          .isEqualTo("native, neon-i8mm" + FUSED);
       assertThat(onCuda(Kernels.AUTO, format).describe()).contains("computes on cuda:0");
     }
   }

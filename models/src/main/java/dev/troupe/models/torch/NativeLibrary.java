@@ -48,8 +48,8 @@ public final class NativeLibrary {
   /**
    * It is there.
    *
-   * @param instructions of the processor that its kernels use: avx512-bf16, avx512-vnni, avx2 or
-   *     plain
+   * @param instructions of the processor that its kernels use: avx512-bf16, avx512-vnni, avx2,
+   *     neon-i8mm, neon-dotprod or plain
    * @param largestWeight in steps, of int8 weights whose products come out exact
    * @param widens whether this processor multiplies float32 faster than bfloat16, by its kind
    */

@@ -10,6 +10,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** What keeps the library of operators out, and what it says of itself where it is in. */
@@ -19,14 +20,22 @@ class NativeLibraryTest {
   @Test
   void state_whereTheLibraryIsBuiltFor_isLoaded() {
     assumeTrue(
-        NativeLibrary.platform(System.getProperty("os.name"), System.getProperty("os.arch"))
-            .equals("linux-x86_64"));
+        Set.of("linux-x86_64", "linux-aarch64")
+            .contains(
+                NativeLibrary.platform(
+                    System.getProperty("os.name"), System.getProperty("os.arch"))));
     assertThat(NativeLibrary.state())
         .isInstanceOfSatisfying(
             NativeLibrary.Loaded.class,
             loaded ->
                 assertThat(loaded.instructions())
-                    .isIn("avx512-bf16", "avx512-vnni", "avx2", "plain"));
+                    .isIn(
+                        "avx512-bf16",
+                        "avx512-vnni",
+                        "avx2",
+                        "neon-i8mm",
+                        "neon-dotprod",
+                        "plain"));
   }
 
   @Test
