@@ -85,13 +85,30 @@ public final class HybridEngines implements RoleEngine.Factory {
    * @throws EngineException when the model cannot be tuned so
    */
   public static long trainedParameters(Tuning tuning, ModelConfig model) {
+    return layout(tuning, model).map(ParameterLayout::trained).orElse(0L);
+  }
+
+  /**
+   * How many numbers a role has of its own, those that stay as they start included: of so many
+   * there are moments and gradients. Its value head is not counted.
+   *
+   * @throws EngineException when the model cannot be tuned so
+   */
+  public static long ownParameters(Tuning tuning, ModelConfig model) {
+    return layout(tuning, model).map(ParameterLayout::size).orElse(0);
+  }
+
+  private static Optional<ParameterLayout> layout(Tuning tuning, ModelConfig model) {
     if (tuning instanceof Tuning.Full) {
-      return ParameterLayout.full(model, false).size();
+      return Optional.of(ParameterLayout.full(model, false));
     }
     return AdapterChoices.choice(tuning, model)
-        .map(choice -> ParameterLayout.adapter(model, choice.method(), choice.saved(), false))
-        .map(ParameterLayout::size)
-        .orElse(0);
+        .map(choice -> ParameterLayout.adapter(model, choice.method(), choice.saved(), false));
+  }
+
+  /** Numbers that a lane makes of a base in blocks at once, at most: one weight's. */
+  public static long numbersOutOfBlocks(ModelConfig model, Numerics numerics) {
+    return numerics.quantisation().isEmpty() ? 0 : BaseModel.largestHeld(model);
   }
 
   /** Tokens of a micro-batch where nothing else is asked for. */

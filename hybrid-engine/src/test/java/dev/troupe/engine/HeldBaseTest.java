@@ -8,25 +8,17 @@ import dev.troupe.models.checkpoint.DType;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
 import dev.troupe.models.decoder.ParameterLayout;
-import dev.troupe.protocol.data.BatchTotals;
-import dev.troupe.protocol.data.Example;
-import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
-import dev.troupe.protocol.data.LossGradient;
 import dev.troupe.protocol.data.Numerics;
-import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.Storage;
-import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenIds;
-import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -66,39 +58,6 @@ class HeldBaseTest {
 
   @TempDir Path directory;
   private Path model;
-
-  private record Text(Sequence sequence) implements Example {
-    @Override
-    public List<Sequence> sequences() {
-      return List.of(sequence);
-    }
-  }
-
-  /** Mean negative log-probability. */
-  private record Nll() implements Objective<Text> {
-    @Override
-    public Set<Output> needs() {
-      return Set.of(Output.LOGPROBS);
-    }
-
-    @Override
-    public LossGradient evaluate(
-        List<Text> examples, List<List<TokenOutputs>> outputs, BatchTotals totals) {
-      double loss = 0;
-      List<List<TokenGradients>> gradients = new ArrayList<>();
-      for (List<TokenOutputs> output : outputs) {
-        Floats logprobs = output.get(0).logprobs();
-        float[] gradient = new float[logprobs.size()];
-        Arrays.fill(gradient, -1f / totals.reads());
-        for (float logprob : logprobs.values()) {
-          loss -= logprob / totals.reads();
-        }
-        gradients.add(
-            List.of(new TokenGradients(new Floats(gradient), Floats.EMPTY, Floats.EMPTY)));
-      }
-      return new LossGradient(loss, gradients, Map.of());
-    }
-  }
 
   private record Case(String name, Quantisation held, Numerics numerics, Tuning tuning) {
     @Override
@@ -157,7 +116,7 @@ class HeldBaseTest {
   @ParameterizedTest
   @MethodSource("cases")
   void logprobsGradientsAndSteps_areThoseOfTheNumbersThatComeOut(Case tried) {
-    List<Text> texts = texts();
+    List<Nll.Text> texts = texts();
     RoleSpec plain =
         TinyModel.role(outOfBlocks(tried.held()), tried.tuning(), Head.LANGUAGE_MODEL)
             .with(tried.numerics());
@@ -202,6 +161,18 @@ class HeldBaseTest {
         "the policy cannot be as configured: a base held in NF4 is frozen: LOHA makes each of its"
             + " matrices anew in every pass, which then is there whole. Let tuning.type be lora, ia3"
             + " or oft, or engine.base.storage be auto");
+    assertRefused(
+        new Tuning.Lokr(2, 4, TinyModel.ALL, List.of(), -1, false, Map.of(), Map.of()),
+        "the policy cannot be as configured: a base held in NF4 is frozen: LOKR makes each of its"
+            + " matrices anew in every pass, which then is there whole. Let tuning.type be lora, ia3"
+            + " or oft, or engine.base.storage be auto");
+    assertRefused(
+        TinyModel.BESIDE,
+        "the policy cannot be as configured: a base held in NF4 is frozen:"
+            + " [model.layers.0.self_attn.q_proj.weight, model.layers.0.self_attn.k_proj.weight,"
+            + " model.layers.0.self_attn.v_proj.weight] cannot be trained as it is, as norms, biases,"
+            + " embedding and output matrix can. Let what is trained name none of the layers'"
+            + " matrices, or engine.base.storage be auto");
   }
 
   @Test
@@ -228,8 +199,8 @@ class HeldBaseTest {
     }
   }
 
-  private static List<float[]> logprobs(RoleEngine engine, List<Text> texts) {
-    List<Sequence> sequences = texts.stream().map(Text::sequence).toList();
+  private static List<float[]> logprobs(RoleEngine engine, List<Nll.Text> texts) {
+    List<Sequence> sequences = texts.stream().map(Nll.Text::sequence).toList();
     return engine.evaluate(sequences, Set.of(Output.LOGPROBS)).stream()
         .map(output -> output.logprobs().values())
         .toList();
@@ -256,12 +227,12 @@ class HeldBaseTest {
     return Math.sqrt(difference / all);
   }
 
-  private static List<Text> texts() {
+  private static List<Nll.Text> texts() {
     Random random = new Random(4);
-    List<Text> texts = new ArrayList<>();
+    List<Nll.Text> texts = new ArrayList<>();
     for (int i = 0; i < 6; i++) {
       int[] tokens = random.ints(9 + i, 0, CONFIG.vocabSize()).toArray();
-      texts.add(new Text(Sequence.ofTargets(new TokenIds(tokens), 3)));
+      texts.add(new Nll.Text(Sequence.ofTargets(new TokenIds(tokens), 3)));
     }
     return texts;
   }

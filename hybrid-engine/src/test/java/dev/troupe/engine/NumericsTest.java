@@ -2,24 +2,16 @@ package dev.troupe.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.troupe.protocol.data.BatchTotals;
-import dev.troupe.protocol.data.Example;
-import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.Head;
-import dev.troupe.protocol.data.LossGradient;
 import dev.troupe.protocol.data.Numerics;
-import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
 import dev.troupe.protocol.data.Storage;
-import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenIds;
-import dev.troupe.protocol.data.TokenOutputs;
 import dev.troupe.protocol.data.Tuning;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -49,39 +41,6 @@ class NumericsTest {
   @TempDir Path directory;
   private Path model;
 
-  private record Text(Sequence sequence) implements Example {
-    @Override
-    public List<Sequence> sequences() {
-      return List.of(sequence);
-    }
-  }
-
-  /** Mean negative log-probability. */
-  private record Nll() implements Objective<Text> {
-    @Override
-    public Set<Output> needs() {
-      return Set.of(Output.LOGPROBS);
-    }
-
-    @Override
-    public LossGradient evaluate(
-        List<Text> examples, List<List<TokenOutputs>> outputs, BatchTotals totals) {
-      double loss = 0;
-      List<List<TokenGradients>> gradients = new ArrayList<>();
-      for (List<TokenOutputs> output : outputs) {
-        Floats logprobs = output.get(0).logprobs();
-        float[] gradient = new float[logprobs.size()];
-        Arrays.fill(gradient, -1f / totals.reads());
-        for (float logprob : logprobs.values()) {
-          loss -= logprob / totals.reads();
-        }
-        gradients.add(
-            List.of(new TokenGradients(new Floats(gradient), Floats.EMPTY, Floats.EMPTY)));
-      }
-      return new LossGradient(loss, gradients, Map.of());
-    }
-  }
-
   @BeforeEach
   void writeModel() {
     model = TinyModel.write(directory.resolve("model"), TinyModel.CONFIG);
@@ -106,7 +65,7 @@ class NumericsTest {
   @ParameterizedTest
   @MethodSource("tunings")
   void bf16_staysCloseToFp32_inLogprobsGradientAndTraining(Tuning tuning) {
-    List<Text> texts = texts();
+    List<Nll.Text> texts = texts();
     RoleSpec exact = TinyModel.role(model, tuning, Head.LANGUAGE_MODEL);
     try (HybridEngines engines = new HybridEngines();
         HybridEngine fp32 = (HybridEngine) engines.open(exact);
@@ -132,7 +91,7 @@ class NumericsTest {
         Path.of(
             System.getProperty("troupe.root"),
             "models/src/test/resources/golden/families/" + family);
-    List<Text> texts = texts();
+    List<Nll.Text> texts = texts();
     for (boolean dora : List.of(false, true)) {
       Tuning tuning =
           new Tuning.Lora(
@@ -176,8 +135,8 @@ class NumericsTest {
     }
   }
 
-  private static List<float[]> logprobs(RoleEngine engine, List<Text> texts) {
-    List<Sequence> sequences = texts.stream().map(Text::sequence).toList();
+  private static List<float[]> logprobs(RoleEngine engine, List<Nll.Text> texts) {
+    List<Sequence> sequences = texts.stream().map(Nll.Text::sequence).toList();
     return engine.evaluate(sequences, Set.of(Output.LOGPROBS)).stream()
         .map(output -> output.logprobs().values())
         .toList();
@@ -205,12 +164,12 @@ class NumericsTest {
     return dot / Math.sqrt(aa * bb);
   }
 
-  private static List<Text> texts() {
+  private static List<Nll.Text> texts() {
     Random random = new Random(4);
-    List<Text> texts = new ArrayList<>();
+    List<Nll.Text> texts = new ArrayList<>();
     for (int i = 0; i < 6; i++) {
       int[] tokens = random.ints(9 + i, 0, TinyModel.CONFIG.vocabSize()).toArray();
-      texts.add(new Text(Sequence.ofTargets(new TokenIds(tokens), 3)));
+      texts.add(new Nll.Text(Sequence.ofTargets(new TokenIds(tokens), 3)));
     }
     return texts;
   }

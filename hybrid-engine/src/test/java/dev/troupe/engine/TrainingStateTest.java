@@ -30,14 +30,17 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a role keeps, gives away and takes up again; and that its steps are the same bits. */
 final class TrainingStateTest {
   private static final Set<Output> LOGPROBS_AND_VALUES = EnumSet.of(Output.LOGPROBS, Output.VALUES);
+
+  private static final Tuning LORA = new Tuning.Lora(3, 6, TinyModel.ALL);
 
   @TempDir Path directory;
   private Path model;
@@ -110,27 +113,27 @@ final class TrainingStateTest {
     return out;
   }
 
-  private static Tuning tuning(String name) {
-    return switch (name) {
-      case "full" -> new Tuning.Full();
-      case "ln-tuning" -> new Tuning.LnTuning(List.of());
-      case "partial" -> new Tuning.Partial(1, Optional.of("lm_head.weight"));
-      case "beside" -> TinyModel.BESIDE;
-      case "ia3" -> TinyModel.METHODS.get(1);
-      case "loha" -> TinyModel.METHODS.get(2);
-      case "lokr" -> TinyModel.METHODS.get(3);
-      case "oft" -> TinyModel.METHODS.get(4);
-      case "prefix" -> TinyModel.METHODS.get(8);
-      case "pissa" -> TinyModel.PISSA;
-      case "vocabulary" -> TinyModel.VOCABULARY;
-      case "tokens" -> TinyModel.TOKENS;
-      default -> new Tuning.Lora(3, 6, TinyModel.ALL);
-    };
+  static List<Named<Tuning>> tunings() {
+    return List.of(
+        Named.of("full", new Tuning.Full()),
+        Named.of("lora", LORA),
+        Named.of("beside", TinyModel.BESIDE),
+        Named.of("pissa", TinyModel.PISSA),
+        Named.of("vocabulary", TinyModel.VOCABULARY),
+        Named.of("tokens", TinyModel.TOKENS),
+        Named.of("ln-tuning", new Tuning.LnTuning(List.of())),
+        Named.of("partial", new Tuning.Partial(1, Optional.of("lm_head.weight"))),
+        Named.of("ia3", TinyModel.METHODS.get(1)),
+        Named.of("loha", TinyModel.METHODS.get(2)),
+        Named.of("lokr", TinyModel.METHODS.get(3)),
+        Named.of("oft", TinyModel.METHODS.get(4)),
+        Named.of("vera", TinyModel.METHODS.get(6)),
+        Named.of("prefix", TinyModel.METHODS.get(8)));
   }
 
   /** A critic whose parameters are also averaged; batches of 40 tokens, so that lanes have work. */
-  private RoleSpec critic(String tuning) {
-    RoleSpec spec = TinyModel.role(model, tuning(tuning), Head.VALUE, 40);
+  private RoleSpec critic(Tuning tuning) {
+    RoleSpec spec = TinyModel.role(model, tuning, Head.VALUE, 40);
     return new RoleSpec(
         "critic",
         spec.model(),
@@ -172,23 +175,8 @@ final class TrainingStateTest {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "lora",
-        "beside",
-        "ln-tuning",
-        "partial",
-        "ia3",
-        "loha",
-        "lokr",
-        "oft",
-        "prefix",
-        "pissa",
-        "vocabulary",
-        "tokens",
-        "full"
-      })
-  void checkpoint_restore_tenAndTenStepsAreTwenty(String tuning) {
+  @MethodSource("tunings")
+  void checkpoint_restore_tenAndTenStepsAreTwenty(Tuning tuning) {
     try (Lanes lanes = new Lanes(2);
         HybridEngines engines = new HybridEngines(lanes)) {
       float[] straight;
@@ -213,23 +201,8 @@ final class TrainingStateTest {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "lora",
-        "beside",
-        "ln-tuning",
-        "partial",
-        "ia3",
-        "loha",
-        "lokr",
-        "oft",
-        "prefix",
-        "pissa",
-        "vocabulary",
-        "tokens",
-        "full"
-      })
-  void save_openedFrozen_givesTheSameNumbers_emaBesideIt(String tuning) {
+  @MethodSource("tunings")
+  void save_openedFrozen_givesTheSameNumbers_emaBesideIt(Tuning tuning) {
     try (HybridEngines engines = new HybridEngines()) {
       List<TokenOutputs> expected;
       float[] average;
@@ -283,12 +256,12 @@ final class TrainingStateTest {
   void restore_ofAnotherConfiguration_isRefusedAndChangesNothing() {
     try (HybridEngines engines = new HybridEngines()) {
       Path state = directory.resolve("state");
-      RoleSpec plain = TinyModel.role(model, tuning("lora"), Head.VALUE, 40);
+      RoleSpec plain = TinyModel.role(model, LORA, Head.VALUE, 40);
       try (RoleEngine engine = engines.open(plain)) {
         steps(engine, 0, 1);
         engine.checkpoint(state);
       }
-      try (RoleEngine engine = engines.open(critic("lora"))) {
+      try (RoleEngine engine = engines.open(critic(LORA))) {
         float[] before = trained(engine);
         assertThatThrownBy(() -> engine.restore(state))
             .isInstanceOf(CheckpointException.class)
@@ -311,7 +284,7 @@ final class TrainingStateTest {
     List<One> all = examples(9, 1);
     try (Lanes lanes = new Lanes(2);
         HybridEngines engines = new HybridEngines(lanes);
-        RoleEngine engine = engines.open(critic("lora"))) {
+        RoleEngine engine = engines.open(critic(LORA))) {
       steps(engine, 0, 1);
       float[] before = trained(engine);
       long handles = Handle.live();
@@ -333,7 +306,7 @@ final class TrainingStateTest {
         HybridEngines engines = new HybridEngines(lanes)) {
       List<float[]> results = new ArrayList<>();
       for (int i = 0; i < 2; i++) {
-        try (RoleEngine engine = engines.open(critic("lora"))) {
+        try (RoleEngine engine = engines.open(critic(LORA))) {
           steps(engine, 0, 20);
           results.add(trained(engine));
         }
@@ -347,14 +320,14 @@ final class TrainingStateTest {
     try (Lanes lanes = new Lanes(2);
         HybridEngines engines = new HybridEngines(lanes)) {
       List<float[]> apart = new ArrayList<>();
-      for (String tuning : List.of("lora", "full")) {
+      for (Tuning tuning : List.of(LORA, new Tuning.Full())) {
         try (RoleEngine engine = engines.open(critic(tuning))) {
           steps(engine, 0, 15);
           apart.add(trained(engine));
         }
       }
-      try (RoleEngine lora = engines.open(critic("lora"));
-          RoleEngine full = engines.open(critic("full"))) {
+      try (RoleEngine lora = engines.open(critic(LORA));
+          RoleEngine full = engines.open(critic(new Tuning.Full()))) {
         CompletableFuture<Void> other = CompletableFuture.runAsync(() -> steps(lora, 0, 15));
         steps(full, 0, 15);
         other.join();
@@ -368,9 +341,9 @@ final class TrainingStateTest {
   void close_lastRole_freesTheBase() {
     long before = Handle.live();
     try (HybridEngines engines = new HybridEngines()) {
-      RoleEngine first = engines.open(critic("lora"));
+      RoleEngine first = engines.open(critic(LORA));
       long one = Handle.live();
-      RoleEngine second = engines.open(critic("lora"));
+      RoleEngine second = engines.open(critic(LORA));
       assertThat(Handle.live() - one)
           .as("the second role shares the base")
           .isLessThan(one - before);

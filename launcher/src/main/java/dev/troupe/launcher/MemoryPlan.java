@@ -101,7 +101,7 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
 
     /** A role's adapter or own weights, not trained in this phase. */
     Builder loaded(String phase, String role, TuningConfig tuning) {
-      return add(phase, role, purpose(tuning), model.trainedParameters(tuning) * FLOAT);
+      return add(phase, role, purpose(tuning), model.ownParameters(tuning) * FLOAT);
     }
 
     /**
@@ -120,7 +120,7 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
       long micro = model.microBatchTokens(optimizer, numerics);
       long batches = model.mostMicroBatches(optimizer, numerics, sequences, longest);
       long gradients = HybridEngines.gradients(Math.toIntExact(batches), lanes);
-      long parameters = model.trainedParameters(tuning) + model.config().hiddenSize();
+      long parameters = model.ownParameters(tuning) + model.config().hiddenSize();
       add(phase, role, purpose(tuning), parameters * FLOAT);
       add(phase, role, "optimizer", parameters * FLOAT * (MOMENTS + gradients));
       // A longer text goes by itself.
@@ -129,7 +129,9 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
       return activations(
           phase,
           role,
-          together * model.activationNumbersPerToken(longest, optimizer.recompute()) + kept);
+          together * model.activationNumbersPerToken(longest, optimizer.recompute())
+              + kept
+              + lanes * model.numbersOutOfBlocks(numerics));
     }
 
     /** Merged weights and the cache of keys and values, of at most {@code rows} at once. */

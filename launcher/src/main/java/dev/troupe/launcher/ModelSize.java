@@ -71,6 +71,16 @@ record ModelSize(ModelConfig config) {
     return HybridEngines.trainedParameters(tuning.tuning(), config);
   }
 
+  /** The same with what it has and does not train. */
+  long ownParameters(TuningConfig tuning) {
+    return HybridEngines.ownParameters(tuning.tuning(), config);
+  }
+
+  /** Numbers that a lane makes of a base in blocks at once. */
+  long numbersOutOfBlocks(Numerics numerics) {
+    return HybridEngines.numbersOutOfBlocks(config, numerics);
+  }
+
   /** Keys and values of one token in all layers. */
   long cacheNumbersPerToken() {
     return 2L * config.layers() * config.kvHeads() * config.headDim();

@@ -114,6 +114,39 @@ class MemoryPlanTest {
     assertThat(TINY_LLAMA.trainedParameters(patterns)).isEqualTo(2L * (8 * 4096 + 2 * 2304));
   }
 
+  /** What stays as it starts is not trained, and has moments and gradients all the same. */
+  @Test
+  void parameters_thatStay_areOwnAndNotTrained() {
+    // q: 2048 outputs of 2048 inputs, 22 layers; VeRA's two matrices once.
+    TuningConfig vera = new TuningConfig.Vera(8, 0.1, 0, List.of("q_proj"), List.of());
+    assertThat(TINY_LLAMA.trainedParameters(vera)).isEqualTo(22 * (2048 + 8));
+    assertThat(TINY_LLAMA.ownParameters(vera)).isEqualTo(22 * (2048 + 8) + 2 * 8 * 2048);
+    TuningConfig.Lora pissa =
+        new TuningConfig.Lora(
+            8,
+            16,
+            List.of("q_proj"),
+            false,
+            0,
+            false,
+            List.of(),
+            Map.of(),
+            Map.of(),
+            Tuning.Lora.Start.PISSA,
+            Tuning.Lora.Bias.NONE);
+    assertThat(TINY_LLAMA.trainedParameters(pissa)).isEqualTo(22 * 8 * 4096);
+    assertThat(TINY_LLAMA.ownParameters(pissa)).isEqualTo(2 * 22 * 8 * 4096);
+  }
+
+  /** A lane makes one weight of blocks numbers at a time: gate and up, 2 x 5632 by 2048. */
+  @Test
+  void activations_ofABaseInBlocks_haveAWeightOutOfThem() {
+    TuningConfig lora = new TuningConfig.Lora(8, 16, List.of("q_proj"));
+    Numerics held = Numerics.EXACT.on(new Quantisation(Storage.NF4, 64, true));
+    assertThat(trained(held, lora, 8, 1024) - trained(Numerics.EXACT, lora, 8, 1024))
+        .isEqualTo(2L * 4 * 2 * 5632 * 2048);
+  }
+
   @Test
   void cache_ofOneToken() {
     // 22 layers, keys and values, 4 heads of 64.
@@ -169,7 +202,12 @@ class MemoryPlanTest {
   }
 
   private static long trained(TuningConfig tuning, long sequences, long longest) {
-    return new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 2)
+    return trained(Numerics.EXACT, tuning, sequences, longest);
+  }
+
+  private static long trained(
+      Numerics numerics, TuningConfig tuning, long sequences, long longest) {
+    return new MemoryPlan.Builder(TINY_LLAMA, numerics, 2)
         .trained("sft train", "policy", tuning, OPTIMIZER, sequences, longest)
         .build(Device.CPU, 0)
         .byPhase()

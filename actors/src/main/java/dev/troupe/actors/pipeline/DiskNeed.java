@@ -54,7 +54,7 @@ final class DiskNeed {
 
   private static long trained(Tuning tuning, Optional<ModelConfig> model) {
     try {
-      return model.map(known -> HybridEngines.trainedParameters(tuning, known)).orElse(0L);
+      return model.map(known -> HybridEngines.ownParameters(tuning, known)).orElse(0L);
     } catch (EngineException e) {
       return 0; // told as a problem of the tuning
     }

@@ -167,6 +167,15 @@ public final class BaseModel implements AutoCloseable {
     new HeldWeights(config, quantisation).check();
   }
 
+  /** Numbers of the largest weight that is held in blocks, where any are. */
+  public static long largestHeld(ModelConfig config) {
+    return config.weights().stream()
+        .filter(HeldWeights::isMatrix)
+        .mapToLong(StoredWeight::elements)
+        .max()
+        .orElse(0);
+  }
+
   /** Positions whose logits exist at once while a lane trains or scores. */
   public static int logitRows(ModelConfig config) {
     return KernelChoices.logitRows(config);

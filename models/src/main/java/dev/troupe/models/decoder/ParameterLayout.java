@@ -201,6 +201,13 @@ public final class ParameterLayout {
     return size;
   }
 
+  /** How many of them are trained: what is in the buffer and stays is left out, as is the head. */
+  public long trained() {
+    return size
+        - (valueHead ? config.hiddenSize() : 0)
+        - frozen().stream().mapToLong(span -> span[1]).sum();
+  }
+
   public boolean isFull() {
     return full;
   }

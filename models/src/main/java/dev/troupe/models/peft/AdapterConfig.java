@@ -91,6 +91,13 @@ public record AdapterConfig(
         throw new IllegalArgumentException(
             "modules_to_save names '" + module + "', which target_modules adapts as well");
       }
+      if (name.equals(model.decoder().names().embed() + ".weight")
+          && lora().filter(found -> !found.beside().tokens().isEmpty()).isPresent()) {
+        throw new IllegalArgumentException(
+            "modules_to_save names '"
+                + module
+                + "', rows of which trainable_token_indices trains as well");
+      }
       if (own.containsValue(name)) {
         throw new IllegalArgumentException(
             "modules_to_save names '"

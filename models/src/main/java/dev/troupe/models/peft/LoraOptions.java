@@ -521,6 +521,10 @@ public record LoraOptions(
             + model.decoder().names().embed()
             + "'");
     require(
+        beside.tokens().isEmpty() || !model.tiedEmbeddings() || head(model).isEmpty(),
+        "trainable_token_indices changes rows of the output matrix too, which in this base is the embedding"
+            + " (tie_word_embeddings), and target_modules adapts it by a pair: name one of them alone");
+    require(
         !initial.isOfBase() || (head(model).isEmpty() && embedding(model).isEmpty()),
         "the start "
             + initial.describe()

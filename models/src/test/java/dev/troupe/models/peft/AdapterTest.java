@@ -16,7 +16,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -187,6 +189,40 @@ final class AdapterTest {
     assertThatThrownBy(() -> Adapter.read(directory, BASE))
         .isInstanceOf(CheckpointException.class)
         .hasMessage(file + ": " + message);
+  }
+
+  @Test
+  void tokens_besideWhatReplacesOrAdaptsTheSameMatrix_areRefused() {
+    LoraOptions tokens = withTokens("q_proj");
+    assertThatThrownBy(
+            () ->
+                new AdapterConfig(tokens, false, List.of("embed_tokens"), false, "")
+                    .tensors(BASE.untied()))
+        .hasMessage(
+            "modules_to_save names 'model.embed_tokens', rows of which trainable_token_indices trains as well");
+    assertThatThrownBy(() -> withTokens("lm_head").tensors(BASE))
+        .hasMessage(
+            "trainable_token_indices changes rows of the output matrix too, which in this base is the embedding"
+                + " (tie_word_embeddings), and target_modules adapts it by a pair: name one of them alone");
+    assertThat(withTokens("lm_head").tensors(BASE.untied())).containsKey("lm_head.lora_A.weight");
+  }
+
+  private static LoraOptions withTokens(String target) {
+    return new LoraOptions(
+        2,
+        4,
+        new Modules.Names(List.of(target)),
+        Optional.empty(),
+        false,
+        List.of(),
+        List.of(),
+        Map.of(),
+        Map.of(),
+        0,
+        false,
+        LoraOptions.Bias.NONE,
+        LoraStart.KAIMING,
+        new LoraOptions.Beside(false, List.of(3)));
   }
 
   /** PEFT divides what it finds by the rank and asks no more: 0 switches an adapter off. */
