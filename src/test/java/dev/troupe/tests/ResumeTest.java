@@ -170,27 +170,9 @@ class ResumeTest {
     }
   }
 
-  /** The process is killed in PPO, before its first checkpoint. */
+  /** The second process is killed in PPO, before the first checkpoint there. */
   @Test
-  void killed_thenResumedByCommand_endsWithTheSameBytes() throws Exception {
-    Path output = directory.resolve("killed");
-    Process killed = troupe(output);
-    AtomicReference<String> seen = new AtomicReference<>("");
-    readUntil(killed, seen, line -> line.startsWith("ppo ") && line.contains("1/3"));
-    killed.destroyForcibly().waitFor();
-    assertThat(output.resolve("summary.json")).doesNotExist();
-
-    Process resumed = troupe(output, "--resume");
-    readUntil(resumed, seen, line -> false);
-    assertThat(resumed.waitFor()).as(seen.get()).isZero();
-    assertThat(seen.get())
-        .contains("note (sft): done before, taken over")
-        .contains("note (reward): done before, taken over");
-    assertSameAsStraight(output);
-  }
-
-  @Test
-  void interrupted_exits130_andSaysHowToGoOn() throws Exception {
+  void interruptedThenKilled_thenResumedByCommand_endsWithTheSameBytes() throws Exception {
     Path output = directory.resolve("interrupted");
     Process run = troupe(output);
     AtomicReference<String> seen = new AtomicReference<>("");
@@ -205,9 +187,18 @@ class ResumeTest {
     assertThat(JSON.readTree(output.resolve("summary.json").toFile()).path("outcome").asText())
         .isEqualTo("cancelled");
 
+    Process killed = troupe(output, "--resume");
+    readUntil(killed, seen, line -> line.startsWith("ppo ") && line.contains("1/3"));
+    killed.destroyForcibly().waitFor();
+    assertThat(output.resolve("summary.json")).content().doesNotContain("completed");
+
     Process resumed = troupe(output, "--resume");
+    seen.set("");
     readUntil(resumed, seen, line -> false);
     assertThat(resumed.waitFor()).as(seen.get()).isZero();
+    assertThat(seen.get())
+        .contains("note (sft): done before, taken over")
+        .contains("note (reward): done before, taken over");
     assertSameAsStraight(output);
   }
 
@@ -221,6 +212,8 @@ class ResumeTest {
             List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx512m",
+                // They live for seconds, and most of their work is native.
+                "-XX:TieredStopAtLevel=1",
                 "-cp",
                 System.getProperty("java.class.path"),
                 Troupe.class.getName(),

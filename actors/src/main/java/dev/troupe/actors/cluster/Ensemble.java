@@ -35,6 +35,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.apache.pekko.actor.Address;
 import org.apache.pekko.actor.BootstrapSetup;
 import org.apache.pekko.actor.setup.ActorSystemSetup;
@@ -44,6 +45,7 @@ import org.apache.pekko.actor.typed.Props;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.cluster.Member;
+import org.apache.pekko.cluster.MemberStatus;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.JoinSeedNodes;
@@ -71,6 +73,7 @@ public final class Ensemble implements AutoCloseable {
   private static final String SYSTEM = "troupe";
   private static final Duration SHORT = Duration.ofMinutes(3);
   private static final Duration FAREWELL = Duration.ofSeconds(5);
+  private static final Duration LAST_WORD = Duration.ofSeconds(2);
 
   private final ActorSystem<Node.Command> system;
   private final boolean clustered;
@@ -679,20 +682,38 @@ public final class Ensemble implements AutoCloseable {
     }
   }
 
-  /** Nodes have this long to be gone before this one, the members' leader, goes too. */
+  /**
+   * Nodes have {@link #FAREWELL} to be gone before this one goes too. Of one that is about to go
+   * the last word may have been for another that went before it.
+   */
   private void awaitAlone() throws InterruptedException, ExecutionException {
     CompletableFuture<Void> alone = new CompletableFuture<>();
     system.systemActorOf(Alone.create(alone), "alone", Props.empty());
+    if (!within(LAST_WORD, alone)) {
+      forget(member -> member.status().equals(MemberStatus.exiting()));
+      if (!within(FAREWELL.minus(LAST_WORD), alone)) {
+        // What is left of them would be waited for by the cluster as long as it waits for the lost.
+        system.log().info("not all nodes have left");
+        forget(member -> true);
+      }
+    }
+  }
+
+  private static boolean within(Duration time, CompletableFuture<Void> alone)
+      throws InterruptedException, ExecutionException {
     try {
-      alone.get(FAREWELL.toSeconds(), TimeUnit.SECONDS);
+      alone.get(time.toMillis(), TimeUnit.MILLISECONDS);
+      return true;
     } catch (TimeoutException e) {
-      // What is left of them would be waited for by the cluster as long as it waits for the lost.
-      system.log().info("not all nodes have left");
-      Cluster cluster = Cluster.get(system);
-      for (Member member : cluster.state().getMembers()) {
-        if (!member.address().equals(cluster.selfMember().address())) {
-          cluster.manager().tell(new Down(member.address()));
-        }
+      return false;
+    }
+  }
+
+  private void forget(Predicate<Member> which) {
+    Cluster cluster = Cluster.get(system);
+    for (Member member : cluster.state().getMembers()) {
+      if (!member.address().equals(cluster.selfMember().address()) && which.test(member)) {
+        cluster.manager().tell(new Down(member.address()));
       }
     }
   }

@@ -112,10 +112,19 @@ public final class NodeActor extends AbstractBehavior<Node.Command> {
         .onMessage(Node.Introduce.class, this::onIntroduce)
         .onMessage(Node.Open.class, this::onOpen)
         .onMessage(Node.Report.class, this::onReport)
-        .onMessage(Node.Leave.class, leave -> Behaviors.stopped(leaving::run))
-        .onMessage(
-            Node.Dismiss.class, dismiss -> Behaviors.stopped(() -> dismissed.accept(dismiss.why())))
+        .onMessage(Node.Leave.class, leave -> onEnd(leaving))
+        .onMessage(Node.Dismiss.class, dismiss -> onEnd(() -> dismissed.accept(dismiss.why())))
         .build();
+  }
+
+  /**
+   * By the system and not by stopping, as without its guardian a system is gone before its node has
+   * left the cluster, where the others then wait for it.
+   */
+  private Behavior<Node.Command> onEnd(Runnable reason) {
+    reason.run();
+    getContext().getSystem().terminate();
+    return this;
   }
 
   private Behavior<Node.Command> onIntroduce(Node.Introduce introduce) {
