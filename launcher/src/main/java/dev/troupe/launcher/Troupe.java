@@ -39,6 +39,7 @@ import picocli.CommandLine.Spec;
       LogprobsCommand.class,
       EvalCommand.class,
       ExportCommand.class,
+      QuantiseCommand.class,
       DashboardCommand.class,
       BenchCommand.class,
       DoctorCommand.class,

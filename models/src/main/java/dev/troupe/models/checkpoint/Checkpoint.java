@@ -2,6 +2,7 @@ package dev.troupe.models.checkpoint;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.troupe.models.checkpoint.WeightFiles.Place;
+import dev.troupe.models.quantisation.StoredBlocks;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
@@ -204,6 +205,14 @@ public final class Checkpoint implements AutoCloseable {
   /** Hands a tensor's numbers on, widened to float, in pieces. */
   public void pieces(String name, NumberSink sink) {
     place(name).pieces(sink);
+  }
+
+  /**
+   * The tensor as a base that is held in blocks can take it over, rows of what multiplies: of a
+   * checkpoint that is quantised.
+   */
+  public Optional<StoredBlocks> blocks(String name) {
+    return place(name).blocks();
   }
 
   /** The score of a {@link SequenceClassifier}, (hidden). */

@@ -1,15 +1,20 @@
 package dev.troupe.models.checkpoint;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.troupe.models.checkpoint.quantised.BitsAndBytesWeight;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
+import java.util.function.ToLongFunction;
 
 /**
  * Writes a model as a Hugging Face directory that {@code transformers} loads and {@link Checkpoint}
@@ -72,20 +77,94 @@ public final class CheckpointWriter {
     }
     JsonFile.write(directory.resolve("config.json"), config.toJson(dtype));
     JsonFile.write(directory.resolve("generation_config.json"), config.generationJson());
-    List<Map<String, Shape>> shards = split(shapes, dtype, maxShardBytes);
+    List<List<String>> shards =
+        split(
+            shapes.keySet().stream().toList(),
+            name -> bytes(Objects.requireNonNull(shapes.get(name)), dtype),
+            maxShardBytes);
+    long total = shapes.values().stream().mapToLong(shape -> bytes(shape, dtype)).sum();
+    files(
+        directory,
+        shards,
+        total,
+        (file, names) -> {
+          Map<String, Shape> own = new LinkedHashMap<>();
+          names.forEach(name -> own.put(name, Objects.requireNonNull(shapes.get(name))));
+          SafetensorsWriter.write(file, own, tensors, dtype);
+        });
+  }
+
+  /**
+   * Writes the weights of a model that is quantised; its {@code config.json} is the caller's.
+   *
+   * @param groups of each of the model's tensors, in order, what is written of it; the first has
+   *     its name
+   * @param weights gives what is written of a tensor, asked for once by its name
+   * @param maxShardBytes no file holds more, unless one tensor alone does
+   */
+  public static void writeStored(
+      Path directory,
+      List<List<BitsAndBytesWeight.Part>> groups,
+      Function<String, BitsAndBytesWeight> weights,
+      long maxShardBytes) {
+    Map<String, List<BitsAndBytesWeight.Part>> byName = new LinkedHashMap<>();
+    groups.forEach(group -> byName.put(group.get(0).name(), group));
+    ToLongFunction<String> bytes =
+        name ->
+            Objects.requireNonNull(byName.get(name)).stream()
+                .mapToLong(part -> part.tensor().bytes())
+                .sum();
+    List<List<String>> shards = split(byName.keySet().stream().toList(), bytes, maxShardBytes);
+    List<List<String>> stored =
+        shards.stream()
+            .map(
+                names ->
+                    names.stream()
+                        .flatMap(name -> Objects.requireNonNull(byName.get(name)).stream())
+                        .map(BitsAndBytesWeight.Part::name)
+                        .toList())
+            .toList();
+    Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+    groups.forEach(group -> group.forEach(part -> tensors.put(part.name(), part.tensor())));
+    Map<String, ByteBuffer> current = new HashMap<>();
+    files(
+        directory,
+        stored,
+        tensors.values().stream().mapToLong(StoredTensor::bytes).sum(),
+        (file, names) -> {
+          Map<String, StoredTensor> own = new LinkedHashMap<>();
+          names.forEach(name -> own.put(name, Objects.requireNonNull(tensors.get(name))));
+          SafetensorsWriter.writeStored(
+              file,
+              own,
+              name -> {
+                if (byName.containsKey(name)) {
+                  current.clear();
+                  current.putAll(weights.apply(name).tensors());
+                }
+                return Objects.requireNonNull(current.get(name), name);
+              });
+        });
+  }
+
+  private interface OneFile {
+    void write(Path file, List<String> tensors);
+  }
+
+  private static void files(
+      Path directory, List<List<String>> shards, long totalBytes, OneFile writer) {
     if (shards.size() == 1) {
-      SafetensorsWriter.write(directory.resolve("model.safetensors"), shapes, tensors, dtype);
+      writer.write(directory.resolve("model.safetensors"), shards.get(0));
       return;
     }
     ObjectNode index = JsonFile.object();
-    long total = shapes.values().stream().mapToLong(shape -> bytes(shape, dtype)).sum();
-    index.putObject("metadata").put("total_size", total);
+    index.putObject("metadata").put("total_size", totalBytes);
     ObjectNode weightMap = index.putObject("weight_map");
     for (int i = 0; i < shards.size(); i++) {
       String name =
           String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());
-      SafetensorsWriter.write(directory.resolve(name), shards.get(i), tensors, dtype);
-      shards.get(i).keySet().forEach(tensor -> weightMap.put(tensor, name));
+      writer.write(directory.resolve(name), shards.get(i));
+      shards.get(i).forEach(tensor -> weightMap.put(tensor, name));
     }
     JsonFile.write(directory.resolve("model.safetensors.index.json"), index);
   }
@@ -112,20 +191,20 @@ public final class CheckpointWriter {
     }
   }
 
-  private static List<Map<String, Shape>> split(
-      Map<String, Shape> tensors, DType dtype, long maxShardBytes) {
-    List<Map<String, Shape>> shards = new ArrayList<>();
-    Map<String, Shape> shard = new LinkedHashMap<>();
+  private static List<List<String>> split(
+      List<String> tensors, ToLongFunction<String> bytes, long maxShardBytes) {
+    List<List<String>> shards = new ArrayList<>();
+    List<String> shard = new ArrayList<>();
     long size = 0;
-    for (Map.Entry<String, Shape> tensor : tensors.entrySet()) {
-      long bytes = bytes(tensor.getValue(), dtype);
-      if (!shard.isEmpty() && size + bytes > maxShardBytes) {
+    for (String tensor : tensors) {
+      long own = bytes.applyAsLong(tensor);
+      if (!shard.isEmpty() && size + own > maxShardBytes) {
         shards.add(shard);
-        shard = new LinkedHashMap<>();
+        shard = new ArrayList<>();
         size = 0;
       }
-      shard.put(tensor.getKey(), tensor.getValue());
-      size += bytes;
+      shard.add(tensor);
+      size += own;
     }
     shards.add(shard);
     return shards;

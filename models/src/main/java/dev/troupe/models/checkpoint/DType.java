@@ -26,6 +26,15 @@ public enum DType {
     };
   }
 
+  /** The nearest number of this type, ties to even; beyond its range infinite. */
+  public float rounded(float value) {
+    return switch (this) {
+      case F32 -> value;
+      case F16 -> fromF16(toF16(value));
+      case BF16 -> fromBf16(toBf16(value));
+    };
+  }
+
   /** The number whose upper half the bfloat16 {@code bits} are; exact. */
   public static float fromBf16(short bits) {
     return Float.intBitsToFloat(bits << 16);

@@ -2,6 +2,7 @@ package dev.troupe.models.checkpoint;
 
 import static dev.troupe.models.checkpoint.ConfigKeys.require;
 
+import dev.troupe.models.checkpoint.quantised.QuantisedFiles;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -48,9 +49,9 @@ final class Families {
   static ModelConfig read(ConfigKeys keys) {
     String type = modelType(keys);
     Family family = KNOWN.get(type);
-    require(
-        !keys.has("quantization_config"),
-        "quantization_config is set; quantised weights cannot be trained. Use the checkpoint in bf16, fp16 or fp32");
+    if (keys.has(ModelConfig.QUANTISATION)) {
+      QuantisedFiles.check(keys.copy().path(ModelConfig.QUANTISATION));
+    }
     keys.mustBeOff("is_encoder_decoder", "a network with an encoder cannot be run");
     keys.mustBeOff("add_cross_attention", "cross-attention cannot be run");
     ModelConfig config = family.reader().read(family.architecture(), keys);

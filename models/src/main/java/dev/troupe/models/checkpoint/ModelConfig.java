@@ -56,6 +56,9 @@ public record ModelConfig(
     OptionalInt padTokenId,
     Decoder decoder,
     ObjectNode source) {
+  /** The key of a checkpoint whose weights are quantised. */
+  public static final String QUANTISATION = "quantization_config";
+
   /** The architecture that fresh models have. */
   public static final String LLAMA = "LlamaForCausalLM";
 
@@ -391,6 +394,7 @@ public record ModelConfig(
   public ObjectNode toJson(DType dtype) {
     ObjectNode json = source();
     json.put("torch_dtype", dtype.torchName());
+    json.remove(QUANTISATION);
     return json;
   }
 

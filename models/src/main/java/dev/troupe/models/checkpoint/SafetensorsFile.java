@@ -40,9 +40,17 @@ public final class SafetensorsFile implements TensorFile {
    * What is known of a tensor without reading it; {@code begin} and {@code end} count from the
    * start of the data.
    */
-  private record Entry(DType dtype, Shape shape, long begin, long end) {}
+  private record Entry(String type, Shape shape, long begin, long end) {}
 
-  private static final HeaderFormat<SafetensorsFile> FORMAT = SafetensorsFile::parse;
+  /** Bytes of the types that are not numbers of a model. */
+  private static final Map<String, Integer> OTHER_TYPES =
+      Map.of("U8", 1, "I8", 1, "BOOL", 1, "I16", 2, "I32", 4, "I64", 8, "F64", 8);
+
+  private static final HeaderFormat<SafetensorsFile> FORMAT =
+      (path, channel) -> parse(path, channel, false);
+
+  private static final HeaderFormat<SafetensorsFile> STORED =
+      (path, channel) -> parse(path, channel, true);
 
   private final Path path;
   private final FileChannel channel;
@@ -72,7 +80,17 @@ public final class SafetensorsFile implements TensorFile {
     return FORMAT.open(path);
   }
 
-  private static SafetensorsFile parse(Path path, FileChannel channel) throws IOException {
+  /**
+   * The same of a file whose tensors may be of other types too: codes, and what they need.
+   *
+   * @throws CheckpointException as {@link #open}
+   */
+  static SafetensorsFile openStored(Path path) {
+    return STORED.open(path);
+  }
+
+  private static SafetensorsFile parse(Path path, FileChannel channel, boolean otherTypes)
+      throws IOException {
     long size = channel.size();
     if (size < 8) {
       throw new CheckpointException(
@@ -109,26 +127,20 @@ public final class SafetensorsFile implements TensorFile {
                     .forEach(m -> metadata.put(m.getKey(), m.getValue().asText()));
               } else {
                 entries.put(
-                    field.getKey(), entry(path, field.getKey(), field.getValue(), dataSize));
+                    field.getKey(),
+                    entry(path, field.getKey(), field.getValue(), dataSize, otherTypes));
               }
             });
     checkNoHoles(path, entries, dataSize);
     return new SafetensorsFile(path, channel, 8 + headerLength, entries, metadata);
   }
 
-  private static Entry entry(Path path, String name, JsonNode json, long dataSize) {
+  private static Entry entry(
+      Path path, String name, JsonNode json, long dataSize, boolean otherTypes) {
     String where = path + ", tensor '" + name + "': ";
-    DType dtype =
-        Arrays.stream(DType.values())
-            .filter(known -> known.name().equals(json.path("dtype").asText()))
-            .findFirst()
-            .orElseThrow(
-                () ->
-                    new CheckpointException(
-                        where
-                            + "expected dtype F32, F16 or BF16, found "
-                            + json.path("dtype").asText("none")
-                            + "."));
+    String type = json.path("dtype").asText("none");
+    boolean other = otherTypes && OTHER_TYPES.containsKey(type);
+    int bytes = other ? OTHER_TYPES.getOrDefault(type, 0) : dtype(where, type).bytes();
     List<Long> dimensions = longs(json.path("shape"), where + "shape");
     List<Long> offsets = longs(json.path("data_offsets"), where + "data_offsets");
     if (offsets.size() != 2 || offsets.get(0) > offsets.get(1)) {
@@ -149,7 +161,7 @@ public final class SafetensorsFile implements TensorFile {
     Shape shape = new Shape(dimensions);
     long expected;
     try {
-      expected = Math.multiplyExact(shape.elements(), dtype.bytes());
+      expected = Math.multiplyExact(shape.elements(), (long) bytes);
     } catch (ArithmeticException e) {
       throw new CheckpointException(where + "shape " + shape + " is larger than any file.", e);
     }
@@ -159,14 +171,24 @@ public final class SafetensorsFile implements TensorFile {
               + "shape "
               + shape
               + " of "
-              + dtype
+              + type
               + " needs "
               + expected
               + " bytes, found "
               + (end - begin)
               + ".");
     }
-    return new Entry(dtype, shape, begin, end);
+    return new Entry(type, shape, begin, end);
+  }
+
+  private static DType dtype(String where, String type) {
+    return Arrays.stream(DType.values())
+        .filter(known -> known.name().equals(type))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new CheckpointException(
+                    where + "expected dtype F32, F16 or BF16, found " + type + "."));
   }
 
   private static List<Long> longs(JsonNode array, String where) {
@@ -251,7 +273,12 @@ public final class SafetensorsFile implements TensorFile {
 
   @Override
   public DType dtype(String name) {
-    return entry(name).dtype();
+    return dtype(path + ", tensor '" + name + "': ", entry(name).type());
+  }
+
+  /** The type as the header names it. */
+  public String storedType(String name) {
+    return entry(name).type();
   }
 
   /** The tensor's bytes, mapped read-only, little-endian, from position 0; never write into it. */
@@ -346,7 +373,7 @@ public final class SafetensorsFile implements TensorFile {
             throw new CheckpointException(path + " became shorter while it was read.");
           }
         }
-        finite.add(piece.flip(), entry.dtype());
+        finite.add(piece.flip(), dtype(name));
         read.accept(piece.limit());
       }
     } catch (IOException e) {
@@ -359,7 +386,7 @@ public final class SafetensorsFile implements TensorFile {
   @Override
   public float[] floats(String name) {
     Entry entry = entry(name);
-    long elements = (entry.end() - entry.begin()) / entry.dtype().bytes();
+    long elements = (entry.end() - entry.begin()) / dtype(name).bytes();
     if (elements > Integer.MAX_VALUE - 8) {
       throw new CheckpointException(
           path + ", tensor '" + name + "' has " + elements + " numbers: too many for an array.");

@@ -47,7 +47,62 @@ public final class SafetensorsWriter {
       Map<String, Shape> shapes,
       Function<String, @Nullable TensorData> tensors,
       DType dtype) {
-    byte[] header = header(shapes, dtype);
+    Map<String, StoredTensor> stored = new LinkedHashMap<>();
+    shapes.forEach(
+        (name, shape) ->
+            stored.put(
+                name, new StoredTensor(dtype.name(), shape, shape.elements() * dtype.bytes())));
+    ByteBuffer block = ByteBuffer.allocate(BLOCK).order(ByteOrder.LITTLE_ENDIAN);
+    write(
+        file,
+        stored,
+        (name, channel) -> {
+          FloatBuffer values = values(name, stored.get(name), tensors);
+          while (values.hasRemaining()) {
+            block.clear();
+            int count = Math.min(values.remaining(), BLOCK / dtype.bytes());
+            for (int i = 0; i < count; i++) {
+              put(block, values.get(), dtype, file, name);
+            }
+            drain(block.flip(), channel);
+          }
+        });
+  }
+
+  /**
+   * Writes tensors of any type, by way of a temporary file beside the target.
+   *
+   * @param file replaced when it exists
+   * @param tensors name → what the header says
+   * @param bytes gives theirs, little-endian, asked for one by one in that order
+   */
+  public static void writeStored(
+      Path file, Map<String, StoredTensor> tensors, Function<String, ByteBuffer> bytes) {
+    write(
+        file,
+        tensors,
+        (name, channel) -> {
+          ByteBuffer own = bytes.apply(name).duplicate();
+          if (own.remaining() != tensors.get(name).bytes()) {
+            throw new IllegalArgumentException(
+                "tensor '"
+                    + name
+                    + "' of "
+                    + tensors.get(name).bytes()
+                    + " bytes was promised, found "
+                    + own.remaining());
+          }
+          drain(own, channel);
+        });
+  }
+
+  /** Writes one tensor's bytes. */
+  private interface Body {
+    void write(String name, FileChannel channel) throws IOException;
+  }
+
+  private static void write(Path file, Map<String, StoredTensor> tensors, Body body) {
+    byte[] header = header(tensors);
     Path part = file.resolveSibling(file.getFileName() + ".part");
     try {
       try (FileChannel channel =
@@ -61,17 +116,8 @@ public final class SafetensorsWriter {
             ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).flip();
         drain(length, channel);
         drain(ByteBuffer.wrap(header), channel);
-        ByteBuffer block = ByteBuffer.allocate(BLOCK).order(ByteOrder.LITTLE_ENDIAN);
-        for (Map.Entry<String, Shape> tensor : shapes.entrySet()) {
-          FloatBuffer values = values(tensor.getKey(), tensor.getValue(), tensors);
-          while (values.hasRemaining()) {
-            block.clear();
-            int count = Math.min(values.remaining(), BLOCK / dtype.bytes());
-            for (int i = 0; i < count; i++) {
-              put(block, values.get(), dtype, file, tensor.getKey());
-            }
-            drain(block.flip(), channel);
-          }
+        for (String name : tensors.keySet()) {
+          body.write(name, channel);
         }
         channel.force(true);
       }
@@ -82,7 +128,8 @@ public final class SafetensorsWriter {
   }
 
   private static FloatBuffer values(
-      String name, Shape shape, Function<String, @Nullable TensorData> tensors) {
+      String name, StoredTensor promised, Function<String, @Nullable TensorData> tensors) {
+    Shape shape = promised.shape();
     TensorData data = tensors.apply(name);
     if (data == null || !data.shape().equals(shape)) {
       throw new IllegalArgumentException(
@@ -96,18 +143,17 @@ public final class SafetensorsWriter {
     return data.values().duplicate();
   }
 
-  private static byte[] header(Map<String, Shape> tensors, DType dtype) {
+  private static byte[] header(Map<String, StoredTensor> tensors) {
     ObjectNode json = JsonFile.object();
     // transformers refuses a file that does not say which framework wrote it.
     json.putObject("__metadata__").put("format", "pt");
     long at = 0;
-    for (Map.Entry<String, Shape> tensor : tensors.entrySet()) {
-      Shape shape = tensor.getValue();
+    for (Map.Entry<String, StoredTensor> tensor : tensors.entrySet()) {
       ObjectNode entry = json.putObject(tensor.getKey());
-      entry.put("dtype", dtype.name());
+      entry.put("dtype", tensor.getValue().type());
       ArrayNode dimensions = entry.putArray("shape");
-      shape.dimensions().forEach(dimensions::add);
-      long end = at + shape.elements() * dtype.bytes();
+      tensor.getValue().shape().dimensions().forEach(dimensions::add);
+      long end = at + tensor.getValue().bytes();
       entry.putArray("data_offsets").add(at).add(end);
       at = end;
     }

@@ -40,4 +40,15 @@ public record StoredWeight(
     }
     return transposed ? Shape.of(columns, part.rows()) : Shape.of(part.rows(), columns);
   }
+
+  /** (n, m) to (m, n). */
+  public static float[] transpose(float[] values, int n, int m) {
+    float[] out = new float[values.length];
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j < m; j++) {
+        out[j * n + i] = values[i * m + j];
+      }
+    }
+    return out;
+  }
 }

@@ -1,8 +1,10 @@
 package dev.troupe.models.checkpoint;
 
+import dev.troupe.models.quantisation.StoredBlocks;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.LongConsumer;
 
@@ -29,6 +31,11 @@ public interface TensorFile extends AutoCloseable {
   default void pieces(String name, NumberSink sink) {
     float[] all = floats(name);
     sink.put(all, all.length);
+  }
+
+  /** The tensor as a base that is held in blocks can take it over, where the file has it so. */
+  default Optional<StoredBlocks> blocks(String name) {
+    return Optional.empty();
   }
 
   /** The tensor's numbers, widened to float, row by row. */

@@ -3,6 +3,8 @@ package dev.troupe.models.checkpoint;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.troupe.models.checkpoint.gguf.GgufFile;
 import dev.troupe.models.checkpoint.gguf.GgufTensors;
+import dev.troupe.models.checkpoint.quantised.QuantisedFiles;
+import dev.troupe.models.quantisation.StoredBlocks;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
@@ -12,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.function.LongConsumer;
 import java.util.regex.Pattern;
@@ -65,6 +68,10 @@ final class WeightFiles implements AutoCloseable {
       finite.end();
     }
 
+    Optional<StoredBlocks> blocks() {
+      return file.blocks(name);
+    }
+
     float[] floats() {
       float[] values = file.floats(name);
       Finite.check(file.path(), name, shape(), FloatBuffer.wrap(values));
@@ -99,7 +106,9 @@ final class WeightFiles implements AutoCloseable {
     boolean opened = false;
     try {
       Map<String, TensorFile> found =
-          ModelConfig.isGguf(directory) ? gguf(directory, config, files) : locate(directory, files);
+          ModelConfig.isGguf(directory)
+              ? gguf(directory, config, files)
+              : tensors(directory, config, files);
       Map<String, Place> places = named(config, found, multimodal);
       opened = true;
       return new WeightFiles(files, places);
@@ -186,16 +195,34 @@ final class WeightFiles implements AutoCloseable {
     return found;
   }
 
-  private static Map<String, TensorFile> locate(Path directory, List<TensorFile> files) {
+  private static Map<String, TensorFile> tensors(
+      Path directory, ModelConfig config, List<TensorFile> files) {
+    JsonNode quantisation = config.source().path(ModelConfig.QUANTISATION);
+    boolean quantised = quantisation.isObject();
+    Map<String, SafetensorsFile> stored = locate(directory, files, quantised);
+    return quantised
+        ? QuantisedFiles.tensors(quantisation, stored, config)
+        : new LinkedHashMap<>(stored);
+  }
+
+  private static SafetensorsFile open(Path path, boolean quantised) {
+    return quantised ? SafetensorsFile.openStored(path) : SafetensorsFile.open(path);
+  }
+
+  /**
+   * @param quantised whether tensors may be of types that are no numbers'
+   */
+  private static Map<String, SafetensorsFile> locate(
+      Path directory, List<TensorFile> files, boolean quantised) {
     Path single = directory.resolve(SINGLE);
     Path index = directory.resolve(INDEX);
-    Map<String, TensorFile> found = new LinkedHashMap<>();
+    Map<String, SafetensorsFile> found = new LinkedHashMap<>();
     if (Files.exists(single)) {
-      SafetensorsFile file = SafetensorsFile.open(single);
+      SafetensorsFile file = open(single, quantised);
       files.add(file);
       file.names().forEach(name -> found.put(name, file));
     } else if (Files.exists(index)) {
-      locateShards(directory, index, files, found);
+      locateShards(directory, index, files, quantised, found);
     } else {
       throw noWeights(directory);
     }
@@ -203,7 +230,11 @@ final class WeightFiles implements AutoCloseable {
   }
 
   private static void locateShards(
-      Path directory, Path index, List<TensorFile> files, Map<String, TensorFile> found) {
+      Path directory,
+      Path index,
+      List<TensorFile> files,
+      boolean quantised,
+      Map<String, SafetensorsFile> found) {
     JsonNode weightMap = JsonFile.read(index).path("weight_map");
     if (!weightMap.isObject() || weightMap.isEmpty()) {
       throw new CheckpointException(
@@ -227,7 +258,7 @@ final class WeightFiles implements AutoCloseable {
                 + directory
                 + ". Download it again.");
       }
-      SafetensorsFile file = SafetensorsFile.open(path);
+      SafetensorsFile file = open(path, quantised);
       files.add(file);
       for (String name : file.names()) {
         if (!shard.equals(shardOf.get(name))) {

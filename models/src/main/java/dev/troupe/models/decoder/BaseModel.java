@@ -8,6 +8,7 @@ import dev.troupe.models.checkpoint.Slot;
 import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.MergedWeights;
+import dev.troupe.models.quantisation.StoredBlocks;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.KernelModule;
 import dev.troupe.models.torch.Torch;
@@ -217,7 +218,8 @@ public final class BaseModel implements AutoCloseable {
   public static BaseModel load(
       Path directory, Storage precision, Optional<Quantisation> quantisation) {
     try (Checkpoint checkpoint = Checkpoint.open(directory)) {
-      return new BaseModel(checkpoint.config(), precision, quantisation, checkpoint::pieces);
+      return new BaseModel(
+          checkpoint.config(), precision, quantisation, FusedWeights.Source.of(checkpoint));
     }
   }
 
@@ -225,7 +227,8 @@ public final class BaseModel implements AutoCloseable {
   public static BaseModel loadForValues(
       Path directory, Storage precision, Optional<Quantisation> quantisation) {
     try (Checkpoint checkpoint = Checkpoint.openForValues(directory)) {
-      return new BaseModel(checkpoint.config(), precision, quantisation, checkpoint::pieces);
+      return new BaseModel(
+          checkpoint.config(), precision, quantisation, FusedWeights.Source.of(checkpoint));
     }
   }
 
@@ -242,7 +245,18 @@ public final class BaseModel implements AutoCloseable {
           weights.config(),
           precision,
           quantisation,
-          (name, sink) -> put(weights.floats(name), sink));
+          new FusedWeights.Source() {
+            @Override
+            public void pieces(String name, NumberSink sink) {
+              put(weights.floats(name), sink);
+            }
+
+            /** The head is not held in blocks, and nothing else is changed. */
+            @Override
+            public Optional<StoredBlocks> blocks(String name) {
+              return checkpoint.blocks(name);
+            }
+          });
     }
   }
 

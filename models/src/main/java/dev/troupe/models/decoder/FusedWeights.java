@@ -1,5 +1,6 @@
 package dev.troupe.models.decoder;
 
+import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.Decoder;
 import dev.troupe.models.checkpoint.Decoder.Positions;
 import dev.troupe.models.checkpoint.ModelConfig;
@@ -10,6 +11,7 @@ import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.models.checkpoint.StoredWeight.Part;
 import dev.troupe.models.checkpoint.TensorData;
 import dev.troupe.models.checkpoint.Turns;
+import dev.troupe.models.quantisation.StoredBlocks;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -42,6 +44,26 @@ final class FusedWeights {
   interface Source {
     /** Hands the numbers of one on. */
     void pieces(String name, NumberSink sink);
+
+    /** One in blocks, rows of what multiplies, where it is there so. */
+    default Optional<StoredBlocks> blocks(String name) {
+      return Optional.empty();
+    }
+
+    /** A checkpoint's. */
+    static Source of(Checkpoint checkpoint) {
+      return new Source() {
+        @Override
+        public void pieces(String name, NumberSink sink) {
+          checkpoint.pieces(name, sink);
+        }
+
+        @Override
+        public Optional<StoredBlocks> blocks(String name) {
+          return checkpoint.blocks(name);
+        }
+      };
+    }
   }
 
   private FusedWeights() {}
@@ -88,7 +110,7 @@ final class FusedWeights {
     FloatBuffer room = FloatBuffer.wrap(values);
     tensors.pieces(part.name(), (numbers, count) -> room.put(numbers, 0, count));
     if (stored.transposed()) {
-      float[] own = transpose(values, stored.columns(), part.rows());
+      float[] own = StoredWeight.transpose(values, stored.columns(), part.rows());
       System.arraycopy(own, 0, values, 0, own.length);
     }
   }
@@ -110,7 +132,8 @@ final class FusedWeights {
           int size = part.rows() * columns;
           float[] rows = size == values.length ? values : Arrays.copyOfRange(values, at, at + size);
           found.put(
-              part.name(), stored.transposed() ? transpose(rows, part.rows(), columns) : rows);
+              part.name(),
+              stored.transposed() ? StoredWeight.transpose(rows, part.rows(), columns) : rows);
           at += size;
         }
       }
@@ -177,17 +200,6 @@ final class FusedWeights {
       int from = forth ? order[i] : i;
       int to = forth ? i : order[i];
       System.arraycopy(rows, from * columns, out, to * columns, columns);
-    }
-    return out;
-  }
-
-  /** (n, m) to (m, n). */
-  static float[] transpose(float[] values, int n, int m) {
-    float[] out = new float[values.length];
-    for (int i = 0; i < n; i++) {
-      for (int j = 0; j < m; j++) {
-        out[j * n + i] = values[i * m + j];
-      }
     }
     return out;
   }

@@ -7,6 +7,7 @@ import dev.troupe.models.quantisation.FourBits;
 import dev.troupe.models.quantisation.HeldLayout;
 import dev.troupe.models.quantisation.HeldNumbers;
 import dev.troupe.models.quantisation.ScaleNumbers;
+import dev.troupe.models.quantisation.StoredBlocks;
 import dev.troupe.models.torch.Handle;
 import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.Storage;
@@ -58,19 +59,35 @@ final class HeldWeights {
   }
 
   private HeldLayout layout(StoredWeight weight) {
-    return HeldLayout.of(weight, quantisation.orElseThrow());
+    Quantisation how = quantisation.orElseThrow();
+    for (StoredWeight.Part part : weight.parts()) {
+      HeldLayout.require(part.name(), weight.shapeOf(part).toArray(), how);
+    }
+    return HeldLayout.of(
+        how, weight.columns(), weight.parts().stream().mapToInt(StoredWeight.Part::rows).toArray());
   }
 
   long bytes(StoredWeight weight) {
     return layout(weight).bytes();
   }
 
-  /** Reads a weight, one of the checkpoint's tensors in memory at a time. */
+  /**
+   * Reads a weight, one of the checkpoint's tensors in memory at a time; what the checkpoint has in
+   * such blocks itself is taken over code by code.
+   */
   Handle read(StoredWeight weight, FusedWeights.Source source, HeldNumbers.Mean mean) {
     HeldLayout layout = layout(weight);
     return Handle.bytes(
         bytes -> {
           for (int part = 0; part < layout.parts(); part++) {
+            Optional<StoredBlocks> stored =
+                source
+                    .blocks(weight.parts().get(part).name())
+                    .filter(found -> HeldNumbers.takes(layout, found));
+            if (stored.isPresent()) {
+              HeldNumbers.put(layout, part, bytes, stored.get(), mean);
+              continue;
+            }
             int numbers = Math.toIntExact(layout.numbers(part));
             if (room.length < numbers) {
               room = new float[numbers];

@@ -298,7 +298,7 @@ final class LoraPieces implements Pieces {
                 module.outputs(),
                 module.inputs(),
                 new LoraPair(module, rank, place.pair().scale()));
-    float[] b = FusedWeights.transpose(found.b(), module.outputs(), rank);
+    float[] b = StoredWeight.transpose(found.b(), module.outputs(), rank);
     System.arraycopy(found.a(), 0, flat, place.a(), found.a().length);
     System.arraycopy(found.a(), 0, flat, place.a() + found.a().length, found.a().length);
     System.arraycopy(b, 0, flat, place.b(), b.length);
@@ -341,7 +341,7 @@ final class LoraPieces implements Pieces {
       tensors.put(
           module.nameOfB(),
           TensorData.of(
-              order.toCheckpoint(FusedWeights.transpose(b, rank, outputs)), outputs, rank));
+              order.toCheckpoint(StoredWeight.transpose(b, rank, outputs)), outputs, rank));
       if (place.magnitude() >= 0) {
         float[] magnitude =
             Arrays.copyOfRange(flat, place.magnitude(), place.magnitude() + outputs);
@@ -360,7 +360,7 @@ final class LoraPieces implements Pieces {
       float[] rows = order.toKernels(RowOrder.floats(tensors, module.nameOfB()));
       System.arraycopy(a, 0, flat, place.a(), a.length);
       // An adapter as PEFT saves it before its conversion has the half that is trained.
-      float[] b = FusedWeights.transpose(rows, module.outputs(), rows.length / module.outputs());
+      float[] b = StoredWeight.transpose(rows, module.outputs(), rows.length / module.outputs());
       System.arraycopy(b, 0, flat, place.b(), b.length);
       if (place.magnitude() >= 0) {
         float[] magnitude = order.toKernels(RowOrder.floats(tensors, module.nameOfMagnitude()));

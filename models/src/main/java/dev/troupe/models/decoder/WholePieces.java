@@ -157,7 +157,7 @@ final class WholePieces implements Pieces {
           place.name(),
           TensorData.of(
               weight.transposed()
-                  ? FusedWeights.transpose(values, place.part().rows(), weight.columns())
+                  ? StoredWeight.transpose(values, place.part().rows(), weight.columns())
                   : values,
               weight.shapeOf(place.part()).toArray()));
     }
@@ -172,7 +172,7 @@ final class WholePieces implements Pieces {
           order(place)
               .toKernels(
                   weight.transposed()
-                      ? FusedWeights.transpose(values, weight.columns(), place.part().rows())
+                      ? StoredWeight.transpose(values, weight.columns(), place.part().rows())
                       : values);
       System.arraycopy(rows, 0, flat, place.at(), rows.length);
     }

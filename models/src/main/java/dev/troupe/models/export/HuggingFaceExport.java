@@ -5,6 +5,7 @@ import dev.troupe.models.checkpoint.Checkpoint;
 import dev.troupe.models.checkpoint.CheckpointWriter;
 import dev.troupe.models.checkpoint.DType;
 import dev.troupe.models.checkpoint.JsonFile;
+import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.Shape;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.MergedWeights;
@@ -64,6 +65,7 @@ public final class HuggingFaceExport {
           maxShardBytes);
       ObjectNode config = weights.config().source();
       config.remove("dtype");
+      config.remove(ModelConfig.QUANTISATION);
       config.put("torch_dtype", dtype.torchName());
       JsonFile.write(target.resolve("config.json"), config);
       if (Files.exists(model.resolve(GENERATION))) {

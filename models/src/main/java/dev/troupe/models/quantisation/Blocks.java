@@ -80,17 +80,25 @@ public final class Blocks {
    */
   public static void numbers(
       Quantisation how, ByteBuffer codes, int at, float[] scales, float[] numbers) {
-    int size = how.blockSize();
-    float[] table = how.storage() == Storage.INT8 ? new float[0] : FourBits.table(how.storage());
+    if (how.storage() != Storage.INT8) {
+      numbers(FourBits.table(how.storage()), how.blockSize(), codes, at, scales, numbers);
+      return;
+    }
     for (int i = 0; i < numbers.length; i++) {
-      float number;
-      if (how.storage() == Storage.INT8) {
-        number = codes.get(at + i);
-      } else {
-        int both = codes.get(at + i / 2);
-        number = table[i % 2 == 0 ? both >> 4 & 15 : both & 15];
-      }
-      numbers[i] = number * scales[i / size];
+      numbers[i] = codes.get(at + i) * scales[i / how.blockSize()];
+    }
+  }
+
+  /**
+   * The same of codes of four bits that stand for any sixteen numbers.
+   *
+   * @param table the numbers by code
+   */
+  public static void numbers(
+      float[] table, int blockSize, ByteBuffer codes, int at, float[] scales, float[] numbers) {
+    for (int i = 0; i < numbers.length; i++) {
+      int both = codes.get(at + i / 2);
+      numbers[i] = table[i % 2 == 0 ? both >> 4 & 15 : both & 15] * scales[i / blockSize];
     }
   }
 }

@@ -1,6 +1,5 @@
 package dev.troupe.models.quantisation;
 
-import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.Storage;
 import java.util.Arrays;
@@ -27,18 +26,12 @@ public final class HeldLayout {
   }
 
   /**
-   * Of one of the kernels' weights.
+   * Of one or more tensors whose rows follow one another, each as {@link #require} has it.
    *
-   * @throws IllegalArgumentException naming the tensor that cannot be held so
+   * @param rows of each tensor
    */
-  public static HeldLayout of(StoredWeight weight, Quantisation quantisation) {
-    for (StoredWeight.Part part : weight.parts()) {
-      require(part.name(), weight.shapeOf(part).toArray(), quantisation);
-    }
-    return new HeldLayout(
-        quantisation,
-        weight.columns(),
-        weight.parts().stream().mapToInt(StoredWeight.Part::rows).toArray());
+  public static HeldLayout of(Quantisation quantisation, int columns, int... rows) {
+    return new HeldLayout(quantisation, columns, rows);
   }
 
   /** Of one matrix. */
@@ -47,7 +40,12 @@ public final class HeldLayout {
     return new HeldLayout(quantisation, columns, rows);
   }
 
-  private static void require(String name, long[] shape, Quantisation quantisation) {
+  /**
+   * Checks that a tensor can be held so.
+   *
+   * @throws IllegalArgumentException naming it
+   */
+  public static void require(String name, long[] shape, Quantisation quantisation) {
     long numbers = Arrays.stream(shape).reduce(1, Math::multiplyExact);
     if (numbers % quantisation.blockSize() != 0 || Arrays.stream(shape).anyMatch(n -> n % 2 != 0)) {
       throw new IllegalArgumentException(

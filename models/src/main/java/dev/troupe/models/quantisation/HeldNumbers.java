@@ -3,6 +3,7 @@ package dev.troupe.models.quantisation;
 import dev.troupe.protocol.data.Quantisation;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /** What lies in the bytes of a weight that is held in blocks. */
@@ -27,10 +28,15 @@ public final class HeldNumbers {
    */
   public static void put(
       HeldLayout layout, int part, ByteBuffer bytes, float[] numbers, Mean mean) {
-    Quantisation how = layout.quantisation();
     int count = Math.toIntExact(layout.numbers(part));
     float[] scales = new float[layout.blocks(part)];
-    int codes = Math.toIntExact(layout.codes(part));
+    codes(
+        layout.quantisation(), numbers, count, bytes, Math.toIntExact(layout.codes(part)), scales);
+    putScales(layout, part, bytes, scales, mean);
+  }
+
+  private static void codes(
+      Quantisation how, float[] numbers, int count, ByteBuffer bytes, int at, float[] scales) {
     IntStream.range(0, (count + PIECE - 1) / PIECE)
         .parallel()
         .forEach(
@@ -42,10 +48,56 @@ public final class HeldNumbers {
                   from,
                   Math.min(PIECE, count - from),
                   bytes,
-                  codes + Math.toIntExact(how.storage().bytes(from)),
+                  at + Math.toIntExact(how.storage().bytes(from)),
                   scales,
                   from / how.blockSize());
             });
+  }
+
+  /** A matrix in blocks, as a file has it. */
+  public static StoredBlocks quantised(Quantisation how, float[] numbers, Mean mean) {
+    ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(how.storage().bytes(numbers.length)));
+    float[] scales = new float[numbers.length / how.blockSize()];
+    codes(how, numbers, numbers.length, bytes, 0, scales);
+    if (!how.doubleQuantisation()) {
+      return new StoredBlocks(how.storage(), how.blockSize(), bytes, scales, Optional.empty());
+    }
+    HeldScales small = HeldScales.of(scales, mean);
+    return new StoredBlocks(
+        how.storage(), how.blockSize(), bytes, small.numbers(), Optional.of(small));
+  }
+
+  /** Whether a tensor of a weight can take over what a file has, code by code. */
+  public static boolean takes(HeldLayout layout, StoredBlocks stored) {
+    return stored.storage() == layout.quantisation().storage()
+        && stored.blockSize() % layout.quantisation().blockSize() == 0;
+  }
+
+  /**
+   * Writes one tensor of a weight as a file has it: its codes, and its scales, in eight bits where
+   * both have them so in blocks of the same size.
+   *
+   * @param stored of {@link #takes}
+   */
+  public static void put(
+      HeldLayout layout, int part, ByteBuffer bytes, StoredBlocks stored, Mean mean) {
+    ByteBuffer codes = stored.codes().duplicate();
+    bytes.put(
+        Math.toIntExact(layout.codes(part)),
+        codes,
+        codes.position(),
+        Math.toIntExact(layout.quantisation().storage().bytes(layout.numbers(part))));
+    int times = stored.blockSize() / layout.quantisation().blockSize();
+    if (layout.quantisation().doubleQuantisation()
+        && times == 1
+        && stored.inEightBits().isPresent()) {
+      putScales(layout, part, little(bytes), stored.inEightBits().get());
+      return;
+    }
+    float[] scales = new float[layout.blocks(part)];
+    for (int i = 0; i < scales.length; i++) {
+      scales[i] = stored.scales()[i / times];
+    }
     putScales(layout, part, bytes, scales, mean);
   }
 
@@ -59,8 +111,11 @@ public final class HeldNumbers {
       }
       return;
     }
-    HeldScales held = HeldScales.of(scales, mean);
-    target.put(at, held.codes());
+    putScales(layout, part, target, HeldScales.of(scales, mean));
+  }
+
+  private static void putScales(HeldLayout layout, int part, ByteBuffer target, HeldScales held) {
+    target.put(Math.toIntExact(layout.scales(part)), held.codes());
     int groups = Math.toIntExact(layout.groupScales(part));
     for (int i = 0; i < held.groups().length; i++) {
       target.putFloat(groups + Float.BYTES * i, held.groups()[i]);

@@ -9,7 +9,10 @@ package dev.troupe.models.quantisation;
  * @param groups the scale of each block of them
  * @param offset their mean
  */
-record HeldScales(byte[] codes, float[] groups, float offset) {
+public record HeldScales(byte[] codes, float[] groups, float offset) {
+  /** Scales that share a scale of their own. */
+  public static final int GROUP = HeldLayout.GROUP;
+
   static HeldScales of(float[] scales, HeldNumbers.Mean mean) {
     float offset = mean.of(scales);
     byte[] codes = new byte[scales.length];
@@ -32,9 +35,18 @@ record HeldScales(byte[] codes, float[] groups, float offset) {
 
   /** The scales as they come out again. */
   float[] numbers() {
+    return numbers(ScaleNumbers.TABLE);
+  }
+
+  /**
+   * The same by other numbers.
+   *
+   * @param table by code, 256 of them
+   */
+  public float[] numbers(float[] table) {
     float[] numbers = new float[codes.length];
     for (int i = 0; i < numbers.length; i++) {
-      numbers[i] = ScaleNumbers.TABLE[codes[i] & 0xff] * groups[i / HeldLayout.GROUP] + offset;
+      numbers[i] = table[codes[i] & 0xff] * groups[i / HeldLayout.GROUP] + offset;
     }
     return numbers;
   }

@@ -294,8 +294,8 @@ final class CheckpointTest {
             + " gelu_pytorch_tanh, relu.",
         "partial_rotary_factor | 0.2 | partial_rotary_factor 0.2 beside rope_type 'linear' cannot be run in this family, which turns whole"
             + " heads; expected 1.",
-        "quantization_config | {'bits':4} | quantization_config is set; quantised weights cannot be trained. Use the checkpoint in"
-            + " bf16, fp16 or fp32.",
+        "quantization_config | {'bits':4} | quantization_config has no quant_method; read are bitsandbytes, gptq, awq. Use the"
+            + " checkpoint in bf16, fp16 or fp32.",
         "rope_scaling | {'rope_type':'ntk','factor':2.0} | rope_scaling of type 'ntk' cannot be run; known are default, linear, dynamic,"
             + " llama3, yarn, longrope.",
         "rope_scaling | {'type':'longrope','short_factor':[1]} | rope_scaling: short_factor must list 8 numbers, found [1].",
