@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -91,7 +92,7 @@ final class QuantisedExportTest {
         }
       }
     }
-    System.out.printf("%s: %d of %d numbers differ%n", name, other, numbers);
+    System.out.printf(Locale.ROOT, "%s: %d of %d numbers differ%n", name, other, numbers);
     assertThat(other).isLessThanOrEqualTo(doubled ? numbers / 50 : 0);
   }
 
