@@ -44,7 +44,7 @@ source=$(cat build.sh src/main/cpp/* | sha256sum | cut -d' ' -f1)
 objects=()
 for set in "${SETS[@]}"; do
   name=${set%% *}
-  for part in kernels passes; do
+  for part in kernels blocks passes; do
     # shellcheck disable=SC2086
     $CXX $KERNELS ${set#* } ${SANITIZE:-} -DSET="$name" -c "src/main/cpp/$part.cpp" -o "$OUT/$part-$name.o"
     objects+=("$OUT/$part-$name.o")

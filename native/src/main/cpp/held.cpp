@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
+#include "spread.h"
 #include "training.h"
 
 namespace {
@@ -124,21 +126,53 @@ struct Held {
     }
   }
 
+  const float* table() const { return kind == INT8 ? nullptr : kind == NF4 ? NF4_NUMBERS : FP4_NUMBERS; }
+
+  int64_t stored(int64_t row) const { return order.empty() ? row : order[row]; }
+
+  const uint8_t* at(int64_t number) const { return codes + (kind == INT8 ? number : number / 2); }
+
+  // a row of the weight; room for the scales of one
+  void row(int64_t i, float* room, troupe::To to) const {
+    int64_t first = stored(i) * columns, of = first / block, behind = (first + columns - 1) / block + 1;
+    scales_of(of, behind, room);
+    // the first block's beginning is the origin
+    troupe::passes().held(at(of * block), table(), room, (int)block, (int)(first - of * block), (int)columns, to);
+  }
+
+  int64_t scales_of_row() const { return columns / block + 2; }
+
   // rows from … from + count - 1 of the weight
   void numbers(int64_t from, int64_t count, const Rows& to) const {
-    const troupe::Passes& passes = troupe::passes();
-    const float* table = kind == INT8 ? nullptr : kind == NF4 ? NF4_NUMBERS : FP4_NUMBERS;
     at::parallel_for(0, count, 16, [&](int64_t begin, int64_t end) {
-      std::vector<float> own(columns / block + 2);
-      for (int64_t i = begin; i < end; i++) {
-        int64_t stored = order.empty() ? from + i : order[from + i], first = stored * columns;
-        int64_t of = first / block, behind = (first + columns - 1) / block + 1;
-        scales_of(of, behind, own.data());
-        // the first block's beginning is the origin
-        const uint8_t* origin = codes + (kind == INT8 ? of * block : of * block / 2);
-        passes.held(origin, table, own.data(), (int)block, (int)(first - of * block), (int)columns, to.to(i, 0));
-      }
+      std::vector<float> room(scales_of_row());
+      for (int64_t i = begin; i < end; i++) row(from + i, room.data(), to.to(i, 0));
     });
+  }
+
+  // Whether blocks and rows are of whole units, so that bytes can be multiplied with them.
+  bool by_units() const { return block % troupe::UNIT == 0 && columns % troupe::UNIT == 0; }
+
+  // the scales of a row's units
+  void units(int64_t i, float* out) const {
+    const troupe::Kernels& kernels = troupe::decoding();
+    int64_t first = stored(i) * columns, of = first / block, behind = (first + columns - 1) / block + 1, count = columns / troupe::UNIT;
+    // Those of blocks stand behind, and go to their places from the first on.
+    float* own = block == troupe::UNIT ? out : out + count - (behind - of);
+    if (nested) {
+      size_t part = 0;
+      while (of >= ends[part]) part++;
+      int64_t before = part == 0 ? 0 : ends[part - 1];
+      for (int64_t b = of; b < behind;) {
+        int64_t group = (b - before) / GROUP, end = std::min(behind, before + (group + 1) * GROUP);
+        kernels.scales_of(small + b, (int)(end - b), scale_table().data(), scales[groups[part] + group], offsets[part], own + (b - of));
+        b = end;
+      }
+    } else {
+      std::copy(scales + of, scales + behind, own);
+    }
+    if (block != troupe::UNIT)
+      for (int64_t u = 0; u < count; u++) out[u] = own[(first + u * troupe::UNIT) / block - of];
   }
 
   int64_t panel(int64_t count) const {
@@ -235,6 +269,79 @@ Tensor with_gradient(const Tensor& x, const Tensor& w, at::IntArrayRef how, at::
   return HeldLinear::apply(x, w, how, order, first, count);
 }
 
+// x wᵀ, all of it in float32, a row at a time made numbers: of weights whose blocks are no whole units
+void multiplied(const Held& held, const Tensor& x, Tensor& y) {
+  const troupe::Kernels& k = troupe::decoding();
+  int64_t inputs = held.columns, lanes = troupe::lanes();
+  Tensor numbers = at::empty({lanes, troupe::PANEL, inputs}, x.options()), packed = at::empty({lanes, inputs, troupe::PANEL}, x.options());
+  Tensor room = at::empty({lanes, held.scales_of_row()}, x.options());
+  troupe::spread((held.rows + troupe::PANEL - 1) / troupe::PANEL, 1, [&](int64_t lane, int64_t begin, int64_t end) {
+    float *own = numbers.data_ptr<float>() + lane * troupe::PANEL * inputs, *panel = packed.data_ptr<float>() + lane * troupe::PANEL * inputs;
+    for (int64_t p = begin; p < end; p++) {
+      int64_t first = p * troupe::PANEL, rows = std::min<int64_t>(troupe::PANEL, held.rows - first);
+      for (int64_t i = 0; i < rows; i++) held.row(first + i, room.data_ptr<float>() + lane * room.size(1), {own + i * inputs, false});
+      k.pack_numbers(own, (int)rows, (int)inputs, false, panel);
+      troupe::Panels w = {panel, false, (int)rows, (int)inputs};
+      k.multiply(x.data_ptr<float>(), inputs, (int)x.size(0), w, 0, 1, y.data_ptr<float>() + first, held.rows);
+    }
+  });
+}
+
+// The same by bytes: rows are quantised, fine: in two bytes, and codes are made bytes where they are multiplied.
+void multiplied_by_bytes(const Held& held, const Tensor& x, bool fine, Tensor& y) {
+  const troupe::Kernels& k = troupe::decoding();
+  bool four = held.kind != INT8;
+  int64_t rows = x.size(0), inputs = held.columns, chunk = four ? 128 : 64, chunks = (inputs + chunk - 1) / chunk, parts = fine ? 2 : 1;
+  int64_t padded = (inputs + troupe::INPUTS - 1) / troupe::INPUTS * troupe::INPUTS, units = inputs / troupe::UNIT;
+  Tensor steps = at::empty({rows}, x.options()), bytes = at::empty({parts, rows, chunks * chunk}, x.options().dtype(at::kChar));
+  Tensor offsets = at::empty({parts, rows, chunks * 16}, x.options().dtype(at::kInt)), room = at::empty({troupe::lanes(), 2, padded}, x.options().dtype(at::kByte));
+  troupe::spread(rows, 4, [&](int64_t lane, int64_t begin, int64_t end) {
+    uint8_t *q = room.data_ptr<uint8_t>() + lane * 2 * padded, *low = fine ? q + padded : nullptr;
+    for (int64_t i = begin; i < end; i++) {
+      k.quantise(x.data_ptr<float>() + i * inputs, (int)inputs, (int)padded, q, low, steps.data_ptr<float>() + i);
+      for (int64_t part = 0; part < parts; part++) {
+        int64_t at = part * rows + i;
+        k.arrange(part ? low : q, (int)inputs, four, bytes.data_ptr<int8_t>() + at * chunks * chunk, offsets.data_ptr<int32_t>() + at * chunks * 16);
+      }
+    }
+  });
+  troupe::Arranged high = {bytes.data_ptr<int8_t>(), offsets.data_ptr<int32_t>()}, low = {high.bytes + rows * chunks * chunk, high.offsets + rows * chunks * 16};
+  int8_t table[16] = {};
+  if (four)
+    for (int i = 0; i < 16; i++) table[i] = (int8_t)std::nearbyint(held.table()[i] * 127);
+  Tensor scales = at::empty({troupe::lanes(), troupe::AT_ONCE, units}, x.options());
+  troupe::spread((held.rows + troupe::AT_ONCE - 1) / troupe::AT_ONCE, 1, [&](int64_t lane, int64_t begin, int64_t end) {
+    float* own = scales.data_ptr<float>() + lane * troupe::AT_ONCE * units;
+    for (int64_t p = begin; p < end; p++) {
+      int64_t first = p * troupe::AT_ONCE;
+      troupe::Blocks w = {{}, own, (int)std::min<int64_t>(troupe::AT_ONCE, held.rows - first), (int)units, four ? table : nullptr, four ? 1 / 127.0f : 1.0f};
+      for (int n = 0; n < w.outputs; n++) {
+        w.codes[n] = held.at(held.stored(first + n) * inputs);
+        held.units(first + n, own + n * units);
+      }
+      k.blocks(high, fine ? &low : nullptr, steps.data_ptr<float>(), (int)rows, w, y.data_ptr<float>() + first, held.rows);
+    }
+  });
+}
+
+// x wᵀ of a decoding step: a row's bits do not depend on the rows beside it
+Tensor product(const Tensor& given, const Tensor& w, at::IntArrayRef how, const Tensor& order, bool fine) {
+  const char* where = "troupe::held_product";
+  TORCH_CHECK(order.scalar_type() == at::kLong && order.device().is_cpu() && order.dim() == 1 && order.is_contiguous(), where, ": the order must be int64 numbers, is ",
+              order.scalar_type(), " ", order.sizes());
+  Held held(where, w, how, at::IntArrayRef(order.data_ptr<int64_t>(), order.numel()));
+  TORCH_CHECK(given.device().is_cpu() && given.scalar_type() == at::kFloat && given.dim() == 2 && given.size(1) == held.columns, where, ": the rows must be float32 with ",
+              held.columns, " numbers each on the CPU, are ", given.scalar_type(), " ", given.sizes());
+  TORCH_CHECK(given.size(0) < INT32_MAX && held.rows < INT32_MAX && held.columns < (1 << 20), where, ": rows ", given.sizes(), " and a weight of ", held.rows, " x ", held.columns);
+  Tensor x = given.contiguous(), y = at::empty({x.size(0), held.rows}, x.options());
+  if (x.size(0) == 0) return y;
+  if (held.by_units())
+    multiplied_by_bytes(held, x, fine, y);
+  else
+    multiplied(held, x, y);
+  return y;
+}
+
 Tensor numbers(const Tensor& w, at::IntArrayRef how, at::IntArrayRef order, bool narrow) {
   Held held("troupe::held_numbers", w, how, order);
   return dense(held, 0, held.rows, narrow);
@@ -247,11 +354,14 @@ TORCH_LIBRARY_FRAGMENT(troupe, m) {
   m.def("held_linear(Tensor x, Tensor w, int[] how, int[] order, int first, int count) -> Tensor");
   // the whole weight, in bfloat16 or float32; without a gradient
   m.def("held_numbers(Tensor w, int[] how, int[] order, bool narrow) -> Tensor");
+  // x wᵀ of the whole weight, in float32, for a decoding step: rows are quantised as by linear(), fine or not; without a gradient. order: [rows], or empty
+  m.def("held_product(Tensor x, Tensor w, int[] how, Tensor order, bool fine) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(troupe, CPU, m) {
   m.impl("held_linear", times_transposed);
   m.impl("held_numbers", numbers);
+  m.impl("held_product", product);
 }
 
 TORCH_LIBRARY_IMPL(troupe, AutogradCPU, m) { m.impl("held_linear", with_gradient); }

@@ -471,28 +471,6 @@ void activate(const float* gate, const float* up, int activation, int n, float* 
 
 // ---- attention of one query
 
-#define SHUFFLE __builtin_shufflevector
-INLINE Floats fold8(Floats a, Floats b) {
-  return SHUFFLE(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) + SHUFFLE(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-}
-INLINE Floats fold4(Floats a, Floats b) {
-  return SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) + SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
-}
-INLINE Floats fold2(Floats a, Floats b) {
-  return SHUFFLE(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29) + SHUFFLE(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31);
-}
-INLINE Floats fold1(Floats a, Floats b) {
-  return SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) + SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-}
-// The sum of each of 16 vectors, in its place: every sum halves upon halves, as sum() has it.
-INLINE Floats sums_of(const Floats* d) {
-  Floats e0 = fold8(d[0], d[8]), e1 = fold8(d[1], d[9]), e2 = fold8(d[2], d[10]), e3 = fold8(d[3], d[11]);
-  Floats e4 = fold8(d[4], d[12]), e5 = fold8(d[5], d[13]), e6 = fold8(d[6], d[14]), e7 = fold8(d[7], d[15]);
-  Floats f0 = fold4(e0, e4), f1 = fold4(e1, e5), f2 = fold4(e2, e6), f3 = fold4(e3, e7);
-  Floats h = fold1(fold2(f0, f2), fold2(f1, f3));
-  return SHUFFLE(h, h, 0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15);
-}
-
 template <typename T>
 INLINE void prefetch(const T* p, int n) {
   for (int i = 0; i < n; i += 64 / (int)sizeof(T)) __builtin_prefetch(p + i, 0, 2);
@@ -763,13 +741,18 @@ void bend(float* x, float cap, int n) {
   if (whole < n) store_some(x + whole, tangent(load_some(x + whole, n - whole) / cap) * cap, n - whole);
 }
 
+// blocks.cpp
+void arrange(const uint8_t* q, int inputs, bool four, int8_t* x, int32_t* offsets);
+void scales_of(const uint8_t* codes, int n, const float* table, float by, float offset, float* y);
+void blocks(const Arranged& high, const Arranged* low, const float* scale, int rows, const Blocks& w, float* y, int64_t stride);
+
 extern const Kernels kernels;
-const Kernels kernels = {NAME, LARGEST, false, pack, quantise, product, pack_numbers, round, multiply, rms_norm, layer_norm, rotate, activate, attend, choose, logprob_of, bend};
+const Kernels kernels = {NAME, LARGEST, false, pack, quantise, product, pack_numbers, round, multiply, rms_norm, layer_norm, rotate, activate, attend, choose, logprob_of, bend, arrange, scales_of, blocks};
 
 #if defined(__AVX512VNNI__)
 extern const Kernels by_pairs;
 const Kernels by_pairs = {"avx512-bf16", LARGEST,    true,   pack,   quantise, product, pack_pairs, round_to_pairs, multiply_pairs,
-                          rms_norm,      layer_norm, rotate, activate, attend, choose,  logprob_of, bend};
+                          rms_norm,      layer_norm, rotate, activate, attend, choose,  logprob_of, bend, arrange, scales_of, blocks};
 #endif
 
 }  // namespace SET

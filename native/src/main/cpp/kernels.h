@@ -35,6 +35,26 @@ struct Panels {
   int inputs;
 };
 
+// Numbers of a row of weights in blocks that share a scale, at least, and outputs that are multiplied at once.
+constexpr int UNIT = 64;
+constexpr int AT_ONCE = 16;
+
+// Some outputs of a matrix that is held in blocks: output n of row x is sum_k step code[n, k] x[k] scale[n, k / UNIT]. Of four bits, two codes lie in a byte, the first above.
+struct Blocks {
+  const uint8_t* codes[AT_ONCE];  // where those of each output begin
+  const float* scales;            // [outputs, units]
+  int outputs;                    // at most AT_ONCE
+  int units;
+  const int8_t* table;            // [16], what codes of four bits stand for, in steps; null for signed bytes
+  float step;
+};
+
+// Rows of bytes as products with blocks take them, one after the other, filled up to whole chunks of 64 bytes of codes.
+struct Arranged {
+  const int8_t* bytes;
+  const int32_t* offsets;  // [rows, chunks, 16]
+};
+
 // How one token of one row looks at the cache. Slots are counted from the first that it sees; the last of them holds its own key and value.
 struct Attention {
   int slots;
@@ -90,6 +110,12 @@ struct Kernels {
   float (*logprob_of)(float* logits, int n, float temperature, int token);
   // x [n] becomes cap * tanh(x / cap).
   void (*bend)(float* x, float cap, int n);
+  // q [inputs] of quantise(), its padding aside, as blocks() takes it with codes of four bits or of eight: to x [chunks * 128 or 64] and offsets [chunks * 16].
+  void (*arrange)(const uint8_t* q, int inputs, bool four, int8_t* x, int32_t* offsets);
+  // y [n] = table[codes] by + offset, of scales that are held in bytes.
+  void (*scales_of)(const uint8_t* codes, int n, const float* table, float by, float offset, float* y);
+  // y [rows, outputs] = rows and their scales, with w; `low` adds second bytes, unless null. stride: from one row of y to the next.
+  void (*blocks)(const Arranged& high, const Arranged* low, const float* scale, int rows, const Blocks& w, float* y, int64_t stride);
 };
 
 // By the processor: the fastest that it has, or the one of this name; null where it is not known or the processor lacks it.

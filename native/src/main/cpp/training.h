@@ -1,4 +1,4 @@
-// What the operators of training and scoring share.
+// What the operators of training and scoring share, and those of weights in blocks.
 #pragma once
 #include <ATen/ATen.h>
 
@@ -8,6 +8,7 @@ namespace troupe {
 
 // Those of the instructions that this process uses (operators.cpp).
 const Passes& passes();
+const Kernels& decoding();
 
 // Numbers of a tensor by row: as many as the last dimension has, which is contiguous.
 struct Rows {

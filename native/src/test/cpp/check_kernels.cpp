@@ -154,6 +154,51 @@ static void numbers(const Kernels& k, int rows, int outputs, int inputs, bool ha
   }
 }
 
+// With weights in blocks: codes of four bits and a table, or bytes.
+static void in_blocks(const Kernels& k, int rows, int outputs, int units, bool four, bool fine) {
+  shape = "rows " + std::to_string(rows) + ", outputs " + std::to_string(outputs) + ", units " + std::to_string(units) + (four ? ", four bits" : ", eight bits") + (fine ? ", two bytes" : "");
+  int inputs = units * UNIT, chunk = four ? 128 : 64, chunks = (inputs + chunk - 1) / chunk;
+  std::vector<int8_t> table(16);
+  for (int8_t& t : table) t = (int8_t)between(-127, 127);
+  std::vector<std::vector<uint8_t>> codes(outputs, std::vector<uint8_t>(four ? inputs / 2 : inputs));
+  for (auto& own : codes)
+    for (uint8_t& c : own) c = (uint8_t)between(0, 255);
+  Row scales((size_t)outputs * units), x = normals((size_t)rows * inputs, 3.0f), scale(rows), y((size_t)rows * outputs, NAN);
+  for (float& s : scales) s = 0.01f * (1 + std::fabs(normal()));
+  Blocks w = {};
+  w.scales = scales.data(), w.outputs = outputs, w.units = units, w.table = four ? table.data() : nullptr, w.step = four ? 1 / 127.0f : 1.0f;
+  for (int n = 0; n < outputs; n++) w.codes[n] = codes[n].data();
+  std::vector<uint8_t> q((size_t)rows * inputs), low(q.size());
+  std::vector<int8_t> bytes((size_t)rows * chunks * chunk), rest(bytes.size());
+  std::vector<int32_t> offsets((size_t)rows * chunks * 16), others(offsets.size());
+  for (int i = 0; i < rows; i++) {
+    size_t at = (size_t)i * inputs, to = (size_t)i * chunks;
+    k.quantise(x.data() + at, inputs, inputs, q.data() + at, low.data() + at, &scale[i]);
+    k.arrange(q.data() + at, inputs, four, bytes.data() + to * chunk, offsets.data() + to * 16);
+    k.arrange(low.data() + at, inputs, four, rest.data() + to * chunk, others.data() + to * 16);
+  }
+  Arranged high = {bytes.data(), offsets.data()}, second = {rest.data(), others.data()};
+  k.blocks(high, fine ? &second : nullptr, scale.data(), rows, w, y.data(), outputs);
+  for (int i = 0; i < rows; i++) {
+    for (int n = 0; n < outputs; n++) {
+      double exact = 0, magnitude = 0;
+      for (int j = 0; j < inputs; j++) {
+        uint8_t c = codes[n][four ? j / 2 : j];
+        double number = (four ? table[j % 2 ? c & 15 : c >> 4] : (int8_t)c) * (double)w.step * scales[(size_t)n * units + j / UNIT];
+        double given = (q[(size_t)i * inputs + j] - 128 + (fine ? (low[(size_t)i * inputs + j] - 128) / 254.0 : 0)) * scale[i];
+        exact += number * given;
+        magnitude += std::fabs(number * given);
+      }
+      near("product with blocks", y[(size_t)i * outputs + n], exact, 1e-6 * magnitude);
+    }
+    Row alone(outputs);
+    size_t at = (size_t)i * chunks;
+    Arranged own = {bytes.data() + at * chunk, offsets.data() + at * 16}, own_second = {rest.data() + at * chunk, others.data() + at * 16};
+    k.blocks(own, fine ? &own_second : nullptr, &scale[i], 1, w, alone.data(), outputs);
+    same("a row with blocks by itself", alone, Row(y.begin() + (size_t)i * outputs, y.begin() + (size_t)(i + 1) * outputs));
+  }
+}
+
 // The largest numbers on both sides, which 16 bits cannot add.
 static void extremes(const Kernels& k) {
   for (int sign : {-1, 1}) {
@@ -443,6 +488,7 @@ static void one_case(const Kernels& k) {
   packs(k, between(1, PANEL), between(1, 200));
   products(k, between(1, 20), between(1, 200), between(1, 300), between(0, 1) == 1);
   numbers(k, between(1, 20), between(1, 200), between(1, 300), between(0, 1) == 1);
+  in_blocks(k, between(1, 20), between(1, AT_ONCE), between(1, 9), between(0, 1) == 1, between(0, 1) == 1);
   norms(k, between(1, 700));
   rotations(k, between(1, 70));
   activations(k, between(1, 300));
@@ -459,6 +505,7 @@ int main(int argc, char** argv) {
     extremes(k);
     for (int rows = 1; rows <= 17; rows++) numbers(k, rows, 96, 64, rows % 2 == 0);
     for (int rows = 1; rows <= 17; rows++) products(k, rows, 96, 64, rows % 2 == 0);
+    for (int rows = 1; rows <= 17; rows++) in_blocks(k, rows, AT_ONCE, 3, rows % 2 == 0, rows % 3 == 0);
   };
   return check_all(argc, argv, kernels_named, once, one_case);
 }

@@ -125,19 +125,23 @@ def changed_bias(self, b, p: List[Tensor], l: int, g: int):
   # a group's bias [out] as it is used
   return b
 
-def changed(self, w, p: List[Tensor], l: int, g: int):
-  # a group's weight [out, in], in float32, as it is used
-  if not self.changes_group(p, l, g):
-    return w
-  a = p[11 * l + self.group_piece[g]].view(-1, w.size(1))
-  b: List[Tensor] = []
+def outs_of(self, p: List[Tensor], l: int, g: int) -> List[Tensor]:
+  # LoRA's B of a group, [rank, out] each, scaled where scales differ
+  out: List[Tensor] = []
   for j in range(self.group_size[g]):
     k = self.group_linear[g] + j
     if self.widths[k] > 0:
       t = p[11 * l + self.group_piece[g] + 1 + j]
       t = t.view(t.numel() // self.widths[k], self.widths[k])
-      b.append(t if self.even else t * self.scales[7 * l + k])
-  m = torch.addmm(w, torch.block_diag(b).t(), a, beta=1, alpha=self.scale)
+      out.append(t if self.even else t * self.scales[7 * l + k])
+  return out
+
+def changed(self, w, p: List[Tensor], l: int, g: int):
+  # a group's weight [out, in], in float32, as it is used
+  if not self.changes_group(p, l, g):
+    return w
+  a = p[11 * l + self.group_piece[g]].view(-1, w.size(1))
+  m = torch.addmm(w, torch.block_diag(self.outs_of(p, l, g)).t(), a, beta=1, alpha=self.scale)
   if self.dora:
     # each row as long as its magnitude, where there is one
     r = 0
@@ -151,6 +155,10 @@ def changed(self, w, p: List[Tensor], l: int, g: int):
         r += self.widths[k]
   return m
 
+def packed(self, w: List[Tensor], p: List[Tensor], i: int) -> $WEIGHT:
+  # matrix i of pw; w with what is trained whole
+  return self.pack(self.merged(w, p, i))
+
 def shadow(self, w: List[Tensor], flat, old: List[$WEIGHT], part: int, parts: int) -> List[$WEIGHT]:
   # One of consecutive parts of pw. old: an earlier shadow, whose matrices are taken over where training does not touch them; or empty
   p = torch.split_with_sizes(flat.detach(), self.sizes)
@@ -161,7 +169,7 @@ def shadow(self, w: List[Tensor], flat, old: List[$WEIGHT], part: int, parts: in
     if len(old) > 0 and not self.adapted(p, i):
       out.append(old[i])
     else:
-      out.append(self.pack(self.merged(ws, p, i)))
+      out.append(self.packed(ws, p, i))
   return out
 
 def untouched(self, flat, old: List[$WEIGHT]) -> List[$WEIGHT]:
@@ -397,30 +405,52 @@ def prefill(self, ids, lens, of: List[int], rows: List[int], slot: int, tokens: 
   # Prompts ids [U, P], right padded, of lens [U]: row rows[i] of the cache gets prompt of[i], which ends in front of slot. At most about `tokens` go
   # through at once. The logits after the prompts, [len(rows), V]
   u, n = ids.size(0), ids.size(1)
-  masks = self.prefill_masks(n, ids)
-  some = max(1, tokens // n)
   last: List[Tensor] = []
-  for i in range(0, u, some):
-    part = ids[i:i + some]
-    c = part.size(0)
-    own = torch.empty([2, c, self.kv, n, self.hd], dtype=$CACHE if $EXACT else 6, device=ids.device)
-    x = self.embedded(part, torch.arange(n, device=ids.device), g)
-    if $EXACT:
-      how = self.native_tables(torch.arange(n, device=ids.device).repeat(c), x, g)
+  i = 0
+  while i < u:
+    # By the library, what becomes of a prompt does not depend on the others: those that its attention takes go together, each other one by itself
+    whole = self.by_token(int(lens[i]))
+    c = 1
+    if whole or not $NATIVE:
+      while i + c < u and c < tokens // n and (not $NATIVE or self.by_token(int(lens[i + c]))):
+        c += 1
+    longest = int(lens[i:i + c].max())
+    part = ids[i:i + c, :longest]
+    at = torch.arange(longest, device=ids.device)
+    own = torch.empty([2, c, self.kv, longest, self.hd], dtype=$CACHE if $EXACT else 6, device=ids.device)
+    x = self.embedded(part, at, g)
+    how: List[Optional[Tensor]] = []
+    rope: List[Tensor] = []
+    masks: List[Optional[Tensor]] = []
+    if whole:
+      how = self.native_tables(at.repeat(c), x, g)
     else:
-      rope = self.prefill_tables(g, n, lens[i:i + some])
+      rope = self.prefill_tables(g, longest, lens[i:i + c])
+      masks = self.prefill_masks(longest, ids)
     for l in range(self.layers):
-      if $EXACT:
+      if whole:
         x = self.native_layer(x, l, how, torch.zeros([c], dtype=4, device=ids.device), 0, None, g, pw, own)
       else:
-        x = self.layer(x, g, pw, l, rope, own, 0, n, [0, 0], masks)
+        x = self.layer(x, g, pw, l, rope, own, 0, longest, [0, 0], masks)
       for j in range(len(rows)):
         k = of[j] - i
         if k >= 0 and k < c:
           m = int(lens[of[j]])
           torch.narrow(kv[l][:, rows[j]], 2, slot - m, m).copy_(torch.narrow(own[:, k], 2, 0, m))
-    last.append(x.index_select(0, torch.arange(c, device=ids.device) * n + lens[i:i + some] - 1))
+    last.append(x.index_select(0, torch.arange(c, device=ids.device) * longest + lens[i:i + c] - 1))
+    i += c
   return self.logits(torch.cat(last), g, pw).index_select(0, torch.tensor(of, device=ids.device))
+
+def by_token(self, n: int) -> bool:
+  # Whether the library's attention takes a prompt of n tokens, each as if it were decoded: up to so many that takes no longer than torch's (docs/performance.md). It
+  # cannot where a text's length decides how its positions turn, or something of a method's stands before it
+  if $EXACT:
+    return True
+  return $NATIVE and n <= 2048 and self.original == 0 and self.local_original == 0 and not self.begins_apart()
+
+def begins_apart(self) -> bool:
+  # whether a method's text puts keys and values before every text
+  return False
 
 def decode_mask(self, slot: int, first: int, start, mask: Optional[Tensor]) -> Optional[Tensor]:
   # what is added to the scores of tokens in `slot` that look back at `first` and the slots behind it, [B * kv heads, group or 1, slots]

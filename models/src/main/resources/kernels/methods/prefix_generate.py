@@ -12,6 +12,9 @@ def virtual(self, p: List[Tensor]) -> List[Tensor]:
 def looked_up(self, ids, g: List[Tensor]):
   return torch.embedding(g[0], ids.clamp(max=g[0].size(0) - 1)).float()
 
+def begins_apart(self) -> bool:
+  return True
+
 def begun(self, both, l: int, g: List[Tensor]) -> int:
   torch.narrow(both, 3, 0, self.virtual_tokens).copy_(g[9 + 16 * self.layers][l].unsqueeze(1))
   return 1

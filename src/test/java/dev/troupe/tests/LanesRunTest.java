@@ -87,7 +87,7 @@ class LanesRunTest {
 
   /** While one round is learned from, others sample the next; or one engine does all in turn. */
   @ParameterizedTest
-  @CsvSource({"0, int8", "1, int8", "2, int8", "1, fp32"})
+  @CsvSource({"0, int8", "1, int8", "2, int8", "1, fp32", "0, nf4"})
   void ppo_ofStaleRollouts_inOneEngine_andWithRolloutWorkers(int staleness, String weights)
       throws Exception {
     assumeTrue(
@@ -97,6 +97,7 @@ class LanesRunTest {
         List.of(
             "stages=[reward,ppo]",
             "engine.rollout-weights=" + weights,
+            "engine.base.storage=" + (weights.equals("nf4") ? weights : "auto"),
             "rollouts.staleness=" + staleness,
             "quickstart.answered=96",
             "quickstart.preferences=96",

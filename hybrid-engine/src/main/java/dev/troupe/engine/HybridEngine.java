@@ -2,6 +2,7 @@ package dev.troupe.engine;
 
 import dev.troupe.engine.generation.EngineMode;
 import dev.troupe.engine.generation.FlipReport;
+import dev.troupe.engine.generation.GenerationException;
 import dev.troupe.engine.generation.Generator;
 import dev.troupe.engine.generation.Operators;
 import dev.troupe.models.checkpoint.CheckpointException;
@@ -138,7 +139,10 @@ public final class HybridEngine implements RoleEngine {
     try {
       BaseModel.check(layout.config(), spec.numerics().quantisation());
       spec.numerics().quantisation().ifPresent(layout::requireBeside);
-    } catch (IllegalArgumentException e) {
+      if (spec.head() == Head.LANGUAGE_MODEL) {
+        Generator.checkBeside(layout, spec.numerics().rollouts());
+      }
+    } catch (IllegalArgumentException | GenerationException e) {
       throw new EngineException(
           "the " + spec.name() + " cannot be as configured: " + e.getMessage(), e);
     }

@@ -191,6 +191,7 @@ public final class HybridEngines implements RoleEngine.Factory {
     if (spec.head() == Head.LANGUAGE_MODEL
         && (spec.numerics().kernels() == Numerics.Kernels.NATIVE
             || spec.numerics().cache() == Numerics.Cache.BF16
+            || spec.numerics().rollouts().isOfBaseAlone()
             || spec.numerics().exact())) {
       operators(spec.numerics(), lanes);
     }

@@ -45,7 +45,7 @@ final class DeviceOptions {
           PipelineConfig.Cache.AUTO,
           PipelineConfig.OnPolicy.USUAL,
           PipelineConfig.Strict.NEVER,
-          PipelineConfig.FrozenBase.USUAL);
+          base(weights));
     } catch (OutOfLimits e) {
       throw new ParameterException(
           spec.commandLine(),
@@ -54,6 +54,16 @@ final class DeviceOptions {
               .collect(Collectors.joining("; ")),
           e);
     }
+  }
+
+  /** Weights of four bits are those of the base. */
+  private static PipelineConfig.FrozenBase base(PipelineConfig.RolloutWeights weights) {
+    PipelineConfig.FrozenBase usual = PipelineConfig.FrozenBase.USUAL;
+    return switch (weights) {
+      case NF4 -> usual.holding(PipelineConfig.BaseStorage.NF4);
+      case FP4 -> usual.holding(PipelineConfig.BaseStorage.FP4);
+      default -> usual;
+    };
   }
 
   /** The option that stands for a key of engine. */

@@ -14,7 +14,7 @@ final class EngineOptions {
       defaultValue = "AUTO",
       description =
           "of the matrices while answering: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}:"
-              + " FP32 on the CPU, BF16 on CUDA")
+              + " FP32 on the CPU, BF16 on CUDA; with NF4 and FP4 the model is held in four bits")
   private PipelineConfig.RolloutWeights weights;
 
   @Option(

@@ -86,7 +86,7 @@ public record PipelineConfig(
    * On what and in what numbers roles compute.
    *
    * @param device a name that {@link Device#of} takes
-   * @param rolloutWeights of the merged weights that sample
+   * @param rolloutWeights of the merged weights that sample, or of the base, LoRA beside it
    * @param kernels whose operators sample, and train and score where the library has any for that
    * @param cache of keys and values while sampling
    * @param onPolicy how a policy's log-probabilities are computed that are compared with sampled
@@ -127,6 +127,22 @@ public record PipelineConfig(
               !cuda || rolloutWeights != RolloutWeights.INT8,
               "auto, bf16, fp16 or fp32 with a CUDA device, as int8 products are for the CPU",
               "device")
+          .condition(
+              "rollout-weights",
+              rolloutWeights.name().toLowerCase(Locale.ROOT),
+              !rolloutWeights.isOfBaseAlone()
+                  || rolloutWeights.name().equals(base.storage().name()),
+              "auto, fp32, bf16, fp16 or int8 unless base.storage is the same, as weights of four bits"
+                  + " are those of the base, LoRA beside them",
+              "base.storage")
+          .condition(
+              "rollout-weights",
+              rolloutWeights.name().toLowerCase(Locale.ROOT),
+              !rolloutWeights.isOfBaseAlone() || (!cuda && kernels != Kernels.TORCH),
+              "auto, bf16, fp16 or fp32 with a CUDA device or torch's operators, as Troupe's library of"
+                  + " operators alone multiplies weights of four bits",
+              "device",
+              "kernels")
           .condition(
               "on-policy",
               "exact",
@@ -205,10 +221,12 @@ public record PipelineConfig(
                   + "engine.on-policy is exact, which Troupe's library of operators for the CPU alone"
                   + " is. Let it be usual, or engine.device be cpu.");
         }
-        if (rolloutWeights == RolloutWeights.INT8) {
+        if (rolloutWeights == RolloutWeights.INT8 || rolloutWeights.isOfBaseAlone()) {
           throw new PipelineException(
               found
-                  + "engine.rollout-weights (--weights) is int8, whose products are for the CPU. Let"
+                  + "engine.rollout-weights (--weights) is "
+                  + rolloutWeights.name().toLowerCase(Locale.ROOT)
+                  + ", whose products are for the CPU. Let"
                   + " it be auto, bf16, fp16 or fp32, or engine.device (--device) be cpu.");
         }
       }
@@ -237,6 +255,8 @@ public record PipelineConfig(
             case BF16 -> Storage.BF16;
             case FP16 -> Storage.FP16;
             case INT8 -> Storage.INT8;
+            case NF4 -> Storage.NF4;
+            case FP4 -> Storage.FP4;
           },
           switch (kernels) {
             case AUTO -> Numerics.Kernels.AUTO;
@@ -281,6 +301,11 @@ public record PipelineConfig(
           .verify();
     }
 
+    /** The same in other numbers. */
+    public FrozenBase holding(BaseStorage other) {
+      return new FrozenBase(other, blockSize, doubleQuantisation);
+    }
+
     Optional<Quantisation> quantisation() {
       return switch (storage) {
         case AUTO -> Optional.empty();
@@ -323,7 +348,16 @@ public record PipelineConfig(
     FP32,
     BF16,
     FP16,
-    INT8
+    INT8,
+    /** As the frozen base is held, LoRA beside it. */
+    NF4,
+    /** The same. */
+    FP4;
+
+    /** Whether nothing is merged with the base. */
+    boolean isOfBaseAlone() {
+      return this == NF4 || this == FP4;
+    }
   }
 
   /** Of a decoding step; AUTO is NATIVE where the library is there and fits. */

@@ -141,6 +141,39 @@ class EngineChoicesTest {
   }
 
   @Test
+  void rolloutWeights_ofFourBits_areThoseOfTheBase() {
+    String allowed =
+        "rollout-weights is nf4, allowed: auto, fp32, bf16, fp16 or int8 unless base.storage is the"
+            + " same, as weights of four bits are those of the base, LoRA beside them";
+    assertThatThrownBy(() -> engine("cpu", RolloutWeights.NF4, Kernels.AUTO))
+        .isInstanceOf(OutOfLimits.class)
+        .hasMessage(allowed);
+    assertThatThrownBy(() -> held(BaseStorage.FP4, "cpu", Kernels.AUTO)).hasMessage(allowed);
+    assertThatThrownBy(() -> held(BaseStorage.NF4, "cpu", Kernels.TORCH))
+        .hasMessage(
+            "rollout-weights is nf4, allowed: auto, bf16, fp16 or fp32 with a CUDA device or torch's"
+                + " operators, as Troupe's library of operators alone multiplies weights of four bits");
+    assertThatThrownBy(() -> held(BaseStorage.NF4, "auto", Kernels.AUTO).numerics(true))
+        .isInstanceOf(PipelineException.class)
+        .hasMessageContaining(
+            "engine.rollout-weights (--weights) is nf4, whose products are for the CPU");
+    assertThat(held(BaseStorage.NF4, "cpu", Kernels.AUTO).numerics().rollouts())
+        .isEqualTo(Storage.NF4);
+  }
+
+  private static Engine held(BaseStorage storage, String device, Kernels kernels) {
+    return new Engine(
+        device,
+        Precision.AUTO,
+        RolloutWeights.NF4,
+        kernels,
+        Cache.AUTO,
+        OnPolicy.USUAL,
+        Strict.AUTO,
+        FrozenBase.USUAL.holding(storage));
+  }
+
+  @Test
   void numerics_onTheCpu_areThoseOfTheKeys() {
     assertThat(engine("cpu", RolloutWeights.INT8, Kernels.NATIVE).numerics())
         .isEqualTo(

@@ -143,6 +143,7 @@ public final class Generator implements AutoCloseable {
    */
   public Generator(
       BaseModel base, Tokenizer tokenizer, ParameterLayout layout, Lanes lanes, Options options) {
+    checkBeside(layout, options.format());
     this.base = base;
     virtual = layout.virtualTokens();
     this.tokenizer = tokenizer;
@@ -167,6 +168,7 @@ public final class Generator implements AutoCloseable {
     List<String> texts = new ArrayList<>(List.of("/kernels/generate.py"));
     texts.addAll(layout.kernelTexts(false));
     texts.addAll(base.kernelTexts(false));
+    texts.addAll(Packing.of(options.format()).texts());
     kernels =
         KernelModule.load(
             Generator.class,
@@ -187,7 +189,25 @@ public final class Generator implements AutoCloseable {
       checkExact(base.config(), layout);
     }
     matrixBytes = shadowBytes(base.config(), options.format());
-    touchedBytes = options.format().bytes(Matrices.touched(layout));
+    touchedBytes =
+        options.format().isOfBaseAlone() ? 0 : options.format().bytes(Matrices.touched(layout));
+  }
+
+  /**
+   * Whether a model can be sampled from as its base is held: where LoRA alone, if anything, is
+   * trained beside the matrices of layers.
+   *
+   * @throws GenerationException when it cannot
+   */
+  public static void checkBeside(ParameterLayout layout, Storage format) {
+    if (format.isOfBaseAlone() && !layout.standsBeside()) {
+      throw new GenerationException(
+          "rollout weights in "
+              + format
+              + " are the frozen base as it is held, and what is tuned here is merged with it to sample:"
+              + " LoRA alone can stand beside it. Let engine.rollout-weights (--weights) be int8 or"
+              + " auto, or tuning.type be lora.");
+    }
   }
 
   /**
@@ -214,6 +234,11 @@ public final class Generator implements AutoCloseable {
 
   /** Native bytes of a shadow, before there is one. */
   public static long shadowBytes(ModelConfig config, Storage format) {
+    if (format.isOfBaseAlone()) {
+      // The output matrix in eight bits, with a float32 for each 64 of them.
+      long head = (long) config.vocabSize() * config.hiddenSize();
+      return head + Float.BYTES * head / 64;
+    }
     return format.bytes(Matrices.elements(config));
   }
 

@@ -6,6 +6,7 @@ import dev.troupe.models.torch.NativeLibrary;
 import dev.troupe.models.torch.Torch;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Storage;
+import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.IntSupplier;
@@ -83,6 +84,24 @@ public record Operators(
    * @param torchsWeights how large int8 weights may be by torch's operators, in steps
    */
   static Operators choose(
+      Numerics.Kernels asked,
+      Storage format,
+      Device device,
+      Supplier<NativeLibrary.State> library,
+      IntSupplier torchsWeights) {
+    Operators chosen = fastest(asked, format, device, library, torchsWeights);
+    if (format.isOfBaseAlone() && !chosen.areNative) {
+      throw new GenerationException(
+          "engine.rollout-weights (--weights) is "
+              + format.name().toLowerCase(Locale.ROOT)
+              + ", which Troupe's library of operators alone multiplies, and torch's decode here: "
+              + chosen.reason
+              + ". Let it be auto, fp32, bf16, fp16 or int8.");
+    }
+    return chosen;
+  }
+
+  private static Operators fastest(
       Numerics.Kernels asked,
       Storage format,
       Device device,

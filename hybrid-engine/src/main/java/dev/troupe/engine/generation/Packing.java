@@ -3,6 +3,7 @@ package dev.troupe.engine.generation;
 import dev.troupe.models.torch.Torch;
 import dev.troupe.protocol.data.Storage;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -65,6 +66,15 @@ public final class Packing {
       s = torch.div(torch.amax(torch.abs(w), [1]).clamp_(min=1e-12), $LARGEST)
         return (ops.onednn.qlinear_prepack(torch.div(w, s.unsqueeze(1)).round_().to(1), None), s, torch.zeros([1], dtype=4))""");
 
+  /**
+   * A base in blocks as it is held, LoRA beside it; activations as of int8 (kernels/held.py). By
+   * the library's operators alone.
+   */
+  private static final String HELD = "Tuple[Tensor, List[int], Tensor, Tensor, Tensor, int]";
+
+  private static final Packing NF4 = new Packing(Storage.NF4, 0.2, HELD, "", "");
+  private static final Packing FP4 = new Packing(Storage.FP4, 0.2, HELD, "", "");
+
   private static final String PACKED = "__torch__.torch.classes.quantized.LinearPackedParamsBase";
 
   // As torch numbers its types.
@@ -99,12 +109,8 @@ public final class Packing {
       case BF16 -> BF16;
       case FP16 -> FP16;
       case INT8 -> INT8;
-      case NF4, FP4 ->
-          throw new IllegalArgumentException(
-              "weights that sample are not held in "
-                  + storage
-                  + "; expected "
-                  + Storage.ofRollouts());
+      case NF4 -> NF4;
+      case FP4 -> FP4;
     };
   }
 
@@ -135,7 +141,8 @@ public final class Packing {
     return switch (storage) {
       case INT8 -> nativeBytes();
       case FP32, BF16 -> nativeNumbers();
-      default -> packedPlaceholders(true);
+      case FP16 -> packedPlaceholders(true);
+      case NF4, FP4 -> nativeBlocks();
     };
   }
 
@@ -146,7 +153,7 @@ public final class Packing {
 
   /** Whether keys and values in bfloat16 lose no more than these weights do. */
   public boolean suitsHalfCache() {
-    return storage == Storage.BF16 || storage == Storage.INT8;
+    return storage != Storage.FP32 && storage != Storage.FP16;
   }
 
   /** Whether the library makes the products, too, where its operators are used. */
@@ -195,6 +202,29 @@ public final class Packing {
         "True");
   }
 
+  private Map<String, String> nativeBlocks() {
+    return Map.of(
+        "WEIGHT",
+        HELD,
+        "LINEAR",
+        "",
+        "FINE",
+        "",
+        "PACK",
+        "",
+        "FORMAT",
+        storage.name(),
+        "NATIVE",
+        "True",
+        "BYTES",
+        "False");
+  }
+
+  /** Class path names of texts that stand behind the kernels' own. */
+  List<String> texts() {
+    return type.equals(HELD) ? List.of("/kernels/held.py") : List.of();
+  }
+
   /** Without packing, by operations that every device has: what CUDA is given. */
   Map<String, String> plainPlaceholders() {
     int dtype =
@@ -202,9 +232,11 @@ public final class Packing {
           case FP32 -> 6;
           case BF16 -> 15;
           case FP16 -> 5;
-          default ->
+          case INT8, NF4, FP4 ->
               throw new GenerationException(
-                  "rollouts with int8 weights are for the CPU; on "
+                  "rollouts with "
+                      + storage.name().toLowerCase(Locale.ROOT)
+                      + " weights are for the CPU; on "
                       + Torch.device()
                       + " let engine.rollout-weights (--weights) be bf16, fp16 or fp32");
         };

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** How many lanes work on a batch, and how many batches there are, changes no bits. */
+/** What is sampled beside a prompt, and by how many lanes, changes no bits of its answer. */
 final class TeamGenerationTest {
   @TempDir private Path directory;
 
@@ -32,10 +32,9 @@ final class TeamGenerationTest {
     try (TinyModel model = new TinyModel(directory, Tuned.LORA)) {
       for (long seed = 1; seed <= 2; seed++) {
         Random random = new Random(seed);
-        // Of one length, as torch's own operators of the prefill may sum otherwise by shape.
-        int length = 1 + random.nextInt(30);
         List<Prompt> prompts = new ArrayList<>();
         for (int i = 0; i < 1 + random.nextInt(40); i++) {
+          int length = 1 + random.nextInt(30);
           TokenIds tokens =
               new TokenIds(random.ints(length, 3, model.config.vocabSize()).toArray());
           prompts.add(new Prompt("p" + i, "", tokens));
@@ -49,6 +48,11 @@ final class TeamGenerationTest {
           assertThat(answers(model, format, cache, lanes, prompts, settings))
               .as("seed %s, %s prompts on %s lanes", seed, prompts.size(), lanes)
               .isEqualTo(expected);
+        }
+        for (int i = 0; i < prompts.size(); i += 7) {
+          assertThat(answers(model, format, cache, 1, List.of(prompts.get(i)), settings))
+              .as("seed %s, prompt %s alone", seed, i)
+              .containsExactly(expected.get(i));
         }
       }
     }

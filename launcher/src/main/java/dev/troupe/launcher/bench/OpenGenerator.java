@@ -11,12 +11,14 @@ import dev.troupe.models.torch.Handle;
 import dev.troupe.models.torch.Lanes;
 import dev.troupe.protocol.data.Numerics;
 import dev.troupe.protocol.data.Prompt;
+import dev.troupe.protocol.data.Quantisation;
 import dev.troupe.protocol.data.Rollout;
 import dev.troupe.protocol.data.SamplingSettings;
 import dev.troupe.protocol.data.Storage;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 
@@ -59,7 +61,13 @@ final class OpenGenerator implements AutoCloseable {
       Lanes lanes,
       Set<AdaptedLinear> targets) {
     this.lanes = lanes;
-    base = BaseModel.load(model);
+    base =
+        BaseModel.load(
+            model,
+            Storage.FP32,
+            format.isOfBaseAlone()
+                ? Optional.of(new Quantisation(format, 64, true))
+                : Optional.empty());
     tokenizer = Tokenizer.load(model);
     layout = ParameterLayout.lora(base.config(), 8, 16, targets, false);
     float[] values = layout.initial(1);

@@ -291,6 +291,14 @@ public final class ParameterLayout {
     }
   }
 
+  /** Whether LoRA (not DoRA), if anything, changes the matrices of layers. */
+  public boolean standsBeside() {
+    if (isLora()) {
+      return options().stream().noneMatch(LoraOptions::dora);
+    }
+    return config.weights().stream().filter(HeldWeights::isMatrix).noneMatch(this::changes);
+  }
+
   private Optional<PromptMethod> promptMethod() {
     return adapter
         .map(AdapterConfig::method)

@@ -9,7 +9,8 @@ import java.util.Set;
  *
  * @param precision of products with matrices while training and scoring, and of what is not held in
  *     blocks
- * @param rollouts of the merged weights that sample
+ * @param rollouts of the merged weights that sample; or NF4 or FP4, as the base is then held, what
+ *     is trained beside it
  * @param kernels whose operators sample, and train and score where the library has any for that
  * @param cache of keys and values while sampling
  * @param strict when log-probabilities of sampled answers are computed again as training does, so
@@ -28,7 +29,15 @@ public record Numerics(
     Optional<Quantisation> quantisation) {
   public Numerics {
     requireOneOf("the precision of products", precision, Storage.ofProducts());
-    requireOneOf("rollout weights", rollouts, Storage.ofRollouts());
+    if (!rollouts.isOfBaseAlone()) {
+      requireOneOf("rollout weights", rollouts, Storage.ofRollouts());
+    } else if (!quantisation.map(Quantisation::storage).equals(Optional.of(rollouts))) {
+      throw new IllegalArgumentException(
+          "rollout weights in "
+              + rollouts
+              + " are the frozen base as it is held, which is in "
+              + quantisation.map(Quantisation::describe).orElse("the numbers of products"));
+    }
   }
 
   /** With the base in the numbers of products. */

@@ -55,6 +55,11 @@ public enum Storage {
     return BLOCKS;
   }
 
+  /** Whether what samples can be held so only as the frozen base is: nothing is merged with it. */
+  public boolean isOfBaseAlone() {
+    return bits < Byte.SIZE;
+  }
+
   /** Bits of one number, scales not counted. */
   public int bits() {
     return bits;
