@@ -777,6 +777,13 @@ def norm(self, g) -> float:
     total += n * n
   return torch.sqrt(total)
 
+def norms(self, g) -> Tensor:
+  # of those chunks, in float32 as they are: for whoever holds some of them
+  out: List[Tensor] = []
+  for i in range(0, g.size(0), 65536):
+    out.append(torch.linalg_vector_norm(torch.narrow(g, 0, i, min(65536, g.size(0) - i))))
+  return torch.stack(out)
+
 def add(self, a, b) -> int:
   a.add_(b)
   return 1

@@ -119,9 +119,9 @@ class ReplicasTest {
 
   /** SFT, reward model, DPO and PPO; with critics as many as policies, and reward models too. */
   @ParameterizedTest
-  @CsvSource({"3, 2, auto", "4, 1, messages"})
-  void replicas_onNodes_leaveTheBytesOfOneJvm(int replicas, int lanes, String exchange)
-      throws Exception {
+  @CsvSource({"3, 2, auto, none", "4, 1, messages, zero-2"})
+  void replicas_onNodes_leaveTheBytesOfOneJvm(
+      int replicas, int lanes, String exchange, String sharding) throws Exception {
     Path output = directory.resolve("replicas-" + replicas);
     Ensemble seed = seed();
     for (int i = 0; i < replicas; i++) {
@@ -132,6 +132,7 @@ class ReplicasTest {
         output,
         List.of(
             "cluster.exchange=" + exchange,
+            "cluster.sharding=" + sharding,
             "cluster.policy.replicas=" + replicas,
             "cluster.critic.replicas=" + replicas,
             "cluster.reward.replicas=" + replicas,
@@ -143,7 +144,9 @@ class ReplicasTest {
             notice ->
                 notice.startsWith("the " + replicas + " replicas of the ")
                     && (exchange.equals("auto")
-                        || notice.endsWith(" exchange gradients by messages")));
+                        || notice.endsWith(
+                            " exchange gradients by messages; each holds a shard of the"
+                                + " optimiser's state")));
   }
 
   /** What the run says of how gradients went, for each role that was trained. */
@@ -163,7 +166,10 @@ class ReplicasTest {
     }
   }
 
-  /** Every weight is trained, and exchanged. */
+  /**
+   * Every weight is trained, in shards, of which there are as many as chunks of the buffer to
+   * within one; a moving average as well.
+   */
   @Test
   void grpo_ofEveryWeight_leavesTheBytesOfOneJvm() throws Exception {
     Path configuration = Quickstarts.ROOT.resolve("configs/quickstart-grpo.conf");
@@ -177,6 +183,8 @@ class ReplicasTest {
             "grpo.prompts-per-iteration=8",
             "grpo.answers-per-prompt=4",
             "grpo.evaluation.held-out=8",
+            "grpo.policy.ema-decay=0.5",
+            "cluster.sharding=zero-2",
             "cluster.critic.node=judge",
             "cluster.policy.replicas=2");
     Path one = directory.resolve("grpo-alone");
@@ -195,20 +203,23 @@ class ReplicasTest {
     loaded = PipelineConfigurations.loader().load(configuration, overrides);
     Pipeline.start(RunRequest.of(loaded.value(), loaded.text()).on(seed)).result().get();
     List<Path> trained = files(one, "model.safetensors");
-    assertThat(trained).hasSize(2);
+    assertThat(trained).hasSize(3);
     for (Path model : trained) {
       assertThat(two.resolve(one.relativize(model))).hasSameBinaryContentAs(model);
     }
   }
 
-  /** What two replicas have begun, three end, and rollout nodes have come as well. */
+  /**
+   * What two replicas have begun in shards, three end without, and rollout nodes have come as well.
+   */
   @Test
   void aRunThatGoesOnWithMoreReplicas_andRolloutNodes_leavesTheBytesOfOneJvm() throws Exception {
     Path output = directory.resolve("goes-on");
     Ensemble before = seed();
     node(before, output, 1, "policy", "critic");
     node(before, output, 1, "policy", "critic");
-    var loaded = PipelineConfigurations.loader().load(CONFIGURATION, overrides(output, List.of()));
+    List<String> sharded = List.of("cluster.sharding=zero-2");
+    var loaded = PipelineConfigurations.loader().load(CONFIGURATION, overrides(output, sharded));
     CompletableFuture<RunHandle> started = new CompletableFuture<>();
     StepListener stop =
         (stage, step, total, metrics) -> {
@@ -219,6 +230,9 @@ class ReplicasTest {
     RunRequest request = RunRequest.of(loaded.value(), loaded.text());
     started.complete(Pipeline.start(request.listener(stop).on(before)));
     assertThat(started.join().result().get().outcome()).isEqualTo(RunResult.CANCELLED);
+    assertThat(files(output.resolve("checkpoints"), "engine_state-00002-of-00002.safetensors"))
+        .as("of policy and critic")
+        .hasSize(2);
 
     Ensemble after = opened(Ensemble.seed(LOOPBACK, 0, 2, credentials()));
     for (int i = 0; i < 3; i++) {
@@ -226,7 +240,8 @@ class ReplicasTest {
     }
     node(after, output, 1, Ensemble.ROLLOUT);
     node(after, output, 1, Ensemble.ROLLOUT);
-    List<String> three = List.of("cluster.policy.replicas=3", "cluster.critic.replicas=3");
+    List<String> three =
+        List.of("cluster.policy.replicas=3", "cluster.critic.replicas=3", "cluster.sharding=none");
     var more = PipelineConfigurations.loader().load(CONFIGURATION, overrides(output, three));
     Pipeline.resume(RunRequest.of(more.value(), more.text()).on(after)).result().get();
     assertSameBytesAsAlone(output);
@@ -240,7 +255,7 @@ class ReplicasTest {
     try (Stream<Path> files = Files.walk(run)) {
       return files
           .filter(file -> file.endsWith(name))
-          .filter(file -> !file.toString().contains("checkpoints"))
+          .filter(file -> !run.relativize(file).toString().contains("checkpoints"))
           .toList();
     }
   }

@@ -11,7 +11,7 @@ import java.util.Optional;
 
 /**
  * AdamW (Loshchilov and Hutter 2019) over one flat buffer, with clipping, schedule and moving
- * average.
+ * average. The buffer may be a part of a larger one.
  */
 final class AdamState implements AutoCloseable {
   private final KernelModule kernels;
@@ -88,12 +88,43 @@ final class AdamState implements AutoCloseable {
    * @param asked of this step
    */
   StepResult step(Handle gradient, double loss, StepSettings asked) {
+    double norm =
+        lanes.run(
+            () -> {
+              try (Handle result = kernels.train("norm", gradient)) {
+                return result.asDouble();
+              }
+            });
+    return step(gradient, norm, loss, asked);
+  }
+
+  /** Norms of a gradient's chunks, which {@link #norm} makes one of. */
+  float[] norms(Handle gradient) {
+    if (gradient.shape()[0] == 0) {
+      return new float[0];
+    }
+    try (Handle norms = lanes.run(() -> kernels.train("norms", gradient))) {
+      return norms.floats();
+    }
+  }
+
+  /** The norm of all chunks, given theirs in order. */
+  static double norm(float[] norms) {
+    double squares = 0;
+    for (float norm : norms) {
+      squares += (double) norm * norm;
+    }
+    return Math.sqrt(squares);
+  }
+
+  /**
+   * As above, of a part of the buffer.
+   *
+   * @param norm of the whole gradient
+   */
+  StepResult step(Handle gradient, double norm, double loss, StepSettings asked) {
     return lanes.run(
         () -> {
-          double norm;
-          try (Handle result = kernels.train("norm", gradient)) {
-            norm = result.asDouble();
-          }
           steps++;
           boolean finite = Double.isFinite(norm) && Double.isFinite(loss);
           if (finite) {
@@ -104,7 +135,7 @@ final class AdamState implements AutoCloseable {
   }
 
   private void apply(Handle gradient, double norm, StepSettings asked) {
-    if (groups.isEmpty()) {
+    if (groups.isEmpty() && gradient.shape()[0] > 0) {
       applyWhole(gradient, norm, asked);
     } else {
       try (Handle normHandle = Handle.of(norm);

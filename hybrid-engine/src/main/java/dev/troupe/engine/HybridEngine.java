@@ -108,6 +108,7 @@ public final class HybridEngine implements RoleEngine {
             spec.temperature(),
             spec.seed(),
             lanes,
+            spec.shard(),
             isExact(spec) ? Optional.of(this::exactLogprobs) : Optional.empty());
   }
 
@@ -381,15 +382,34 @@ public final class HybridEngine implements RoleEngine {
 
   @Override
   public StepResult step(Optional<StepSettings> settings) {
+    requireWhole("step");
+    return stepped(() -> trainer.step(settings));
+  }
+
+  @Override
+  public StepResult step(Optional<StepSettings> settings, Gathering others) {
+    Gathering recorded =
+        (own, counts) -> Work.record(spec.name(), "exchange", () -> others.all(own, counts));
+    return stepped(() -> trainer.step(settings, recorded));
+  }
+
+  private StepResult stepped(Supplier<StepResult> step) {
     return timed(
         "train",
         () -> {
           returnToTraining();
-          StepResult result = trainer.step(settings);
+          StepResult result = step.get();
           version += result.applied() ? 1 : 0;
           return new StepResult(
               result.gradientNorm(), result.learningRate(), result.applied(), version);
         });
+  }
+
+  private void requireWhole(String what) {
+    if (spec.shard().of() > 1) {
+      throw new IllegalStateException(
+          "the " + spec.name() + " holds a shard of its state, and was to " + what + " by itself");
+    }
   }
 
   /** Before something that an unfinished step would be lost by. */
@@ -433,11 +453,26 @@ public final class HybridEngine implements RoleEngine {
 
   @Override
   public void save(Path directory) {
+    Optional<float[]> average = trainer.adam().flatMap(AdamState::average);
+    if (average.isPresent()) {
+      requireWhole("save a moving average");
+    }
+    save(directory, average);
+  }
+
+  @Override
+  public void save(Optional<Path> directory, Gathering others) {
+    Optional<float[]> average =
+        trainer
+            .adam()
+            .flatMap(AdamState::average)
+            .map(own -> others.all(new Floats(own), trainer.shards().numbersByRank()).values());
+    directory.ifPresent(place -> save(place, average));
+  }
+
+  private void save(Path directory, Optional<float[]> average) {
     write(directory, trainer.parameters().floats());
-    trainer
-        .adam()
-        .flatMap(AdamState::average)
-        .ifPresent(average -> write(directory.resolve("ema"), average));
+    average.ifPresent(values -> write(directory.resolve("ema"), values));
   }
 
   private void write(Path directory, float[] flat) {
@@ -461,27 +496,19 @@ public final class HybridEngine implements RoleEngine {
   public void checkpoint(Path directory) {
     requireNothingAccumulated("write a checkpoint");
     EngineState.write(
-        directory, trainer.parameters().floats(), trainer.adam().map(AdamState::saved), version);
+        directory,
+        trainer.shards(),
+        trainer.rank(),
+        trainer.parameters().floats(),
+        trainer.adam().map(AdamState::saved),
+        version);
   }
 
   @Override
   public void restore(Path directory) {
-    EngineState state = EngineState.read(directory);
-    if (state.parameters().length != layout.size()) {
-      throw new CheckpointException(
-          directory
-              + " holds "
-              + state.parameters().length
-              + " parameters of the "
-              + spec.name()
-              + ", expected "
-              + layout.size()
-              + ": it was made with another configuration.");
-    }
-    if (trainer.adam().isPresent() && state.adam().isEmpty()) {
-      throw new CheckpointException(
-          directory + " holds no optimiser state of the " + spec.name() + ", which is trained.");
-    }
+    EngineState state =
+        EngineState.read(
+            directory, spec.name(), trainer.shards(), trainer.rank(), trainer.adam().isPresent());
     boolean averaged = state.adam().flatMap(AdamState.Saved::average).isPresent();
     if (spec.emaDecay().isPresent() && trainer.adam().isPresent() && !averaged) {
       throw new CheckpointException(

@@ -41,6 +41,17 @@ record RateGroup(List<long[]> spans, double factor) {
     return groups;
   }
 
+  /** What of it lies between two places of the buffer, as places of that part. */
+  RateGroup within(long from, long to) {
+    return new RateGroup(
+        spans.stream()
+            .map(span -> new long[] {Math.max(from, span[0]), Math.min(to, span[0] + span[1])})
+            .filter(span -> span[0] < span[1])
+            .map(span -> new long[] {span[0] - from, span[1] - span[0]})
+            .toList(),
+        factor);
+  }
+
   /** On a lane: with views of the buffer and its moments, which are written in place. */
   Open open(KernelModule kernels, Handle parameters, Handle first, Handle second, Handle count) {
     Handle starts = Handle.ofList(spans.stream().mapToLong(span -> span[0]).toArray());

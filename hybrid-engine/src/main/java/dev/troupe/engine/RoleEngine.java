@@ -80,9 +80,21 @@ public interface RoleEngine extends AutoCloseable {
   <E extends Example> Accumulated accumulate(
       Objective<E> objective, List<E> examples, BatchTotals totals);
 
-  /** What all replicas of a role come to, given what this one does. */
+  /**
+   * What all replicas of a role come to, given what this one does; of the gradient this one's shard
+   * alone, where it holds the optimiser's state of one.
+   */
   interface Together {
     PartialSums.Part whole(PartialSums own);
+  }
+
+  /** What all replicas of a role have, one's behind the other's, as they all call it. */
+  interface Gathering {
+    /**
+     * @param own what this replica has
+     * @param counts how many numbers each has, by rank
+     */
+    Floats all(Floats own, int[] counts);
   }
 
   /**
@@ -127,6 +139,11 @@ public interface RoleEngine extends AutoCloseable {
    */
   StepResult step(Optional<StepSettings> settings);
 
+  /** As {@link #step(Optional)}, of one of several replicas that hold a shard each. */
+  default StepResult step(Optional<StepSettings> settings, Gathering others) {
+    throw new UnsupportedOperationException("this engine has no replicas");
+  }
+
   /** One optimiser step over these examples. */
   default <E extends Example> UpdateResult update(Objective<E> objective, List<E> examples) {
     Accumulated accumulated = accumulate(objective, examples, BatchTotals.of(examples));
@@ -153,13 +170,26 @@ public interface RoleEngine extends AutoCloseable {
   void save(Path directory);
 
   /**
-   * Writes all that {@link #restore} needs to go on bit for bit.
+   * As {@link #save(Path)}, of one of several replicas that hold a shard each.
+   *
+   * @param directory absent for those that only give their shards
+   */
+  default void save(Optional<Path> directory, Gathering others) {
+    throw new UnsupportedOperationException("this engine has no replicas");
+  }
+
+  /**
+   * Writes all that {@link #restore} needs to go on bit for bit; of several replicas that hold a
+   * shard each, this one's.
    *
    * @throws IllegalStateException between an accumulation and its step
    */
   void checkpoint(Path directory);
 
-  /** Takes up what {@link #checkpoint} wrote; what was accumulated is given up. */
+  /**
+   * Takes up what {@link #checkpoint} wrote, of as many replicas as may be; what was accumulated is
+   * given up.
+   */
   void restore(Path directory);
 
   /** Whose operators sample, in a line; empty where there is no choice. */

@@ -17,6 +17,7 @@ import dev.troupe.protocol.data.OptimizerSettings;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.PartialSums;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Shards;
 import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.data.StepResult;
@@ -70,6 +71,14 @@ final class Trainer implements AutoCloseable {
    */
   private final Handle parameters;
 
+  /** What of the buffer this one steps along; all of it where there are no shards. */
+  private final Shards shards;
+
+  private final Share shard;
+
+  /** Of {@link #parameters}, as long as that. */
+  private final Handle stepped;
+
   private final Optional<AdamState> adam;
   private final Accumulation accumulation;
 
@@ -84,6 +93,7 @@ final class Trainer implements AutoCloseable {
 
   /**
    * @param rateRatioOfB how many times the learning rate LoRA's B steps at
+   * @param shard whose optimiser state it holds
    * @param exact if present, has the log-probabilities that are asked for and those that are
    *     compared with sampled ones; their gradient is that of the training path
    */
@@ -99,6 +109,7 @@ final class Trainer implements AutoCloseable {
       double temperature,
       long seed,
       Lanes lanes,
+      Share shard,
       Optional<ExactLogprobs> exact) {
     this.base = base;
     this.exact = exact;
@@ -114,11 +125,18 @@ final class Trainer implements AutoCloseable {
     try (Handle data = Handle.of(initial, initial.length)) {
       parameters = lanes.run(() -> kernels.train("leaf", data));
     }
+    this.shard = shard;
+    shards = new Shards(layout.size(), shard.of());
+    int from = shards.from(shard.rank());
+    stepped = lanes.run(() -> part(parameters, from, shards.count(shard.rank())));
+    List<RateGroup> apart =
+        apart(layout, rateRatioOfB).stream()
+            .map(group -> group.within(from, shards.to(shard.rank())))
+            .filter(group -> !group.spans().isEmpty())
+            .toList();
     adam =
         optimizer.map(
-            settings ->
-                new AdamState(
-                    kernels, lanes, parameters, settings, emaDecay, apart(layout, rateRatioOfB)));
+            settings -> new AdamState(kernels, lanes, stepped, settings, emaDecay, apart));
     accumulation = new Accumulation(kernels, lanes);
   }
 
@@ -134,8 +152,26 @@ final class Trainer implements AutoCloseable {
     return apart;
   }
 
+  /** A view, which an update of the part writes through. */
+  private Handle part(Handle buffer, long from, long size) {
+    try (Handle starts = Handle.ofList(from);
+        Handle sizes = Handle.ofList(size);
+        Handle views = kernels.train("spans", buffer, starts, sizes)) {
+      return views.parts()[0];
+    }
+  }
+
   Handle parameters() {
     return parameters;
+  }
+
+  /** What of the buffer is this one's to step along. */
+  Shards shards() {
+    return shards;
+  }
+
+  int rank() {
+    return shard.rank();
   }
 
   KernelModule kernels() {
@@ -285,6 +321,24 @@ final class Trainer implements AutoCloseable {
     try {
       StepSettings asked = settings.orElseGet(() -> state.settings().at(state.steps()));
       return state.step(gradient, accumulation.loss(), asked);
+    } finally {
+      accumulation.close();
+    }
+  }
+
+  /** The same of a replica: along its shard, with what the others come to along theirs. */
+  StepResult step(Optional<StepSettings> settings, RoleEngine.Gathering others) {
+    AdamState state = trained();
+    Handle gradient = accumulation.gradient();
+    try {
+      StepSettings asked = settings.orElseGet(() -> state.settings().at(state.steps()));
+      Floats norms = others.all(new Floats(state.norms(gradient)), shards.chunksByRank());
+      StepResult result =
+          state.step(gradient, AdamState.norm(norms.values()), accumulation.loss(), asked);
+      if (result.applied()) {
+        parameters.write(others.all(new Floats(stepped.floats()), shards.numbersByRank()).values());
+      }
+      return result;
     } finally {
       accumulation.close();
     }
@@ -584,6 +638,7 @@ final class Trainer implements AutoCloseable {
   public void close() {
     accumulation.close();
     adam.ifPresent(AdamState::close);
+    stepped.close();
     parameters.close();
     temperatureHandle.close();
     kernels.close();

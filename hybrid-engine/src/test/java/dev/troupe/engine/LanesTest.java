@@ -49,14 +49,14 @@ class LanesTest {
   @TempDir Path directory;
   private Path model;
 
-  private record Text(Sequence sequence) implements Example {
+  record Text(Sequence sequence) implements Example {
     @Override
     public List<Sequence> sequences() {
       return List.of(sequence);
     }
   }
 
-  private record Likelihood() implements Objective<Text> {
+  record Likelihood() implements Objective<Text> {
     @Override
     public Set<Output> needs() {
       return ALL;

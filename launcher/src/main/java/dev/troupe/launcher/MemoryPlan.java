@@ -4,6 +4,7 @@ import dev.troupe.engine.HybridEngines;
 import dev.troupe.engine.generation.Generator;
 import dev.troupe.models.torch.Device;
 import dev.troupe.protocol.data.Numerics;
+import dev.troupe.protocol.data.Shards;
 import dev.troupe.rlhf.recipe.OptimizerConfig;
 import dev.troupe.rlhf.recipe.TuningConfig;
 import java.util.ArrayList;
@@ -15,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 
 /**
  * An estimate of the memory that a run takes, by phase, role and purpose, in bytes. It is made from
@@ -42,6 +44,13 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
 
   /** Of each of a tokenizer's tokens. */
   private static final long TOKENIZER_BYTES = 4700;
+
+  /**
+   * Copies on the heap of what a replica gives and gets in an exchange, as long as the collector
+   * lets them lie: its part of the gradient, the parameters that it gathers, and those whose hash
+   * is compared.
+   */
+  private static final long COPIES = 3;
 
   /** Of AdamW, beside parameters and gradients. */
   private static final long MOMENTS = 2;
@@ -117,12 +126,55 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
         OptimizerConfig optimizer,
         long sequences,
         long longest) {
-      long micro = model.microBatchTokens(optimizer, numerics);
       long batches = model.mostMicroBatches(optimizer, numerics, sequences, longest);
-      long gradients = HybridEngines.gradients(Math.toIntExact(batches), lanes);
-      long parameters = model.ownParameters(tuning) + model.config().hiddenSize();
+      long parameters = ownParameters(tuning);
       add(phase, role, purpose(tuning), parameters * FLOAT);
-      add(phase, role, "optimizer", parameters * FLOAT * (MOMENTS + gradients));
+      add(phase, role, "optimizer", parameters * FLOAT * (MOMENTS + gradients(batches)));
+      return computed(phase, role, optimizer, sequences, longest);
+    }
+
+    /**
+     * The same of one of several replicas, which has a share of the micro-batches and a shard of
+     * the optimiser's state: whole gradients are there until they are exchanged, on the heap as
+     * well.
+     *
+     * @param replicas how many there are
+     */
+    Builder trainedInShards(
+        String phase,
+        String role,
+        TuningConfig tuning,
+        OptimizerConfig optimizer,
+        long sequences,
+        long longest,
+        int replicas) {
+      long batches = model.mostMicroBatches(optimizer, numerics, sequences, longest);
+      long share = (batches + replicas - 1) / replicas;
+      long parameters = ownParameters(tuning);
+      add(phase, role, purpose(tuning), parameters * FLOAT);
+      add(phase, role, "optimizer", shard(parameters, replicas) * FLOAT * (MOMENTS + 1));
+      add(phase, role, "gradients", parameters * FLOAT * gradients(share));
+      add(phase, role, "exchange", parameters * FLOAT * COPIES);
+      return computed(phase, role, optimizer, sequences / replicas, longest);
+    }
+
+    private long gradients(long batches) {
+      return HybridEngines.gradients(Math.toIntExact(batches), lanes);
+    }
+
+    private long ownParameters(TuningConfig tuning) {
+      return model.ownParameters(tuning) + model.config().hiddenSize();
+    }
+
+    private static long shard(long parameters, int replicas) {
+      return IntStream.of(new Shards(Math.toIntExact(parameters), replicas).numbersByRank())
+          .max()
+          .orElseThrow();
+    }
+
+    private Builder computed(
+        String phase, String role, OptimizerConfig optimizer, long sequences, long longest) {
+      long micro = model.microBatchTokens(optimizer, numerics);
       // A longer text goes by itself.
       long together = Math.min(sequences * longest, Math.max(micro, longest) * lanes);
       long kept = optimizer.recompute() ? 0 : lanes * model.keptLogitNumbers(together / lanes);
@@ -161,6 +213,11 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
     MemoryPlan build(Device device, long heapBytes) {
       return new MemoryPlan(List.copyOf(items), device, device.isCuda() ? 0 : heapBytes);
     }
+  }
+
+  /** The optimiser's state, and the gradient of the step, of so many trained parameters. */
+  static long stateBytes(long parameters) {
+    return parameters * FLOAT * (MOMENTS + 1);
   }
 
   /** Bytes by phase, in the run's order, the heap not counted. */
@@ -236,7 +293,7 @@ record MemoryPlan(List<Item> items, Device device, long heapBytes) {
           "Set optimizer.recompute = true, or optimizer.micro-batch-tokens lower (512, say), or use a smaller model.";
       case "kv-cache" ->
           "Lower ppo.prompts-per-iteration, ppo.generation.max-new-tokens or data.max-prompt-tokens.";
-      case "optimizer", "weights", "adapter" ->
+      case "optimizer", "weights", "adapter", "gradients", "exchange" ->
           "Train an adapter instead of every weight (tuning.type = lora), with a lower rank, or use a smaller model.";
       default -> "Use a smaller model, or a machine with more memory.";
     };

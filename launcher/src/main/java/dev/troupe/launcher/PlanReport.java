@@ -110,6 +110,8 @@ final class PlanReport {
         .forEach(note -> text.append("sharing   ").append(note).append('\n'));
     text.append("trained   ").append(trained(config)).append('\n');
     text.append("memory    ").append(memory.summary(available)).append('\n');
+    RunMemory.sharded(forecast, memory.device(), RunMemory.initialHeap())
+        .forEach(role -> text.append("shards    ").append(sharded(role)).append('\n'));
     text.append("disk      about ")
         .append(MachineMemory.readable(forecast.diskBytes()))
         .append(" in ")
@@ -125,6 +127,19 @@ final class PlanReport {
           .append('\n');
     }
     return text.toString();
+  }
+
+  /** Of one of the nodes that hold a shard each. */
+  static String sharded(RunMemory.Sharded role) {
+    return String.format(
+        Locale.ROOT,
+        "%s %s on each of %d nodes: about %s, of which optimiser's state and gradient %s in the place of %s",
+        role.stage(),
+        role.role(),
+        role.replicas(),
+        MachineMemory.readable(role.node().neededBytes()),
+        MachineMemory.readable(role.state()),
+        MachineMemory.readable(role.whole()));
   }
 
   /** What each stage trains, and of how many parameters; heads of values are not counted. */

@@ -15,6 +15,7 @@ import dev.troupe.rlhf.stage.Part;
 import dev.troupe.rlhf.stage.RoleUse;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.List;
@@ -43,7 +44,12 @@ final class RunMemory {
 
   /** From the model's config.json, the configuration and the lengths of its data. */
   static MemoryPlan of(RunForecast forecast, Device device) {
-    return of(forecast, device, ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getInit());
+    return of(forecast, device, initialHeap());
+  }
+
+  /** Of this JVM, as a node has it. */
+  static long initialHeap() {
+    return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getInit();
   }
 
   /**
@@ -71,9 +77,86 @@ final class RunMemory {
     }
     return plan.build(
         device,
-        Math.min(initialHeap / 3 + LIVE, Runtime.getRuntime().maxMemory())
+        heap(initialHeap)
             + CODE
             + KERNELS * config.run().stream().mapToInt(RunMemory::kernels).max().orElse(0));
+  }
+
+  /**
+   * A role that is trained in shards (cluster.sharding).
+   *
+   * @param replicas how many nodes hold a shard each
+   * @param node what each of them needs as it trains this role alone
+   * @param state bytes of optimiser's state and gradient of the step that each holds
+   * @param whole the same of a node that holds all of it
+   */
+  record Sharded(
+      String stage, String role, int replicas, MemoryPlan node, long state, long whole) {}
+
+  /** The roles that are, in the order of the stages. */
+  static List<Sharded> sharded(RunForecast forecast, Device device, long initialHeap) {
+    PipelineConfig config = forecast.config();
+    List<Sharded> sharded = new ArrayList<>();
+    if (!config.cluster().exchanging().sharded()) {
+      return sharded;
+    }
+    ModelSize model = model(config);
+    for (ConfiguredStage<?> stage : config.run()) {
+      Optional<Forecast> found = forecast.stage(stage.name());
+      for (RoleUse role : stage.roles()) {
+        int replicas = config.cluster().replicas().getOrDefault(role.name(), 1);
+        if (replicas > 1 && role.training().isPresent() && found.isPresent()) {
+          sharded.add(
+              sharded(
+                  model, config, stage, role, found.get(), replicas, device, heap(initialHeap)));
+        }
+      }
+    }
+    return sharded;
+  }
+
+  private static Sharded sharded(
+      ModelSize model,
+      PipelineConfig config,
+      ConfiguredStage<?> stage,
+      RoleUse role,
+      Forecast forecast,
+      int replicas,
+      Device device,
+      long heap) {
+    RoleUse.Training training = role.training().orElseThrow();
+    String phase = stage.name() + " train";
+    MemoryPlan.Builder plan =
+        new MemoryPlan.Builder(model, config.engine().numerics(), Lanes.on(device)).base(phase);
+    if (role.answers() > 0) {
+      plan.shadow(phase, role.name());
+    }
+    MemoryPlan node =
+        plan.trainedInShards(
+                phase,
+                role.name(),
+                training.tuning(),
+                training.optimizer(),
+                sequences(training, forecast),
+                longest(forecast, config, model),
+                replicas)
+            .build(device, heap + CODE + KERNELS * (role.answers() > 0 ? TO_SAMPLE : 1));
+    long state =
+        node.items().stream()
+            .filter(item -> item.purpose().equals("optimizer"))
+            .mapToLong(MemoryPlan.Item::bytes)
+            .sum();
+    return new Sharded(
+        stage.name(),
+        role.name(),
+        replicas,
+        node,
+        state,
+        MemoryPlan.stateBytes(model.ownParameters(training.tuning())));
+  }
+
+  private static long heap(long initialHeap) {
+    return Math.min(initialHeap / 3 + LIVE, Runtime.getRuntime().maxMemory());
   }
 
   /** Sets of kernels that are there at once: every role compiles its own. */

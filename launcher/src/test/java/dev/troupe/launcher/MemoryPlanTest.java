@@ -3,6 +3,7 @@ package dev.troupe.launcher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.troupe.engine.HybridEngines;
 import dev.troupe.models.checkpoint.ModelConfig;
@@ -69,6 +70,34 @@ class MemoryPlanTest {
         .isEqualTo(held + 2L * 2 * 32_000 * 2048 + 4 * 45 * 2048);
     assertThat(held / (2.0 * layers)).isLessThan(0.27);
     assertThat(TINY_LLAMA.baseBytes(numerics) / (2.0 * 1_100_048_384L)).isLessThan(0.36);
+  }
+
+  /** By hand; 16 micro-batches of the run, four of each node. */
+  @Test
+  void everyWeight_inShards_isHeldByQuarters() {
+    OptimizerConfig small =
+        new OptimizerConfig(
+            1e-4, LearningRateSchedule.Shape.CONSTANT, 0, 0.9, 0.999, 1e-8, 0, 1, 256, false);
+    MemoryPlan plan =
+        new MemoryPlan.Builder(TINY_LLAMA, Numerics.EXACT, 1)
+            .trainedInShards("sft train", "policy", new TuningConfig.Full(), small, 16, 256, 4)
+            .build(Device.CPU, 0);
+    long all = 1_100_048_384L + 2048;
+    long chunks = (all + 65_535) / 65_536;
+    long state = (chunks + 3) / 4 * 65_536 * 12;
+    assertThat(plan.items())
+        .extracting(MemoryPlan.Item::purpose, MemoryPlan.Item::bytes)
+        .contains(
+            tuple("weights", 4 * all),
+            tuple("gradients", 4 * all * HybridEngines.gradients(4, 1)),
+            tuple("exchange", 12 * all));
+    assertThat(
+            plan.items().stream()
+                .filter(item -> item.purpose().equals("optimizer"))
+                .mapToLong(MemoryPlan.Item::bytes)
+                .sum())
+        .isBetween(state - 65_536 * 12, state)
+        .isLessThan(3 * all * 4 * 3 / 10);
   }
 
   @Test

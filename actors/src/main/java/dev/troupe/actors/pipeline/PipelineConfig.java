@@ -429,6 +429,7 @@ public record PipelineConfig(
    * @param reference the same for the reference
    * @param exchange what carries gradients between replicas of a role
    * @param reduction in what order they are added up
+   * @param sharding what of a trained role's state each of its replicas holds
    * @param joinTimeoutSeconds how long a run waits for the nodes that it needs
    * @param requestTimeoutSeconds longest time of one request to a role; then the run fails and
    *     names it
@@ -441,6 +442,7 @@ public record PipelineConfig(
       Home reference,
       Exchange exchange,
       Reduction reduction,
+      Sharding sharding,
       int joinTimeoutSeconds,
       int requestTimeoutSeconds,
       int silenceSeconds) {
@@ -452,6 +454,12 @@ public record PipelineConfig(
               reduction != Reduction.FAST || exchange != Exchange.MESSAGES,
               "ordered where exchange is messages, which are always added up in order",
               "exchange")
+          .condition(
+              "sharding",
+              "zero-2",
+              sharding == Sharding.NONE || reduction != Reduction.FAST,
+              "none where reduction is fast, as shards are added up in order",
+              "reduction")
           .atLeast("join-timeout-seconds", joinTimeoutSeconds, 1)
           .atLeast("request-timeout-seconds", requestTimeoutSeconds, 1)
           .atLeast("silence-seconds", silenceSeconds, 0)
@@ -471,7 +479,8 @@ public record PipelineConfig(
             case GLOO -> Exchanging.By.GLOO;
             case MESSAGES -> Exchanging.By.MESSAGES;
           },
-          reduction == Reduction.FAST);
+          reduction == Reduction.FAST,
+          sharding == Sharding.ZERO_2);
     }
 
     /** How many replicas by role. */
@@ -503,6 +512,12 @@ public record PipelineConfig(
   public enum Reduction {
     ORDERED,
     FAST
+  }
+
+  /** What of a role's trained state each of its replicas holds: all, or ZeRO's stage 2. */
+  public enum Sharding {
+    NONE,
+    ZERO_2
   }
 
   public PipelineConfig {

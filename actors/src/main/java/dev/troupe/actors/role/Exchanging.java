@@ -6,8 +6,15 @@ package dev.troupe.actors.role;
  * @param by what carries them
  * @param fast whether Gloo may add them up in its own order, so that their sum's last digits follow
  *     from the number of replicas
+ * @param sharded whether each holds the optimiser's state of its shard alone, and gets the gradient
+ *     of that
  */
-public record Exchanging(By by, boolean fast) {
+public record Exchanging(By by, boolean fast, boolean sharded) {
+  /** Each with all of the state. */
+  public Exchanging(By by, boolean fast) {
+    this(by, fast, false);
+  }
+
   /** What carries gradients. */
   public enum By {
     /** Gloo where every replica can, else messages. */

@@ -4,6 +4,7 @@ import dev.troupe.models.torch.Group;
 import dev.troupe.models.torch.KernelException;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.PartialSums;
+import dev.troupe.protocol.data.Shards;
 import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.message.RoleWorker;
@@ -57,33 +58,103 @@ final class GlooCarrier implements Carrier {
 
   private float[] ordered(PartialSums own, int start, int size) {
     Share share = peers.share();
+    int[] counts = IntStream.range(0, share.of()).map(rank -> share.at(rank).count(size)).toArray();
+    int[] froms =
+        IntStream.range(0, share.of()).map(rank -> start + share.at(rank).from(size)).toArray();
+    return all(piece(own, froms, counts), counts);
+  }
+
+  /**
+   * This replica's part of the gradient, added up here, as each adds up its own.
+   *
+   * @param froms where the parts begin, by rank
+   */
+  private float[] piece(PartialSums own, int[] froms, int[] counts) {
+    Share share = peers.share();
     List<Span> spans = share.of(own.whole());
+    int count = counts[share.rank()];
     float[] parts =
         exchange(
             buffer -> {
               for (int rank = 0; rank < share.of(); rank++) {
-                Share to = share.at(rank);
-                for (Span span : spans) {
-                  int from = to.from(size);
-                  buffer.put(gradient(own, span), start + from, to.to(size) - from);
+                for (Span span : counts[rank] == 0 ? List.<Span>of() : spans) {
+                  buffer.put(gradient(own, span), froms[rank], counts[rank]);
                 }
               }
             },
-            rank -> (long) spans.size() * share.at(rank).count(size),
-            rank -> (long) share.at(rank).of(own.whole()).size() * share.count(size));
+            rank -> (long) spans.size() * counts[rank],
+            rank -> (long) share.at(rank).of(own.whole()).size() * count);
     Map<Span, float[]> sums = new HashMap<>();
     int at = 0;
     for (int rank = 0; rank < share.of(); rank++) {
       for (Span span : share.at(rank).of(own.whole())) {
-        sums.put(span, Arrays.copyOfRange(parts, at, at + share.count(size)));
-        at += share.count(size);
+        sums.put(span, Arrays.copyOfRange(parts, at, at + count));
+        at += count;
       }
     }
-    float[] piece = own.whole().sum(sums, Carrier::plus);
+    return own.whole().sum(sums, Carrier::plus);
+  }
+
+  /** What all replicas have, one's behind the other's. */
+  private float[] all(float[] own, int[] counts) {
     return exchange(
-        buffer -> IntStream.range(0, share.of()).forEach(rank -> buffer.put(piece)),
-        rank -> piece.length,
-        rank -> share.at(rank).count(size));
+        buffer -> IntStream.range(0, counts.length).forEach(rank -> buffer.put(own)),
+        rank -> own.length,
+        rank -> counts[rank]);
+  }
+
+  @Override
+  public Floats shard(PartialSums own, Shards shards) {
+    int rank = peers.share().rank();
+    float[] shard = new float[shards.count(rank)];
+    int[] all = shards.numbersByRank();
+    int[] starts = IntStream.range(0, all.length).map(shards::from).toArray();
+    for (int done = 0; done < most(all); done += atOnce()) {
+      int[] counts = window(all, done);
+      int[] froms = plus(starts, done);
+      System.arraycopy(
+          piece(own, froms, counts), 0, shard, Math.min(done, shard.length), counts[rank]);
+    }
+    return new Floats(shard);
+  }
+
+  @Override
+  public Floats gather(int number, Floats own, int[] all) {
+    int rank = peers.share().rank();
+    float[] whole = new float[IntStream.of(all).sum()];
+    for (int done = 0; done < most(all); done += atOnce()) {
+      int[] counts = window(all, done);
+      int from = Math.min(done, own.size());
+      float[] got = all(Arrays.copyOfRange(own.values(), from, from + counts[rank]), counts);
+      int start = 0;
+      int at = 0;
+      for (int other = 0; other < all.length; other++) {
+        System.arraycopy(got, at, whole, start + Math.min(done, all[other]), counts[other]);
+        start += all[other];
+        at += counts[other];
+      }
+    }
+    return new Floats(whole);
+  }
+
+  /** Of each replica's part. */
+  private int atOnce() {
+    return AT_ONCE / peers.share().of();
+  }
+
+  private static int most(int[] counts) {
+    return IntStream.of(counts).max().orElse(0);
+  }
+
+  /** How many numbers of each part go at once, behind those that have gone. */
+  private int[] window(int[] counts, int done) {
+    return IntStream.of(counts)
+        .map(count -> Math.max(0, Math.min(atOnce(), count - done)))
+        .toArray();
+  }
+
+  private static int[] plus(int[] starts, int more) {
+    return IntStream.of(starts).map(start -> start + more).toArray();
   }
 
   private float[] fast(PartialSums own, int start, int size) {

@@ -2,14 +2,15 @@ package dev.troupe.actors.role;
 
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.PartialSums;
+import dev.troupe.protocol.data.Shards;
 import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.Span;
 import java.util.ArrayDeque;
-import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 
 /**
  * By messages. The flat buffer is cut into as many consecutive pieces as there are replicas. Each
@@ -32,32 +33,59 @@ final class MessageCarrier implements Carrier {
 
   @Override
   public Floats sum(PartialSums own) {
-    int size = own.size();
-    own.sums().forEach((span, part) -> peers.exchange().put(span, 0, part.gradient()));
     Share share = peers.share();
-    float[] whole = new float[size];
-    int from = share.from(size);
-    int to = share.to(size);
+    int size = own.size();
+    int[] counts = IntStream.range(0, share.of()).map(rank -> share.at(rank).count(size)).toArray();
+    return all(own.whole(), piece(own, share.from(size), share.to(size)), counts);
+  }
+
+  @Override
+  public Floats shard(PartialSums own, Shards shards) {
+    int rank = peers.share().rank();
+    return piece(own, shards.from(rank), shards.to(rank));
+  }
+
+  @Override
+  public Floats gather(int number, Floats own, int[] counts) {
+    return all(new Span(number, number + 1), own, counts);
+  }
+
+  /** Of the whole gradient, added up here. */
+  private Floats piece(PartialSums own, int from, int to) {
+    own.sums().forEach((span, part) -> peers.exchange().put(span, 0, part.gradient()));
+    float[] piece = new float[to - from];
     Deque<Runnable> added = new ArrayDeque<>();
     for (int start = from; start < to; start += PART) {
       int at = start;
       int count = Math.min(PART, to - start);
       Map<Span, CompletableFuture<Floats>> parts = parts(own.whole(), at, count);
-      after(added, () -> System.arraycopy(sum(own.whole(), parts).values(), 0, whole, at, count));
+      after(
+          added,
+          () -> System.arraycopy(sum(own.whole(), parts).values(), 0, piece, at - from, count));
     }
     added.forEach(Runnable::run);
-    peers.exchange().put(own.whole(), from, new Floats(Arrays.copyOfRange(whole, from, to)));
+    return new Floats(piece);
+  }
+
+  /** This replica's piece of a buffer, and the others'. */
+  private Floats all(Span of, Floats own, int[] counts) {
+    float[] whole = new float[IntStream.of(counts).sum()];
     Deque<Runnable> fetched = new ArrayDeque<>();
-    for (int rank = 0; rank < share.of(); rank++) {
-      int end = share.at(rank).to(size);
-      for (int start = share.at(rank).from(size); start < end; start += PART) {
-        if (rank != share.rank()) {
+    int from = 0;
+    for (int rank = 0; rank < counts.length; rank++) {
+      int end = from + counts[rank];
+      if (rank == peers.share().rank()) {
+        System.arraycopy(own.values(), 0, whole, from, own.size());
+        peers.exchange().put(of, from, own);
+      } else {
+        for (int start = from; start < end; start += PART) {
           int at = start;
           int count = Math.min(PART, end - start);
-          CompletableFuture<Floats> values = peers.fetch(rank, own.whole(), at, count);
+          CompletableFuture<Floats> values = peers.fetch(rank, of, at, count);
           after(fetched, () -> System.arraycopy(Peers.await(values).values(), 0, whole, at, count));
         }
       }
+      from = end;
     }
     fetched.forEach(Runnable::run);
     return new Floats(whole);

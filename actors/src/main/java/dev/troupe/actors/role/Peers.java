@@ -3,6 +3,7 @@ package dev.troupe.actors.role;
 import dev.troupe.protocol.data.Accumulated;
 import dev.troupe.protocol.data.Floats;
 import dev.troupe.protocol.data.PartialSums;
+import dev.troupe.protocol.data.Shards;
 import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.Span;
 import dev.troupe.protocol.message.RoleWorker;
@@ -50,6 +51,12 @@ final class Peers {
   /** What all replicas come to, whose gradients go by a carrier. */
   PartialSums.Part whole(PartialSums own, Carrier carrier) {
     return new PartialSums.Part(figures(own), carrier.sum(own));
+  }
+
+  /** The same with this replica's shard of the gradient. */
+  PartialSums.Part shard(PartialSums own, Carrier carrier) {
+    return new PartialSums.Part(
+        figures(own), carrier.shard(own, new Shards(own.size(), share().of())));
   }
 
   Share share() {

@@ -75,6 +75,10 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
 
   private final RoleSpec spec;
   private final Exchanging exchanging;
+
+  /** Whether each holds the optimiser's state of a shard. */
+  private final boolean sharded;
+
   private final Consumer<String> notices;
   private final Duration deadline;
   private final List<Member> members = new ArrayList<>();
@@ -106,11 +110,13 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
     super(context);
     this.spec = spec;
     exchanging = terms.exchanging();
+    sharded = exchanging.sharded() && spec.optimizer().isPresent();
     notices = terms.notices();
     // Before whoever asks this one loses patience, and with the name of the one that is silent.
     deadline = terms.deadline().multipliedBy(19).dividedBy(20);
     for (int rank = 0; rank < homes.size(); rank++) {
-      RoleSpec as = rank == 0 ? spec : spec.named(spec.name() + "-" + (rank + 1));
+      RoleSpec named = rank == 0 ? spec : spec.named(spec.name() + "-" + (rank + 1));
+      RoleSpec as = sharded ? named.with(new Share(rank, homes.size())) : named;
       Member member = new Member(as.name(), homes.get(rank));
       members.add(member);
       opening.add(member);
@@ -229,6 +235,20 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
       accumulate(accumulate);
     } else if (work instanceof RoleWorker.Load) {
       all(work.activity(), rank -> work, replies -> compared(replies, this::choose));
+    } else if (work instanceof RoleWorker.Step step && sharded) {
+      IntFunction<RoleWorker.Together> together = together();
+      all(
+          work.activity(),
+          rank -> new RoleWorker.StepShare(step.settings(), together.apply(rank)),
+          replies -> compared(replies, this::answer));
+    } else if (work instanceof RoleWorker.Save save && sharded && spec.emaDecay().isPresent()) {
+      IntFunction<RoleWorker.Together> together = together();
+      all(
+          work.activity(),
+          rank -> new RoleWorker.SaveShare(save.directory(), together.apply(rank)),
+          replies -> answer(replies.get(0)));
+    } else if (work instanceof RoleWorker.Checkpoint && sharded) {
+      all(work.activity(), rank -> work, replies -> answer(replies.get(0)));
     } else if (work instanceof RoleWorker.Step || work instanceof RoleWorker.Restore) {
       all(work.activity(), rank -> work, replies -> compared(replies, this::answer));
     } else {
@@ -258,17 +278,22 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
   }
 
   private <E extends Example> void accumulate(RoleWorker.Accumulate<E> work) {
-    exchanges++;
-    List<ActorRef<RoleWorker.Command>> workers = members.stream().map(Member::worker).toList();
+    IntFunction<RoleWorker.Together> together = together();
     all(
         work.activity(),
         rank ->
             new RoleWorker.AccumulateShare<>(
-                work.objective(),
-                work.examples(),
-                work.totals(),
-                new RoleWorker.Together(share(rank), workers, exchanges, carriage())),
+                work.objective(), work.examples(), work.totals(), together.apply(rank)),
         replies -> differing(replies).ifPresentOrElse(this::answer, () -> answer(replies.get(0))));
+  }
+
+  /** Of the next exchange. */
+  private IntFunction<RoleWorker.Together> together() {
+    exchanges++;
+    long number = exchanges;
+    List<ActorRef<RoleWorker.Command>> workers = members.stream().map(Member::worker).toList();
+    RoleWorker.Carriage carriage = carriage();
+    return rank -> new RoleWorker.Together(share(rank), workers, number, carriage);
   }
 
   private RoleWorker.Carriage carriage() {
@@ -331,7 +356,13 @@ final class Replicas extends AbstractBehavior<RoleWorker.Command> {
 
   private void told(String how) {
     notices.accept(
-        "the " + members.size() + " replicas of the " + name() + " exchange gradients " + how);
+        "the "
+            + members.size()
+            + " replicas of the "
+            + name()
+            + " exchange gradients "
+            + how
+            + (sharded ? "; each holds a shard of the optimiser's state" : ""));
   }
 
   /** Why they cannot exchange by Gloo, if so. */

@@ -29,6 +29,8 @@ import java.util.concurrent.ConcurrentNavigableMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -352,7 +354,11 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
           open.evaluate(evaluate.sequences(), outputs, evaluate.share());
       return new RoleWorker.EvaluatedShare(List.copyOf(said.keySet()), List.copyOf(said.values()));
     } else if (work instanceof RoleWorker.AccumulateShare<?> accumulate) {
-      return exchanged(open, accumulate);
+      return accumulated(open, accumulate);
+    } else if (work instanceof RoleWorker.StepShare step) {
+      return stepped(open, step);
+    } else if (work instanceof RoleWorker.SaveShare save) {
+      return saved(open, save);
     } else if (work instanceof RoleWorker.Fingerprint) {
       return new RoleWorker.Fingerprinted(open.modelFingerprint(), open.parametersFingerprint());
     } else if (work instanceof RoleWorker.Carry) {
@@ -395,20 +401,58 @@ final class RoleActor extends AbstractBehavior<RoleWorker.Command> {
     return engine.accumulate(work.objective(), work.examples(), work.totals());
   }
 
-  /** What another replica failed by is told as that one's. */
-  private <E extends Example> RoleWorker.Reply exchanged(
+  private <E extends Example> RoleWorker.Reply accumulated(
       RoleEngine engine, RoleWorker.AccumulateShare<E> work) {
     RoleWorker.Together together = work.together();
+    return exchanged(
+        together,
+        peers ->
+            new RoleWorker.Gradient(
+                engine.accumulate(
+                    work.objective(),
+                    work.examples(),
+                    work.totals(),
+                    together.share(),
+                    own ->
+                        spec.shard().of() > 1
+                            ? peers.shard(own, carrier(together, peers))
+                            : peers.whole(own, carrier(together, peers)))));
+  }
+
+  private RoleWorker.Reply stepped(RoleEngine engine, RoleWorker.StepShare work) {
+    return exchanged(
+        work.together(),
+        peers ->
+            new RoleWorker.Stepped(
+                engine.step(work.settings(), gathering(work.together(), peers))));
+  }
+
+  private RoleWorker.Reply saved(RoleEngine engine, RoleWorker.SaveShare work) {
+    return exchanged(
+        work.together(),
+        peers -> {
+          RoleEngine.Gathering others = gathering(work.together(), peers);
+          if (work.together().share().rank() == 0) {
+            files.write(work.directory(), place -> engine.save(Optional.of(place), others));
+          } else {
+            engine.save(Optional.empty(), others);
+          }
+          return new RoleWorker.Finished();
+        });
+  }
+
+  private RoleEngine.Gathering gathering(RoleWorker.Together together, Peers peers) {
+    Carrier carrier = carrier(together, peers);
+    AtomicInteger number = new AtomicInteger();
+    return (own, counts) -> carrier.gather(number.getAndIncrement(), own, counts);
+  }
+
+  /** What another replica failed by is told as that one's. */
+  private RoleWorker.Reply exchanged(
+      RoleWorker.Together together, Function<Peers, RoleWorker.Reply> work) {
     exchange.begin(together.exchange());
     try (Company company = new Company(together, watcher)) {
-      Peers peers = new Peers(together, exchange, exchanger, system, company.lost());
-      return new RoleWorker.Gradient(
-          engine.accumulate(
-              work.objective(),
-              work.examples(),
-              work.totals(),
-              together.share(),
-              own -> peers.whole(own, carrier(together, peers))));
+      return work.apply(new Peers(together, exchange, exchanger, system, company.lost()));
     } catch (RuntimeException | Error e) {
       membership.close();
       RoleWorker.Reply failed =

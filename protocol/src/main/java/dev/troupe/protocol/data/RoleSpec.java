@@ -14,6 +14,8 @@ import java.util.Optional;
  *     saved under ema/
  * @param seed of the adapter's and head's initial values
  * @param numerics in what numbers it computes
+ * @param shard of the trained parameters, the one whose optimiser state it holds: all of them, but
+ *     where replicas hold one each
  */
 public record RoleSpec(
     String name,
@@ -25,7 +27,34 @@ public record RoleSpec(
     double temperature,
     Optional<Double> emaDecay,
     long seed,
-    Numerics numerics) {
+    Numerics numerics,
+    Share shard) {
+  /** With all of the optimiser's state. */
+  public RoleSpec(
+      String name,
+      String model,
+      Optional<String> adapter,
+      Tuning tuning,
+      Head head,
+      Optional<OptimizerSettings> optimizer,
+      double temperature,
+      Optional<Double> emaDecay,
+      long seed,
+      Numerics numerics) {
+    this(
+        name,
+        model,
+        adapter,
+        tuning,
+        head,
+        optimizer,
+        temperature,
+        emaDecay,
+        seed,
+        numerics,
+        Share.WHOLE);
+  }
+
   /** In float32 throughout. */
   public RoleSpec(
       String name,
@@ -62,7 +91,33 @@ public record RoleSpec(
   /** The same under another name. */
   public RoleSpec named(String other) {
     return new RoleSpec(
-        other, model, adapter, tuning, head, optimizer, temperature, emaDecay, seed, numerics);
+        other,
+        model,
+        adapter,
+        tuning,
+        head,
+        optimizer,
+        temperature,
+        emaDecay,
+        seed,
+        numerics,
+        shard);
+  }
+
+  /** The same with the optimiser's state of one shard. */
+  public RoleSpec with(Share other) {
+    return new RoleSpec(
+        name,
+        model,
+        adapter,
+        tuning,
+        head,
+        optimizer,
+        temperature,
+        emaDecay,
+        seed,
+        numerics,
+        other);
   }
 
   /** The same role, trained otherwise. */
@@ -77,12 +132,13 @@ public record RoleSpec(
         temperature,
         emaDecay,
         seed,
-        numerics);
+        numerics,
+        shard);
   }
 
   /** The same role in other numbers. */
   public RoleSpec with(Numerics other) {
     return new RoleSpec(
-        name, model, adapter, tuning, head, optimizer, temperature, emaDecay, seed, other);
+        name, model, adapter, tuning, head, optimizer, temperature, emaDecay, seed, other, shard);
   }
 }

@@ -103,6 +103,8 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         RoleWorker.EvaluateShare.class,
         RoleWorker.EvaluatedShare.class,
         RoleWorker.AccumulateShare.class,
+        RoleWorker.StepShare.class,
+        RoleWorker.SaveShare.class,
         RoleWorker.FetchSum.class,
         RoleWorker.FetchFigures.class,
         RoleWorker.FiguresOf.class,

@@ -7,7 +7,7 @@ import org.apache.pekko.actor.typed.ActorRef;
 /** The actor of one JVM that brings roles to life there. */
 public final class Node {
   /** Raised with every change of a message; nodes of another version are refused. */
-  public static final int PROTOCOL_VERSION = 15;
+  public static final int PROTOCOL_VERSION = 16;
 
   private Node() {}
 

@@ -168,6 +168,28 @@ public final class RoleWorker {
     }
   }
 
+  /**
+   * As {@link Step}, of a replica that holds the optimiser's state of a shard: it steps along that,
+   * and has the other parameters from the others; answered by {@link Stepped}.
+   */
+  public record StepShare(Optional<StepSettings> settings, Together together) implements Work {
+    @Override
+    public String activity() {
+      return "step along a shard";
+    }
+  }
+
+  /**
+   * As {@link Save}, of such replicas: each gives its shard of what is saved, and the first writes;
+   * answered by {@link Finished}.
+   */
+  public record SaveShare(String directory, Together together) implements Work {
+    @Override
+    public String activity() {
+      return "save";
+    }
+  }
+
   /** Answered by {@link Finished}; the directory must be one that every node sees. */
   public record Save(String directory) implements Work {
     @Override
@@ -229,7 +251,8 @@ public final class RoleWorker {
    * it; answered by {@link Fetched}.
    *
    * @param of the micro-batches that the sum is of; where it is all of the step's, only those
-   *     numbers are there that this replica adds up
+   *     numbers are there that this replica adds up. Where shards are gathered, which gathering of
+   *     the exchange it is, from {@code [0, 1)} on
    * @param from place in the role's flat buffer
    */
   public record FetchSum(long exchange, Span of, int from, int size, ActorRef<Reply> replyTo)

@@ -170,7 +170,9 @@ class WireSerializerTest {
     works.add(new RoleWorker.Carry());
     works.add(new RoleWorker.Step(Optional.empty()));
     works.add(new RoleWorker.Step(Optional.of(new StepSettings(1e-4, 0.9, 0.95, 1e-8, 0.1, 1))));
+    works.add(new RoleWorker.StepShare(Optional.empty(), together));
     works.add(new RoleWorker.Save("runs/a/policy"));
+    works.add(new RoleWorker.SaveShare("runs/a/policy", together));
     works.add(new RoleWorker.Checkpoint("runs/a/checkpoints"));
     works.add(new RoleWorker.Restore("runs/a/checkpoints"));
     works.add(new RoleWorker.Lend(2));
