@@ -39,6 +39,7 @@ import picocli.CommandLine.Spec;
       LogprobsCommand.class,
       EvalCommand.class,
       ExportCommand.class,
+      DataCommand.class,
       QuantiseCommand.class,
       DashboardCommand.class,
       BenchCommand.class,
