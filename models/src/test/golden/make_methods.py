@@ -11,7 +11,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 from peft import (
-    BOFTConfig, IA3Config, LNTuningConfig, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig,
+    AdaLoraConfig, BOFTConfig, IA3Config, LNTuningConfig, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig,
     VeraConfig, get_peft_model)
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
@@ -70,6 +70,8 @@ METHODS = {
     "prompt-gpt2": ("families/gpt2", PromptTuningConfig(num_virtual_tokens=4)),
     "prompt-gemma": ("families/gemma2", PromptTuningConfig(num_virtual_tokens=4)),
     "prompt-encoder": (LLAMA, PromptEncoderConfig(num_virtual_tokens=4, encoder_hidden_size=24)),
+    "adalora": (LLAMA, AdaLoraConfig(init_r=4, target_r=2, total_step=10, lora_alpha=6, target_modules=ALL)),
+    "adalora-gpt2": ("families/gpt2", AdaLoraConfig(init_r=3, target_r=2, total_step=10, lora_alpha=5, target_modules=["c_attn", "c_fc"], fan_in_fan_out=True)),
 }
 
 # Of these the file has what the trained parameters make, not they; or not all that is here in the buffer.
@@ -112,6 +114,16 @@ def main():
                     factor = 0.3 if name.startswith(("loha", "lokr")) else 0.2
                     parameter.add_(factor * torch.randn_like(parameter))
         batch = prompts(base_name)
+        if name.startswith("adalora"):
+            # Ranks that matter least are gone, in one layer all of them.
+            allocator = model.base_model.rankallocator
+            sum(logprobs_of_text(model, tokens).sum() for tokens in batch).backward()
+            for key, parameter in model.named_parameters():
+                if parameter.requires_grad and ".1." in key and ("q_proj" in key or "c_fc" in key) and "lora_E" in key:
+                    parameter.data.mul_(1e-6)
+            allocator.update_ipt(model.base_model.model)
+            choices.rank_pattern = allocator.mask_to_budget(model.base_model.model, allocator.target_bgt)
+            model.zero_grad()
         target = os.path.join(TARGET, name)
         model.save_pretrained(target)
         os.remove(os.path.join(target, "README.md"))

@@ -16,7 +16,7 @@ import peft
 import torch
 import transformers
 from peft import (
-    BOFTConfig, IA3Config, LNTuningConfig, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig,
+    AdaLoraConfig, BOFTConfig, IA3Config, LNTuningConfig, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig,
     VeraConfig, get_peft_model)
 from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import load_file, save_file
@@ -50,6 +50,7 @@ PEFT = {
     "prompt": PromptTuningConfig(num_virtual_tokens=4),
     "p-tuning": PromptEncoderConfig(num_virtual_tokens=4, encoder_hidden_size=16),
     "lora-plus": LoraConfig(r=4, lora_alpha=8, target_modules=LINEARS, use_dora=True),
+    "adalora": AdaLoraConfig(init_r=4, target_r=2, tinit=3, tfinal=5, deltaT=2, total_step=STEPS, lora_alpha=8, target_modules=LINEARS),
 }
 
 
@@ -85,6 +86,16 @@ def logprobs(model, rows):
     return torch.cat(out)
 
 
+def orthogonality(model):
+    """As AdaLoraModel.forward adds it where it is given labels."""
+    terms = []
+    for name, p in model.named_parameters():
+        if "lora_A" in name or "lora_B" in name:
+            square = p @ p.T if "lora_A" in name else p.T @ p
+            terms.append(torch.norm(square - torch.eye(len(square)), p="fro"))
+    return model.peft_config["default"].orth_reg_weight * sum(terms) / len(terms)
+
+
 def train(case, model, save):
     parameters = [p for p in model.parameters() if p.requires_grad]
     adam = dict(betas=(0.9, 0.999), eps=1e-8)
@@ -100,9 +111,14 @@ def train(case, model, save):
             group["lr"] = rate(step) * ratio
         optimizer.zero_grad()
         loss = -logprobs(model, batch).mean()
-        loss.backward()
+        if case == "adalora":
+            (loss + orthogonality(model)).backward()
+        else:
+            loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, CLIP).item()
         optimizer.step()
+        if case == "adalora":
+            model.base_model.update_and_allocate(step)
         steps.append({"loss": loss.item(), "gradientNorm": norm, "learningRate": rate(step)})
         batches.append(batch)
     save(model, TARGET / case / "final")

@@ -67,6 +67,7 @@ class TuningParityTest {
         new Case("lokr", new Tuning.Lokr(2, 4, ALL, List.of(), -1, false, Map.of(), Map.of())),
         new Case("oft", new Tuning.Oft(4, ALL, List.of(), 5)),
         new Case("vera", new Tuning.Vera(8, 0.1, 0, ALL, List.of())),
+        new Case("adalora", new Tuning.Adalora(4, 2, 8, ALL, List.of(), 3, 5, 2, 0.85, 0.85, 0.5)),
         new Case("boft", new Tuning.Boft(4, ALL, List.of())),
         new Case("pissa", lora(ALL, Tuning.Lora.Start.PISSA, false, List.of())),
         new Case("olora", lora(ALL, Tuning.Lora.Start.OLORA, false, List.of())),

@@ -2,6 +2,7 @@ package dev.troupe.engine;
 
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.decoder.BaseModel;
+import dev.troupe.models.peft.AdaLora;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.AdapterConfig;
 import dev.troupe.models.peft.Bitfit;
@@ -24,10 +25,12 @@ import dev.troupe.models.peft.PromptTuning;
 import dev.troupe.models.peft.Targets;
 import dev.troupe.models.peft.Vera;
 import dev.troupe.models.tokenizer.Tokenizer;
+import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Tuning;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SplittableRandom;
@@ -133,6 +136,24 @@ final class AdapterChoices {
     } else if (tuning instanceof Tuning.Boft boft) {
       return alone(
           found(new Boft(targets(boft.targets(), boft.layers()), boft.blockSize(), 0), model));
+    } else if (tuning instanceof Tuning.Adalora ranks) {
+      return alone(
+          found(
+              new AdaLora(
+                  targets(ranks.targets(), ranks.layers()),
+                  ranks.firstRank(),
+                  ranks.alpha(),
+                  new AdaLora.Budget(
+                      ranks.targetRank(),
+                      ranks.firstSteps(),
+                      ranks.lastSteps(),
+                      ranks.everySteps(),
+                      ranks.importanceDecay(),
+                      ranks.uncertaintyDecay(),
+                      ranks.orthogonality(),
+                      0),
+                  Map.of()),
+              model));
     } else if (tuning instanceof Tuning.Prefix prefix) {
       return alone(
           PrefixTuning.of(
@@ -173,7 +194,10 @@ final class AdapterChoices {
    *
    * @param directory of the model, whose tokenizer a text is for
    */
-  static Choice withStart(Choice choice, ModelConfig model, Path directory, long seed) {
+  static Choice withStart(Choice choice, ModelConfig model, Path directory, RoleSpec spec) {
+    if (choice.method() instanceof AdaLora ranks) {
+      return new Choice(scheduled(ranks, spec), choice.saved());
+    }
     if (!(choice.method() instanceof PromptTuning prompt)) {
       return choice;
     }
@@ -181,7 +205,9 @@ final class AdapterChoices {
         switch (prompt.beginning()) {
           case RANDOM -> new int[0];
           case SAMPLE_VOCAB ->
-              new SplittableRandom(seed).ints(prompt.tokens(), 0, model.vocabSize()).toArray();
+              new SplittableRandom(spec.seed())
+                  .ints(prompt.tokens(), 0, model.vocabSize())
+                  .toArray();
           case TEXT -> textTokens(prompt.text(), directory);
         };
     List<Integer> start =
@@ -198,6 +224,30 @@ final class AdapterChoices {
       throw new EngineException("the tuning cannot be as configured: " + e.getMessage(), e);
     }
     return found;
+  }
+
+  private static AdaLora scheduled(AdaLora method, RoleSpec spec) {
+    AdaLora.Budget budget = method.budget();
+    int total = spec.optimizer().map(each -> each.learningRate().totalSteps()).orElse(0);
+    if (budget.firstSteps() + budget.lastSteps() >= total) {
+      throw new EngineException(
+          "AdaLoRA shares out its ranks between its first "
+              + budget.firstSteps()
+              + " and its last "
+              + budget.lastSteps()
+              + " steps, and the "
+              + spec.name()
+              + " is trained for "
+              + total
+              + "; lower first-steps or last-steps, or train longer");
+    }
+    if (spec.shard().of() > 1) {
+      throw new EngineException(
+          "AdaLoRA shares out its ranks by all of the parameters' means, and each replica of the "
+              + spec.name()
+              + " is to hold a shard of such state; let cluster.sharding be none, or tuning.type lora");
+    }
+    return method.scheduled(total);
   }
 
   private static int[] textTokens(String text, Path directory) {

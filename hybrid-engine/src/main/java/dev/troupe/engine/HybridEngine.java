@@ -205,7 +205,7 @@ public final class HybridEngine implements RoleEngine {
     }
     Optional<AdapterChoices.Choice> asked =
         AdapterChoices.choice(spec.tuning(), config)
-            .map(choice -> AdapterChoices.withStart(choice, config, model, spec.seed()));
+            .map(choice -> AdapterChoices.withStart(choice, config, model, spec));
     if (asked.isPresent()) {
       adapter.ifPresent(
           found -> sameShape(spec, asked.get(), found, config, directory.orElseThrow()));
@@ -502,6 +502,7 @@ public final class HybridEngine implements RoleEngine {
         trainer.parameters().floats(),
         trainer.adam().map(AdamState::saved),
         version);
+    trainer.allocation().ifPresent(ranks -> ranks.save(directory));
   }
 
   @Override
@@ -510,6 +511,8 @@ public final class HybridEngine implements RoleEngine {
         EngineState.read(
             directory, spec.name(), trainer.shards(), trainer.rank(), trainer.adam().isPresent());
     boolean averaged = state.adam().flatMap(AdamState.Saved::average).isPresent();
+    Optional<RankAllocation.Saved> ranks =
+        trainer.allocation().map(found -> RankAllocation.Saved.read(directory, layout.size()));
     if (spec.emaDecay().isPresent() && trainer.adam().isPresent() && !averaged) {
       throw new CheckpointException(
           directory
@@ -521,6 +524,7 @@ public final class HybridEngine implements RoleEngine {
     trainer.accumulation().close();
     trainer.parameters().write(state.parameters());
     trainer.adam().ifPresent(adam -> state.adam().ifPresent(adam::restore));
+    trainer.allocation().ifPresent(found -> ranks.ifPresent(found::restore));
     version = state.version();
     goesOn |= version > 0;
   }
@@ -539,7 +543,9 @@ public final class HybridEngine implements RoleEngine {
     bytes.put("adapter", (long) Float.BYTES * layout.size());
     bytes.put(
         "optimizer",
-        trainer.adam().map(AdamState::bytes).orElse(0L) + trainer.accumulation().bytes());
+        trainer.adam().map(AdamState::bytes).orElse(0L)
+            + trainer.allocation().map(RankAllocation::bytes).orElse(0L)
+            + trainer.accumulation().bytes());
     bytes.putAll(
         generator == null ? Map.of("shadow", 0L, "kv-cache", 0L) : generator.memoryBytes());
     return bytes;

@@ -80,6 +80,10 @@ final class Trainer implements AutoCloseable {
   private final Handle stepped;
 
   private final Optional<AdamState> adam;
+
+  /** Which of AdaLoRA's triplets stay, where that is what is trained. */
+  private final Optional<RankAllocation> allocation;
+
   private final Accumulation accumulation;
 
   /**
@@ -137,6 +141,14 @@ final class Trainer implements AutoCloseable {
     adam =
         optimizer.map(
             settings -> new AdamState(kernels, lanes, stepped, settings, emaDecay, apart));
+    allocation =
+        layout
+            .adaLora()
+            .filter(method -> adam.isPresent())
+            .map(
+                method ->
+                    new RankAllocation(
+                        kernels, lanes, parameters, method, method.modules(base.config()).size()));
     accumulation = new Accumulation(kernels, lanes);
   }
 
@@ -176,6 +188,10 @@ final class Trainer implements AutoCloseable {
 
   KernelModule kernels() {
     return kernels;
+  }
+
+  Optional<RankAllocation> allocation() {
+    return allocation;
   }
 
   Optional<AdamState> adam() {
@@ -320,7 +336,13 @@ final class Trainer implements AutoCloseable {
     Handle gradient = accumulation.gradient();
     try {
       StepSettings asked = settings.orElseGet(() -> state.settings().at(state.steps()));
-      return state.step(gradient, accumulation.loss(), asked);
+      long number = state.steps();
+      allocation.ifPresent(ranks -> ranks.regularise(gradient));
+      StepResult result = state.step(gradient, accumulation.loss(), asked);
+      if (result.applied()) {
+        allocation.ifPresent(ranks -> ranks.update(number, gradient));
+      }
+      return result;
     } finally {
       accumulation.close();
     }
@@ -638,6 +660,7 @@ final class Trainer implements AutoCloseable {
   public void close() {
     accumulation.close();
     adam.ifPresent(AdamState::close);
+    allocation.ifPresent(RankAllocation::close);
     stepped.close();
     parameters.close();
     temperatureHandle.close();

@@ -117,7 +117,8 @@ final class TinyModel {
           new Tuning.Prefix(3, 0, false),
           new Tuning.Prefix(2, 8, false),
           new Tuning.Prompt(3, Tuning.Prompt.Beginning.VOCABULARY, ""),
-          new Tuning.PTuning(2, 8));
+          new Tuning.PTuning(2, 8),
+          new Tuning.Adalora(4, 2, 6, ALL, List.of(), 2, 85, 3, 0.85, 0.85, 0.5));
 
   /** LoRA that starts as a part of the base. */
   static final Tuning.Lora PISSA = lora(ALL, Tuning.Lora.Start.PISSA, List.of());

@@ -128,7 +128,8 @@ final class TrainingStateTest {
         Named.of("lokr", TinyModel.METHODS.get(3)),
         Named.of("oft", TinyModel.METHODS.get(4)),
         Named.of("vera", TinyModel.METHODS.get(6)),
-        Named.of("prefix", TinyModel.METHODS.get(8)));
+        Named.of("prefix", TinyModel.METHODS.get(8)),
+        Named.of("adalora", TinyModel.METHODS.get(12)));
   }
 
   /** A critic whose parameters are also averaged; batches of 40 tokens, so that lanes have work. */
@@ -197,6 +198,19 @@ final class TrainingStateTest {
             .containsExactly(average)
             .isNotEqualTo(straight);
       }
+    }
+  }
+
+  /** Of 100 steps. */
+  @Test
+  void adalora_ofTooFewSteps_isRefused() {
+    Tuning tuning =
+        new Tuning.Adalora(4, 2, 6, TinyModel.ALL, List.of(), 30, 70, 3, 0.85, 0.85, 0.5);
+    try (HybridEngines engines = new HybridEngines()) {
+      assertThatThrownBy(() -> engines.open(critic(tuning)))
+          .hasMessage(
+              "AdaLoRA shares out its ranks between its first 30 and its last 70 steps, and the"
+                  + " critic is trained for 100; lower first-steps or last-steps, or train longer");
     }
   }
 

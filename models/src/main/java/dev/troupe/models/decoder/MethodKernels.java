@@ -1,5 +1,6 @@
 package dev.troupe.models.decoder;
 
+import dev.troupe.models.peft.AdaLora;
 import dev.troupe.models.peft.Boft;
 import dev.troupe.models.peft.Ia3;
 import dev.troupe.models.peft.Loha;
@@ -36,6 +37,8 @@ record MethodKernels(List<String> merging, List<String> training, Map<String, Ob
           List.of(MODULES, "ia3"), List.of(BY_WEIGHT, "ia3_project"), Map.of());
     } else if (method instanceof Boft) {
       return new MethodKernels(List.of(MODULES, "boft"), List.of("boft_project"), Map.of());
+    } else if (method instanceof AdaLora) {
+      return new MethodKernels(List.of(MODULES, "adalora"), List.of("adalora_project"), Map.of());
     } else if (method instanceof Vera) {
       return new MethodKernels(List.of(MODULES, "vera"), List.of("vera_project"), Map.of());
     }

@@ -3,6 +3,7 @@ package dev.troupe.models.decoder;
 import dev.troupe.models.checkpoint.ModelConfig;
 import dev.troupe.models.checkpoint.StoredWeight;
 import dev.troupe.models.checkpoint.TensorData;
+import dev.troupe.models.peft.AdaLora;
 import dev.troupe.models.peft.AdaptedLinear;
 import dev.troupe.models.peft.Adapter;
 import dev.troupe.models.peft.AdapterConfig;
@@ -299,6 +300,11 @@ public final class ParameterLayout {
     return config.weights().stream().filter(HeldWeights::isMatrix).noneMatch(this::changes);
   }
 
+  /** The method, where it is AdaLoRA. */
+  public Optional<AdaLora> adaLora() {
+    return moduleMethod.filter(AdaLora.class::isInstance).map(AdaLora.class::cast);
+  }
+
   private Optional<PromptMethod> promptMethod() {
     return adapter
         .map(AdapterConfig::method)
@@ -443,10 +449,15 @@ public final class ParameterLayout {
     AdapterConfig own =
         adapter.orElseGet(
             () -> new AdapterConfig(LoraOptions.plain(1, 1, Set.of()), valueHead, ""));
+    Optional<AdaLora> left = adaLora().map(method -> method.keeping(method.left(config, tensors)));
     return new Adapter(
         new AdapterConfig(
-            finished(own.method()), valueHead, own.saved(), own.transposed(), baseModel),
-        tensors);
+            left.<PeftMethod>map(method -> method).orElse(finished(own.method())),
+            valueHead,
+            own.saved(),
+            own.transposed(),
+            baseModel),
+        left.map(method -> method.pruned(config, tensors)).orElse(tensors));
   }
 
   private static PeftMethod finished(PeftMethod method) {
@@ -458,7 +469,11 @@ public final class ParameterLayout {
 
   /** Writes an adapter of this layout into a buffer; its head too, if both have one. */
   public void take(float[] flat, Adapter found) {
-    parts.forEach(part -> part.take(flat, found.tensors()));
+    Map<String, TensorData> tensors =
+        found.config().method() instanceof AdaLora pruned
+            ? pruned.padded(config, found.tensors())
+            : found.tensors();
+    parts.forEach(part -> part.take(flat, tensors));
     if (valueHead && found.config().head()) {
       setValueHead(flat, RowOrder.floats(found.tensors(), AdapterConfig.HEAD));
     }

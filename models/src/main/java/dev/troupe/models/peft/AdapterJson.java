@@ -29,6 +29,7 @@ final class AdapterJson {
     METHODS.put(Oft.TYPE, new OftJson());
     METHODS.put(Vera.TYPE, new VeraJson());
     METHODS.put(Boft.TYPE, new BoftJson());
+    METHODS.put(AdaLora.TYPE, new AdaLoraJson());
     METHODS.put(PrefixTuning.TYPE, new PrefixTuningJson());
     METHODS.put(PromptTuning.TYPE, new PromptTuningJson());
     METHODS.put(PTuning.TYPE, new PTuningJson());

@@ -9,7 +9,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /** A method whose trained tensors each belong to one linear layer. */
-public sealed interface ModuleMethod extends PeftMethod permits Boft, Ia3, Loha, Lokr, Oft, Vera {
+public sealed interface ModuleMethod extends PeftMethod
+    permits AdaLora, Boft, Ia3, Loha, Lokr, Oft, Vera {
   /** Which layers. */
   Targets targets();
 

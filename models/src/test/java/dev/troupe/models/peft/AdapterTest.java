@@ -161,7 +161,7 @@ final class AdapterTest {
         "rank_pattern | {\"q_proj\":0} | rank_pattern 'q_proj' must be at least 1, found 0.",
         "rank_pattern | {\"(\":1} | the regular expression '(' is malformed: Unclosed group.",
         "layers_pattern | \"layers\" | layers_pattern goes with layers_to_transform only.",
-        "peft_type | \"XLORA\" | peft_type 'XLORA' is not supported; expected LORA, IA3, LOHA, LOKR, OFT, VERA, BOFT, PREFIX_TUNING,"
+        "peft_type | \"XLORA\" | peft_type 'XLORA' is not supported; expected LORA, IA3, LOHA, LOKR, OFT, VERA, BOFT, ADALORA, PREFIX_TUNING,"
             + " PROMPT_TUNING, P_TUNING, LN_TUNING, BITFIT, PARTIAL.",
         "modules_to_save | [\"embed_tokens\"] | modules_to_save names 'model.embed_tokens', which in this base is the output matrix as well"
             + " (tie_word_embeddings): PEFT replaces the one without the other, and the result is no model of this kind.",

@@ -40,6 +40,7 @@ final class MethodFilesTest {
         "oft-terms",
         "boft",
         "vera",
+        "adalora",
         "prefix",
         "prefix-encoder",
         "prompt",
@@ -86,6 +87,9 @@ final class MethodFilesTest {
         "boft | boft_n_butterfly_factor | 2 | boft_n_butterfly_factor is 2, and only one factor is known here; PEFT itself has more with its"
             + " CUDA extension alone.",
         "boft | boft_block_size | 7 | boft_block_size 7 does not divide the 64 inputs of 'model.layers.0.self_attn.q_proj'.",
+        "adalora | bias | \"all\" | bias 'all' cannot be used with AdaLoRA; expected none.",
+        "adalora | init_r | 5 | rank_pattern 'model.layers.0.mlp.down_proj' must have init_r, 5, entries, found 4.",
+        "adalora | rank_pattern | {\"q_proj\": [true]} | rank_pattern must have a list of true and false for each '….lora_E', found q_proj.",
         "vera | projection_prng_key | \"a\" | projection_prng_key must be a whole number, found \"a\".",
         "prefix | num_virtual_tokens | 4096 | 4096 virtual tokens leave no room for a text in the context of 128 tokens.",
         "prefix | num_attention_heads | 4 | PREFIX_TUNING was made for token_dim 16, num_attention_heads 4 and num_layers 3; this"

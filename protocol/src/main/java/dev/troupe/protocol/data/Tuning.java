@@ -285,6 +285,40 @@ public sealed interface Tuning {
   }
 
   /**
+   * LoRA whose ranks are shared out among the layers in training (AdaLoRA; Zhang et al. 2023).
+   *
+   * @param firstRank of every layer at the start
+   * @param targetRank of a layer at the end, on average
+   * @param alpha numerator of the scale, divided by the first rank
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted; empty for all
+   * @param firstSteps in which all ranks stay
+   * @param lastSteps in which those that are left stay
+   * @param everySteps they are shared out anew
+   * @param importanceDecay of the moving mean of a number's importance
+   * @param uncertaintyDecay of the moving mean of how that varies
+   * @param orthogonality weight of how far the matrices are from orthogonal ones, in the loss
+   */
+  record Adalora(
+      int firstRank,
+      int targetRank,
+      double alpha,
+      List<String> targets,
+      List<Integer> layers,
+      int firstSteps,
+      int lastSteps,
+      int everySteps,
+      double importanceDecay,
+      double uncertaintyDecay,
+      double orthogonality)
+      implements Tuning {
+    public Adalora {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+    }
+  }
+
+  /**
    * Keys and values before those of a text, in every layer (prefix tuning; Li and Liang 2021).
    *
    * @param tokens how many

@@ -132,6 +132,7 @@ public final class ProtocolRegistrations implements KryoRegistrations {
         Tuning.Prefix.class,
         Tuning.Prompt.class,
         Tuning.Prompt.Beginning.class,
-        Tuning.PTuning.class);
+        Tuning.PTuning.class,
+        Tuning.Adalora.class);
   }
 }

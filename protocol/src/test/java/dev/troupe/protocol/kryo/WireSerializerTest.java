@@ -271,6 +271,7 @@ class WireSerializerTest {
             new Tuning.Prefix(3, 8, false),
             new Tuning.Prompt(3, Tuning.Prompt.Beginning.TEXT, "Answer:"),
             new Tuning.PTuning(3, 8),
+            new Tuning.Adalora(6, 3, 8, List.of("q_proj"), List.of(1), 5, 10, 2, 0.85, 0.9, 0.5),
             new Tuning.LnTuning(List.of("norm")),
             new Tuning.Partial(2, Optional.of("lm_head.weight")),
             new Tuning.Lora(8, 16, List.of("q_proj", "v_proj", "o_proj")),

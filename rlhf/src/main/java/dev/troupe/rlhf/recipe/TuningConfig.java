@@ -372,6 +372,88 @@ public sealed interface TuningConfig {
   }
 
   /**
+   * LoRA whose ranks are shared out among the layers in training (AdaLoRA; Zhang et al. 2023).
+   *
+   * @param firstRank of every layer at the start
+   * @param targetRank of a layer at the end, on average
+   * @param alpha numerator of the scale, divided by the first rank
+   * @param targets linear layers, as LoRA's
+   * @param layers the only decoder layers adapted; empty for all
+   * @param firstSteps in which all ranks stay
+   * @param lastSteps in which those that are left stay
+   * @param everySteps they are shared out anew
+   * @param importanceDecay of the moving mean of a number's importance
+   * @param uncertaintyDecay of the moving mean of how that varies
+   * @param orthogonality weight of how far the matrices are from orthogonal ones, in the loss
+   */
+  record Adalora(
+      int firstRank,
+      int targetRank,
+      double alpha,
+      List<String> targets,
+      List<Integer> layers,
+      int firstSteps,
+      int lastSteps,
+      int everySteps,
+      double importanceDecay,
+      double uncertaintyDecay,
+      double orthogonality)
+      implements TuningConfig {
+    public Adalora {
+      targets = List.copyOf(targets);
+      layers = List.copyOf(layers);
+      places(
+              new Limits()
+                  .atLeast("first-rank", firstRank, 1)
+                  .atLeast("target-rank", targetRank, 1)
+                  .condition(
+                      "target-rank",
+                      targetRank,
+                      targetRank <= firstRank,
+                      "at most first-rank",
+                      "first-rank")
+                  .above("alpha", alpha, 0),
+              targets,
+              layers)
+          .atLeast("first-steps", firstSteps, 0)
+          .atLeast("last-steps", lastSteps, 0)
+          .atLeast("every-steps", everySteps, 1)
+          .condition(
+              "importance-decay",
+              importanceDecay,
+              importanceDecay > 0 && importanceDecay < 1,
+              "above 0 and below 1")
+          .condition(
+              "uncertainty-decay",
+              uncertaintyDecay,
+              uncertaintyDecay > 0 && uncertaintyDecay < 1,
+              "above 0 and below 1")
+          .condition(
+              "orthogonality",
+              orthogonality,
+              orthogonality >= 0 && Double.isFinite(orthogonality),
+              "at least 0")
+          .verify();
+    }
+
+    @Override
+    public Tuning tuning() {
+      return new Tuning.Adalora(
+          firstRank,
+          targetRank,
+          alpha,
+          targets,
+          layers,
+          firstSteps,
+          lastSteps,
+          everySteps,
+          importanceDecay,
+          uncertaintyDecay,
+          orthogonality);
+    }
+  }
+
+  /**
    * Keys and values before those of a text, in every layer (prefix tuning; Li and Liang 2021).
    *
    * @param tokens how many, at least 1
