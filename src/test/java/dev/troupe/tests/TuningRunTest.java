@@ -128,8 +128,8 @@ class TuningRunTest {
   }
 
   /**
-   * Each of them learns something in a few steps. Vectors between random matrices and a prefix want
-   * larger rates than matrices do.
+   * Each of them learns something in a few steps. Vectors between random matrices, AdaLoRA, whose
+   * matrices start small, and a prefix want larger rates than matrices do.
    */
   @ParameterizedTest
   @CsvSource({
@@ -138,7 +138,7 @@ class TuningRunTest {
     "oft, 'block-size=8', 3e-3",
     "vera, 'rank=16', 3e-2",
     "boft, 'block-size=8', 3e-3",
-    "adalora, 'first-rank=8, target-rank=4, alpha=16, last-steps=2', 3e-3",
+    "adalora, 'first-rank=8, target-rank=4, alpha=64, last-steps=2', 5e-2",
     "prefix, 'tokens=8', 3e-2",
     "prompt, 'tokens=8, start=text, text=\"Answer the question.\"', 3e-3",
     "prompt-encoder, 'tokens=8, encoder=32', 3e-3",
