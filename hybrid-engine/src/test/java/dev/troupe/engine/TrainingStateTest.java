@@ -15,6 +15,7 @@ import dev.troupe.protocol.data.Objective;
 import dev.troupe.protocol.data.Output;
 import dev.troupe.protocol.data.RoleSpec;
 import dev.troupe.protocol.data.Sequence;
+import dev.troupe.protocol.data.Share;
 import dev.troupe.protocol.data.TokenGradients;
 import dev.troupe.protocol.data.TokenIds;
 import dev.troupe.protocol.data.TokenOutputs;
@@ -203,7 +204,7 @@ final class TrainingStateTest {
 
   /** Of 100 steps. */
   @Test
-  void adalora_ofTooFewSteps_isRefused() {
+  void adalora_ofTooFewStepsOrInShards_isRefused() {
     Tuning tuning =
         new Tuning.Adalora(4, 2, 6, TinyModel.ALL, List.of(), 30, 70, 3, 0.85, 0.85, 0.5);
     try (HybridEngines engines = new HybridEngines()) {
@@ -211,6 +212,12 @@ final class TrainingStateTest {
           .hasMessage(
               "AdaLoRA shares out its ranks between its first 30 and its last 70 steps, and the"
                   + " critic is trained for 100; lower first-steps or last-steps, or train longer");
+      RoleSpec shard = critic(TinyModel.METHODS.get(12)).with(new Share(0, 2));
+      assertThatThrownBy(() -> engines.open(shard))
+          .hasMessage(
+              "AdaLoRA shares out its ranks by all of the parameters' means, and each replica of the"
+                  + " critic is to hold a shard of such state; let cluster.sharding be none, or"
+                  + " tuning.type lora");
     }
   }
 
