@@ -378,7 +378,8 @@ class LaunchTest {
     assertThat(launch.waitFor()).as(output).isZero();
     assertThat(output)
         .contains("the node policy ended with exit code 137")
-        .containsPattern("error: the policy is lost: its node 127\\.0\\.0\\.1:\\d+ ended")
+        .containsPattern("recovering: the policy is lost: its node 127\\.0\\.0\\.1:\\d+ ended")
+        .doesNotContain("\nerror: ")
         .contains("starting the nodes again (1 of 3)")
         .contains("node critic is silent; what its threads do is in " + run + "/nodes/critic.log")
         .containsOnlyOnce("is given up")

@@ -81,7 +81,7 @@ final class RunHistory {
   }
 
   private void started(RunStarted event) {
-    if (state == State.RUNNING || state == State.FAILED) {
+    if (state == State.RUNNING || state == State.RECOVERING || state == State.FAILED) {
       recoveries.merge(RunView.RUN, 1L, Long::sum);
     }
     start = event;
@@ -115,9 +115,10 @@ final class RunHistory {
 
   private void completed(RunCompleted event) {
     end = event;
-    completedMillis = timeMillis;
+    completedMillis = event.getOutcome().equals("recovering") ? 0 : timeMillis;
     state =
         switch (event.getOutcome()) {
+          case "recovering" -> State.RECOVERING;
           case "completed" -> State.COMPLETED;
           case "cancelled" -> State.CANCELLED;
           default -> State.FAILED;

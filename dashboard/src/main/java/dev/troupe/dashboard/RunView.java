@@ -54,6 +54,8 @@ record RunView(
   enum State {
     WAITING,
     RUNNING,
+    /** A node of it was lost, and it is about to be taken up again. */
+    RECOVERING,
     COMPLETED,
     CANCELLED,
     FAILED

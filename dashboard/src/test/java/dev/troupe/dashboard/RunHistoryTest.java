@@ -119,6 +119,23 @@ final class RunHistoryTest {
         .containsExactly(StageState.COMPLETED, StageState.COMPLETED, StageState.FAILED);
   }
 
+  /** The launcher starts its nodes again: no failure until that has failed. */
+  @Test
+  void view_recovering_isNoFailure_andRunsAgain() {
+    run.writeUntilPpoStep(9);
+    run.end("recovering", "the critic is lost");
+    RunView view = view();
+    assertThat(view.state()).isEqualTo(State.RECOVERING);
+    assertThat(view.message()).isEqualTo("the critic is lost");
+    assertThat(view.completedMillis()).isZero();
+    assertThat(view.stage("ppo").orElseThrow().state()).isEqualTo(StageState.STOPPED);
+    run.append(
+        RunEvent.newBuilder()
+            .setRunStarted(RunStarted.newBuilder().setRun("quickstart").setResumed(true)));
+    assertThat(view().state()).isEqualTo(State.RUNNING);
+    assertThat(view().recoveries()).containsEntry(RunView.RUN, 1L);
+  }
+
   @Test
   void view_resumed_runsAgainWithItsHistory() {
     run.writeUntilPpoStep(9);

@@ -111,6 +111,7 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
     if (allowed > 0 && !plan.starts(config, seed.address()).isEmpty()) {
       seed.replaces(Duration.ofSeconds(config.cluster().joinTimeoutSeconds()));
     }
+    seed.recoversIf(this::recovers);
     RunRequest clustered = request.on(seed);
     RunHandle handle =
         there == null ? begin(clustered, resume) : onceItIsFree(() -> begin(clustered, resume));
@@ -244,15 +245,24 @@ final class LaunchedRun implements RunSession.Starter, AutoCloseable {
     }
   }
 
+  /** Nodes that the run cannot do without and that are as good as lost. */
+  private synchronized List<Node> gone() {
+    return nodes.values().stream()
+        .filter(node -> !node.plan.onlyAnswers())
+        .filter(node -> node.presence != Ensemble.Presence.HEARD)
+        .toList();
+  }
+
+  /** Whether {@link #again} would have it taken up again. */
+  private synchronized boolean recovers() {
+    return (missed || !gone().isEmpty()) && restarts.get() < allowed;
+  }
+
   @Override
   public Optional<String> again() throws InterruptedException {
     int count;
     synchronized (this) {
-      List<Node> gone =
-          nodes.values().stream()
-              .filter(node -> !node.plan.onlyAnswers())
-              .filter(node -> node.presence != Ensemble.Presence.HEARD)
-              .toList();
+      List<Node> gone = gone();
       if (!missed && gone.isEmpty()) {
         return Optional.empty();
       }

@@ -148,13 +148,14 @@ final class RunSession {
     } catch (ExecutionException e) {
       close(watchers);
       watchers.clear();
-      int code = UserErrors.report(e, spec.commandLine().getErr());
       Optional<String> again = interrupts.interrupted() ? Optional.empty() : starter.again();
       if (again.isPresent()) {
+        tell("recovering: " + reason(e));
         tell(again.get());
         interrupts.close();
         return follow(loaded, handle.holdsTraining(), here, alone, starter);
       }
+      int code = UserErrors.report(e, spec.commandLine().getErr());
       spec.commandLine()
           .getErr()
           .println(
@@ -193,6 +194,12 @@ final class RunSession {
             : "stopped before anything was trained; run it again to start anew");
     out.flush();
     return interrupts.exitCode();
+  }
+
+  /** Why a run that goes on has failed, without what is said to whoever has to take it up. */
+  private static String reason(ExecutionException failure) {
+    Throwable cause = failure.getCause() == null ? failure : failure.getCause();
+    return String.valueOf(cause.getMessage()).replaceAll("[.;] [Tt]he run can be resumed", "");
   }
 
   private String resumeCommand() {

@@ -33,6 +33,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -89,6 +90,9 @@ public final class Ensemble implements AutoCloseable {
 
   /** How long lost rollout workers are waited for; zero where nobody starts them again. */
   private volatile Duration replacement = Duration.ZERO;
+
+  /** Whether the run would be taken up again if it failed now. */
+  private volatile BooleanSupplier recovery = () -> false;
 
   private final Ending ending;
 
@@ -418,6 +422,20 @@ public final class Ensemble implements AutoCloseable {
    */
   public void replaces(Duration longest) {
     replacement = longest;
+  }
+
+  /**
+   * A run that fails is taken up again by whoever started the nodes.
+   *
+   * @param would whether it would be if it failed now; may be asked on any thread
+   */
+  public void recoversIf(BooleanSupplier would) {
+    recovery = would;
+  }
+
+  /** Whether a run that has just failed is taken up again. */
+  public boolean recovers() {
+    return recovery.getAsBoolean();
   }
 
   /** How a node that has joined does, as far as the others can tell. */

@@ -303,12 +303,15 @@ public final class Pipeline {
                   this::happened));
       return ended(complete ? RunResult.COMPLETED : RunResult.CANCELLED);
     } catch (RuntimeException | Error | IOException e) {
-      writeFailure(e);
+      boolean recovers = !cancelled.get() && ensemble.recovers();
+      if (!recovers) {
+        writeFailure(e);
+      }
       log.append(
           RunEvent.newBuilder()
               .setRunCompleted(
                   RunCompleted.newBuilder()
-                      .setOutcome(RunResult.FAILED)
+                      .setOutcome(recovers ? RunResult.RECOVERING : RunResult.FAILED)
                       .setMessage(String.valueOf(e.getMessage()))));
       throw e;
     }

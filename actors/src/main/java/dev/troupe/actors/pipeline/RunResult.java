@@ -19,6 +19,9 @@ public record RunResult(
   /** A stage failed; of summary.json alone, for then there is no result. */
   static final String FAILED = "failed";
 
+  /** A stage failed, and the run is taken up again at once; of an event alone. */
+  static final String RECOVERING = "recovering";
+
   /** The run was stopped; it can be resumed. */
   public static final String CANCELLED = "cancelled";
 }

@@ -51,6 +51,7 @@ function drawOutcome(now) {
   const silent = (now - view.timeMillis) / 1000;
   const [kind, text] =
     view.state === 'failed' ? ['error', `The run failed. ${view.message}`]
+      : view.state === 'recovering' ? ['warning', `Recovering, from the last checkpoint. ${view.message}`]
       : view.state === 'cancelled' ? ['warning', `The run was cancelled. ${view.message}`]
         : view.state === 'completed' ? ['success', `The run is complete. ${view.message}`]
           : view.state === 'running' && silent > QUIET_SECONDS && online
