@@ -28,7 +28,7 @@ final class Probe {
   private static final double ROUNDING = 0.01;
 
   /**
-   * How far int8 weights may drift while training goes on, in tolerances: a run begins where they
+   * How far weights of eight bits and fewer may drift while training goes on, in tolerances: a run begins where they
    * suit the model, and is not ended by what is reported as its mismatch.
    */
   private static final double DRIFT = 2;
@@ -145,7 +145,7 @@ final class Probe {
    * @param begun whether the model was once within one
    */
   static double limit(boolean begun, Storage format) {
-    return begun && format == Storage.INT8 ? DRIFT : 1;
+    return begun && format.bits() <= Byte.SIZE ? DRIFT : 1;
   }
 
   /** What the reader may do. */

@@ -26,6 +26,7 @@ class ProbeTest {
   void limit_isWiderForInt8_onceWithinIt() {
     assertThat(Probe.limit(false, Storage.INT8)).isEqualTo(1);
     assertThat(Probe.limit(true, Storage.INT8)).isEqualTo(2);
+    assertThat(Probe.limit(true, Storage.NF4)).isEqualTo(2);
     assertThat(Probe.limit(true, Storage.BF16)).isEqualTo(1);
     assertThat(Probe.limit(true, Storage.FP32)).isEqualTo(1);
   }

@@ -85,7 +85,9 @@ class DemandsBenchTest {
             "flip, merge and pack");
     assertThat(measured.subList(0, 3))
         .allSatisfy(share -> assertThat(share.median()).isBetween(0.0, 1.0));
-    assertThat(measured.get(8).median()).isBetween(1e-9, 1e-4);
+    // In fp32 both sides may come to the same bits; in fp16 they cannot.
+    assertThat(measured.get(8).median()).isBetween(0.0, 1e-4);
+    assertThat(measured.get(10).median()).isBetween(1e-9, 1e-2);
   }
 
   /** The figures of a part, which must be these, each with a demand and none a leak. */
