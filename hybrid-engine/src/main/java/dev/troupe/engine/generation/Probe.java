@@ -28,8 +28,8 @@ final class Probe {
   private static final double ROUNDING = 0.01;
 
   /**
-   * How far weights of eight bits and fewer may drift while training goes on, in tolerances: a run begins where they
-   * suit the model, and is not ended by what is reported as its mismatch.
+   * How far weights of eight bits and fewer may drift while training goes on, in tolerances: a run
+   * begins where they suit the model, and is not ended by what is reported as its mismatch.
    */
   private static final double DRIFT = 2;
 
